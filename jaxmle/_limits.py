@@ -1,0 +1,120 @@
+"""What is said of a fit that did not converge: the limit it tends to, the direction, and honest numbers there.
+
+Runs after the ascent and only for the fits that need it.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from jaxmle._linalg import descend
+from jaxmle._status import Status
+from jaxmle._step import FAR, Outcome, vanished
+from jaxmle.objective import Objective
+
+
+def unsettled(outcome: Outcome) -> Any:
+    """Which outcomes `settle` must look at."""
+    s = outcome.status
+    return (
+        (s == Status.MAX_STEPS) | (s == Status.STALLED) | (s == Status.AT_INFINITY)
+        | (s == Status.NOT_IDENTIFIED) | (s == Status.UNBOUNDED)
+    )  # fmt: skip
+
+
+def finite_ends(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each coordinate: is it elementwise, has its space a finite end below, above (bool[p] each)."""
+    rows: list[tuple[bool, bool, bool]] = []
+    for s in jax.tree.leaves(model.space):
+        ends = s.kind.ends
+        row = (ends is not None, bool(ends) and "infinity" not in ends[0], bool(ends) and "infinity" not in ends[1])
+        rows += [row] * int(np.prod(s.coordinate_shape))
+    table = np.array(rows, bool).reshape(-1, 3)
+    return table[:, 0], table[:, 1], table[:, 2]
+
+
+def leading(direction: Any, u: Any, units: Any) -> Any:
+    """The coordinates that run away along the last step, bool[p].
+
+    A logarithm or a logit that still moves by 0.01, or a coordinate with units that still moves by a hundredth of
+    itself, where the log-likelihood has nothing left to gain.
+    """
+    moving = jnp.abs(direction) > 0.01 * jnp.where(units, jnp.abs(u), 1.0)
+    away = (jnp.abs(u) > FAR) & ~units
+    return jnp.where(jnp.any(away), away, moving)
+
+
+def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
+    """The limit, the supremum and the direction of one unsettled fit (the rest passes through unchanged).
+
+    Args:
+        outcome: as `finish` left it.
+        unravel: f[p] to the pytree of coordinates.
+    """
+    model, status, u = objective.model, outcome.status, outcome.u
+    value, gradient = jax.value_and_grad(objective)(unravel(u))
+    gradient, information = ravel_pytree(gradient)[0], objective.information(unravel(u))
+    diagonal = jnp.abs(jnp.diagonal(information))
+    scale = jnp.where(diagonal > 0, diagonal, 1.0)
+    zero = jnp.zeros((), u.dtype)
+    d = descend(information, gradient, scale, zero, -zero)
+
+    # Not identified is what is flat both ways.
+    root = jnp.sqrt(scale)
+    scaled = information / root[:, None] / root[None, :]
+    finite = jnp.all(jnp.isfinite(scaled))
+    vectors = jnp.linalg.eigh(jnp.where(finite, scaled, jnp.eye(u.shape[0], dtype=u.dtype)))[1]
+    null = vectors[:, 0] / root if u.shape[0] else u
+    noise = 1e3 * jnp.finfo(u.dtype).eps * (jnp.abs(value) + jnp.sum(objective.weights))
+    sides = jnp.stack([objective(unravel(u + null)), objective(unravel(u - null))])
+    flat = jnp.all(jnp.abs(sides - value) <= noise + 0.05)
+    status = jnp.where((status == Status.NOT_IDENTIFIED) & ~flat, int(Status.STALLED), status)
+    direction = jnp.where(status == Status.NOT_IDENTIFIED, null, outcome.direction)
+
+    units = ~jnp.asarray(objective.unitless)
+    vague = vanished(information, gradient, objective)
+    direction = jnp.where(vague, jnp.where(outcome.travel != 0, outcome.travel, -gradient), direction)
+    lead = jnp.where(jnp.any(vague), vague, leading(direction, u, units))
+    elementwise, low, high = (jnp.asarray(x) for x in finite_ends(model))
+    to_end = jnp.where(direction < 0, low, high)
+    at_limit = status == Status.AT_INFINITY
+    status = jnp.where(at_limit & jnp.all(~lead | to_end), int(Status.AT_BOUNDARY), status)
+    limit = jnp.where(at_limit & lead & elementwise, jnp.sign(direction) * jnp.inf, u)
+    attained = at_limit & jnp.isfinite(objective(unravel(limit)))
+    limit, at_end = jax.lax.fori_loop(
+        0, 4, lambda _, x: _beside(objective, unravel, x[0], lead), (limit, value)
+    )
+    attained = attained & (at_end <= value + noise)
+    limit = jnp.where(attained | (lead & elementwise), limit, u)
+    supremum = jnp.where(attained, at_end, value - jnp.where(at_limit, 2 * d.decrement, 0.0))
+
+    new = Outcome(
+        u=jnp.where(at_limit, limit, u),
+        value=supremum,
+        information=information,
+        decrement=jnp.where(d.definite | at_limit, d.decrement, outcome.decrement),
+        status=status.astype(jnp.int32),
+        steps=outcome.steps,
+        polish=outcome.polish,
+        travel=outcome.travel,
+        direction=jnp.where(lead | ~at_limit, direction, 0.0),
+        attained=attained,
+    )
+    look = unsettled(outcome)
+    return jax.tree.map(lambda fresh, old: jnp.where(look, fresh, old), new, outcome)
+
+
+def _beside(objective: Objective, unravel: Any, u: Any, held: Any) -> tuple[Any, Any]:
+    """A Newton step in the coordinates that are not held, taken where the log-likelihood allows it."""
+    here, gradient = jax.value_and_grad(objective)(unravel(u))
+    gradient, information = ravel_pytree(gradient)[0], objective.information(unravel(u))
+    gradient = jnp.where(held, 0.0, gradient)
+    information = jnp.where(held[:, None] | held[None, :], jnp.eye(u.shape[0], dtype=u.dtype), information)
+    diagonal, zero = jnp.abs(jnp.diagonal(information)), jnp.zeros((), u.dtype)
+    move = descend(information, gradient, jnp.where(diagonal > 0, diagonal, 1.0), zero, -zero).move
+    there = objective(unravel(jnp.where(held, u, u + move)))
+    better = jnp.isfinite(there) & ~(there > here)
+    return jnp.where(better & ~held, u + move, u), jnp.where(better, there, here)

@@ -1,0 +1,107 @@
+"""Small dense linear algebra, unrolled so that many lanes share one vectorized program."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+_UNROLLED = 8
+"Largest p for which the factorization is written out; beyond it LAPACK's call overhead no longer matters."
+
+
+def hessian(f: Any, u: Any) -> Any:
+    """Hessian f[p, p] of a scalar function of a pytree, in `ravel_pytree` order (forward over reverse)."""
+    flat, unravel = ravel_pytree(u)
+    return jax.jacfwd(jax.grad(lambda x: f(unravel(x))))(flat)
+
+
+def definite_above(dtype: Any) -> float:
+    """Pivots of a matrix with unit diagonal above this are trusted to be positive."""
+    return 1e-2 * float(jnp.finfo(dtype).eps) ** 0.5
+
+
+class Descent(NamedTuple):
+    """A descent direction from gradient g[p] and curvature H[p, p].
+
+    Attributes:
+        move: -M^-1 g, M = H where H is positive definite, else H with its pivots made positive, f[p].
+        decrement: 1/2 g' M^-1 g, f[].
+        definite: whether H itself is positive definite, bool[].
+        lowest: the lowest pivot of H scaled to unit diagonal, f[].
+    """
+
+    move: Any
+    decrement: Any
+    definite: Any
+    lowest: Any
+
+
+def descend(matrix: Any, gradient: Any, scale: Any, damping: Any, still: Any) -> Descent:
+    """Solves (H + damping diag(scale)) v = -g, always downhill.
+
+    A pivot that is not positive is replaced by its absolute value (Gill, Murray & Wright 1981, *Practical
+    Optimization*, section 4.4.2.2). At a saddle the gradient says nothing about the way out: where the decrement is below
+    `still`, a step of one unit of log-likelihood along the negative curvature is added.
+
+    Args:
+        matrix: H, f[p, p].
+        gradient: g, f[p].
+        scale: positive diagonal in the units of H, f[p].
+        damping: relative to `scale`, f[].
+        still: decrement below which the gradient is taken to be zero, f[].
+    """
+    p, dtype = gradient.shape[0], gradient.dtype
+    root = jnp.sqrt(scale)
+    scaled = matrix / root[:, None] / root[None, :] + damping * jnp.eye(p, dtype=dtype)
+    rhs = -gradient / root
+    floor = definite_above(dtype)
+    if p == 0:
+        zero = jnp.zeros((), dtype)
+        return Descent(gradient, zero, jnp.array(True), zero + 1)
+    factor = _ldl if p <= _UNROLLED else _eigen
+    move, decrement, lowest = factor(scaled, rhs, floor, still)
+    return Descent(move / root, decrement, lowest > floor, lowest)
+
+
+def _positive(pivot: Any, floor: float) -> Any:
+    return jnp.where(pivot > floor, pivot, jnp.maximum(jnp.abs(pivot), 0.1))
+
+
+def _kick(pivot: Any, still_enough: Any, floor: float) -> Any:
+    negative = still_enough & (pivot < -1e3 * floor)
+    return jnp.where(negative, jax.lax.rsqrt(jnp.where(negative, -pivot, 1.0)), 0.0)
+
+
+def _ldl(a: Any, b: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
+    p = b.shape[0]
+    low: list[list[Any]] = [[None] * p for _ in range(p)]
+    raw: list[Any] = []
+    pivots: list[Any] = []
+    for j in range(p):
+        raw.append(a[j, j] - sum(low[j][k] ** 2 * pivots[k] for k in range(j)))
+        pivots.append(_positive(raw[j], floor))
+        for i in range(j + 1, p):
+            low[i][j] = (a[i, j] - sum(low[i][k] * low[j][k] * pivots[k] for k in range(j))) / pivots[j]
+    y: list[Any] = []
+    for i in range(p):
+        y.append(b[i] - sum(low[i][k] * y[k] for k in range(i)))
+    decrement = 0.5 * sum(y[i] ** 2 / pivots[i] for i in range(p))
+    x: list[Any] = [y[i] / pivots[i] + _kick(raw[i], decrement < still, floor) for i in range(p)]
+    for i in reversed(range(p)):
+        x[i] = x[i] - sum(low[k][i] * x[k] for k in range(i + 1, p))
+    lowest = raw[0]
+    for pivot in raw[1:]:
+        lowest = jnp.minimum(lowest, pivot)
+    return jnp.stack(x), decrement, lowest
+
+
+def _eigen(a: Any, b: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
+    # A matrix that is not finite would hang nothing but costs LAPACK its longest path.
+    finite = jnp.all(jnp.isfinite(a))
+    values, vectors = jnp.linalg.eigh(jnp.where(finite, a, jnp.eye(b.shape[0], dtype=b.dtype)))
+    pivots = _positive(values, floor)
+    y = vectors.T @ b
+    decrement = 0.5 * jnp.sum(y**2 / pivots)
+    move = vectors @ (y / pivots + _kick(values, decrement < still, floor))
+    return move, decrement, jnp.where(finite, values[0], jnp.nan)

@@ -1,0 +1,199 @@
+"""Two policies over the one step: a loop for one fit, lanes for many. No driver anywhere else."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.flatten_util import ravel_pytree
+
+from jaxmle import lanes
+from jaxmle._data import bare, clean, float_dtype
+from jaxmle._limits import settle, unsettled
+from jaxmle._status import Status
+from jaxmle._step import NOMINATED, RUNNING, Outcome, State, certifies, done, finish, init, step
+from jaxmle._types import join
+from jaxmle.objective import Objective
+from jaxmle.optimizers import bhhh, fisher_scoring, newton
+
+POLISH = 50
+"Newton steps that a nominated point may take to its certificate."
+SCOUT = 15
+"Newton steps that look for a maximum at infinity where another method ran out of steps."
+
+
+class Problem(NamedTuple):
+    """Everything about one fit that may vary without a new compilation; a pytree.
+
+    Attributes:
+        numbers: the model's numbers, as `split` lists them.
+        data: leaves [n, ...] or `constant`.
+        weights: f[n].
+        start: natural params, or None for the model's own start.
+        status: RUNNING, or a verdict already known, int[].
+        tolerance: log-likelihood still to be gained, f[].
+        max_steps: evaluations, int[].
+    """
+
+    numbers: Any
+    data: Any
+    weights: Any
+    start: Any
+    status: Any
+    tolerance: Any
+    max_steps: Any
+
+
+class Program(NamedTuple):
+    """Everything that decides the compiled program; hashable.
+
+    Attributes:
+        skeleton: the model without its numbers.
+        optimizer: the method.
+        tree, axes: structure of `Problem`, and for each of its leaves whether it has a data-set axis.
+        lanes: fits that step together.
+    """
+
+    skeleton: Any
+    optimizer: Any
+    tree: Any
+    axes: tuple[bool, ...]
+    lanes: int
+
+
+def default_tolerance(dtype: Any) -> float:
+    """Log-likelihood still to be gained at which a fit counts as converged: 1e-9, or 1e-3 in float32."""
+    return 1e-9 if jnp.finfo(dtype).bits >= 64 else 1e-3
+
+
+def default_max_steps(optimizer: Any) -> int:
+    """100 for curvature methods, 10 000 for the others, whose steps are many and cheap."""
+    return 100 if optimizer in (newton(), fisher_scoring(), bhhh()) else 10_000
+
+
+def objective_of(skeleton: Any, problem: Problem) -> Objective:
+    """The objective of one problem, rows of weight 0 replaced."""
+    data, weights = clean(problem.data, problem.weights)
+    return Objective(join(skeleton, problem.numbers), bare(data), weights)
+
+
+def first(objective: Objective, start: Any) -> Any:
+    """The coordinates (pytree) where the ascent begins."""
+    model, dtype = objective.model, objective.weights.dtype
+    if start is None and model.start is None:
+        return model.origin(dtype)
+    params = model.start(objective.data, objective.weights) if start is None else start
+    params = jax.tree.map(lambda x: jnp.asarray(x, dtype), params)
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype), model.inverse(params))
+
+
+def _policies(program: Program, build: Callable[[Any], Problem]) -> tuple[lanes.Policy, lanes.Policy]:
+    """How to climb with the method, and how to certify where it led. An item is a problem, or (problem, climbed)."""
+    certifier = newton()
+
+    def stepper(optimizer: Any, budget: Callable[[Any], Any]) -> Callable[[State, Any], State]:
+        def one(state: State, item: Any) -> State:
+            problem = build(item)
+            return step(optimizer, objective_of(program.skeleton, problem), state, problem.tolerance, budget(item))
+
+        return one
+
+    def begin(item: Any) -> State:
+        problem = build(item)
+        objective = objective_of(program.skeleton, problem)
+        return init(program.optimizer, objective, first(objective, problem.start), problem.status)
+
+    def limit(item: Any) -> Any:
+        return build(item).max_steps
+
+    if certifies(program.optimizer):
+        climb = lanes.Policy(begin, stepper(certifier, limit), done, lambda state, _: finish(state))
+        return climb, climb
+
+    def again(item: Any) -> State:
+        problem, climbed = build(item), item[-1]
+        objective = objective_of(program.skeleton, problem)
+        _, unravel = ravel_pytree(objective.model.origin(objective.weights.dtype))
+        goes_on = (climbed.status == NOMINATED) | (climbed.status == Status.MAX_STEPS)
+        return init(certifier, objective, unravel(climbed.best), jnp.where(goes_on, RUNNING, climbed.status))
+
+    def left(item: Any) -> Any:
+        return jnp.where(item[-1].status == NOMINATED, POLISH, SCOUT)
+
+    climb = lanes.Policy(begin, stepper(program.optimizer, limit), done, lambda s, _: s._replace(u=None, opt=None))
+    certify = lanes.Policy(again, stepper(certifier, left), done, lambda s, item: finish(s, item[-1]))
+    return climb, certify
+
+
+def solve_one(program: Program, problem: Problem) -> Outcome:
+    """One fit: a loop over `step`."""
+
+    def loop(policy: lanes.Policy, item: Any) -> Any:
+        state = lax.while_loop(lambda s: ~policy.done(s), lambda s: policy.step(s, item), policy.begin(item))
+        return policy.end(state, item)
+
+    climb, certify = _policies(program, lambda item: item[0])
+    outcome = loop(climb, (problem,))
+    if not certifies(program.optimizer):
+        outcome = loop(certify, (problem, outcome))
+    return settled(program, problem, outcome)
+
+
+def settled(program: Program, problem: Problem, outcome: Outcome) -> Outcome:
+    """Looks closer at a fit that did not converge."""
+
+    def look() -> Outcome:
+        objective = objective_of(program.skeleton, problem)
+        _, unravel = ravel_pytree(objective.model.origin(objective.weights.dtype))
+        return settle(outcome, objective, unravel)
+
+    return lax.cond(unsettled(outcome), look, lambda: outcome)
+
+
+def items_of(program: Program, problem: Problem) -> tuple[list[Any], list[Any]]:
+    """The leaves of a batched problem: those with a data-set axis, and the shared ones."""
+    leaves = jax.tree.leaves(problem)
+    return (
+        [x for x, own in zip(leaves, program.axes, strict=True) if own],
+        [x for x, own in zip(leaves, program.axes, strict=True) if not own],
+    )
+
+
+def _builder(program: Program, shared: list[Any]) -> Callable[[Any], Problem]:
+    def build(item: Any) -> Problem:
+        mine, common = iter(item[0]), iter(shared)
+        return jax.tree.unflatten(program.tree, [next(mine) if own else next(common) for own in program.axes])
+
+    return build
+
+
+def phases(program: Program, shared: list[Any]) -> tuple[lanes.Policy, ...]:
+    """The lanes' policies, one after the other: climb and certify, or the one that is both."""
+    climb, certify = _policies(program, _builder(program, shared))
+    return (climb,) if certifies(program.optimizer) else (climb, certify)
+
+
+def solve_many(program: Program, own: list[Any], shared: list[Any]) -> Outcome:
+    """Many fits in one traced program: lanes over `step`, leaves [B, ...] in and out."""
+    items: Any = (own,)
+    outcome: Any = None
+    for policy in phases(program, shared):
+        outcome = lanes.run(policy, items, program.lanes)
+        items = (own, outcome)
+    return settle_many(program, own, shared, outcome)
+
+
+def settle_many(program: Program, own: list[Any], shared: list[Any], outcome: Outcome) -> Outcome:
+    """`settled` over a batch; costs nothing where every fit converged."""
+    build = _builder(program, shared)
+
+    def look() -> Outcome:
+        return lax.map(lambda x: settled(program, build((x[0],)), x[1]), (own, outcome))
+
+    return lax.cond(jnp.any(unsettled(outcome)), look, lambda: outcome)
+
+
+def problem_dtype(data: Any, weights: Any) -> Any:
+    """The dtype of the computation, from data and weights."""
+    return float_dtype(data if weights is None else (data, weights))

@@ -1,0 +1,70 @@
+"""Outcome is data: what happened to a fit, and what to try."""
+
+import enum
+
+
+class Status(enum.IntEnum):
+    """Verdict of one fit. `Status(code).sentence` says what happened and what to try.
+
+    >>> from jaxmle import Status
+    >>> Status.CONVERGED.sentence
+    'converged: the log-likelihood still to be gained is within the tolerance'
+    """
+
+    CONVERGED = 0
+    CONVERGED_TO_ROUNDING = 1
+    MAX_STEPS = 2
+    STALLED = 3
+    NO_FINITE_START = 4
+    AT_INFINITY = 5
+    AT_BOUNDARY = 6
+    NOT_IDENTIFIED = 7
+    UNBOUNDED = 8
+    NO_DATA = 9
+    OUTSIDE_SUPPORT = 10
+    NOT_RUN = 11
+    BAD_WEIGHTS = 12
+    MISSING_VALUES = 13
+
+    @property
+    def sentence(self) -> str:
+        """What happened and what to try."""
+        return _SENTENCES[self]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the fit is a certified maximum."""
+        return self in (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING)
+
+    @property
+    def at_limit(self) -> bool:
+        """Whether the log-likelihood has a finite supremum that no interior point reaches."""
+        return self in (Status.AT_INFINITY, Status.AT_BOUNDARY)
+
+
+_SENTENCES = {
+    Status.CONVERGED: "converged: the log-likelihood still to be gained is within the tolerance",
+    Status.CONVERGED_TO_ROUNDING: "converged to rounding: the last step is below one unit in the last place; "
+    "centre or rescale the data if more digits are needed",
+    Status.MAX_STEPS: "ran out of steps before the tolerance was met; raise max_steps, give a better start, "
+    "or use optimizer='newton'",
+    Status.STALLED: "stalled: no step raises the log-likelihood, yet its slope is not zero or its curvature is that of a "
+    "saddle; try another start, and run jaxmle.check on the model",
+    Status.NO_FINITE_START: "no finite start: the log-likelihood or its derivatives are not finite at the start; "
+    "give start=, and run jaxmle.check on the model",
+    Status.AT_INFINITY: "maximum at infinity: the log-likelihood rises for ever towards a finite limit; more data, a "
+    "simpler model or a pinned parameter is needed (no standard errors there)",
+    Status.AT_BOUNDARY: "maximum on the boundary of the parameter space; the limit is reported, and standard "
+    "errors do not exist there",
+    Status.NOT_IDENTIFIED: "not identified: the log-likelihood is flat along a direction; drop or pin one of the "
+    "parameters named",
+    Status.UNBOUNDED: "unbounded likelihood: it rises without limit; the data are constant or too few for the model, "
+    "or the sign of the log-likelihood is reversed",
+    Status.NO_DATA: "no data: no row has a positive weight",
+    Status.OUTSIDE_SUPPORT: "data outside the support: some row is impossible under the model (at the start, or at any "
+    "parameters)",
+    Status.NOT_RUN: "not run: the batch was interrupted before this data set was finished",
+    Status.BAD_WEIGHTS: "bad weights: a weight is negative or not a number; weights are frequencies, 0 or more",
+    Status.MISSING_VALUES: "missing values: a value is NaN; drop such rows with missing='drop', or pass missing='keep' "
+    "to a model that knows what NaN means",
+}

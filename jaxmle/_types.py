@@ -1,0 +1,94 @@
+"""Records: frozen dataclasses that hash by value and carry their numbers as arguments of compiled code.
+
+A record is a tree of pure functions, names and numbers. Two questions are asked of it: *is it the same
+program?* (functions by identity, everything else by value) and *with which numbers?* `split` answers both,
+so that a thousand pinned values, bounds or penalties share one executable.
+"""
+
+import dataclasses
+from typing import Any, TypeVar, dataclass_transform
+
+import jax
+import numpy as np
+
+T = TypeVar("T")
+
+
+def numbers(**kwargs: Any) -> Any:
+    """A dataclass field whose content may vary without a new compilation."""
+    return dataclasses.field(metadata={"numbers": True}, **kwargs)
+
+
+def is_record(x: Any) -> bool:
+    return getattr(type(x), "__jaxmle_record__", False)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(numbers, dataclasses.field))
+def record(cls: type[T]) -> type[T]:
+    """Makes a frozen dataclass that compares and hashes by value, and that `jax.jit` accepts as an argument."""
+    cls = dataclasses.dataclass(frozen=True, eq=False, repr="__repr__" not in cls.__dict__)(cls)
+    setattr(cls, "__jaxmle_record__", True)
+    setattr(cls, "__hash__", lambda self: hash(split(self)[0]))
+    setattr(cls, "__eq__", _equal)
+    return cls
+
+
+def _equal(a: Any, b: Any) -> Any:
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return NotImplemented
+    (skeleton, left), (other, right) = split(a), split(b)
+    if skeleton != other:
+        return False
+    if any(isinstance(x, jax.core.Tracer) for x in (*left, *right)):
+        return all(x is y for x, y in zip(left, right, strict=True))
+    return all(np.array_equal(x, y, equal_nan=True) for x, y in zip(left, right, strict=True))
+
+
+def split(x: Any) -> tuple[Any, list[Any]]:
+    """Splits a record (or a pytree of them) into a hashable skeleton and the list of its numbers."""
+    found: list[Any] = []
+    return _skeleton(x, found, False), found
+
+
+def _skeleton(x: Any, found: list[Any], number: bool) -> Any:
+    if is_record(x):
+        fields = dataclasses.fields(x)
+        parts = (_skeleton(getattr(x, f.name), found, "numbers" in f.metadata) for f in fields)
+        return ("record", type(x), tuple(parts))
+    leaves, tree = jax.tree.flatten(x, is_leaf=is_record)
+    if len(leaves) == 1 and leaves[0] is x:
+        if number or isinstance(x, (np.ndarray, jax.Array)):
+            found.append(x)
+            return ("number",)
+        return ("static", x)
+    return ("tree", tree, tuple(_skeleton(leaf, found, number) for leaf in leaves))
+
+
+def join(skeleton: Any, values: Any) -> Any:
+    """Inverse of `split`; `values` may be tracers."""
+    return _rebuild(skeleton, iter(values))
+
+
+def _rebuild(skeleton: Any, values: Any) -> Any:
+    match skeleton:
+        case ("number",):
+            return next(values)
+        case ("static", x):
+            return x
+        case ("tree", tree, parts):
+            return jax.tree.unflatten(tree, [_rebuild(part, values) for part in parts])
+        case (_, cls, parts):
+            new = object.__new__(cls)
+            for field, part in zip(dataclasses.fields(cls), parts, strict=True):
+                object.__setattr__(new, field.name, _rebuild(part, values))
+            return new
+
+
+def register(cls: type[T]) -> type[T]:
+    """Lets `jax.jit` and `jax.vmap` take the record as an argument: its numbers are the leaves."""
+    jax.tree_util.register_pytree_node(
+        cls, lambda x: ((s := split(x))[1], s[0]), lambda skeleton, values: join(skeleton, values)
+    )
+    return cls

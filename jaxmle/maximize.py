@@ -1,0 +1,233 @@
+"""`maximize`: the fit as a pure JAX function, with exact derivatives through the score equations."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.custom_batching import custom_vmap
+from jax.flatten_util import ravel_pytree
+
+from jaxmle._data import row_leaves
+from jaxmle._solve import (
+    Problem,
+    Program,
+    default_max_steps,
+    default_tolerance,
+    objective_of,
+    problem_dtype,
+    solve_many,
+    solve_one,
+)
+from jaxmle._status import Status
+from jaxmle._step import RUNNING, Outcome
+from jaxmle._types import split
+from jaxmle.model import Model
+from jaxmle.optimizers import by_name
+
+LANES = 64
+"Lanes of a traced program."
+
+
+class Maximum(NamedTuple):
+    """A certified maximum, as arrays.
+
+    Attributes:
+        params: natural parameters, structure of the model's space.
+        log_likelihood: sum of the weighted contributions there, f[].
+        status: `Status` code, int[].
+        converged: whether the maximum is certified, bool[].
+        steps: evaluations, int[].
+        decrement: log-likelihood still to be gained, f[].
+        information: observed information in unconstrained coordinates, f[p, p].
+        coordinates: the unconstrained coordinates, f[p].
+    """
+
+    params: Any
+    log_likelihood: Any
+    status: Any
+    converged: Any
+    steps: Any
+    decrement: Any
+    information: Any
+    coordinates: Any
+
+
+def maximize(
+    model: Model,
+    data: Any,
+    weights: Any = None,
+    *,
+    start: Any = None,
+    optimizer: Any = "newton",
+    tolerance: Any = None,
+    max_steps: Any = None,
+) -> Maximum:
+    """Maximizes a log-likelihood inside JAX: works under `jit`, `vmap`, `grad` and `jacfwd`, to second order.
+
+    The derivative of the estimate with respect to data and weights solves the differentiated score equations,
+    J du = dS (implicit function theorem; Blondel et al. 2022, *NeurIPS* 35, eq. 2); it is NaN unless converged, and 0
+    with respect to `start`. `jax.vmap(maximize)` runs the refilled lanes. The dtype follows the data; the global x64
+    flag is never touched.
+
+    Args:
+        model: a `Model`.
+        data: leaves [n, ...], or `constant`.
+        weights: frequencies, f[n]; 1 by default.
+        start: natural params; by default the model's own start.
+        optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`) or any optax optimizer.
+        tolerance: log-likelihood still to be gained; 1e-9 in float64, 1e-3 in float32.
+        max_steps: evaluations of the method; 100 for curvature methods, 10 000 for others.
+
+    Returns:
+        a `Maximum`.
+
+    Raises:
+        ValueError: where the log-likelihood does not return one contribution per observation.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jaxmle as jm
+        >>> def log_likelihood(params, x):
+        ...     return -0.5 * (x - params["loc"]) ** 2
+        >>> model = jm.Model(log_likelihood, {"loc": jm.spaces.real})
+        >>> mean = lambda x: jm.maximize(model, x).params["loc"]
+        >>> [round(float(g), 6) for g in jax.grad(mean)(jnp.array([1.0, 2.0, 6.0, 7.0]))]
+        [0.25, 0.25, 0.25, 0.25]
+    """
+    optimizer = by_name(optimizer)
+    data = jax.tree.map(jnp.asarray, data)
+    weights = None if weights is None else jnp.asarray(weights)
+    dtype = problem_dtype(data, weights)
+    n = count_rows(data, weights)
+    weights = jnp.ones(n, dtype) if weights is None else weights.astype(dtype)
+    skeleton, numbers = split(model)
+    if start is not None:
+        start = jax.tree.map(lambda x: lax.stop_gradient(jnp.asarray(x, dtype)), start)
+    problem = Problem(
+        numbers=[jnp.asarray(x, dtype) for x in numbers],
+        data=data,
+        weights=weights,
+        start=start,
+        status=jnp.asarray(RUNNING, jnp.int32),
+        tolerance=jnp.asarray(default_tolerance(dtype) if tolerance is None else tolerance, dtype),
+        max_steps=jnp.asarray(default_max_steps(optimizer) if max_steps is None else max_steps, jnp.int32),
+    )
+    objective = objective_of(skeleton, problem)
+    check_contributions(objective, n)
+    origin, unravel = ravel_pytree(model.origin(dtype))
+    leaves, tree = jax.tree.flatten(problem)
+    program = Program(skeleton, optimizer, tree, (False,) * len(leaves), LANES)
+
+    def score(u: Any) -> Any:
+        return jax.grad(lambda x: objective(unravel(x)))(u)
+
+    def solver(_: Any, u: Any) -> tuple[Any, Any]:
+        outcome = _solver(program)(*jax.tree.leaves(problem))
+        return outcome.u, jax.tree.map(lambda x: x.astype(dtype), outcome._replace(u=None))
+
+    def tangent_solve(linear: Any, y: Any) -> Any:
+        return jnp.linalg.solve(jax.jacfwd(linear)(jnp.zeros_like(y)), y)
+
+    u, rest = lax.custom_root(score, origin, solver, tangent_solve, has_aux=True)
+    rest = jax.tree.map(lax.stop_gradient, rest)
+    status = rest.status.astype(jnp.int32)
+    converged = (status == Status.CONVERGED) | (status == Status.CONVERGED_TO_ROUNDING)
+    u = _differentiable_if(converged, u)
+    params = model_of(objective).forward(unravel(u))
+    # At a limit the coordinates are infinite and the value there need not be: keep the supremum that was found.
+    here = -objective(unravel(jnp.where(converged, u, 0.0)))
+    log_likelihood = jnp.where(converged, here, -rest.value)
+    return Maximum(
+        params, log_likelihood, status, converged, rest.steps.astype(jnp.int32), rest.decrement, rest.information, u
+    )
+
+
+def model_of(objective: Any) -> Model:
+    """The model with its (possibly traced) numbers."""
+    return objective.model
+
+
+def count_rows(data: Any, weights: Any = None) -> int:
+    """n, from the weights or the leading axis that the data leaves share.
+
+    Raises:
+        ValueError: where they disagree, or where there is nothing to count.
+    """
+    sizes = {x.shape[0] if x.ndim else -1 for x in row_leaves(data)}
+    if -1 in sizes:
+        raise ValueError(
+            "a data leaf is a scalar: every leaf needs an observation axis [n, ...]; wrap it as jaxmle.constant(x) if it "
+            "has none"
+        )
+    if weights is not None:
+        sizes |= set(weights.shape[:1])
+    if len(sizes) != 1:
+        raise ValueError(
+            f"the leaves of data{' and the weights' if weights is not None else ''} must share their first axis, the "
+            f"observations; got lengths {sorted(sizes)}. Wrap a leaf without that axis as jaxmle.constant(x)"
+        )
+    return sizes.pop()
+
+
+def check_contributions(objective: Any, n: int) -> None:
+    """Proves at trace time that the log-likelihood returns exactly [n].
+
+    Raises:
+        ValueError: saying what came, and what to try.
+    """
+    model = objective.model
+    u = model.origin(objective.weights.dtype)
+    shape = jax.eval_shape(lambda: objective.contributions(u))
+    got = getattr(shape, "shape", None)
+    name = getattr(model.log_likelihood, "__name__", model.name or "log_likelihood")
+    if got is None:
+        raise ValueError(f"{name} must return one array of shape [{n}], got {type(shape).__name__}")
+    if got == (n,) and n > 0 and jnp.issubdtype(shape.dtype, jnp.floating):
+        return
+    if got == (n,):
+        if n == 0:
+            return
+        raise ValueError(f"{name} must return real numbers, got {shape.dtype}")
+    hint = "return one value per observation"
+    if got == ():
+        hint = "did you sum? Return one value per observation, or write it for one observation and use jaxmle.rows"
+    elif got in ((n, 1), (1, n)):
+        hint = "drop the extra axis, for example with [:, 0]; it would broadcast against the weights"
+    raise ValueError(
+        f"{name} must return the contribution of each observation, shape [{n}] for these data, got {list(got)}: {hint}"
+    )
+
+
+@jax.custom_jvp
+def _differentiable_if(ok: Any, x: Any) -> Any:
+    """x, with derivative NaN unless ok."""
+    return x
+
+
+@_differentiable_if.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    ok, x = primals
+    return _differentiable_if(ok, x), tangents[1] * jnp.where(ok, 1.0, jnp.nan).astype(x.dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def _solver(program: Program) -> Any:
+    """One fit as a function of its leaves, whose batching rule is the lanes."""
+
+    @custom_vmap
+    def solve(*leaves: Any) -> Outcome:
+        return solve_one(program, jax.tree.unflatten(program.tree, leaves))
+
+    @solve.def_vmap
+    def _(size: int, batched: Any, *leaves: Any) -> Any:
+        many = program._replace(axes=tuple(batched), lanes=min(LANES, size))
+        own = [x for x, mine in zip(leaves, batched, strict=True) if mine]
+        shared = [x for x, mine in zip(leaves, batched, strict=True) if not mine]
+        if not own:  # every input is shared: one fit serves all
+            outcome = solve_one(program, jax.tree.unflatten(program.tree, leaves))
+            return outcome, jax.tree.map(lambda _: False, outcome)
+        outcome = solve_many(many, own, shared)
+        return outcome, jax.tree.map(lambda _: True, outcome)
+
+    return solve

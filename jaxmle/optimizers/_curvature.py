@@ -1,0 +1,261 @@
+"""Curvature methods: a damped Newton step with one evaluation a step and no inner loop."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.flatten_util import ravel_pytree
+
+from jaxmle._linalg import descend, hessian
+
+
+REACH = 5.0
+"The longest step of a coordinate that stands for a logarithm or a logit, before it is stretched."
+
+
+class CurvatureState(NamedTuple):
+    """What a curvature method remembers: the last accepted point, and how the step to it went.
+
+    Attributes:
+        anchor: the last accepted point, f[p].
+        value, gradient, matrix: the function, its gradient f[p] and the curvature f[p, p] there.
+        decrement: 1/2 g' M^-1 g there, f[]; infinite while the step is damped.
+        definite: whether the curvature there is positive definite, bool[].
+        lowest: lowest pivot of the curvature there, scaled to unit diagonal, f[].
+        moved: the step that led there, f[p].
+        fades: whether the curvature fell along it, as towards a maximum at infinity, bool[].
+        heading: the last step on which the curvature fell, f[p].
+        ratio: v'M(u + v)v / v'M(u)v of that step v, f[]: 1 where the curvature has settled.
+        before: the decrement where that step began, f[].
+        fading: how many steps in a row did so, int[].
+        damping: relative to the diagonal of the curvature, f[].
+        stretch: factor on the next step, f[]; over 1 while steps keep their direction and do not settle.
+        accepted: whether the last candidate was accepted, bool[].
+        rejected: candidates given up in a row, int[].
+        plain, move: the next step from the anchor, f[p], before and after it is stretched.
+        count: evaluations so far, int[].
+    """
+
+    anchor: Any
+    value: Any
+    gradient: Any
+    matrix: Any
+    decrement: Any
+    definite: Any
+    lowest: Any
+    moved: Any
+    fades: Any
+    heading: Any
+    ratio: Any
+    before: Any
+    fading: Any
+    damping: Any
+    stretch: Any
+    accepted: Any
+    rejected: Any
+    plain: Any
+    move: Any
+    count: Any
+
+
+def _cached(factory: Callable[..., Any]) -> Callable[..., Any]:
+    """Equal calls return the same optimizer, so that it is the same static argument; traced arguments pass through."""
+    cache = functools.lru_cache(maxsize=64)(factory)
+
+    @functools.wraps(factory)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            hash((args, tuple(kwargs.items())))
+        except TypeError:
+            return factory(*args, **kwargs)
+        return cache(*args, **kwargs)
+
+    return call
+
+
+@_cached
+def newton(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
+    r"""Newton's method with the observed information, by automatic differentiation.
+
+    The step is :math:`v = -(H + \lambda D)^{-1} g`, with H the Hessian of the negative log-likelihood, made positive
+    definite where it is not. A candidate that does not lower the function is given up for one nearer to the last
+    accepted point (:math:`\lambda` grows); one that does is kept (:math:`\lambda` falls to 0, so that the end is
+    quadratic). Nocedal & Wright 2006, *Numerical Optimization*, 2nd ed., chapter 4 and algorithm 10.3 (p. 258).
+
+    Usable in any optax loop; `update` needs `value_fn`, the function being minimized.
+
+    Args:
+        damping: the initial lambda, relative to the diagonal of H.
+
+    Returns:
+        An `optax.GradientTransformationExtraArgs`.
+
+    Example:
+        >>> import jax, optax, jax.numpy as jnp
+        >>> from jaxmle import optimizers
+        >>> def f(x):
+        ...     return jnp.sum((x - 1.0) ** 4 + (x - 1.0) ** 2)
+        >>> optimizer, x = optimizers.newton(), jnp.zeros(2)
+        >>> state = optimizer.init(x)
+        >>> for _ in range(8):
+        ...     value, grad = jax.value_and_grad(f)(x)
+        ...     updates, state = optimizer.update(grad, state, x, value=value, grad=grad, value_fn=f)
+        ...     x = optax.apply_updates(x, updates)
+        >>> [round(float(v), 5) for v in x]
+        [1.0, 1.0]
+    """
+    return _curvature("newton", "information", damping)
+
+
+@_cached
+def fisher_scoring(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
+    """Fisher scoring: Newton's method with the expected information (Fisher 1925; Osborne 1992, *Int. Stat. Rev.* 60).
+
+    Positive definite wherever the model is identified, hence forgiving of far starts. The model must say its
+    `information`; `value_fn` must offer `expected(params) -> f[p, p]`. The rest is as in `newton`.
+    """
+    return _curvature("fisher_scoring", "expected", damping)
+
+
+@_cached
+def bhhh(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
+    """Newton's method with the outer product of scores (Berndt, Hall, Hall & Hausman 1974).
+
+    Needs first derivatives only: a good choice where second ones are dear, such as through a long scan. `value_fn`
+    must offer `opg(params) -> f[p, p]`. The rest is as in `newton`.
+    """
+    return _curvature("bhhh", "opg", damping)
+
+
+def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformationExtraArgs:
+    def init(params: Any) -> CurvatureState:
+        flat, _ = ravel_pytree(params)
+        dtype = flat.dtype
+        zero, inf = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
+        eye, none = jnp.eye(flat.size, dtype=dtype), jnp.zeros_like(flat)
+        no, whole = jnp.zeros((), bool), jnp.zeros((), jnp.int32)
+        start = jnp.asarray(damping, dtype)
+        return CurvatureState(
+            flat, inf, none, eye, inf, no, zero, none, no, none, zero, inf, whole, start, zero + 1, no, whole, none, none, whole
+        )
+
+    def update(updates: Any, state: CurvatureState, params: Any = None, **extra: Any) -> tuple[Any, CurvatureState]:
+        value_fn = extra.get("value_fn")
+        _check(name, which, params, value_fn)
+        flat, unravel = ravel_pytree(params)
+        gradient = ravel_pytree(updates)[0]
+        value = extra["value"] if extra.get("value") is not None else value_fn(params)
+        matrix = getattr(value_fn, which, functools.partial(hessian, value_fn))(params)
+        total = jnp.sum(getattr(value_fn, "weights", 1.0))
+        unitless = jnp.asarray(getattr(value_fn, "unitless", np.zeros(flat.shape, bool)))
+        new = _advance(state, flat, value, gradient, matrix, total, unitless)
+        return unravel(new.anchor + new.move - flat), new
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _check(name: str, which: str, params: Any, value_fn: Any) -> None:
+    """Words for the ways in which a wrapper can starve a curvature method."""
+    if params is None or value_fn is None:
+        raise TypeError(
+            f"{name}: update needs params and value_fn, the function being minimized: "
+            "update(grads, state, params, value=value, grad=grad, value_fn=f)"
+        )
+    leaves = jax.tree.leaves(params, is_leaf=lambda x: isinstance(x, optax.MaskedNode))
+    if any(isinstance(x, optax.MaskedNode) for x in leaves):
+        raise TypeError(
+            f"{name} inside optax.masked or optax.partition sees a part of the parameters only, and the log-likelihood "
+            "needs all of them: hold parameters with jaxmle.models.pinned instead, or wrap a first-order method"
+        )
+    if which != "information" and not hasattr(value_fn, which):
+        raise TypeError(
+            f"{name} needs a value_fn that offers .{which}(params) -> f[p, p], got {type(value_fn).__name__}; "
+            "jaxmle's own objective does; for a plain function use optimizers.newton()"
+        )
+
+
+def _advance(
+    s: CurvatureState, x: Any, value: Any, gradient: Any, matrix: Any, total: Any, unitless: Any
+) -> CurvatureState:
+    """Judges the candidate x, moves the anchor or not, and proposes the next step.
+
+    `total` is the sum of weights, `unitless` which coordinates stand for logarithms or logits.
+    """
+    dtype = x.dtype
+    eps = float(jnp.finfo(dtype).eps)
+    finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient)) & jnp.all(jnp.isfinite(matrix))
+    # Near the maximum the value is rounding noise: a step whose whole promise is below that is judged by the decrement.
+    noise = 16 * eps * (jnp.abs(s.value) + total)
+    slack = jnp.where(jnp.isfinite(s.value), noise + jnp.where(s.decrement < 1e3 * noise, s.decrement, 0.0), 0.0)
+    accepted = finite & (value <= s.value + slack)
+    first = s.count == 0
+
+    moved = x - s.anchor
+    before, after = moved @ (s.matrix @ moved), moved @ (matrix @ moved)
+    ratio = jnp.where(first, 0.0, jnp.where(before > 0, after / jnp.where(before > 0, before, 1.0), 0.0))
+    ratio = jnp.where(~first & jnp.all(moved == 0), 1.0, ratio)
+    promise = -(s.gradient @ moved) - 0.5 * before
+    gain = jnp.where(promise > 0, (s.value - value) / jnp.where(promise > 0, promise, 1.0), 1.0)
+    gain = jnp.where(promise < noise, 1.0, gain)
+
+    damping = jnp.where(
+        accepted,
+        jnp.where(first | (gain < 0.25), s.damping, jnp.where(s.damping < 1e-2, 0.0, s.damping * 0.1)),
+        jnp.where(s.stretch > 1, s.damping, jnp.maximum(s.damping * 10.0 ** (1 + s.rejected), 0.1)),
+    )
+    rejected = jnp.where(accepted | (s.stretch > 1), 0, s.rejected + 1)
+    anchor = jnp.where(accepted, x, s.anchor)
+    value = jnp.where(accepted, value, s.value)
+    gradient = jnp.where(accepted, gradient, s.gradient)
+    matrix = jnp.where(accepted, matrix, s.matrix)
+
+    diagonal = jnp.abs(jnp.diagonal(matrix))
+    # Where the curvature vanishes g^2 / W, a lower bound of the outer product of scores, has the right units.
+    bound = jnp.where(gradient == 0, 1.0, gradient**2 / jnp.maximum(total, eps))
+    scale = jnp.where(diagonal > 0, diagonal, bound)
+    # A logarithm or a logit has no business with steps beyond REACH: the curvature there is another one.
+    slope = jnp.where(unitless, jnp.abs(gradient), 0.0)
+    scale = jnp.maximum(scale, slope)
+    excess = jnp.where(slope > 1e-6 * total, jnp.maximum(slope / REACH - diagonal, 0.0), 0.0)
+    noise = 16 * eps * (jnp.abs(value) + total)
+    d = descend(matrix + jnp.diag(excess), gradient, scale, damping, noise)
+    exact = (damping == 0) & jnp.all(excess == 0)
+    decrement = jnp.where(exact, d.decrement, jnp.inf)
+
+    onward = jnp.sum(scale * moved * s.heading) >= 0
+    fades = accepted & d.definite & onward & (ratio > 0) & (ratio < 0.75)
+    fades &= d.decrement < 0.05 * jnp.maximum(total, 1.0)
+    settled = accepted & d.definite & (ratio >= 0.75) & (ratio < 1.33)
+    fading = jnp.where(fades, s.fading + 1, jnp.where(settled, 0, s.fading))
+    plain = jnp.where(unitless, jnp.clip(d.move, -REACH, REACH), d.move)
+    # Where the curvature keeps falling along a direction, the coordinates that keep their pace take longer steps.
+    lasting = (plain * s.plain > 0) & (jnp.abs(plain) > 0.5 * jnp.abs(s.plain))
+    unsettled = (ratio < 0.75) | ~d.definite
+    longer = accepted & (s.count > 1) & unsettled & (damping == 0) & jnp.any(lasting)
+    stretch = jnp.where(longer, jnp.minimum(s.stretch * 2, 64.0), 1.0).astype(dtype)
+    return CurvatureState(
+        anchor=anchor,
+        value=value,
+        gradient=gradient,
+        matrix=matrix,
+        decrement=decrement.astype(dtype),
+        definite=d.definite & exact,
+        lowest=d.lowest,
+        moved=jnp.where(accepted, moved, s.moved),
+        fades=fades,
+        heading=jnp.where(fades, moved, s.heading),
+        ratio=jnp.where(accepted, ratio, s.ratio).astype(dtype),
+        before=jnp.where(accepted, s.decrement, s.before),
+        fading=fading,
+        damping=damping.astype(dtype),
+        stretch=stretch,
+        accepted=accepted,
+        rejected=rejected,
+        plain=plain,
+        move=jnp.where(lasting, stretch, 1.0).astype(dtype) * plain,
+        count=s.count + 1,
+    )

@@ -1,0 +1,38 @@
+"""Optimizers by name, and the check that something is an optimizer at all."""
+
+from typing import Any
+
+import optax
+
+from jaxmle.optimizers._curvature import bhhh, fisher_scoring, newton
+
+_NAMES = {"newton": newton, "fisher_scoring": fisher_scoring, "bhhh": bhhh}
+
+
+def by_name(optimizer: Any) -> optax.GradientTransformationExtraArgs:
+    """An optimizer from its name, or the optax optimizer given.
+
+    Raises:
+        ValueError: for an unknown name.
+        TypeError: for something that has no `init` and `update`.
+
+    Example:
+        >>> from jaxmle import optimizers
+        >>> optimizers.by_name("newton") is optimizers.newton()
+        True
+    """
+    if isinstance(optimizer, str):
+        if optimizer not in _NAMES:
+            raise ValueError(
+                f"optimizer={optimizer!r} is not known; expected one of {sorted(_NAMES)}, or an optax optimizer such as "
+                "optax.adam(1e-2) or optax.lbfgs()"
+            )
+        return _NAMES[optimizer]()
+    if isinstance(optimizer, optax.MultiSteps):
+        optimizer = optimizer.gradient_transformation()
+    if not (callable(getattr(optimizer, "init", None)) and callable(getattr(optimizer, "update", None))):
+        hint = "; call it: optax.adam(1e-2), not optax.adam" if callable(optimizer) else ""
+        raise TypeError(
+            f"optimizer must be a name or an optax.GradientTransformation, got {type(optimizer).__name__}{hint}"
+        )
+    return optax.with_extra_args_support(optimizer)

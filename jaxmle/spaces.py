@@ -1,0 +1,288 @@
+"""Spaces: where a parameter lives, and its smooth map to unconstrained coordinates.
+
+The maximum does not depend on how parameters are written (Casella & Berger, *Statistical Inference*, 2nd ed.,
+theorem 7.2.10), so a space needs `forward` and `inverse` and no log-determinant.
+
+| space | values | unconstrained coordinates |
+|---|---|---|
+| `real` | any number | itself |
+| `positive` | x > 0 | log x |
+| `interval(a, b)` | a < x < b | logit; log where one end is infinite |
+| `simplex(k)` | k shares that sum to 1 | log ratios to the last, k - 1 |
+| `ordered(k)` | increasing | the first, then logs of the steps |
+| `covariance(d)` | positive definite | d log scales, d(d-1)/2 regression weights |
+| `correlation(d)` | positive definite, unit diagonal | d(d-1)/2 regression weights |
+
+Every space takes `shape=`: that many independent copies.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmle._types import numbers, record
+
+
+@record
+class Kind:
+    """The pure functions of a family of spaces; `bounds` are its numbers."""
+
+    name: str
+    forward: Callable[..., Any]
+    inverse: Callable[..., Any]
+    inside: Callable[..., Any]
+    ends: tuple[str, str] | None = None
+    "What an elementwise coordinate tends to at minus and plus infinity; None where coordinates mix."
+
+    @property
+    def unitless(self) -> bool:
+        """Whether every coordinate is a logarithm or a logit of one value."""
+        return self.ends is not None and self.name != "real"
+
+
+@record
+class Space:
+    """A set of legal values with a smooth one-to-one map to unconstrained coordinates.
+
+    Attributes:
+        kind: the family and its functions.
+        value_shape: shape of one legal value, `shape` included.
+        coordinate_shape: shape of its unconstrained coordinates.
+        bounds: the numbers of the family (an interval's ends, a pinned value); they vary without recompiling.
+        source: for a tied parameter, the name of the parameter it copies.
+    """
+
+    kind: Kind
+    value_shape: tuple[int, ...] = ()
+    coordinate_shape: tuple[int, ...] = ()
+    bounds: tuple[Any, ...] = numbers(default=())
+    source: str = ""
+
+    def __call__(self, *, shape: int | tuple[int, ...] = ()) -> "Space":
+        """The same space, `shape` times: `real(shape=(3,))`."""
+        shape = _shape(shape)
+        return Space(self.kind, shape + self.value_shape, shape + self.coordinate_shape, self.bounds, self.source)
+
+    def forward(self, u: Any) -> Any:
+        """Unconstrained coordinates [*coordinate_shape] to a legal value [*value_shape]."""
+        return self.kind.forward(u, *self.bounds)
+
+    def inverse(self, x: Any) -> Any:
+        """A legal value [*value_shape] to unconstrained coordinates [*coordinate_shape]."""
+        return self.kind.inverse(x, *self.bounds)
+
+    def contains(self, x: Any) -> Any:
+        """Whether every element is strictly inside; a scalar boolean."""
+        x = jnp.asarray(x)
+        return jnp.all(jnp.isfinite(x)) & jnp.all(self.kind.inside(x, *self.bounds))
+
+    def __repr__(self) -> str:
+        bounds = ", ".join(f"{float(b):g}" if np.ndim(b) == 0 and _concrete(b) else "..." for b in self.bounds)
+        inside = self.source or bounds
+        shape = f", shape={self.value_shape}" if self.value_shape else ""
+        return f"{self.kind.name}({inside}{shape if inside else shape[2:]})"
+
+
+def _concrete(x: Any) -> bool:
+    return not isinstance(x, jax.core.Tracer)
+
+
+def _shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (shape,) if isinstance(shape, int) else tuple(shape)
+
+
+def _identity(x: Any) -> Any:
+    return x
+
+
+def _everywhere(x: Any) -> Any:
+    return jnp.ones(jnp.shape(x), bool)
+
+
+# --- elementwise -----------------------------------------------------------------------------------------
+
+
+def _interval_forward(u: Any, a: Any, b: Any) -> Any:
+    # Measured from the nearer end: close to an end the distance keeps all its digits.
+    s = jax.nn.sigmoid(-jnp.abs(u))
+    return jnp.where(u < 0, a + (b - a) * s, b - (b - a) * s)
+
+
+real = Space(Kind("real", _identity, _identity, _everywhere, ("-infinity", "infinity")))
+"Any finite number."
+
+positive = Space(Kind("positive", jnp.exp, jnp.log, lambda x: x > 0, ("0", "infinity")))
+"Numbers above 0, through the logarithm."
+
+_INTERVAL = Kind(
+    "interval",
+    _interval_forward,
+    lambda x, a, b: jnp.log(x - a) - jnp.log(b - x),
+    lambda x, a, b: (x > a) & (x < b),
+    ("its lower end", "its upper end"),
+)
+_ABOVE = Kind(
+    "above", lambda u, a: a + jnp.exp(u), lambda x, a: jnp.log(x - a), lambda x, a: x > a, ("its lower end", "infinity")
+)
+_BELOW = Kind(
+    "below", lambda u, b: b - jnp.exp(u), lambda x, b: jnp.log(b - x), lambda x, b: x < b, ("its upper end", "-infinity")
+)
+
+
+def interval(lower: Any, upper: Any, *, shape: int | tuple[int, ...] = ()) -> Space:
+    """Numbers strictly between `lower` and `upper`; either end may be infinite.
+
+    >>> from jaxmle import spaces
+    >>> float(spaces.interval(0.0, 10.0).forward(0.0))
+    5.0
+    """
+    shape = _shape(shape)
+    if _concrete(lower) and _concrete(upper) and not np.all(np.asarray(lower) < np.asarray(upper)):
+        raise ValueError(f"interval: lower {lower} must be less than upper {upper}; did you swap them?")
+    open_below, open_above = _is_infinite(lower), _is_infinite(upper)
+    if open_below and open_above:
+        return real(shape=shape)
+    if open_above:
+        return Space(_ABOVE, shape, shape, (lower,))
+    if open_below:
+        return Space(_BELOW, shape, shape, (upper,))
+    return Space(_INTERVAL, shape, shape, (lower, upper))
+
+
+def _is_infinite(x: Any) -> bool:
+    return _concrete(x) and bool(np.all(np.isinf(x)))
+
+
+# --- several coordinates that mix ------------------------------------------------------------------------
+
+
+def _simplex_forward(u: Any) -> Any:
+    logits = jnp.concatenate([u, jnp.zeros((*u.shape[:-1], 1), u.dtype)], axis=-1)
+    return jnp.exp(jax.nn.log_softmax(logits, axis=-1))
+
+
+def _simplex_inverse(x: Any) -> Any:
+    logs = jnp.log(x)
+    return logs[..., :-1] - logs[..., -1:]
+
+
+_SIMPLEX = Kind(
+    "simplex",
+    _simplex_forward,
+    _simplex_inverse,
+    lambda x: (x > 0) & (jnp.abs(x.sum(-1, keepdims=True) - 1) < 1e-6),
+)
+
+
+def simplex(k: int, *, shape: int | tuple[int, ...] = ()) -> Space:
+    """`k` positive shares that sum to 1; k - 1 free coordinates (Aitchison 1986, additive log ratios)."""
+    shape = _shape(shape)
+    if k < 1:
+        raise ValueError(f"simplex: needs at least 1 share, got k = {k}")
+    return Space(_SIMPLEX, (*shape, k), (*shape, k - 1))
+
+
+def _ordered_forward(u: Any) -> Any:
+    return jnp.cumsum(jnp.concatenate([u[..., :1], jnp.exp(u[..., 1:])], axis=-1), axis=-1)
+
+
+def _ordered_inverse(x: Any) -> Any:
+    return jnp.concatenate([x[..., :1], jnp.log(jnp.diff(x, axis=-1))], axis=-1)
+
+
+_ORDERED = Kind("ordered", _ordered_forward, _ordered_inverse, lambda x: jnp.diff(x, axis=-1) > 0)
+
+
+def ordered(k: int, *, shape: int | tuple[int, ...] = ()) -> Space:
+    """`k` strictly increasing numbers, such as the cut points of an ordinal model."""
+    shape = _shape(shape)
+    if k < 1:
+        raise ValueError(f"ordered: needs at least 1 number, got k = {k}")
+    return Space(_ORDERED, (*shape, k), (*shape, k))
+
+
+def _unit_lower(c: Any, d: int) -> Any:
+    """Regression weights [..., d(d-1)/2] to a unit lower triangle [..., d, d]."""
+    rows, columns = np.tril_indices(d, -1)
+    eye = jnp.broadcast_to(jnp.eye(d, dtype=c.dtype), (*c.shape[:-1], d, d))
+    return eye.at[..., rows, columns].set(c)
+
+
+def _weights_of(x: Any) -> tuple[Any, Any]:
+    """Log scales of the Cholesky factor and its rows over their diagonal; scaled first, so nothing overflows."""
+    scale = jnp.sqrt(jnp.diagonal(x, axis1=-2, axis2=-1))
+    low = jnp.linalg.cholesky(x / scale[..., :, None] / scale[..., None, :])
+    diagonal = jnp.diagonal(low, axis1=-2, axis2=-1)
+    rows, columns = np.tril_indices(x.shape[-1], -1)
+    return jnp.log(diagonal) + jnp.log(scale), (low / diagonal[..., :, None])[..., rows, columns]
+
+
+def _covariance_forward(u: Any) -> Any:
+    d = int((np.sqrt(8 * u.shape[-1] + 1) - 1) / 2 + 0.5)
+    low = jnp.exp(u[..., :d])[..., :, None] * _unit_lower(u[..., d:], d)
+    return low @ jnp.swapaxes(low, -1, -2)
+
+
+def _covariance_inverse(x: Any) -> Any:
+    return jnp.concatenate(_weights_of(x), axis=-1)
+
+
+def _correlation_forward(u: Any) -> Any:
+    d = int((np.sqrt(8 * u.shape[-1] + 1) + 1) / 2 + 0.5)
+    low = _unit_lower(u, d)
+    low = low / jnp.linalg.norm(low, axis=-1, keepdims=True)
+    return (low @ jnp.swapaxes(low, -1, -2)).at[..., np.arange(d), np.arange(d)].set(1.0)
+
+
+def _positive_definite(x: Any) -> Any:
+    scale = jnp.sqrt(jnp.diagonal(x, axis1=-2, axis2=-1))
+    scaled = x / scale[..., :, None] / scale[..., None, :]
+    symmetric = jnp.all(jnp.abs(scaled - jnp.swapaxes(scaled, -1, -2)) < 1e-6, axis=(-1, -2))
+    return symmetric & jnp.all(jnp.isfinite(jnp.linalg.cholesky(scaled)), axis=(-1, -2))
+
+
+_COVARIANCE = Kind("covariance", _covariance_forward, _covariance_inverse, _positive_definite)
+_CORRELATION = Kind(
+    "correlation",
+    _correlation_forward,
+    lambda x: _weights_of(x)[1],
+    lambda x: _positive_definite(x) & jnp.all(jnp.abs(jnp.diagonal(x, axis1=-2, axis2=-1) - 1) < 1e-6, axis=-1),
+)
+
+
+def covariance(d: int, *, shape: int | tuple[int, ...] = ()) -> Space:
+    """Positive definite d x d matrices: L L' with L's rows scaled by exp (a change of units only shifts them).
+
+    Pourahmadi 1999, *Biometrika* 86, 677-690, eq. 2-3: the below-diagonal part are regression weights.
+    """
+    shape = _shape(shape)
+    if d < 1:
+        raise ValueError(f"covariance: the dimension must be at least 1, got d = {d}")
+    return Space(_COVARIANCE, (*shape, d, d), (*shape, d * (d + 1) // 2))
+
+
+def correlation(d: int, *, shape: int | tuple[int, ...] = ()) -> Space:
+    """Positive definite d x d matrices with unit diagonal."""
+    shape = _shape(shape)
+    if d < 2:
+        raise ValueError(f"correlation: the dimension must be at least 2, got d = {d}")
+    return Space(_CORRELATION, (*shape, d, d), (*shape, d * (d - 1) // 2))
+
+
+# --- not free --------------------------------------------------------------------------------------------
+
+PINNED = Kind("pinned", lambda u, value: value, lambda x, value: jnp.zeros((0,)), lambda x, value: True)
+TIED = Kind("tied", _identity, lambda x: jnp.zeros((0,)), lambda x: True)
+
+
+def pinned_at(space: Space, value: Any) -> Space:
+    """`space` held at `value`: no free coordinates; the value is an argument of compiled code."""
+    return Space(PINNED, space.value_shape, (0,), (value,))
+
+
+def tied_to(space: Space, source: str) -> Space:
+    """`space` copying the parameter named `source`."""
+    return Space(TIED, space.value_shape, (0,), (), source)
