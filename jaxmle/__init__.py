@@ -1,10 +1,30 @@
 """Maximum likelihood in JAX: one log-likelihood in, a certified maximum out, for one data set or for millions."""
 
-from jaxmle import optimizers, spaces
+from jaxmle import distributions, models, optimizers, spaces, special
 from jaxmle._status import Status
+from jaxmle._version import __version__
+from jaxmle.check import Report, check
+from jaxmle.fit import fit, fit_many
 from jaxmle.maximize import Maximum, maximize
 from jaxmle.model import Model, constant, rows
+from jaxmle.result import Fit
 
 __all__ = [
-    "Maximum", "Model", "Status", "constant", "maximize", "optimizers", "rows", "spaces",
-]  # fmt: skip
+    "Fit",
+    "Maximum",
+    "Model",
+    "Report",
+    "Status",
+    "__version__",
+    "check",
+    "constant",
+    "distributions",
+    "fit",
+    "fit_many",
+    "maximize",
+    "models",
+    "optimizers",
+    "rows",
+    "spaces",
+    "special",
+]

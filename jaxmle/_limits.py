@@ -40,11 +40,12 @@ def leading(direction: Any, u: Any, units: Any) -> Any:
     """The coordinates that run away along the last step, bool[p].
 
     A logarithm or a logit that still moves by 0.01, or a coordinate with units that still moves by a hundredth of
-    itself, where the log-likelihood has nothing left to gain.
+    itself, where the log-likelihood has nothing left to gain; the latter only where none of the former does.
     """
     moving = jnp.abs(direction) > 0.01 * jnp.where(units, jnp.abs(u), 1.0)
     away = (jnp.abs(u) > FAR) & ~units
-    return jnp.where(jnp.any(away), away, moving)
+    bare = moving & ~units
+    return jnp.where(jnp.any(away), away, jnp.where(jnp.any(bare), bare, moving))
 
 
 def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
@@ -78,16 +79,21 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     vague = vanished(information, gradient, objective)
     direction = jnp.where(vague, jnp.where(outcome.travel != 0, outcome.travel, -gradient), direction)
     lead = jnp.where(jnp.any(vague), vague, leading(direction, u, units))
+    # Where rounding hid which one runs away, it is the one that the data say least about.
+    least = ~units & (diagonal <= jnp.min(jnp.where(units, jnp.inf, diagonal)))
+    direction = jnp.where(jnp.any(lead), direction, jnp.where(least, outcome.travel, 0.0))
+    lead = jnp.where(jnp.any(lead), lead, least)
     elementwise, low, high = (jnp.asarray(x) for x in finite_ends(model))
     to_end = jnp.where(direction < 0, low, high)
     at_limit = status == Status.AT_INFINITY
     status = jnp.where(at_limit & jnp.all(~lead | to_end), int(Status.AT_BOUNDARY), status)
     limit = jnp.where(at_limit & lead & elementwise, jnp.sign(direction) * jnp.inf, u)
-    attained = at_limit & jnp.isfinite(objective(unravel(limit)))
-    limit, at_end = jax.lax.fori_loop(
-        0, 4, lambda _, x: _beside(objective, unravel, x[0], lead), (limit, value)
-    )
-    attained = attained & (at_end <= value + noise)
+    # Derivatives at infinity are 0 times infinity; e^300 is as good as infinite and has none of that.
+    near = jnp.where(jnp.isinf(limit), 300.0 * jnp.sign(limit), limit)
+    near = jax.lax.fori_loop(0, 4, lambda _, x: _beside(objective, unravel, x, lead), near)
+    limit = jnp.where(jnp.isinf(limit), limit, near)
+    at_end = objective(unravel(limit))
+    attained = at_limit & jnp.isfinite(at_end) & (at_end <= value + noise)
     limit = jnp.where(attained | (lead & elementwise), limit, u)
     supremum = jnp.where(attained, at_end, value - jnp.where(at_limit, 2 * d.decrement, 0.0))
 
@@ -107,7 +113,7 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     return jax.tree.map(lambda fresh, old: jnp.where(look, fresh, old), new, outcome)
 
 
-def _beside(objective: Objective, unravel: Any, u: Any, held: Any) -> tuple[Any, Any]:
+def _beside(objective: Objective, unravel: Any, u: Any, held: Any) -> Any:
     """A Newton step in the coordinates that are not held, taken where the log-likelihood allows it."""
     here, gradient = jax.value_and_grad(objective)(unravel(u))
     gradient, information = ravel_pytree(gradient)[0], objective.information(unravel(u))
@@ -116,5 +122,5 @@ def _beside(objective: Objective, unravel: Any, u: Any, held: Any) -> tuple[Any,
     diagonal, zero = jnp.abs(jnp.diagonal(information)), jnp.zeros((), u.dtype)
     move = descend(information, gradient, jnp.where(diagonal > 0, diagonal, 1.0), zero, -zero).move
     there = objective(unravel(jnp.where(held, u, u + move)))
-    better = jnp.isfinite(there) & ~(there > here)
-    return jnp.where(better & ~held, u + move, u), jnp.where(better, there, here)
+    better = jnp.isfinite(there) & (there <= here + 1e-9 * jnp.sum(objective.weights))
+    return jnp.where(better & ~held, u + move, u)

@@ -5,15 +5,17 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle import lanes
+from jaxmle import lanes, spaces
 from jaxmle._data import bare, clean, float_dtype
 from jaxmle._limits import settle, unsettled
 from jaxmle._status import Status
 from jaxmle._step import NOMINATED, RUNNING, Outcome, State, certifies, done, finish, init, step
-from jaxmle._types import join
+from jaxmle._types import join, split
+from jaxmle.model import Model
 from jaxmle.objective import Objective
 from jaxmle.optimizers import bhhh, fisher_scoring, newton
 
@@ -75,7 +77,9 @@ def default_max_steps(optimizer: Any) -> int:
 def objective_of(skeleton: Any, problem: Problem) -> Objective:
     """The objective of one problem, rows of weight 0 replaced."""
     data, weights = clean(problem.data, problem.weights)
-    return Objective(join(skeleton, problem.numbers), bare(data), weights)
+    model = join(skeleton, problem.numbers)
+    keeps = getattr(model.log_likelihood, "keeps_constants", False)
+    return Objective(model, data if keeps else bare(data), weights)
 
 
 def first(objective: Objective, start: Any) -> Any:
@@ -127,7 +131,7 @@ def _policies(program: Program, build: Callable[[Any], Problem]) -> tuple[lanes.
 
 
 def solve_one(program: Program, problem: Problem) -> Outcome:
-    """One fit: a loop over `step`."""
+    """One fit: a loop over `step`. What did not converge still waits for `settled`."""
 
     def loop(policy: lanes.Policy, item: Any) -> Any:
         state = lax.while_loop(lambda s: ~policy.done(s), lambda s: policy.step(s, item), policy.begin(item))
@@ -137,7 +141,7 @@ def solve_one(program: Program, problem: Problem) -> Outcome:
     outcome = loop(climb, (problem,))
     if not certifies(program.optimizer):
         outcome = loop(certify, (problem, outcome))
-    return settled(program, problem, outcome)
+    return outcome
 
 
 def settled(program: Program, problem: Problem, outcome: Outcome) -> Outcome:
@@ -175,13 +179,13 @@ def phases(program: Program, shared: list[Any]) -> tuple[lanes.Policy, ...]:
 
 
 def solve_many(program: Program, own: list[Any], shared: list[Any]) -> Outcome:
-    """Many fits in one traced program: lanes over `step`, leaves [B, ...] in and out."""
+    """Many fits in one traced program: lanes over `step`, leaves [B, ...] in and out; `settle_many` comes after."""
     items: Any = (own,)
     outcome: Any = None
     for policy in phases(program, shared):
         outcome = lanes.run(policy, items, program.lanes)
         items = (own, outcome)
-    return settle_many(program, own, shared, outcome)
+    return outcome
 
 
 def settle_many(program: Program, own: list[Any], shared: list[Any], outcome: Outcome) -> Outcome:
@@ -197,3 +201,18 @@ def settle_many(program: Program, own: list[Any], shared: list[Any], outcome: Ou
 def problem_dtype(data: Any, weights: Any) -> Any:
     """The dtype of the computation, from data and weights."""
     return float_dtype(data if weights is None else (data, weights))
+
+
+def numbers_of(model: Model, size: int, dtype: Any) -> tuple[list[np.ndarray], list[bool]]:
+    """The model's numbers, and which of them come one for each data set."""
+    per_set = []
+    for name, s in zip(model.names, jax.tree.leaves(model.space), strict=True):
+        if s.kind is spaces.PINNED and np.ndim(s.bounds[0]) == len(s.value_shape) + 1:
+            if np.shape(s.bounds[0])[0] != size:
+                raise ValueError(
+                    f"pinned {name} has shape {list(np.shape(s.bounds[0]))}; expected {list(s.value_shape)}, or one value "
+                    f"for each of the {size} data sets"
+                )
+            per_set.append(id(s.bounds[0]))
+    numbers = split(model)[1]
+    return [np.asarray(x, dtype) for x in numbers], [id(x) in per_set for x in numbers]

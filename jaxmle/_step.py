@@ -161,7 +161,7 @@ def verdict(c: CurvatureState, objective: Objective, tolerance: Any) -> Any:
     )
     # The curvature falls with the slope: what is left is a tail. Closer to the limit rounding hides it again.
     left = jnp.minimum(0.5 * jnp.abs(c.gradient @ c.plain), c.before)
-    tail = ((c.fading >= 2) & (left <= eps**0.5)) | ((c.fading >= 3) & (left <= jnp.where(c.fades, 1e-5, 1e-4)))
+    tail = (c.fall < 1e-2) & (left <= jnp.where(c.fades & (c.fall > 1e-4), 1e-5, 1e-4))
     tail |= jnp.any(vague) & (c.count > 1) & (left <= 1e-4)
     far = jnp.any(jnp.asarray(objective.unitless) & (jnp.abs(c.anchor) > FAR))
     rising = c.accepted & ~c.definite & (0.5 * jnp.abs(c.gradient @ c.plain) > 1e-3 * total)
@@ -187,8 +187,8 @@ def verdict(c: CurvatureState, objective: Objective, tolerance: Any) -> Any:
 
 
 def vanished(information: Any, gradient: Any, objective: Objective) -> Any:
-    """Logarithms and logits whose curvature and slope are gone, bool[p]: known to within a factor e^70 at best."""
-    least = 2e-4 * jnp.minimum(1.0, jnp.sum(objective.weights))
+    """Logarithms and logits whose curvature and slope are gone, bool[p]: known to within a factor e^300 at best."""
+    least = 1e-5 * jnp.minimum(1.0, jnp.sum(objective.weights))
     gone = (jnp.abs(jnp.diagonal(information)) <= least) & (jnp.abs(gradient) <= 5 * least)
     return jnp.asarray(objective.unitless) & gone
 
@@ -220,7 +220,7 @@ def finish(state: State, climbed: State | None = None) -> Outcome:
         status=status.astype(jnp.int32),
         steps=jnp.where(never, 0, steps),
         polish=jnp.where(never, 0, polish),
-        direction=jnp.where(c.fading >= 2, c.heading, c.moved),
+        direction=jnp.where(c.fall < 1, c.heading, c.moved),
         travel=state.best - state.begin,
         attained=(status == Status.CONVERGED) | (status == Status.CONVERGED_TO_ROUNDING),
     )

@@ -17,6 +17,8 @@ from jaxmle._solve import (
     default_tolerance,
     objective_of,
     problem_dtype,
+    settle_many,
+    settled,
     solve_many,
     solve_one,
 )
@@ -134,18 +136,13 @@ def maximize(
     status = rest.status.astype(jnp.int32)
     converged = (status == Status.CONVERGED) | (status == Status.CONVERGED_TO_ROUNDING)
     u = _differentiable_if(converged, u)
-    params = model_of(objective).forward(unravel(u))
+    params = objective.model.forward(unravel(u))
     # At a limit the coordinates are infinite and the value there need not be: keep the supremum that was found.
     here = -objective(unravel(jnp.where(converged, u, 0.0)))
     log_likelihood = jnp.where(converged, here, -rest.value)
     return Maximum(
         params, log_likelihood, status, converged, rest.steps.astype(jnp.int32), rest.decrement, rest.information, u
     )
-
-
-def model_of(objective: Any) -> Model:
-    """The model with its (possibly traced) numbers."""
-    return objective.model
 
 
 def count_rows(data: Any, weights: Any = None) -> int:
@@ -217,7 +214,8 @@ def _solver(program: Program) -> Any:
 
     @custom_vmap
     def solve(*leaves: Any) -> Outcome:
-        return solve_one(program, jax.tree.unflatten(program.tree, leaves))
+        problem = jax.tree.unflatten(program.tree, leaves)
+        return settled(program, problem, solve_one(program, problem))
 
     @solve.def_vmap
     def _(size: int, batched: Any, *leaves: Any) -> Any:
@@ -225,9 +223,10 @@ def _solver(program: Program) -> Any:
         own = [x for x, mine in zip(leaves, batched, strict=True) if mine]
         shared = [x for x, mine in zip(leaves, batched, strict=True) if not mine]
         if not own:  # every input is shared: one fit serves all
-            outcome = solve_one(program, jax.tree.unflatten(program.tree, leaves))
+            problem = jax.tree.unflatten(program.tree, leaves)
+            outcome = settled(program, problem, solve_one(program, problem))
             return outcome, jax.tree.map(lambda _: False, outcome)
-        outcome = solve_many(many, own, shared)
+        outcome = settle_many(many, own, shared, solve_many(many, own, shared))
         return outcome, jax.tree.map(lambda _: True, outcome)
 
     return solve

@@ -147,9 +147,16 @@ class rows:
 
     f: Callable[[Any, Any], Any]
 
+    @property
+    def keeps_constants(self) -> bool:
+        """Data reach it with their `constant` marks, since those have no rows."""
+        return True
+
     def __call__(self, params: Any, data: Any) -> Any:
-        axes = jax.tree.map(lambda leaf: None if isinstance(leaf, constant) else 0, data, is_leaf=_is_constant)
-        return jax.vmap(self.f, in_axes=(None, axes))(params, data)
+        leaves, tree = jax.tree.flatten(data, is_leaf=_is_constant)
+        row = tuple(None if _is_constant(x) else 0 for x in leaves)
+        values = [x.value if _is_constant(x) else x for x in leaves]
+        return jax.vmap(lambda p, v: self.f(p, jax.tree.unflatten(tree, v)), in_axes=(None, list(row)))(params, values)
 
 
 @jax.tree_util.register_pytree_node_class

@@ -28,14 +28,15 @@ class CurvatureState(NamedTuple):
         lowest: lowest pivot of the curvature there, scaled to unit diagonal, f[].
         moved: the step that led there, f[p].
         fades: whether the curvature fell along it, as towards a maximum at infinity, bool[].
-        heading: the last step on which the curvature fell, f[p].
+        heading: the last step that did so, in the coordinates that keep their pace, f[p].
         ratio: v'M(u + v)v / v'M(u)v of that step v, f[]: 1 where the curvature has settled.
         before: the decrement where that step began, f[].
-        fading: how many steps in a row did so, int[].
+        fall: by what factor in all, over such steps in a row, f[].
         damping: relative to the diagonal of the curvature, f[].
         stretch: factor on the next step, f[]; over 1 while steps keep their direction and do not settle.
         accepted: whether the last candidate was accepted, bool[].
         rejected: candidates given up in a row, int[].
+        lasting: which coordinates of the next step keep the pace of the one before, bool[p].
         plain, move: the next step from the anchor, f[p], before and after it is stretched.
         count: evaluations so far, int[].
     """
@@ -52,11 +53,12 @@ class CurvatureState(NamedTuple):
     heading: Any
     ratio: Any
     before: Any
-    fading: Any
+    fall: Any
     damping: Any
     stretch: Any
     accepted: Any
     rejected: Any
+    lasting: Any
     plain: Any
     move: Any
     count: Any
@@ -136,12 +138,13 @@ def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformat
         flat, _ = ravel_pytree(params)
         dtype = flat.dtype
         zero, inf = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
-        eye, none = jnp.eye(flat.size, dtype=dtype), jnp.zeros_like(flat)
-        no, whole = jnp.zeros((), bool), jnp.zeros((), jnp.int32)
-        start = jnp.asarray(damping, dtype)
+        none, no, whole = jnp.zeros_like(flat), jnp.zeros((), bool), jnp.zeros((), jnp.int32)
         return CurvatureState(
-            flat, inf, none, eye, inf, no, zero, none, no, none, zero, inf, whole, start, zero + 1, no, whole, none, none, whole
-        )
+            anchor=flat, value=inf, gradient=none, matrix=jnp.eye(flat.size, dtype=dtype), decrement=inf, definite=no,
+            lowest=zero, moved=none, fades=no, heading=none, ratio=zero, before=inf, fall=zero + 1,
+            damping=jnp.asarray(damping, dtype), stretch=zero + 1, accepted=no, rejected=whole,
+            lasting=jnp.zeros(flat.shape, bool), plain=none, move=none, count=whole,
+        )  # fmt: skip
 
     def update(updates: Any, state: CurvatureState, params: Any = None, **extra: Any) -> tuple[Any, CurvatureState]:
         value_fn = extra.get("value_fn")
@@ -191,10 +194,16 @@ def _advance(
     # Near the maximum the value is rounding noise: a step whose whole promise is below that is judged by the decrement.
     noise = 16 * eps * (jnp.abs(s.value) + total)
     slack = jnp.where(jnp.isfinite(s.value), noise + jnp.where(s.decrement < 1e3 * noise, s.decrement, 0.0), 0.0)
-    accepted = finite & (value <= s.value + slack)
+    # Along the coordinates that keep their pace, how curvature and slope have changed.
+    moved = x - s.anchor
+    run = jnp.where(s.lasting, moved, 0.0)
+    bent, bends, slope_was, slope_is = run @ (s.matrix @ run), run @ (matrix @ run), s.gradient @ run, gradient @ run
+    fell = jnp.where(bent > 0, bends / jnp.where(bent > 0, bent, 1.0), 0.0)
+    # A long step in a tail must end in the tail: beyond it lies a maximum that was missed, or rounding.
+    lost = (s.fall < 1) & (s.stretch > 1) & ~((slope_is < 0) & (bends > 0))
+    accepted = finite & (value <= s.value + slack) & ~lost
     first = s.count == 0
 
-    moved = x - s.anchor
     before, after = moved @ (s.matrix @ moved), moved @ (matrix @ moved)
     ratio = jnp.where(first, 0.0, jnp.where(before > 0, after / jnp.where(before > 0, before, 1.0), 0.0))
     ratio = jnp.where(~first & jnp.all(moved == 0), 1.0, ratio)
@@ -226,14 +235,17 @@ def _advance(
     exact = (damping == 0) & jnp.all(excess == 0)
     decrement = jnp.where(exact, d.decrement, jnp.inf)
 
-    onward = jnp.sum(scale * moved * s.heading) >= 0
-    fades = accepted & d.definite & onward & (ratio > 0) & (ratio < 0.75)
+    # Towards infinity curvature, slope and decrement fall in step; towards a maximum the curvature settles, the
+    # decrement falls faster, or the slope turns.
+    slower = slope_is**2 >= 0.25 * (fell * slope_was) ** 2
+    fades = accepted & (slope_is < 0) & (fell > 0) & (fell < 0.75) & slower
     fades &= d.decrement < 0.05 * jnp.maximum(total, 1.0)
-    settled = accepted & d.definite & (ratio >= 0.75) & (ratio < 1.33)
-    fading = jnp.where(fades, s.fading + 1, jnp.where(settled, 0, s.fading))
+    turned = gradient @ s.heading > 0
+    settled = accepted & ~fades & (turned | ((fell > 0) & ((fell < 1.33) & (fell >= 0.75) | ~slower)))
+    fall = jnp.where(fades, s.fall * fell, jnp.where(settled, 1.0, s.fall))
     plain = jnp.where(unitless, jnp.clip(d.move, -REACH, REACH), d.move)
     # Where the curvature keeps falling along a direction, the coordinates that keep their pace take longer steps.
-    lasting = (plain * s.plain > 0) & (jnp.abs(plain) > 0.5 * jnp.abs(s.plain))
+    lasting = (plain * s.plain > 0) & (jnp.abs(plain) > 0.75 * jnp.abs(s.plain))
     unsettled = (ratio < 0.75) | ~d.definite
     longer = accepted & (s.count > 1) & unsettled & (damping == 0) & jnp.any(lasting)
     stretch = jnp.where(longer, jnp.minimum(s.stretch * 2, 64.0), 1.0).astype(dtype)
@@ -247,14 +259,15 @@ def _advance(
         lowest=d.lowest,
         moved=jnp.where(accepted, moved, s.moved),
         fades=fades,
-        heading=jnp.where(fades, moved, s.heading),
+        heading=jnp.where(fades, run, jnp.where(settled, 0.0, s.heading)),
         ratio=jnp.where(accepted, ratio, s.ratio).astype(dtype),
         before=jnp.where(accepted, s.decrement, s.before),
-        fading=fading,
+        fall=fall.astype(dtype),
         damping=damping.astype(dtype),
         stretch=stretch,
         accepted=accepted,
         rejected=rejected,
+        lasting=lasting,
         plain=plain,
         move=jnp.where(lasting, stretch, 1.0).astype(dtype) * plain,
         count=s.count + 1,

@@ -1,0 +1,22 @@
+"""`python -m jaxmle` and the console command `jaxmle`."""
+
+import sys
+
+from jaxmle._optional import optional
+
+
+def main() -> None:
+    """Runs the command line; without its dependencies, says how to install them."""
+    try:
+        for module in ("typer", "rich", "polars"):
+            optional(module, "cli")
+    except ImportError as error:
+        print(f"jaxmle: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    from jaxmle.cli import app
+
+    app(prog_name="jaxmle")
+
+
+if __name__ == "__main__":
+    main()

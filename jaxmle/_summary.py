@@ -1,0 +1,87 @@
+"""Results as plain text that a person can read."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxmle._status import Status
+
+_WIDTH = 78
+_SHOWN = 10
+
+
+def number(x: Any, digits: int = 4) -> str:
+    """A number in about ten characters; nothing for NaN."""
+    x = float(x)
+    if np.isnan(x):
+        return ""
+    if np.isinf(x):
+        return "inf" if x > 0 else "-inf"
+    return f"{x:.{digits}f}" if 1e-3 <= abs(x) < 1e6 or x == 0 else f"{x:.{digits}e}"
+
+
+def _tail(z: float) -> float:
+    """P(|Z| > z)."""
+    from math import erfc, sqrt
+
+    return erfc(z / sqrt(2))
+
+
+def table_one(fit: Any, level: float, kind: str) -> str:
+    """The summary of one fit, in the layout of statsmodels."""
+    ends = fit.interval(level, kind=kind)
+    flat = {"value": fit._natural[0], "se": fit._flat(fit.standard_errors(kind))[0]}
+    flat |= {"low": fit._flat(ends.lower)[0], "high": fit._flat(ends.upper)[0]}
+    spaces = [s for s in jax.tree.leaves(fit.model.space) for _ in range(int(np.prod(s.value_shape)))]
+    pinned = [s.kind.name == "pinned" for s in spaces]
+    percent = f"{100 * (1 - level) / 2:g}%", f"{100 * (1 + level) / 2:g}%"
+    rows = [("", "estimate", "std err", "z", "P>|z|", *percent)]
+    for j, name in enumerate(fit.names):
+        x, se = flat["value"][j], flat["se"][j]
+        tested = spaces[j].kind.name == "real" and se > 0
+        z = (number(x / se, 3), f"{_tail(abs(x / se)):.3f}") if tested else ("", "")
+        error = "(pinned)" if pinned[j] else number(se)
+        bounds = ("", "") if pinned[j] else (number(flat["low"][j]), number(flat["high"][j]))
+        rows.append((name, number(x), error, *z, *bounds))
+    name = fit.model.name or getattr(fit.model.log_likelihood, "__name__", "model")
+    left = [("Model:", name), ("No. observations:", f"{fit.n_observations:g}"), ("Free parameters:", str(fit.model.free))]
+    left += [("Steps:", f"{fit.steps}" + (f" ({fit.polish} of them Newton's)" if fit.polish else "")), ("Covariance:", kind)]
+    sup = "" if fit.attained or not fit.status.at_limit else " (supremum)"
+    right = [("Log-likelihood:", number(fit.log_likelihood) + sup), ("AIC:", number(fit.aic)), ("BIC:", number(fit.bic))]
+    right += [("Decrement:", f"{fit.decrement:.1e}"), ("Dropped rows:", str(fit._batch.dropped))]
+    width = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    body = ["  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, width, strict=True))) for row in rows]
+    wide = max(_WIDTH, *(len(line) for line in body))
+    half = wide // 2 - 1
+    head = [
+        f"{a}{b.rjust(half - len(a))}  {c}{d.rjust(wide - half - 2 - len(c))}"
+        for (a, b), (c, d) in zip(left, right, strict=True)
+    ]
+    title = "Maximum likelihood".center(wide).rstrip()
+    lines = [title, "=" * wide, *head, "=" * wide, body[0], "-" * wide, *body[1:], "=" * wide]
+    where = "intervals on the scale of each parameter's space (log for positive, logit between bounds)"
+    lines += [f"Verdict: {fit.message()}", f"Intervals: {where}" if fit.converged else ""]
+    return "\n".join(line for line in lines if line)
+
+
+def table_many(fits: Any, level: float, kind: str) -> str:
+    """The summary of a batch: the verdicts counted, and the first fits."""
+    counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in fits.status_counts().items())
+    name = fits.model.name or getattr(fits.model.log_likelihood, "__name__", "model")
+    some = fits[: min(len(fits), _SHOWN)]
+    errors, values = some._flat(some.standard_errors(kind)), some._natural
+    rows = [("", *(f"{n} (se)" for n in fits.names), "log-lik", "n", "status")]
+    for i in range(len(some)):
+        cells = [
+            f"{number(x)} ({number(se)})" if np.isfinite(se) else number(x)
+            for x, se in zip(values[i], errors[i], strict=True)
+        ]
+        status = Status(int(some._outcome.status[i])).name.lower()
+        rows.append(
+            (some._label(i), *cells, number(-some._outcome.value[i]), f"{some.n_observations[i]:g}", status)
+        )
+    width = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    body = ["  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, width, strict=True))) for row in rows]
+    more = [f"... and {len(fits) - _SHOWN:,} more"] if len(fits) > _SHOWN else []
+    return "\n".join([f"{len(fits):,} fits of {name}: {counts}", *body, *more])

@@ -1,0 +1,306 @@
+"""The command line: fits every group of a table, and teaches.
+
+Exit codes: 0 all fits are certified maxima (or lie on a boundary, which the table says), 1 some fit failed,
+2 the command or the data cannot be used; then one line on stderr says why, and nothing is written.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typer.core import TyperGroup
+
+import jaxmle
+from jaxmle import _table, io
+
+EXAMPLES = """
+[bold]Examples[/bold]
+
+A Weibull lifetime law for each aircraft:
+
+    jaxmle fit air_conditioning.csv -d weibull --value hours --by plane
+
+Weeks until relapse, some patients still in remission (1 is a relapse):
+
+    jaxmle fit remission.csv -d weibull --value weeks --event event
+
+Results to a file, one row for each group:
+
+    jaxmle fit remission.csv ... --by treatment --out fits.parquet
+
+A coin, toss by toss; or counts of successes out of trials:
+
+    jaxmle fit coin.csv -d bernoulli --value heads
+
+    jaxmle fit counts.csv -d binomial --value successes --trials trials
+
+A model of your own, NAME in FILE.py; it gets the numeric columns as a dict:
+
+    jaxmle fit line.csv --model normal_model.py:line
+
+[bold]Exit code[/bold]
+
+0: every fit is a certified maximum, or its maximum lies on the boundary or at infinity, and the table says so.
+
+1: some fit failed; its verdict is in the table.
+
+2: the command or the data cannot be used; one line on stderr says why, and nothing is written.
+"""
+
+
+class OneLineErrors(TyperGroup):
+    """Reports whatever is wrong with a command in one line on stderr, with exit code 2."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+        try:
+            code = super().main(*args, standalone_mode=False, **kwargs)
+        except typer.Abort:
+            code = _complain("interrupted; nothing was written", 130)
+        except Exception as error:
+            if hasattr(error, "format_message"):  # typer's own complaints about the command line
+                code = _complain(f"{error.format_message()} (try: jaxmle --help)")  # type: ignore[attr-defined]
+            elif isinstance(error, (ValueError, TypeError, OSError, ImportError)) or _user_line(error):
+                code = _complain(_user_line(error) + str(error))
+            else:
+                raise
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _version() -> str:
+    try:
+        return version("jaxmle")
+    except PackageNotFoundError:
+        return "(not installed: run from its source)"
+
+
+def _complain(sentence: str, code: int = 2) -> int:
+    print(f"jaxmle: {' '.join(sentence.split())}", file=sys.stderr)
+    return code
+
+
+def _user_line(error: BaseException) -> str:
+    """Where in a user's own file an error arose: `file.py, line 3: KeyError: `; empty if it did not."""
+    where, trace = "", error.__traceback__
+    while trace is not None:
+        if "__jaxmle_user_model__" in trace.tb_frame.f_globals:
+            file = Path(trace.tb_frame.f_code.co_filename).name
+            where = f"{file}, line {trace.tb_lineno}: {type(error).__name__}: "
+        trace = trace.tb_next
+    return where
+
+
+app = typer.Typer(
+    cls=OneLineErrors, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False, name="jaxmle"
+)
+
+
+@app.callback(invoke_without_command=True)
+def _entry(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Maximum likelihood: the parameters that make data most probable, for one data set or for millions.
+
+    Start with [bold]jaxmle demo[/bold]; then [bold]jaxmle fit --help[/bold], which has examples.
+    """
+    if show_version:
+        print(f"jaxmle {_version()}")
+    elif context.invoked_subcommand is None:
+        context.get_help()
+
+
+@app.command(epilog=EXAMPLES)
+def fit(
+    file: Annotated[Path, typer.Argument(help="Table in long format: .csv, .parquet, .json or .ndjson.")],
+    distribution: Annotated[
+        str, typer.Option("--distribution", "-d", help="A name from `jaxmle distributions`.", metavar="NAME")
+    ] = "",
+    model: Annotated[str, typer.Option(help="A model of your own.", metavar="FILE.py:NAME")] = "",
+    value: Annotated[
+        str,
+        typer.Option(
+            help="The column to fit; LOWER,UPPER for intervals. For --model, the columns it needs (all numeric ones).",
+            metavar="COLUMN",
+        ),
+    ] = "",
+    by: Annotated[str, typer.Option(help="Fit each group apart; several columns with commas.", metavar="COLUMN")] = "",
+    event: Annotated[str, typer.Option(help="1 = failed, 0 = still running.", metavar="COLUMN")] = "",
+    censored: Annotated[str, typer.Option(help="1 = still running, 0 = failed.", metavar="COLUMN")] = "",
+    trials: Annotated[str, typer.Option(help="Number of trials (binomial).", metavar="COLUMN")] = "",
+    weights: Annotated[str, typer.Option(help="Frequencies: 2 is the row twice.", metavar="COLUMN")] = "",
+    missing: Annotated[
+        str, typer.Option(help="Missing numbers: error; drop the row; or status, the verdict of its group.")
+    ] = "error",
+    level: Annotated[float, typer.Option(help="Level of the intervals.", min=0.01, max=0.9999)] = 0.95,
+    optimizer: Annotated[str, typer.Option(help="newton, fisher_scoring or bhhh.")] = "newton",
+    out: Annotated[
+        Path | None, typer.Option(help="Write the results: .csv, .parquet, .json or .ndjson.", metavar="FILE")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Fit a distribution or a model of your own to a table, group by group."""
+    if bool(distribution) == bool(model):
+        raise ValueError("give either --distribution NAME (see: jaxmle distributions) or --model FILE.py:NAME")
+    if event and censored:
+        raise ValueError("give --event or --censored, not both: they say the same thing with opposite sign")
+    if missing not in ("error", "drop", "status"):
+        raise ValueError(f"--missing {missing}: expected error, drop or status")
+    if out is not None:
+        io.check_ending(out)
+        if not out.parent.is_dir():
+            raise ValueError(f"cannot write {out}: there is no folder {out.parent}")
+    frame = io.read_table(file)
+    groups = [name.strip() for name in by.split(",") if name.strip()]
+    codes, keys = io.group_codes(frame, groups) if groups else (None, None)
+    columns, failed = _columns(frame, bool(model), value, event, censored, trials, [*groups, weights])
+    weight = io.numeric(frame, weights) if weights else None
+    if weight is not None and not (weight >= 0).all():
+        row = int((~(weight >= 0)).argmax())
+        raise ValueError(f"column {weights!r}, row {row + 1}: a weight must be 0 or more, not {weight[row]:g}")
+    bad = _missing_rows(columns, missing)
+    law = _user_model(model) if model else _law(distribution, columns)
+    data = columns if len(columns) > 1 or model else next(iter(columns.values()))
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
+
+    begin = time.perf_counter()
+    options = {"weights": weight, "optimizer": optimizer, "missing": missing}
+    if codes is None:
+        result, sets = jaxmle.fit(law, data, **options), 1
+    else:
+        with _progress(not quiet and sys.stderr.isatty()) as progress:
+            result = jaxmle.fit_many(law, data, groups=codes, progress=progress, **options)
+        sets = len(result)
+        if result.info["interrupted"]:
+            raise typer.Abort
+    seconds = time.perf_counter() - begin
+    counts = None
+    if failed is not None:
+        each = np.where(bad, 0.0, 1.0 if weight is None else weight)
+        counts = _table.event_counts(failed, each, codes, sets, "exact" if "," in value else "events")
+    if not quiet:
+        dropped = int(bad.sum()) if missing == "drop" else 0
+        notes = [f"{dropped} row{'s' * (dropped > 1)} with missing numbers dropped"] if dropped else []
+        _table.show(console, result, keys, level, counts, notes)
+        print(f"{sets} data set{'s' * (sets > 1)}, {len(frame)} rows, {seconds:.1f} s", file=sys.stderr)
+    if out is not None:
+        io.write_table(out, _table.frame(result, keys, level, counts))
+        if not quiet:
+            print(f"wrote {out}", file=sys.stderr)
+    raise typer.Exit(1 if _table.failures(result) else 0)
+
+
+@app.command()
+def distributions() -> None:
+    """List the distributions that --distribution knows, with their parameters."""
+    _table.show_distributions(Console(highlight=False, width=None if sys.stdout.isatty() else 120))
+
+
+@app.command()
+def demo() -> None:
+    """A one-minute tour on shipped data: a coin, aircraft, remissions, and a wrong derivative found."""
+    from jaxmle import _demo
+
+    _demo.run(Console(highlight=False, width=None if sys.stdout.isatty() else 120))
+
+
+def _columns(
+    frame: Any, own: bool, value: str, event: str, censored: str, trials: str, used: list[str]
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """The columns a model reads, by name, and which rows failed (None: nothing is censored)."""
+    values = [name.strip() for name in value.split(",") if name.strip()]
+    if own:
+        if event or censored or trials:
+            raise ValueError("--event, --censored and --trials belong to --distribution; a model reads columns by name")
+        names = values or io.numeric_columns(frame.drop(used, strict=False))
+        if not names:
+            raise ValueError(f"no numeric column for the model; the columns are: {', '.join(frame.columns)}")
+        return {name: io.numeric(frame, name) for name in names}, None
+    if not values:
+        raise ValueError(f"give --value COLUMN; the columns are: {', '.join(frame.columns)}")
+    if trials and (event or censored):
+        raise ValueError("--trials is for counts, --event and --censored for lifetimes; give one of them")
+    if len(values) > 2 or (len(values) == 2 and (event or censored or trials)):
+        raise ValueError("--value takes one column, or LOWER,UPPER for intervals without --event and --trials")
+    numbers = [io.numeric(frame, name) for name in values]
+    if len(values) == 2:
+        lower, upper = numbers
+        return {"lower": lower, "upper": upper}, lower == upper
+    if trials:
+        return {"successes": numbers[0], "trials": io.numeric(frame, trials)}, None
+    if event or censored:
+        failed = io.binary(frame, event) if event else ~io.binary(frame, censored)
+        return {"lower": numbers[0], "upper": np.where(failed, numbers[0], np.inf)}, failed
+    return {values[0]: numbers[0]}, None
+
+
+def _missing_rows(columns: dict[str, np.ndarray], rule: str) -> np.ndarray:
+    """Which rows miss a number, bool[n]; an error that names the first if the rule is error."""
+    holes = {name: np.isnan(numbers) for name, numbers in columns.items()}
+    bad = np.any(list(holes.values()), axis=0)
+    if rule == "error" and bad.any():
+        row = int(bad.argmax())
+        name = next(name for name, h in holes.items() if h[row])
+        raise ValueError(
+            f"column {name!r}, row {row + 1}: missing; use --missing drop to leave such rows out, or --missing status "
+            "to give their groups a verdict of their own"
+        )
+    return bad
+
+
+@contextmanager
+def _progress(shown: bool) -> Iterator[Any]:
+    """What `fit_many(progress=)` calls: a bar on the terminal, or nothing."""
+    if not shown:
+        yield False
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("compiling", total=None)
+
+        def update(done: int, failed: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description=f"fitting, {failed} without a maximum")
+
+        yield update
+
+
+def _law(name: str, columns: dict[str, np.ndarray]) -> Any:
+    law = jaxmle.distributions.by_name(name)
+    if law.columns and set(law.columns) != set(columns):
+        raise ValueError(f"{name} is a law of {' and '.join(law.columns)}: give --value SUCCESSES --trials TRIALS")
+    if "trials" in columns and not law.columns:
+        raise ValueError(f"--trials is for the binomial; {name} has no trials")
+    return jaxmle.models.censored(law) if "lower" in columns else law
+
+
+def _user_model(where: str) -> Any:
+    """The Model or Distribution `NAME` in `FILE.py`, given as `FILE.py:NAME`."""
+    import importlib.util
+
+    file, colon, name = where.rpartition(":")
+    if not colon or not file.endswith(".py") or not name:
+        raise ValueError(f"--model {where}: expected FILE.py:NAME, such as normal_model.py:line")
+    if not Path(file).is_file():
+        raise ValueError(f"--model: no file {file}")
+    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    vars(module)["__jaxmle_user_model__"] = True
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(f"{file} cannot be loaded: {_user_line(error)}{error}") from None
+    kinds = (jaxmle.Model, jaxmle.distributions.Distribution)
+    if not isinstance(found := vars(module).get(name), kinds):
+        others = [key for key, x in vars(module).items() if isinstance(x, kinds)]
+        what = f"is a {type(found).__name__}, not a jaxmle.Model" if name in vars(module) else "is not there"
+        raise ValueError(f"{file}: {name} {what}; models there: {', '.join(others) or 'none'}")
+    return found

@@ -1,0 +1,72 @@
+"""The record of a distribution: pure functions, a space and a start."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax.numpy as jnp
+
+from jaxmle._types import record
+
+Regularity = Literal["smooth", "kinked", "edge"]
+
+
+@record
+class Distribution:
+    """A parametric family of one response, as a record of pure functions.
+
+    Params are dicts of scalars (or of arrays that broadcast against x). n observations, p parameters.
+
+    Args:
+        name: as in `jaxmle.distributions.by_name(name)`.
+        logpdf: `(params, x) -> f[n]`, log-density, or log-mass for counts, all constants kept; -inf outside the
+            support, with derivatives free of NaN.
+        logcdf: `(params, x) -> f[n]`, log P(X <= x).
+        logsf: `(params, x) -> f[n]`, log P(X > x).
+        quantile: `(params, q) -> f[n]`, the least x with P(X <= x) >= q.
+        sample: `(key, params, shape=()) -> f[*shape]`; further data columns are keywords (`trials=`).
+        support: `(x) -> bool[n]`, whether any parameters make x possible.
+        space: dict of `Space`, one for each parameter.
+        start: `(x, weights f[n]) -> params`, pure JAX; legal and finite for any data, equivariant to units.
+        information: `(params, x) -> f[n, p, p]`, expected information of an observation about the natural
+            parameters, sorted by name.
+        discrete: whether x is a count.
+        regularity: `"smooth"`, `"kinked"` or `"edge"` (the support moves with the parameters).
+        columns: names of the data leaves where x is a dict, the response first.
+        doc: documentation; the first line gives the density.
+
+    Example:
+        >>> from jaxmle import distributions
+        >>> float(distributions.exponential.logpdf({"rate": 1.0}, 2.0))
+        -2.0
+    """
+
+    name: str
+    logpdf: Callable[[Any, Any], Any]
+    logcdf: Callable[[Any, Any], Any]
+    logsf: Callable[[Any, Any], Any]
+    quantile: Callable[..., Any]
+    sample: Callable[..., Any]
+    support: Callable[[Any], Any]
+    space: dict[str, Any]
+    start: Callable[[Any, Any], Any]
+    information: Callable[[Any, Any], Any] | None = None
+    discrete: bool = False
+    regularity: Regularity = "smooth"
+    columns: tuple[str, ...] = ()
+    doc: str = ""
+
+    def __repr__(self) -> str:
+        return f"<distribution {self.name}({', '.join(self.space)})>"
+
+
+def within(inside: Any, x: Any, dummy: Any) -> Any:
+    """`x`, with a legal dummy where it is not inside: formulas then see only legal arguments."""
+    return jnp.where(inside, x, dummy)
+
+
+def symmetric(x: Any, rows: list[list[Any]]) -> Any:
+    """Stacks entries (scalars or f[n]) to f[n, p, p], n from x."""
+    x = jnp.asarray(x)
+    dtype = jnp.result_type(*[entry for row in rows for entry in row], 1.0)
+    full = [[jnp.broadcast_to(jnp.asarray(entry, dtype), x.shape) for entry in row] for row in rows]
+    return jnp.stack([jnp.stack(row, axis=-1) for row in full], axis=-2)

@@ -1,0 +1,182 @@
+"""Laws on the whole line: normal and Student's t."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxmle import spaces, special
+from jaxmle.distributions import _moments, _quantiles
+from jaxmle.distributions._distribution import Distribution, symmetric, within
+from jaxmle.special._elementary import floating
+
+_HALF_LOG_2PI = 0.9189385332046727
+_LOG_2 = 0.6931471805599453
+
+
+def _is_finite(x: Any) -> Any:
+    return jnp.isfinite(floating(x))
+
+
+def _ends(x: Any, value: Any, at_minus: Any, at_plus: Any) -> Any:
+    return jnp.where(jnp.isfinite(x), value, jnp.where(x > 0, at_plus, jnp.where(x < 0, at_minus, jnp.nan)))
+
+
+def _standardized(params: Any, x: Any) -> Any:
+    """(x - loc) / scale, with 0 for an x that is not finite."""
+    inside = jnp.isfinite(x)
+    return jnp.where(inside, (within(inside, x, params["loc"]) - params["loc"]) / params["scale"], 0)
+
+
+# --- normal ----------------------------------------------------------------------------------------------
+
+
+def _normal_logpdf(params: Any, x: Any) -> Any:
+    x = floating(x)
+    z = _standardized(params, x)
+    return jnp.where(jnp.isfinite(x), -0.5 * z * z - jnp.log(params["scale"]) - _HALF_LOG_2PI, -jnp.inf)
+
+
+def _normal_logcdf(params: Any, x: Any) -> Any:
+    x = floating(x)
+    return _ends(x, special.log_ndtr(_standardized(params, x)), -jnp.inf, 0.0)
+
+
+def _normal_logsf(params: Any, x: Any) -> Any:
+    x = floating(x)
+    return _ends(x, special.log_ndtr(-_standardized(params, x)), 0.0, -jnp.inf)
+
+
+def _normal_quantile(params: Any, q: Any) -> Any:
+    return params["loc"] + params["scale"] * jax.scipy.special.ndtri(floating(q))
+
+
+def _normal_sample(key: Any, params: Any, shape: Any = ()) -> Any:
+    scale = floating(params["scale"])
+    return params["loc"] + scale * jax.random.normal(key, shape, scale.dtype)
+
+
+def _normal_start(x: Any, weights: Any) -> Any:
+    loc, scale = _moments.location_scale(*_moments.usable(x, weights, True))
+    return {"loc": loc, "scale": scale}
+
+
+def _normal_information(params: Any, x: Any) -> Any:
+    scale = params["scale"]
+    return symmetric(x, [[scale**-2.0, 0.0], [0.0, 2 * scale**-2.0]])
+
+
+normal = Distribution(
+    name="normal",
+    logpdf=_normal_logpdf,
+    logcdf=_normal_logcdf,
+    logsf=_normal_logsf,
+    quantile=_normal_quantile,
+    sample=_normal_sample,
+    support=_is_finite,
+    space={"loc": spaces.real, "scale": spaces.positive},
+    start=_normal_start,
+    information=_normal_information,
+    doc="""Normal: density exp(-(x - loc)^2 / (2 scale^2)) / (scale sqrt(2 pi)).
+
+    Sums of many small effects; errors. Mean loc, standard deviation scale; the maximum-likelihood scale divides
+    by n. Johnson, Kotz & Balakrishnan, *Continuous Univariate Distributions* 1, chapter 13.""",
+)
+
+
+# --- Student's t -----------------------------------------------------------------------------------------
+
+
+def _student_t_logpdf(params: Any, x: Any) -> Any:
+    # In terms of 1/df everything is smooth at the normal limit: with t = z^2 / df,
+    # (df + 1)/2 log(1 + t) = log(1 + t)/2 + z^2/2 log(1 + t)/t.
+    x, df = floating(x), params["df"]
+    z = _standardized(params, x)
+    square = z * z
+    t = square / df
+    constant = special.log_rising(0.5, 2 / df) - _HALF_LOG_2PI - jnp.log(params["scale"])
+    value = constant - 0.5 * jnp.log1p(t) - 0.5 * square * special.log1p_ratio(t)
+    return jnp.where(jnp.isfinite(x), value, -jnp.inf)
+
+
+def _student_t_lower(df: Any, z: Any) -> Any:
+    """log P(T <= z)."""
+    df, z = jnp.broadcast_arrays(floating(df), floating(z))
+    df = jnp.minimum(df, 1e15)
+    square = z * z
+    near = square <= jnp.minimum(df, 1)
+    # Near the middle 1/2 + z times a smooth function of z^2; further out the tail is half I_w(df/2, 1/2), w = df/(df + z^2).
+    s = jnp.where(near, z, 0)
+    middle = jnp.log1p(s / jnp.sqrt(df) * jnp.exp(special.log_betainc_scaled(0.5, 0.5 * df, s * s / df)))
+    tail = special.log_betainc_odds(0.5 * df, 0.5, df / jnp.where(near, df + 1, square)) - _LOG_2
+    far = jnp.where(z < 0, tail, special.log1mexp(jnp.where(z < 0, -1, tail)))
+    return jnp.where(near, middle - _LOG_2, far)
+
+
+def _student_t_logcdf(params: Any, x: Any) -> Any:
+    x = floating(x)
+    return _ends(x, _student_t_lower(params["df"], _standardized(params, x)), -jnp.inf, 0.0)
+
+
+def _student_t_logsf(params: Any, x: Any) -> Any:
+    x = floating(x)
+    return _ends(x, _student_t_lower(params["df"], -_standardized(params, x)), 0.0, -jnp.inf)
+
+
+def _student_t_quantile(params: Any, q: Any) -> Any:
+    unit = {"df": params["df"], "loc": 0.0, "scale": 1.0}
+    end = 700.0 if floating(q).dtype == jnp.float64 else 80.0
+    z = _quantiles.continuous(_student_t_logcdf, _student_t_logsf, unit, q, jnp.sinh, -end, end)
+    return params["loc"] + params["scale"] * z
+
+
+def _student_t_sample(key: Any, params: Any, shape: Any = ()) -> Any:
+    scale = floating(params["scale"])
+    return params["loc"] + scale * jax.random.t(key, floating(params["df"]), shape, scale.dtype)
+
+
+def _student_t_start(x: Any, weights: Any) -> Any:
+    # A few EM steps at df = 3 (Lange, Little & Taylor 1989) from the mean and standard deviation; bounded influence.
+    x, weights = _moments.usable(x, weights, True)
+    df = 3.0
+
+    def step(_: Any, at: Any) -> Any:
+        loc, scale = at
+        z = (x - loc) / scale
+        robust = weights * (df + 1) / (df + z * z)
+        shift = _moments.mean(z, robust)
+        ratio = jnp.sqrt(_moments.mean((df + 1) * (z - shift) ** 2 / (df + z * z), weights))
+        new = scale * ratio
+        return loc + scale * shift, jnp.where(ratio > 1e-3, new, scale)
+
+    loc, scale = jax.lax.fori_loop(0, 6, step, _moments.location_scale(x, weights))
+    return {"df": jnp.full_like(loc, 5.0), "loc": loc, "scale": _moments.legal_positive(scale)}
+
+
+def _student_t_information(params: Any, x: Any) -> Any:
+    df, scale = params["df"], params["scale"]
+    half = 0.5 * df
+    # Lange, Little & Taylor 1989, JASA 84, appendix B.
+    exact = 0.25 * (special.polygamma(1, half) - special.polygamma(1, half + 0.5))
+    exact = exact - 0.5 * (df + 5) / (df * (df + 1) * (df + 3))
+    cross = -2 / ((df + 1) * (df + 3) * scale)
+    loc = (df + 1) / ((df + 3) * scale**2)
+    return symmetric(x, [[exact, 0.0, cross], [0.0, loc, 0.0], [cross, 0.0, 2 * df / ((df + 3) * scale**2)]])
+
+
+student_t = Distribution(
+    name="student_t",
+    logpdf=_student_t_logpdf,
+    logcdf=_student_t_logcdf,
+    logsf=_student_t_logsf,
+    quantile=_student_t_quantile,
+    sample=_student_t_sample,
+    support=_is_finite,
+    space={"df": spaces.positive, "loc": spaces.real, "scale": spaces.positive},
+    start=_student_t_start,
+    information=_student_t_information,
+    doc="""Student t: density proportional to (1 + ((x - loc) / scale)^2 / df)^(-(df + 1) / 2) / scale.
+
+    Errors with heavy tails; df -> infinity is the normal. Mean loc (df > 1), variance scale^2 df / (df - 2) (df > 2).
+    Lange, Little & Taylor 1989, *JASA* 84, 881-896.""",
+)

@@ -1,0 +1,384 @@
+"""`fit` and `fit_many`: anything array-like in, a `Fit` of NumPy arrays out, in float64 whatever the global flag says."""
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmle import _batch, lanes
+from jaxmle._batch import Batch, Bucket
+from jaxmle._data import is_constant
+from jaxmle._solve import (
+    Problem,
+    Program,
+    default_max_steps,
+    default_tolerance,
+    items_of,
+    numbers_of,
+    objective_of,
+    phases,
+    settle_many,
+    solve_one,
+)
+from jaxmle._limits import unsettled
+from jaxmle._progress import Progress
+from jaxmle._status import Status
+from jaxmle._step import NOMINATED, Outcome
+from jaxmle._types import split
+from jaxmle.maximize import check_contributions
+from jaxmle.model import Model
+from jaxmle.models import as_model
+from jaxmle.optimizers import by_name
+from jaxmle.result import Fit
+from jaxmle.spaces import PINNED
+
+SLICE_SECONDS = 0.2
+"About how long a slice of lanes runs before progress is shown and an interrupt is noticed."
+
+
+def fit(
+    model: Any,
+    data: Any,
+    *,
+    weights: Any = None,
+    start: Any = None,
+    optimizer: Any = "newton",
+    tolerance: float | None = None,
+    max_steps: int | None = None,
+    dtype: Any = "float64",
+    missing: str = "error",
+) -> Fit:
+    """Maximum likelihood for one data set.
+
+    Args:
+        model: a `Model`, a distribution, or a distribution's name such as `"weibull"`. A distribution with data
+            `{"lower", "upper"}` is fitted to censored lifetimes.
+        data: anything array-like: an array, list or data frame, or a dict of them, leaves [n, ...].
+        weights: frequencies, [n]: 2 means that the row stands twice, 0 that it is absent.
+        start: natural params, or another `Fit`; by default the model's own start.
+        optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`) or any optax optimizer.
+        tolerance: log-likelihood still to be gained at which the fit counts as converged; 1e-9 in float64.
+        max_steps: evaluations of the method; 100 for curvature methods, 10 000 for others.
+        dtype: in which to compute.
+        missing: what to do with NaN: `"error"`, `"drop"` the row, give a `"status"`, or `"keep"` it.
+
+    Returns:
+        a `Fit`. It says in `status` how the fit ended, and never raises because a maximum was not found.
+
+    Raises:
+        TypeError, ValueError: for data, weights, start or a log-likelihood that break the contract, with what was
+            given, what was expected and what to try.
+
+    Example:
+        >>> import jaxmle as jm
+        >>> coin = jm.fit("bernoulli", [1, 1, 1, 0, 1, 0, 1, 1, 0, 1])
+        >>> round(float(coin.params["probability"]), 12)
+        0.7
+        >>> coin.converged
+        True
+    """
+    dtype = np.dtype(dtype)
+    optimizer = by_name(optimizer)
+    with jax.enable_x64(True):
+        batch = _batch.one(data, weights, dtype, missing)
+        model = as_model(model, batch.buckets[0].data)
+        _check_support(model, batch)
+        problem, axes = _problem(model, batch, batch.buckets[0], start, optimizer, tolerance, max_steps, dtype, True)
+        _check_model(model, problem)
+        program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, 1)
+        outcome = jax.tree.map(lambda x: np.array(x)[None], _solve_one(program, problem))
+        each = [x[None] for x in jax.tree.leaves(problem)]
+        many = program._replace(axes=(True,) * len(each))
+        _look_closer(many, each, [], outcome, np.ones(1, bool))
+    info = _info(program, tolerance, dtype)
+    return Fit(model=model, outcome=outcome, batch=batch, single=True, info=info)
+
+
+def fit_many(
+    model: Any,
+    data: Any,
+    *,
+    weights: Any = None,
+    groups: Any = None,
+    shared: Any = None,
+    lanes: Any = "auto",
+    progress: bool | Callable[..., Any] = False,
+    start: Any = None,
+    optimizer: Any = "newton",
+    tolerance: float | None = None,
+    max_steps: int | None = None,
+    dtype: Any = "float64",
+    missing: str = "status",
+) -> Fit:
+    """Maximum likelihood for many data sets at once.
+
+    Args:
+        model: as in `fit`. Pinned values may carry a leading data-set axis: one for each.
+        data: leaves [datasets, n, ...]; with `groups`, rows in long format, leaves [rows, ...].
+        weights: frequencies, [datasets, n], [n] for all, or [rows]; 0 where a row is padding.
+        groups: the key of each row, of any sortable type and in any order; data sets keep the order of first
+            appearance.
+        shared: leaves without a data-set axis, such as one design for all; never copied.
+        lanes: how many fits step together; `"auto"` or a number.
+        progress: True for a line on the terminal, or a function called with (done, failed, total).
+        start: natural params for all, with a leading axis for each, or another `Fit`.
+        optimizer, tolerance, max_steps, dtype: as in `fit`.
+        missing: as in `fit`; by default a data set with a NaN gets a status.
+
+    Returns:
+        a `Fit` whose arrays have the data-set axis first. One bad data set changes nothing for the others.
+
+    Raises:
+        TypeError, ValueError: as in `fit`.
+
+    Example:
+        >>> import jaxmle as jm
+        >>> fits = jm.fit_many("exponential", [1.0, 3.0, 2.0, 4.0, 6.0], groups=["a", "a", "b", "b", "b"])
+        >>> [round(float(r), 12) for r in fits.params["rate"]]
+        [0.5, 0.25]
+    """
+    dtype = np.dtype(dtype)
+    optimizer = by_name(optimizer)
+    with jax.enable_x64(True):
+        if groups is None:
+            batch = _batch.rectangular(data, weights, shared, dtype, missing)
+        else:
+            batch = _batch.grouped(data, groups, weights, shared, dtype, missing)
+        if not batch.buckets:
+            raise ValueError("fit_many got no rows; expected at least one data set")
+        model = as_model(model, batch.buckets[0].data)
+        parts, program = [], None
+        shown = Progress(progress, batch.size)
+        interrupted = False
+        for bucket in batch.buckets:
+            problem, axes = _problem(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype, False)
+            _check_model(model, _first_of(problem, axes))
+            count = len(bucket.index)
+            width = _lanes(lanes, count, bucket.weights.shape[1])
+            program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, width)
+            part, interrupted = _run(program, problem, count, shown, interrupted)
+            parts.append(part)
+        shown.close()
+    outcome = _gather(parts, batch)
+    info = _info(program, tolerance, dtype) | {"interrupted": interrupted}
+    return Fit(model=model, outcome=outcome, batch=batch, single=False, info=info)
+
+
+# --- the problem -----------------------------------------------------------------------------------------
+
+
+def _problem(
+    model: Model, batch: Batch, bucket: Bucket, start: Any, optimizer: Any, tolerance: Any, max_steps: Any, dtype: Any,
+    single: bool,
+) -> tuple[Problem, tuple[bool, ...]]:  # fmt: skip
+    """The problem of one bucket, and for each of its leaves whether it has a data-set axis."""
+    numbers, each = numbers_of(model, batch.size, dtype)
+    numbers = [x[bucket.index] if own else x for x, own in zip(numbers, each, strict=True)]
+    params, legal, own_start = _start(model, start, batch, dtype)
+    if params is not None:
+        params = jax.tree.map(lambda x, own: x[bucket.index] if own else x, params, own_start)
+    status = np.where(legal[bucket.index], bucket.status, np.int32(Status.NO_FINITE_START)).astype(np.int32)
+    if not (0 < (tolerance := default_tolerance(dtype) if tolerance is None else tolerance) < np.inf):
+        raise ValueError(f"tolerance={tolerance}; expected a small positive number of log-likelihood units, such as 1e-9")
+    if int(steps := default_max_steps(optimizer) if max_steps is None else max_steps) < 1:
+        raise ValueError(f"max_steps={max_steps}; expected at least 1")
+    problem = Problem(
+        numbers, bucket.data, bucket.weights, params, status, np.asarray(tolerance, dtype), np.int32(steps)
+    )
+    axes_of = Problem(each, list(batch.own), True, jax.tree.leaves(own_start), True, False, False)
+    axes = tuple(jax.tree.leaves(axes_of))
+    if single:
+        problem = jax.tree.unflatten(
+            jax.tree.structure(problem),
+            [x[0] if own else x for x, own in zip(jax.tree.leaves(problem), axes, strict=True)],
+        )
+    return problem, axes
+
+
+def _start(model: Model, start: Any, batch: Batch, dtype: Any) -> tuple[Any, np.ndarray, Any]:
+    """The start as params, where it is legal bool[B], and which leaves come one for each data set."""
+    legal = np.ones(batch.size, bool)
+    if start is None:
+        return None, legal, None
+    start = getattr(start, "params", start)
+    leaves, tree = jax.tree.flatten(model.space)
+    try:
+        values = [np.asarray(x, dtype) for x in tree.flatten_up_to(start)]
+    except (ValueError, TypeError) as error:
+        given = sorted(start) if isinstance(start, Mapping) else type(start).__name__
+        raise ValueError(
+            f"start has another structure than the model's params: got {given}, expected {model.names}"
+        ) from error
+    own = []
+    for name, s, x in zip(model.names, leaves, values, strict=True):
+        each = x.shape == (batch.size, *s.value_shape)
+        if not each and x.shape != s.value_shape:
+            raise ValueError(
+                f"start of {name} has shape {list(x.shape)}; expected {list(s.value_shape)}, or one for each of the "
+                f"{batch.size} data sets"
+            )
+        own.append(each and not x.shape == s.value_shape)
+        inside = np.asarray(jax.vmap(s.contains)(x) if own[-1] else s.contains(x))
+        if s.kind is PINNED or s.source:
+            continue
+        if not own[-1] and not inside:
+            raise ValueError(f"start of {name} is {x}, which is outside its space {s!r}; give a value strictly inside")
+        legal &= inside
+    return jax.tree.unflatten(tree, values), legal, jax.tree.unflatten(tree, own)
+
+
+def _check_model(model: Model, problem: Problem) -> None:
+    """The contract, before anything is compiled."""
+    objective = objective_of(split(model)[0], jax.tree.map(jnp.asarray, problem))
+    check_contributions(objective, problem.weights.shape[0])
+
+
+def _first_of(problem: Problem, axes: tuple[bool, ...]) -> Problem:
+    leaves, tree = jax.tree.flatten(problem)
+    return jax.tree.unflatten(tree, [x[0] if own else x for x, own in zip(leaves, axes, strict=True)])
+
+
+def _check_support(model: Model, batch: Batch) -> None:
+    """Data outside the support are an error in a single fit, naming row and value."""
+    support = getattr(model.log_likelihood, "support", None)
+    bucket = batch.buckets[0]
+    if support is None or bucket.status[0] >= 0:
+        return
+    data = jax.tree.map(lambda x: x[0], bucket.data)
+    bare = jax.tree.map(lambda x: x.value if is_constant(x) else x, data, is_leaf=is_constant)
+    outside = ~np.asarray(support(jax.tree.map(jnp.asarray, bare))) & (bucket.weights[0] > 0)
+    if outside.any():
+        row = int(np.argmax(outside))
+        values = {name: x[row].item() if np.ndim(x[row]) == 0 else x[row].tolist() for name, x in _batch.row_items(data)}
+        shown = next(iter(values.values())) if len(values) == 1 else values
+        raise ValueError(
+            f"row {row} is {shown}, outside the support of {model.name or 'the model'} "
+            f"({int(outside.sum())} such rows in all)"
+        )
+
+
+# --- running it ------------------------------------------------------------------------------------------
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _solve_one(program: Program, problem: Problem) -> Outcome:
+    return solve_one(program, problem)
+
+
+def _lanes(lanes_: Any, count: int, n: int) -> int:
+    """How many fits step together: their rows should sit in cache."""
+    if lanes_ == "auto":
+        wide = 1 << int(np.clip(np.floor(np.log2(32768 / max(n, 1))), 4, 8))
+        return max(1, min(wide, count))
+    if isinstance(lanes_, bool) or not isinstance(lanes_, (int, np.integer)) or lanes_ < 1:
+        raise ValueError(f"lanes={lanes_!r}; expected 'auto' or a positive whole number")
+    return min(int(lanes_), count)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _begin(program: Program, phase: int, items: Any, shared: Any, count: Any) -> lanes.Carry:
+    return lanes.start(phases(program, shared)[phase], items, count, program.lanes)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=5)
+def _advance(
+    program: Program, phase: int, items: Any, shared: Any, count: Any, carry: lanes.Carry, refills: Any
+) -> tuple[lanes.Carry, Any, Any]:
+    carry = lanes.advance(phases(program, shared)[phase], items, count, carry, refills)
+    running = jnp.sum(carry.index < jax.tree.leaves(carry.results)[0].shape[0] - 1)
+    status = carry.results.status
+    failed = jnp.sum((status > Status.CONVERGED_TO_ROUNDING) & (status != Status.AT_BOUNDARY))
+    return carry, carry.following - running, failed
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _settle(program: Program, own: Any, shared: Any, outcome: Outcome) -> Outcome:
+    return settle_many(program, own, shared, outcome)
+
+
+def _run(
+    program: Program, problem: Problem, count: int, shown: Progress, interrupted: bool
+) -> tuple[Outcome, bool]:
+    """One bucket through the lanes, in slices; an interrupt keeps what is finished."""
+    own, shared = items_of(program, problem)
+    own, shared = jax.tree.map(jnp.asarray, (own, shared))
+    items: Any = (own,)
+    results: Any = None
+    finished = np.ones(count, bool)
+    for phase in range(len(phases(program, shared))):
+        last = phase == len(phases(program, shared)) - 1
+        carry = _begin(program, phase, items, shared, count)
+        refills, working = 8, True
+        while working and not interrupted:
+            try:
+                began = time.perf_counter()
+                carry, done, failed = _advance(program, phase, items, shared, count, carry, refills)
+                working = int(done) < count
+                if last:
+                    shown.update(int(done), int(failed))
+                took = max(time.perf_counter() - began, 1e-4)
+                refills = int(np.clip(refills * SLICE_SECONDS / took, 1, 4 * refills))
+            except KeyboardInterrupt:
+                interrupted = True
+        if working:
+            index = np.asarray(carry.index)
+            finished &= np.arange(count) < int(carry.following)
+            finished[index[index < count]] = False
+        results = jax.tree.map(lambda x: x[:count], carry.results)
+        items = (own, results)
+    shown.advance(count)
+    if not isinstance(results, Outcome):  # interrupted before the certificate
+        results, finished = _blank(program, problem, count), np.zeros(count, bool)
+    outcome = jax.tree.map(np.array, results)
+    _look_closer(program, own, shared, outcome, finished)
+    if not finished.all():
+        outcome = _not_run(outcome, ~finished)
+    return outcome, interrupted
+
+
+def _look_closer(program: Program, own: Any, shared: Any, outcome: Outcome, finished: np.ndarray) -> None:
+    """Settles, in place, the fits that did not converge; nothing is compiled where all did."""
+    look = np.flatnonzero(np.asarray(unsettled(outcome)) & finished)
+    if not len(look):
+        return
+    padded = np.resize(look, 1 << int(np.ceil(np.log2(len(look)))))  # few shapes, few programs
+    taken = [jnp.asarray(x)[padded] for x in own]
+    part = _settle(program._replace(lanes=0), taken, shared, jax.tree.map(lambda x: x[padded], outcome))
+    for mine, new in zip(outcome, part, strict=True):
+        mine[look] = np.asarray(new)[: len(look)]
+
+
+def _blank(program: Program, problem: Problem, count: int) -> Outcome:
+    shapes = jax.eval_shape(functools.partial(solve_one, program), _first_of(problem, program.axes))
+    return jax.tree.map(lambda s: np.zeros((count, *s.shape), s.dtype), shapes)
+
+
+def _not_run(outcome: Outcome, mask: np.ndarray) -> Outcome:
+    for x in outcome:
+        x[mask] = np.nan if x.dtype.kind == "f" else 0
+    outcome.status[mask] = Status.NOT_RUN
+    return outcome
+
+
+def _gather(parts: list[Outcome], batch: Batch) -> Outcome:
+    """Buckets back into the original order."""
+    where = np.argsort(np.concatenate([b.index for b in batch.buckets]), kind="stable")
+    return jax.tree.map(lambda *x: np.concatenate(x)[where], *parts)
+
+
+def _info(program: Program | None, tolerance: Any, dtype: Any) -> dict[str, Any]:
+    from jaxmle._version import __version__
+
+    device = jax.devices()[0]
+    return {
+        "jaxmle": __version__,
+        "jax": jax.__version__,
+        "device": f"{device.platform}: {device.device_kind}",
+        "dtype": str(dtype),
+        "tolerance": default_tolerance(dtype) if tolerance is None else float(tolerance),
+        "lanes": program.lanes if program else 0,
+    }

@@ -1,0 +1,461 @@
+"""`Fit`: what a fit says, the same calls for one data set and for a million. Holds NumPy arrays only."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from jaxmle import inference, intervals
+from jaxmle._batch import Batch, Bucket
+from jaxmle._optional import optional
+from jaxmle._solve import Problem, numbers_of
+from jaxmle._status import Status
+from jaxmle._step import RUNNING, Outcome
+from jaxmle._summary import table_many, table_one
+from jaxmle._types import split
+from jaxmle.intervals import Interval, IntervalStatus, normal_quantile
+from jaxmle.model import Model
+
+KINDS = ("observed", "expected", "opg", "robust")
+
+
+class Derived(NamedTuple):
+    """A function of the estimate, by the delta method.
+
+    Attributes:
+        value: f(params), structure of what f returns.
+        standard_errors: the same structure.
+        covariance: in `ravel_pytree` order, f[..., m, m].
+    """
+
+    value: Any
+    standard_errors: Any
+    covariance: np.ndarray
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """value plus or minus z standard errors."""
+        z = normal_quantile(level)
+        lower = jax.tree.map(lambda x, se: x - z * se, self.value, self.standard_errors)
+        upper = jax.tree.map(lambda x, se: x + z * se, self.value, self.standard_errors)
+        status = jax.tree.map(lambda se: np.where(np.isfinite(se), IntervalStatus.WALD, IntervalStatus.NONE), lower)
+        return Interval(lower, upper, status)
+
+
+def _x64(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Every call computes in float64, whatever the global flag says, in whatever thread."""
+
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with jax.enable_x64(True):
+            return method(*args, **kwargs)
+
+    return call
+
+
+class Fit:
+    """The outcome of `fit` or `fit_many`.
+
+    For one data set the numbers are scalars and params have the model's shapes; for many every array has the data-set
+    axis first, and `len`, `fits[i]` and iteration work.
+
+    Attributes:
+        model: the `Model`.
+        params: natural parameters.
+        log_likelihood: sum of the weighted contributions there; at a limit the supremum.
+        n_observations: n = sum of weights.
+        status: `Status` codes.
+        converged: whether the maximum is certified.
+        steps: evaluations; `polish` of them were Newton's after another method's nomination.
+        decrement: log-likelihood still to be gained.
+        attained: whether `log_likelihood` is reached at `params`.
+        keys: the group of each data set, or None.
+        info: versions, device, dtype, tolerance, lanes.
+    """
+
+    def __init__(self, model: Model, outcome: Outcome, batch: Batch, single: bool, info: dict[str, Any]) -> None:
+        self.model, self._outcome, self._batch, self._single, self.info = model, outcome, batch, single, info
+        n = np.zeros(batch.size)
+        for bucket in batch.buckets:
+            n[bucket.index] = np.where(bucket.weights >= 0, bucket.weights, np.nan).sum(1)
+        self.n_observations = self._out(n)
+        self.status = Status(int(outcome.status[0])) if single else outcome.status
+        ok = (outcome.status == Status.CONVERGED) | (outcome.status == Status.CONVERGED_TO_ROUNDING)
+        self._ok = ok
+        self.converged = self._out(ok)
+        self.log_likelihood = self._out(-outcome.value)
+        self.steps, self.polish = self._out(outcome.steps), self._out(outcome.polish)
+        self.decrement, self.attained = self._out(outcome.decrement), self._out(outcome.attained)
+        self.keys = batch.keys
+        self.params = self._structured(self._natural)
+
+    # --- shapes ------------------------------------------------------------------------------------------
+
+    def _out(self, x: np.ndarray) -> Any:
+        """Drops the data-set axis of a single fit."""
+        return x[0].item() if self._single and x.ndim == 1 else x[0] if self._single else x
+
+    def _structured(self, flat: np.ndarray, space_axis: bool = True) -> Any:
+        """f[B, q] in `ravel_pytree` order to the structure of params."""
+        leaves, tree = jax.tree.flatten(self.model.space)
+        sizes = [int(np.prod(s.value_shape)) for s in leaves]
+        parts = np.split(flat, np.cumsum(sizes)[:-1], axis=1)
+        values = [x.reshape(len(flat), *s.value_shape) for x, s in zip(parts, leaves, strict=True)]
+        return jax.tree.unflatten(tree, [np.array(x[0]) if self._single else x for x in values])
+
+    def __len__(self) -> int:
+        if self._single:
+            raise TypeError("a single fit has no length; fit_many gives a batch of them")
+        return self._batch.size
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: Any) -> "Fit":
+        """One fit of the batch by position or key, or a smaller batch by slice, mask or positions."""
+        if self._single:
+            raise TypeError("a single fit cannot be indexed; fit_many gives a batch of them")
+        single = isinstance(index, (int, np.integer)) and not isinstance(index, bool)
+        if isinstance(index, str):
+            found = np.flatnonzero(self.keys == index) if self.keys is not None else np.zeros(0, int)
+            if not len(found):
+                raise KeyError(f"no data set has the key {index!r}")
+            index, single = int(found[0]), True
+        if single and not -len(self) <= index < len(self):
+            raise IndexError(f"data set {index} of {len(self)}")
+        chosen = np.atleast_1d(np.arange(len(self))[index])
+        outcome = Outcome(*(x[chosen] for x in self._outcome))
+        batch = self._batch
+        place = {int(old): new for new, old in enumerate(chosen)}
+        buckets = []
+        for b in batch.buckets:
+            rows = np.flatnonzero(np.isin(b.index, chosen))
+            if not len(rows):
+                continue
+            leaves, tree = jax.tree.flatten(b.data)
+            taken = [x[rows] if own else x for x, own in zip(leaves, batch.own, strict=True)]
+            position = np.array([place[int(i)] for i in b.index[rows]])
+            data = jax.tree.unflatten(tree, taken)
+            buckets.append(Bucket(position, data, b.weights[rows], b.status[rows]))
+        keys = None if batch.keys is None else batch.keys[chosen]
+        part = Batch(buckets, len(chosen), batch.own, keys, batch.key_name, batch.dropped)
+        return Fit(self._model_of(chosen), outcome, part, single, self.info)
+
+    def _model_of(self, chosen: np.ndarray) -> Model:
+        """The model with the chosen ones of numbers that come one for each data set."""
+        from jaxmle._types import join
+
+        skeleton, _ = split(self.model)
+        numbers, each = numbers_of(self.model, self._batch.size, float)
+        if not any(each):
+            return self.model
+        numbers = [(x[chosen] if len(chosen) > 1 else x[chosen[0]]) if own else x for x, own in zip(numbers, each, strict=True)]
+        return join(skeleton, numbers)
+
+    # --- computing at the estimate -----------------------------------------------------------------------
+
+    def _evaluate(self, function: Any, u: np.ndarray, *more: Any, data: bool = True) -> np.ndarray:
+        """`function(objective, u, unravel, *more)` for every data set, f[B, ...], in the original order."""
+        if data:
+            self._batch.check_unchanged()
+        numbers, each = numbers_of(self.model, self._batch.size, u.dtype)
+        out: np.ndarray | None = None
+        for b in self._batch.buckets:
+            own_numbers = [x[b.index] if own else x for x, own in zip(numbers, each, strict=True)]
+            if data:
+                problem = Problem(own_numbers, b.data, b.weights, None, np.int32(RUNNING), u.dtype.type(1), np.int32(1))
+                own = Problem(each, list(self._batch.own), True, [], False, False, False)
+            else:  # nothing but the parameters matters: no data, no copy, one program whatever the length
+                weights = np.ones((len(b.index), 1), u.dtype)
+                problem = Problem(own_numbers, (), weights, None, np.int32(RUNNING), u.dtype.type(1), np.int32(1))
+                own = Problem(each, [], True, [], False, False, False)
+            axes = tuple(jax.tree.leaves(own))
+            leaves, tree = jax.tree.flatten(problem)
+            mine = [x for x, has in zip(leaves, axes, strict=True) if has]
+            common = [x for x, has in zip(leaves, axes, strict=True) if not has]
+            skeleton = split(self.model)[0]
+            part = np.asarray(inference.evaluate(function, skeleton, tree, axes, mine, common, u[b.index], *more))
+            out = np.empty((self._batch.size, *part.shape[1:]), part.dtype) if out is None else out
+            out[b.index] = part
+        assert out is not None
+        return out
+
+    @functools.cached_property
+    def _natural(self) -> np.ndarray:
+        with jax.enable_x64(True):
+            return self._evaluate(inference.natural, self._outcome.u, data=False)
+
+    @functools.cached_property
+    def _jacobian(self) -> np.ndarray:
+        u = np.where(np.isfinite(self._outcome.u), self._outcome.u, 0.0)
+        with jax.enable_x64(True):
+            return self._evaluate(inference.jacobian, u, data=False)
+
+    @_x64
+    def _unconstrained(self, kind: str) -> np.ndarray:
+        """Covariance in coordinates, f[B, p, p]; NaN unless converged."""
+        if kind not in KINDS:
+            raise ValueError(f"kind={kind!r}; expected one of {', '.join(map(repr, KINDS))}")
+        u = np.where(np.isfinite(self._outcome.u), self._outcome.u, 0.0)
+        information = self._outcome.information
+        if kind == "observed":
+            covariance = inference.inverse(information)
+        elif kind == "expected":
+            covariance = inference.inverse(self._evaluate(inference.expected, u))
+        else:
+            meat = self._evaluate(inference.opg, u)
+            covariance = inference.inverse(meat) if kind == "opg" else inference.robust(information, meat)
+        return np.where(self._ok[:, None, None], covariance, np.nan)
+
+    # --- covariances, intervals --------------------------------------------------------------------------
+
+    @property
+    def names(self) -> list[str]:
+        """A name for each natural scalar, in the order of `covariance`."""
+        return self.model.value_names
+
+    def covariance(self, kind: str = "observed") -> np.ndarray:
+        """Covariance of the natural parameters, f[..., q, q], in the order of `names` (delta method).
+
+        NaN unless converged, and where the matrix it needs is singular.
+
+        Args:
+            kind: `"observed"`, J^-1; `"expected"`, the inverse expected information; `"opg"`, K^-1; `"robust"`,
+                J^-1 K J^-1, right also when the model is wrong (White 1982, *Econometrica* 50, 1-25).
+        """
+        covariance = inference.delta(self._jacobian, self._unconstrained(kind))
+        return covariance[0] if self._single else covariance
+
+    def standard_errors(self, kind: str = "observed") -> Any:
+        """Square roots of the diagonal of `covariance(kind)`, in the structure of params; 0 for what is pinned."""
+        covariance = inference.delta(self._jacobian, self._unconstrained(kind))
+        return self._structured(inference.standard_errors(covariance))
+
+    @_x64
+    def interval(
+        self, level: float = 0.95, method: str = "wald", *, kind: str = "observed", scale: str | None = None
+    ) -> Interval:
+        """Confidence intervals, each on the scale that suits its parameter's space and mapped back.
+
+        A one-parameter fit with its maximum on the boundary gets the one-sided likelihood interval, such as
+        [0, 0.0916] for 0 events in 20.
+
+        Args:
+            level: of confidence.
+            method: `"wald"`.
+            kind: of covariance.
+            scale: `"natural"` for estimate plus or minus z standard errors.
+
+        Returns:
+            an `Interval` with the structure of params; its `status` says what each one is.
+        """
+        if method != "wald":
+            raise ValueError(f"method={method!r}; expected 'wald'")
+        if scale not in (None, "natural"):
+            raise ValueError(f"scale={scale!r}; expected None (the scale of each parameter's space) or 'natural'")
+        z = normal_quantile(level)
+        u_cov = self._unconstrained(kind)
+        se = inference.standard_errors(inference.delta(self._jacobian, u_cov))
+        u, u_se = self._outcome.u, inference.standard_errors(u_cov)
+        leaves, tree = jax.tree.flatten(self.model.space)
+        at = np.cumsum([0] + [int(np.prod(s.value_shape)) for s in leaves])
+        at_u = np.cumsum([0] + [int(np.prod(s.coordinate_shape)) for s in leaves])
+        ends, ends_u, done = [], [], {}
+        one_sided = self._one_sided(z)
+        for k, (name, s) in enumerate(zip(self.model.names, leaves, strict=True)):
+            value_shape, u_shape = (len(u), *s.value_shape), (len(u), *s.coordinate_shape)
+            x = self._natural[:, at[k] : at[k + 1]].reshape(value_shape)
+            x_se = se[:, at[k] : at[k + 1]].reshape(value_shape)
+            status = np.where(self._ok, IntervalStatus.WALD, IntervalStatus.NONE)
+            if s.kind.name == "pinned":
+                low, high, status = x, x, np.full(len(u), IntervalStatus.FIXED)
+            elif s.source:
+                low, high, status = done.get(s.source, (x, x, status))
+            else:
+                here = slice(at_u[k], at_u[k + 1])
+                low, high = intervals.wald(
+                    s, x, x_se, u[:, here].reshape(u_shape), u_se[:, here].reshape(u_shape), z, scale
+                )
+                bad = ~np.isfinite(x_se).reshape(len(u), -1).all(1)
+                if one_sided is not None and s.kind.ends is not None and np.prod(s.coordinate_shape) == 1:
+                    which, edge = one_sided
+                    edge = np.asarray(jax.vmap(s.forward)(edge.reshape(u_shape)))
+                    pick = which.reshape(-1, *[1] * (x.ndim - 1))
+                    low, high = np.where(pick, np.minimum(x, edge), low), np.where(pick, np.maximum(x, edge), high)
+                    status, bad = np.where(which, IntervalStatus.ONE_SIDED, status), bad & ~which
+                status = np.where(bad, IntervalStatus.NONE, status)
+            done[name] = (low, high, status)
+        order = [done[name] for name in self.model.names]
+        pick = (lambda x: x[0]) if self._single else (lambda x: x)  # noqa: E731
+        return Interval(*(jax.tree.unflatten(tree, [pick(np.asarray(e[i])) for e in order]) for i in range(3)))
+
+    def _one_sided(self, z: float) -> tuple[np.ndarray, np.ndarray] | None:
+        """For models with one free coordinate: which fits are at a boundary, and where their interval ends."""
+        u = self._outcome.u
+        if u.shape[1] != 1:
+            return None
+        which = (self._outcome.status == Status.AT_BOUNDARY) & self._outcome.attained & np.isinf(u[:, 0])
+        if not which.any():
+            return None
+        part = self if self._single else self[np.flatnonzero(which)]
+        edge = np.zeros_like(u)
+        edge[which] = part._evaluate(inference.endpoint, u[which], np.asarray(0.5 * z**2, u.dtype))
+        return which, edge
+
+    @_x64
+    def transform(self, f: Callable[[Any], Any], kind: str = "observed") -> Derived:
+        """Any smooth function of the params, with standard errors by the delta method.
+
+        Args:
+            f: params of one data set -> pytree of numbers; pure JAX.
+            kind: of covariance.
+
+        Example:
+            >>> import jaxmle as jm
+            >>> fit = jm.fit("exponential", [1.0, 2.0, 3.0])
+            >>> mean = fit.transform(lambda p: 1 / p["rate"])
+            >>> round(float(mean.value), 10), round(float(mean.standard_errors), 10)
+            (2.0, 1.1547005384)
+        """
+        leaves, tree = jax.tree.flatten(self.model.space)
+        example = jax.tree.unflatten(tree, [np.ones(s.value_shape) for s in leaves])
+        _, unravel = ravel_pytree(example)
+        shaped = jax.eval_shape(f, example)
+        _, unravel_value = ravel_pytree(jax.tree.map(lambda s: np.zeros(s.shape), shaped))
+
+        def flat(x: Any) -> Any:
+            return ravel_pytree(f(unravel(x)))[0]
+
+        values = np.asarray(jax.jit(jax.vmap(flat))(self._natural))
+        slopes = np.asarray(jax.jit(jax.vmap(jax.jacfwd(flat)))(self._natural))
+        covariance = inference.delta(slopes @ self._jacobian, self._unconstrained(kind))
+        errors = inference.standard_errors(covariance)
+
+        def structured(x: np.ndarray) -> Any:
+            return jax.tree.map(np.asarray, unravel_value(x[0]) if self._single else jax.vmap(unravel_value)(x))
+
+        return Derived(structured(values), structured(errors), covariance[0] if self._single else covariance)
+
+    # --- criteria ----------------------------------------------------------------------------------------
+
+    @property
+    def aic(self) -> Any:
+        """-2 l + 2 k (Akaike 1974); k counts free unconstrained dimensions."""
+        return -2 * self.log_likelihood + 2 * self.model.free
+
+    @property
+    def aicc(self) -> Any:
+        """aic + 2 k (k + 1) / (n - k - 1) (Hurvich & Tsai 1989); NaN if n <= k + 1."""
+        k, n = self.model.free, np.asarray(self.n_observations, float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = np.where(n > k + 1, self.aic + 2 * k * (k + 1) / (n - k - 1), np.nan)
+        return value.item() if self._single else value
+
+    @property
+    def bic(self) -> Any:
+        """-2 l + k log n (Schwarz 1978), n the sum of weights."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = -2 * self.log_likelihood + self.model.free * np.log(np.asarray(self.n_observations, float))
+        return float(value) if self._single else value
+
+    # --- verdicts ----------------------------------------------------------------------------------------
+
+    def message(self, index: int = 0) -> str:
+        """What happened to one fit, with the direction named, and what to try."""
+        status = Status(int(self._outcome.status[index]))
+        where = self._where(index)
+        head, _, tail = status.sentence.partition(":")
+        return f"{head} ({where}):{tail}" if where and tail else f"{status.sentence} ({where})" if where else status.sentence
+
+    def _where(self, index: int) -> str:
+        """The direction of a verdict in parameter names: `dispersion -> 0`, `beta[1] -> infinity`."""
+        status, d = Status(int(self._outcome.status[index])), self._outcome.direction[index]
+        if status is Status.NOT_IDENTIFIED:
+            scaled = np.abs(d) * np.sqrt(np.abs(np.diagonal(self._outcome.information[index])))
+            names = [n for n, x in zip(self.model.coordinate_names, scaled, strict=True) if x > 0.1 * scaled.max()]
+            return ", ".join(names)
+        if not status.at_limit and status is not Status.UNBOUNDED:
+            return ""
+        ends = [s.kind.ends for s in jax.tree.leaves(self.model.space) for _ in range(int(np.prod(s.coordinate_shape)))]
+        found = []
+        for name, step, end, value in zip(self.model.coordinate_names, d, ends, self._outcome.u[index], strict=True):
+            if step != 0 and (status.at_limit or np.abs(value) > 10):
+                found.append(f"{name} -> {end[int(step > 0)] if end else 'its limit'}")
+        return ", ".join(found)
+
+    def status_counts(self) -> dict[str, int]:
+        """How many fits ended in which way."""
+        codes, counts = np.unique(self._outcome.status, return_counts=True)
+        return {Status(int(code)).name.lower(): int(count) for code, count in zip(codes, counts, strict=True)}
+
+    def raise_for_status(self) -> "Fit":
+        """Returns the fit, or raises where it is not a certified maximum.
+
+        Raises:
+            RuntimeError: with the message of the first such fit, and how many there are.
+        """
+        bad = np.flatnonzero(~self._ok)
+        if len(bad):
+            first = int(bad[0])
+            which = "" if self._single else f"{len(bad)} of {self._batch.size} fits did not converge; data set {self._label(first)}: "
+            raise RuntimeError(which + self.message(first))
+        return self
+
+    def _label(self, index: int) -> str:
+        return str(index if self.keys is None else self.keys[index])
+
+    @_x64
+    def simulate(self, key: Any = None) -> Any:
+        """Data drawn from the fitted model, of the same shape; `key` a `jax.random` key or a whole number, 0 by default."""
+        if self.model.simulate is None:
+            raise TypeError(f"model {self.model.name or ''} does not say how to simulate: give Model(simulate=...)")
+        key = jax.random.key(0 if key is None else key) if key is None or isinstance(key, int) else key
+        if not self._single:
+            return [self[i].simulate(jax.random.fold_in(key, i)) for i in range(len(self))]
+        data = jax.tree.map(lambda x: x[0], self._batch.buckets[0].data)
+        from jaxmle._data import bare
+
+        return jax.tree.map(np.asarray, self.model.simulate(jax.random.fold_in(key, 0), self.params, bare(data)))
+
+    # --- tables ------------------------------------------------------------------------------------------
+
+    def summary(self, level: float = 0.95, kind: str = "observed") -> str:
+        """A table a person can read: estimates, standard errors, intervals, and the verdict in words."""
+        return table_one(self, level, kind) if self._single else table_many(self, level, kind)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def columns(self, level: float = 0.95) -> dict[str, np.ndarray]:
+        """One column for each number, one row for each data set: what data frames are made of."""
+        ends = self.interval(level)
+        flat = {
+            "": self._natural,
+            "_se": self._flat(self.standard_errors()),
+            "_lower": self._flat(ends.lower),
+            "_upper": self._flat(ends.upper),
+        }
+        table: dict[str, Any] = {}
+        if self.keys is not None:
+            table[self._batch.key_name] = self.keys
+        for j, name in enumerate(self.names):
+            table |= {name + suffix: x[:, j] for suffix, x in flat.items()}
+        table["log_likelihood"] = -self._outcome.value
+        table["n"] = np.atleast_1d(self.n_observations)
+        table["status"] = np.array([Status(int(s)).name.lower() for s in self._outcome.status])
+        table["steps"], table["decrement"] = self._outcome.steps, self._outcome.decrement
+        return table
+
+    def _flat(self, params: Any) -> np.ndarray:
+        leaves = [np.asarray(x).reshape(self._batch.size, -1) for x in jax.tree.leaves(params)]
+        return np.concatenate(leaves, axis=1)
+
+    def to_pandas(self, level: float = 0.95) -> Any:
+        """A pandas data frame, one row for each data set; needs pandas."""
+        return optional("pandas", "test").DataFrame(self.columns(level))
+
+    def to_polars(self, level: float = 0.95) -> Any:
+        """A polars data frame, one row for each data set; needs polars."""
+        return optional("polars", "cli").DataFrame(self.columns(level))

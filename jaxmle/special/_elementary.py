@@ -1,0 +1,120 @@
+"""Elementary pieces of log-likelihoods whose derivatives keep their digits."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+_HALF_LOG_2PI = 0.9189385332046727
+
+
+def floating(x: Any) -> Any:
+    """`x` as a floating array of its own precision; integers become the default float."""
+    x = jnp.asarray(x)
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
+
+
+def xlogy(x: Any, y: Any) -> Any:
+    """x log y, with 0 log 0 = 0 and no NaN in the derivatives there.
+
+    >>> from jaxmle import special
+    >>> float(special.xlogy(0.0, 0.0))
+    0.0
+    """
+    x, y = floating(x), floating(y)
+    return x * jnp.log(jnp.where((x == 0) & (y == 0), 1, y))
+
+
+def xlog1py(x: Any, y: Any) -> Any:
+    """x log(1 + y), with 0 log 0 = 0 and no NaN in the derivatives there."""
+    x, y = floating(x), floating(y)
+    return x * jnp.log1p(jnp.where((x == 0) & (y == -1), 0, y))
+
+
+def log1mexp(x: Any) -> Any:
+    """log(1 - e^x) for x <= 0: the log-probability of the complement of a log-probability.
+
+    Mächler 2012, *Accurately computing log(1 - exp(-|a|))*, eq. 7.
+
+    >>> from jaxmle import special
+    >>> round(float(special.log1mexp(-1e-10)), 6)
+    -23.025851
+    """
+    x = floating(x)
+    near = x > -0.6931471805599453
+    return jnp.where(
+        near, jnp.log(-jnp.expm1(jnp.where(near, x, -1))), jnp.log1p(-jnp.exp(jnp.where(near, -1, x)))
+    )
+
+
+def log1mexpexp(v: Any) -> Any:
+    """log(1 - exp(-e^v)): log-probability of failing by a cumulative hazard e^v, also where e^v underflows."""
+    v = floating(v)
+    t = jnp.exp(v)
+    small = t < 0.02
+    s = jnp.where(small, t, 0)
+    series = v + s * (-1 / 2 + s * (1 / 24 - s * s * (1 / 2880 - s * s / 181440)))
+    return jnp.where(small, series, log1mexp(-jnp.where(small, 1, t)))
+
+
+def log1p_ratio(t: Any) -> Any:
+    """log(1 + t) / t for t >= 0, smooth at 0: derivatives of every order keep their digits there."""
+    t = floating(t)
+    small = t < 0.5
+    s = jnp.where(small, t, 0)
+    u = s / (2 + s)
+    big = jnp.where(small, 1, t)
+    return jnp.where(small, 2 / (2 + s) * (1 + u * u * _atanh_rest(u * u)), jnp.log1p(big) / big)
+
+
+def xlogx_excess(q: Any) -> Any:
+    """(1 + q) log(1 + q) / q - 1 for q >= 0; q/2 - q^2/6 + ... near 0."""
+    q = floating(q)
+    small = q < 0.5
+    s = jnp.where(small, q, 0)
+    u = s / (2 + s)
+    series = s / (2 + s) + 2 * (1 + s) / (2 + s) * u * u * _atanh_rest(u * u)
+    big = jnp.where(small, 1, q)
+    return jnp.where(small, series, (1 + big) * (jnp.log1p(big) / big) - 1)
+
+
+def log1pmx(d: Any) -> Any:
+    """log(1 + d) - d for d > -1; -d^2/2 + d^3/3 - ... near 0."""
+    d = floating(d)
+    small = jnp.abs(d) < 0.4
+    s = jnp.where(small, d, 0)
+    u = s / (2 + s)
+    series = -s * u + 2 * u * u * u * _atanh_rest(u * u)
+    big = jnp.where(small, 1, d)
+    return jnp.where(small, series, jnp.log1p(big) - big)
+
+
+def _atanh_rest(w: Any) -> Any:
+    """(atanh(u) / u - 1) / u^2 with w = u^2 <= 1/16: 1/3 + w/5 + w^2/7 + ..."""
+    return jnp.polyval(np.array([1 / (2 * k + 3) for k in range(13)][::-1]).astype(w.dtype), w)
+
+
+def log_ndtr(x: Any) -> Any:
+    """log of the standard normal distribution function.
+
+    Below -5 through the continued fraction of Mills' ratio (Abramowitz & Stegun 26.2.14), which keeps the
+    digits of both derivatives however far the tail.
+
+    >>> from jaxmle import special
+    >>> round(float(special.log_ndtr(-40.0)), 4)
+    -804.6084
+    """
+    x = floating(x)
+    tail = x < -5
+    t = jnp.where(tail, -x, 5)
+    fraction = t
+    for k in range(24, 0, -1):
+        fraction = t + k / fraction
+    far = -0.5 * t * t - _HALF_LOG_2PI - jnp.log(fraction)
+    body = jnp.where(tail, 0, x)
+    upper = body > 0
+    # Not |x|, whose derivative at 0 would be lost.
+    complement = 0.5 * jax.lax.erfc(jnp.where(upper, body, -body) * 0.7071067811865476)
+    near = jnp.where(upper, jnp.log1p(-complement), jnp.log(complement))
+    return jnp.where(tail, far, near)
