@@ -63,6 +63,21 @@ class Batch:
                 "it; fit again, or pass a copy"
             )
 
+    def subset(self, chosen: np.ndarray) -> "Batch":
+        """The chosen data sets, in the order of their positions in `chosen`."""
+        place = {int(old): new for new, old in enumerate(chosen)}
+        buckets = []
+        for b in self.buckets:
+            rows = np.flatnonzero(np.isin(b.index, chosen))
+            if not len(rows):
+                continue
+            leaves, tree = jax.tree.flatten(b.data)
+            data = jax.tree.unflatten(tree, [x[rows] if own else x for x, own in zip(leaves, self.own, strict=True)])
+            index = np.array([place[int(i)] for i in b.index[rows]])
+            buckets.append(Bucket(index, data, b.weights[rows], b.status[rows]))
+        keys = None if self.keys is None else self.keys[chosen]
+        return Batch(buckets, len(chosen), self.own, keys, self.key_name, self.dropped)
+
 
 def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
     """Any array-like pytree to NumPy leaves: floats in `dtype`, integers and booleans as they are.
@@ -79,7 +94,7 @@ def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
     if isinstance(data, Mapping):
         return {k: arrays(v, dtype, _inside(what, k)) for k, v in data.items()}
     if isinstance(data, tuple) and hasattr(data, "_fields"):
-        return type(data)(*(arrays(v, dtype, _inside(what, k)) for k, v in zip(data._fields, data, strict=True)))
+        return type(data)(*(arrays(v, dtype, _inside(what, k)) for k, v in data._asdict().items()))  # pyright: ignore
     if isinstance(data, tuple) and any(np.ndim(x) > 0 if not isinstance(x, Mapping) else True for x in data):
         return tuple(arrays(v, dtype, _inside(what, i)) for i, v in enumerate(data))
     if isinstance(data, list) and any(isinstance(x, (Mapping, constant)) for x in data):
@@ -87,7 +102,9 @@ def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
     try:
         array = np.asarray(data)
     except ValueError as error:
-        raise TypeError(f"{what} cannot be read as one array ({error}); for ragged data use fit_many with groups=") from None
+        raise TypeError(
+            f"{what} cannot be read as one array ({error}); for ragged data use fit_many with groups="
+        ) from None
     if array.dtype.kind in "iub":
         return array
     if array.dtype.kind == "f":
@@ -144,7 +161,7 @@ def lengths(data: Any, axes: int, weights: Any = None) -> tuple[int, ...]:
 
 def missing_rows(data: Any, weights: np.ndarray | None, axes: int) -> np.ndarray | None:
     """Which rows hold a NaN in a leaf and are not of weight 0, bool over the leading axes; None where there is none."""
-    bad = None
+    bad: Any = None
     for _, x in row_items(data):
         if x.dtype.kind == "f":
             nan = np.isnan(x)
@@ -165,9 +182,7 @@ def apply_missing(policy: str, data: Any, weights: Any, axes: int) -> tuple[Any,
         return data, weights, None, 0
     if policy == "error":
         where = tuple(int(i) for i in np.argwhere(bad)[0])
-        name = next(
-            n for n, x in row_items(data) if x.dtype.kind == "f" and np.isnan(x[where]).any()
-        )
+        name = next(n for n, x in row_items(data) if x.dtype.kind == "f" and np.isnan(x[where]).any())
         row = f"row {where[0]}" if axes == 1 else f"data set {where[0]}, row {where[1]}"
         raise ValueError(
             f"{name} is missing (NaN) in {row}, and in {int(bad.sum())} rows in all; drop such rows with missing='drop', "
@@ -219,7 +234,7 @@ def _hold(data: Any) -> tuple[Any, bool]:
 
 def _checksums(buckets: list[Bucket]) -> tuple[int, ...]:
     leaves = [x for bucket in buckets for x in jax.tree.leaves(bucket.data)]
-    return tuple(zlib.crc32(np.ascontiguousarray(x).view(np.uint8).reshape(-1)) for x in leaves)
+    return tuple(zlib.crc32(memoryview(np.ascontiguousarray(x).view(np.uint8).reshape(-1))) for x in leaves)
 
 
 def merge(data: Any, shared: Any, dtype: Any) -> tuple[Any, tuple[bool, ...]]:
@@ -291,7 +306,7 @@ def grouped(data: Any, groups: Any, weights: Any, shared: Any, dtype: Any, missi
         raise ValueError("with groups=, shared leaves cannot have an observation axis: wrap them as jaxmle.constant(x)")
     data, weights, bad, dropped = apply_missing(missing, data, weights, 1)
     weights = np.ones(n, dtype) if weights is None else weights.astype(dtype)
-    keys, first, inverse, counts = _unique(groups)
+    keys, inverse, counts = _unique(groups)
     order = np.argsort(inverse, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
     status = np.full(len(keys), RUNNING, np.int32)
@@ -300,7 +315,8 @@ def grouped(data: Any, groups: Any, weights: Any, shared: Any, dtype: Any, missi
     fixed = {k: v for k, v in data.items() if is_constant(v)} if isinstance(data, Mapping) else {}
     rows = {k: v for k, v in data.items() if k not in fixed} if fixed else data
     common = dict(arrays(shared, dtype, "shared") if shared is not None else {}) | fixed
-    buckets, own = [], ()
+    buckets: list[Bucket] = []
+    own: tuple[bool, ...] = ()
     for length, members in _bucket_lengths(counts):
         column = np.arange(length)
         inside = column[None] < counts[members, None]
@@ -311,13 +327,13 @@ def grouped(data: Any, groups: Any, weights: Any, shared: Any, dtype: Any, missi
     return Batch(buckets, len(keys), own, keys=keys, key_name=key_name, dropped=dropped)
 
 
-def _unique(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct keys in order of first appearance: keys, first rows, inverse, counts."""
+def _unique(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct keys in order of first appearance: keys, inverse, counts."""
     keys, first, inverse, counts = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
     rank = np.argsort(first, kind="stable")
     place = np.empty(len(keys), np.int64)
     place[rank] = np.arange(len(keys))
-    return keys[rank], first[rank], place[inverse.reshape(-1)], counts[rank]
+    return keys[rank], place[inverse.reshape(-1)], counts[rank]
 
 
 def _bucket_lengths(counts: np.ndarray, compile_cost: float = 4e6) -> list[tuple[int, np.ndarray]]:

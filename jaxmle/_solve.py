@@ -70,8 +70,8 @@ def default_tolerance(dtype: Any) -> float:
 
 
 def default_max_steps(optimizer: Any) -> int:
-    """100 for curvature methods, 10 000 for the others, whose steps are many and cheap."""
-    return 100 if optimizer in (newton(), fisher_scoring(), bhhh()) else 10_000
+    """100 with second derivatives, 1000 for bhhh, 10 000 for methods whose steps are many and cheap."""
+    return 100 if optimizer in (newton(), fisher_scoring()) else 1000 if optimizer is bhhh() else 10_000
 
 
 def objective_of(skeleton: Any, problem: Problem) -> Objective:
@@ -87,7 +87,7 @@ def first(objective: Objective, start: Any) -> Any:
     model, dtype = objective.model, objective.weights.dtype
     if start is None and model.start is None:
         return model.origin(dtype)
-    params = model.start(objective.data, objective.weights) if start is None else start
+    params = start if model.start is None or start is not None else model.start(objective.data, objective.weights)
     params = jax.tree.map(lambda x: jnp.asarray(x, dtype), params)
     return jax.tree.map(lambda x: jnp.asarray(x, dtype), model.inverse(params))
 

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle import spaces
 from jaxmle._linalg import definite_above, descend
 from jaxmle._status import Status
 from jaxmle.objective import Objective
@@ -104,9 +103,7 @@ def done(state: State) -> Any:
 def step(optimizer: Any, objective: Objective, state: State, tolerance: Any, max_steps: Any) -> State:
     """One evaluation of the objective, one update of the optimizer, one look at the verdict."""
     value, gradient = jax.value_and_grad(objective)(state.u)
-    updates, opt = optimizer.update(
-        gradient, state.opt, state.u, value=value, grad=gradient, value_fn=objective
-    )
+    updates, opt = optimizer.update(gradient, state.opt, state.u, value=value, grad=gradient, value_fn=objective)
     steps = state.steps + 1
     flat, unravel = ravel_pytree(state.u)
     if certifies(optimizer):
@@ -156,12 +153,17 @@ def verdict(c: CurvatureState, objective: Objective, tolerance: Any) -> Any:
     # One unit in the last place is more than a standard error: the data are constant as far as numbers can tell.
     constant = jnp.any(spacing * jnp.sqrt(diagonal) > 1.0)
     flat = (
-        c.accepted & ~c.definite & (c.damping == 0) & (jnp.abs(c.lowest) <= 1e3 * definite_above(dtype))
-        & (c.before <= jnp.maximum(tolerance, floor)) & (c.decrement <= jnp.maximum(tolerance, floor))
+        c.accepted
+        & ~c.definite
+        & (c.damping == 0)
+        & (jnp.abs(c.lowest) <= 1e3 * definite_above(dtype))
+        & (c.before <= jnp.maximum(tolerance, floor))
+        & (c.decrement <= jnp.maximum(tolerance, floor))
     )
     # The curvature falls with the slope: what is left is a tail. Closer to the limit rounding hides it again.
     left = jnp.minimum(0.5 * jnp.abs(c.gradient @ c.plain), c.before)
-    tail = (c.fall < 1e-2) & (left <= jnp.where(c.fades & (c.fall > 1e-4), 1e-5, 1e-4))
+    near = jnp.where(c.fades, jnp.where(c.fall > 1e-4, 1e-5, 1e-4), jnp.where(c.accepted & c.definite, 0.0, 1e-4))
+    tail = (c.fall < 1e-2) & (left <= near)
     tail |= jnp.any(vague) & (c.count > 1) & (left <= 1e-4)
     far = jnp.any(jnp.asarray(objective.unitless) & (jnp.abs(c.anchor) > FAR))
     rising = c.accepted & ~c.definite & (0.5 * jnp.abs(c.gradient @ c.plain) > 1e-3 * total)

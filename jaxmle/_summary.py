@@ -1,5 +1,6 @@
 """Results as plain text that a person can read."""
 
+from math import erfc, sqrt
 from typing import Any
 
 import jax
@@ -23,8 +24,6 @@ def number(x: Any, digits: int = 4) -> str:
 
 def _tail(z: float) -> float:
     """P(|Z| > z)."""
-    from math import erfc, sqrt
-
     return erfc(z / sqrt(2))
 
 
@@ -36,7 +35,7 @@ def table_one(fit: Any, level: float, kind: str) -> str:
     spaces = [s for s in jax.tree.leaves(fit.model.space) for _ in range(int(np.prod(s.value_shape)))]
     pinned = [s.kind.name == "pinned" for s in spaces]
     percent = f"{100 * (1 - level) / 2:g}%", f"{100 * (1 + level) / 2:g}%"
-    rows = [("", "estimate", "std err", "z", "P>|z|", *percent)]
+    rows: list[tuple[str, ...]] = [("", "estimate", "std err", "z", "P>|z|", *percent)]
     for j, name in enumerate(fit.names):
         x, se = flat["value"][j], flat["se"][j]
         tested = spaces[j].kind.name == "real" and se > 0
@@ -45,13 +44,27 @@ def table_one(fit: Any, level: float, kind: str) -> str:
         bounds = ("", "") if pinned[j] else (number(flat["low"][j]), number(flat["high"][j]))
         rows.append((name, number(x), error, *z, *bounds))
     name = fit.model.name or getattr(fit.model.log_likelihood, "__name__", "model")
-    left = [("Model:", name), ("No. observations:", f"{fit.n_observations:g}"), ("Free parameters:", str(fit.model.free))]
-    left += [("Steps:", f"{fit.steps}" + (f" ({fit.polish} of them Newton's)" if fit.polish else "")), ("Covariance:", kind)]
+    left = [
+        ("Model:", name),
+        ("No. observations:", f"{fit.n_observations:g}"),
+        ("Free parameters:", str(fit.model.free)),
+    ]
+    left += [
+        ("Steps:", f"{fit.steps}" + (f" ({fit.polish} of them Newton's)" if fit.polish else "")),
+        ("Covariance:", kind),
+    ]
     sup = "" if fit.attained or not fit.status.at_limit else " (supremum)"
-    right = [("Log-likelihood:", number(fit.log_likelihood) + sup), ("AIC:", number(fit.aic)), ("BIC:", number(fit.bic))]
+    right = [
+        ("Log-likelihood:", number(fit.log_likelihood) + sup),
+        ("AIC:", number(fit.aic)),
+        ("BIC:", number(fit.bic)),
+    ]
     right += [("Decrement:", f"{fit.decrement:.1e}"), ("Dropped rows:", str(fit._batch.dropped))]
     width = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    body = ["  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, width, strict=True))) for row in rows]
+    body = [
+        "  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, width, strict=True)))
+        for row in rows
+    ]
     wide = max(_WIDTH, *(len(line) for line in body))
     half = wide // 2 - 1
     head = [
@@ -60,8 +73,8 @@ def table_one(fit: Any, level: float, kind: str) -> str:
     ]
     title = "Maximum likelihood".center(wide).rstrip()
     lines = [title, "=" * wide, *head, "=" * wide, body[0], "-" * wide, *body[1:], "=" * wide]
-    where = "intervals on the scale of each parameter's space (log for positive, logit between bounds)"
-    lines += [f"Verdict: {fit.message()}", f"Intervals: {where}" if fit.converged else ""]
+    scale = "on the scale of each parameter's space (log for positive, logit between bounds), mapped back"
+    lines += [f"Verdict: {fit.message()}", f"Intervals: {scale}" if fit.converged else ""]
     return "\n".join(line for line in lines if line)
 
 
@@ -78,10 +91,59 @@ def table_many(fits: Any, level: float, kind: str) -> str:
             for x, se in zip(values[i], errors[i], strict=True)
         ]
         status = Status(int(some._outcome.status[i])).name.lower()
-        rows.append(
-            (some._label(i), *cells, number(-some._outcome.value[i]), f"{some.n_observations[i]:g}", status)
-        )
+        rows.append((some._label(i), *cells, number(-some._outcome.value[i]), f"{some.n_observations[i]:g}", status))
     width = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    body = ["  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, width, strict=True))) for row in rows]
+    body = [
+        "  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, width, strict=True)))
+        for row in rows
+    ]
     more = [f"... and {len(fits) - _SHOWN:,} more"] if len(fits) > _SHOWN else []
     return "\n".join([f"{len(fits):,} fits of {name}: {counts}", *body, *more])
+
+
+def message(fit: Any, index: int) -> str:
+    """What happened to one fit, with the direction named."""
+    status = Status(int(fit._outcome.status[index]))
+    where = _where(fit, index)
+    head, colon, tail = status.sentence.partition(":")
+    if not where:
+        return status.sentence
+    return f"{head} ({where}):{tail}" if colon else f"{status.sentence} ({where})"
+
+
+def _where(fit: Any, index: int) -> str:
+    """The direction of a verdict in parameter names: `dispersion -> 0`, `beta[1] -> infinity`."""
+    status, d = Status(int(fit._outcome.status[index])), fit._outcome.direction[index]
+    names = fit.model.coordinate_names
+    if status is Status.NOT_IDENTIFIED:
+        scaled = np.abs(d) * np.sqrt(np.abs(np.diagonal(fit._outcome.information[index])))
+        return ", ".join(name for name, x in zip(names, scaled, strict=True) if x > 0.1 * scaled.max())
+    if not status.at_limit and status is not Status.UNBOUNDED:
+        return ""
+    ends = [s.kind.ends for s in jax.tree.leaves(fit.model.space) for _ in range(int(np.prod(s.coordinate_shape)))]
+    found = []
+    for name, step, end, value in zip(names, d, ends, fit._outcome.u[index], strict=True):
+        if step != 0 and (status.at_limit or np.abs(value) > 10):
+            found.append(f"{name} -> {end[int(step > 0)] if end else 'its limit'}")
+    return ", ".join(found)
+
+
+def columns(fit: Any, level: float) -> dict[str, np.ndarray]:
+    """One column for each number, one row for each data set."""
+    ends = fit.interval(level)
+    flat = {
+        "": fit._natural,
+        "_se": fit._flat(fit.standard_errors()),
+        "_lower": fit._flat(ends.lower),
+        "_upper": fit._flat(ends.upper),
+    }
+    table: dict[str, Any] = {}
+    if fit.keys is not None:
+        table[fit._batch.key_name] = fit.keys
+    for j, name in enumerate(fit.names):
+        table |= {name + suffix: x[:, j] for suffix, x in flat.items()}
+    table["log_likelihood"] = -fit._outcome.value
+    table["n"] = np.atleast_1d(fit.n_observations)
+    table["status"] = np.array([Status(int(s)).name.lower() for s in fit._outcome.status])
+    table["steps"], table["decrement"] = fit._outcome.steps, fit._outcome.decrement
+    return table

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 T = TypeVar("T")
 
@@ -17,6 +18,11 @@ T = TypeVar("T")
 def numbers(**kwargs: Any) -> Any:
     """A dataclass field whose content may vary without a new compilation."""
     return dataclasses.field(metadata={"numbers": True}, **kwargs)
+
+
+def is_traced(x: Any) -> bool:
+    """Whether x is a number that only compiled code will know."""
+    return isinstance(x, Tracer)
 
 
 def is_record(x: Any) -> bool:
@@ -27,9 +33,9 @@ def is_record(x: Any) -> bool:
 def record(cls: type[T]) -> type[T]:
     """Makes a frozen dataclass that compares and hashes by value, and that `jax.jit` accepts as an argument."""
     cls = dataclasses.dataclass(frozen=True, eq=False, repr="__repr__" not in cls.__dict__)(cls)
-    setattr(cls, "__jaxmle_record__", True)
-    setattr(cls, "__hash__", lambda self: hash(split(self)[0]))
-    setattr(cls, "__eq__", _equal)
+    cls.__jaxmle_record__ = True  # pyright: ignore[reportAttributeAccessIssue]
+    cls.__hash__ = lambda self: hash(split(self)[0])
+    cls.__eq__ = _equal
     return cls
 
 
@@ -41,7 +47,7 @@ def _equal(a: Any, b: Any) -> Any:
     (skeleton, left), (other, right) = split(a), split(b)
     if skeleton != other:
         return False
-    if any(isinstance(x, jax.core.Tracer) for x in (*left, *right)):
+    if any(is_traced(x) for x in (*left, *right)):
         return all(x is y for x, y in zip(left, right, strict=True))
     return all(np.array_equal(x, y, equal_nan=True) for x, y in zip(left, right, strict=True))
 
@@ -54,9 +60,10 @@ def split(x: Any) -> tuple[Any, list[Any]]:
 
 def _skeleton(x: Any, found: list[Any], number: bool) -> Any:
     if is_record(x):
-        fields = dataclasses.fields(x)
-        parts = (_skeleton(getattr(x, f.name), found, "numbers" in f.metadata) for f in fields)
-        return ("record", type(x), tuple(parts))
+        fields, had = dataclasses.fields(x), len(found)
+        parts = tuple(_skeleton(getattr(x, f.name), found, "numbers" in f.metadata) for f in fields)
+        # A record without numbers stands for itself, so that it is still the same object on the other side.
+        return ("record", type(x), parts) if len(found) > had else ("static", _Same(x, parts))
     leaves, tree = jax.tree.flatten(x, is_leaf=is_record)
     if len(leaves) == 1 and leaves[0] is x:
         if number or isinstance(x, (np.ndarray, jax.Array)):
@@ -64,6 +71,19 @@ def _skeleton(x: Any, found: list[Any], number: bool) -> Any:
             return ("number",)
         return ("static", x)
     return ("tree", tree, tuple(_skeleton(leaf, found, number) for leaf in leaves))
+
+
+class _Same:
+    """A record without numbers inside a skeleton; equal and hashed by value."""
+
+    def __init__(self, record: Any, parts: Any) -> None:
+        self.record, self.parts = record, (type(record), parts)
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, _Same) and self.parts == other.parts
 
 
 def join(skeleton: Any, values: Any) -> Any:
@@ -76,7 +96,7 @@ def _rebuild(skeleton: Any, values: Any) -> Any:
         case ("number",):
             return next(values)
         case ("static", x):
-            return x
+            return x.record if isinstance(x, _Same) else x
         case ("tree", tree, parts):
             return jax.tree.unflatten(tree, [_rebuild(part, values) for part in parts])
         case (_, cls, parts):

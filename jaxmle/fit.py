@@ -12,6 +12,8 @@ import numpy as np
 from jaxmle import _batch, lanes
 from jaxmle._batch import Batch, Bucket
 from jaxmle._data import is_constant
+from jaxmle._limits import unsettled
+from jaxmle._progress import Progress
 from jaxmle._solve import (
     Problem,
     Program,
@@ -24,10 +26,8 @@ from jaxmle._solve import (
     settle_many,
     solve_one,
 )
-from jaxmle._limits import unsettled
-from jaxmle._progress import Progress
 from jaxmle._status import Status
-from jaxmle._step import NOMINATED, Outcome
+from jaxmle._step import Outcome
 from jaxmle._types import split
 from jaxmle.maximize import check_contributions
 from jaxmle.model import Model
@@ -183,7 +183,9 @@ def _problem(
         params = jax.tree.map(lambda x, own: x[bucket.index] if own else x, params, own_start)
     status = np.where(legal[bucket.index], bucket.status, np.int32(Status.NO_FINITE_START)).astype(np.int32)
     if not (0 < (tolerance := default_tolerance(dtype) if tolerance is None else tolerance) < np.inf):
-        raise ValueError(f"tolerance={tolerance}; expected a small positive number of log-likelihood units, such as 1e-9")
+        raise ValueError(
+            f"tolerance={tolerance}; expected a small positive number of log-likelihood units, such as 1e-9"
+        )
     if int(steps := default_max_steps(optimizer) if max_steps is None else max_steps) < 1:
         raise ValueError(f"max_steps={max_steps}; expected at least 1")
     problem = Problem(
@@ -221,7 +223,7 @@ def _start(model: Model, start: Any, batch: Batch, dtype: Any) -> tuple[Any, np.
                 f"start of {name} has shape {list(x.shape)}; expected {list(s.value_shape)}, or one for each of the "
                 f"{batch.size} data sets"
             )
-        own.append(each and not x.shape == s.value_shape)
+        own.append(each and x.shape != s.value_shape)
         inside = np.asarray(jax.vmap(s.contains)(x) if own[-1] else s.contains(x))
         if s.kind is PINNED or s.source:
             continue
@@ -232,9 +234,16 @@ def _start(model: Model, start: Any, batch: Batch, dtype: Any) -> tuple[Any, np.
 
 
 def _check_model(model: Model, problem: Problem) -> None:
-    """The contract, before anything is compiled."""
-    objective = objective_of(split(model)[0], jax.tree.map(jnp.asarray, problem))
-    check_contributions(objective, problem.weights.shape[0])
+    """The contract, before anything is compiled; each kind of problem is traced once."""
+    leaves, tree = jax.tree.flatten(problem)
+    _checked(split(model)[0], tree, tuple((np.shape(x), np.asarray(x).dtype.name) for x in leaves))
+
+
+@functools.lru_cache(maxsize=1024)
+def _checked(skeleton: Any, tree: Any, leaves: tuple[Any, ...]) -> None:
+    problem = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves])
+    n = problem.weights.shape[0]
+    jax.eval_shape(lambda p: check_contributions(objective_of(skeleton, p), n), problem)
 
 
 def _first_of(problem: Problem, axes: tuple[bool, ...]) -> Problem:
@@ -253,7 +262,9 @@ def _check_support(model: Model, batch: Batch) -> None:
     outside = ~np.asarray(support(jax.tree.map(jnp.asarray, bare))) & (bucket.weights[0] > 0)
     if outside.any():
         row = int(np.argmax(outside))
-        values = {name: x[row].item() if np.ndim(x[row]) == 0 else x[row].tolist() for name, x in _batch.row_items(data)}
+        values = {
+            name: x[row].item() if np.ndim(x[row]) == 0 else x[row].tolist() for name, x in _batch.row_items(data)
+        }
         shown = next(iter(values.values())) if len(values) == 1 else values
         raise ValueError(
             f"row {row} is {shown}, outside the support of {model.name or 'the model'} "
@@ -300,9 +311,7 @@ def _settle(program: Program, own: Any, shared: Any, outcome: Outcome) -> Outcom
     return settle_many(program, own, shared, outcome)
 
 
-def _run(
-    program: Program, problem: Problem, count: int, shown: Progress, interrupted: bool
-) -> tuple[Outcome, bool]:
+def _run(program: Program, problem: Problem, count: int, shown: Progress, interrupted: bool) -> tuple[Outcome, bool]:
     """One bucket through the lanes, in slices; an interrupt keeps what is finished."""
     own, shared = items_of(program, problem)
     own, shared = jax.tree.map(jnp.asarray, (own, shared))

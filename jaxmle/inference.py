@@ -67,7 +67,9 @@ def endpoint(objective: Objective, u: Any, unravel: Any, drop: Any) -> Any:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def evaluate(function: Any, skeleton: Any, tree: Any, axes: tuple[bool, ...], own: Any, shared: Any, u: Any, *more: Any) -> Any:
+def evaluate(
+    function: Any, skeleton: Any, tree: Any, axes: tuple[bool, ...], own: Any, shared: Any, u: Any, *more: Any
+) -> Any:
     """`function(objective, u, unravel, *more)` for every data set, a few hundred at a time.
 
     Args:
@@ -97,7 +99,7 @@ def inverse(information: np.ndarray) -> np.ndarray:
         root = np.sqrt(np.where(diagonal > 0, diagonal, np.nan))
         scaled = information / root[..., :, None] / root[..., None, :]
     p = information.shape[-1]
-    good = np.isfinite(scaled).all((-1, -2))
+    good = np.asarray(np.isfinite(scaled).all((-1, -2)))
     safe = np.where(good[..., None, None], scaled, np.eye(p))
     lowest = np.linalg.eigvalsh(safe)[..., 0] if p else np.ones(safe.shape[:-2])
     good &= lowest > 4 * p * np.finfo(float).eps

@@ -54,6 +54,28 @@ def normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
+class Derived(NamedTuple):
+    """A function of the estimate, by the delta method.
+
+    Attributes:
+        value: f(params), structure of what f returns.
+        standard_errors: the same structure.
+        covariance: in `ravel_pytree` order, f[..., m, m].
+    """
+
+    value: Any
+    standard_errors: Any
+    covariance: np.ndarray
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """value plus or minus z standard errors."""
+        z = normal_quantile(level)
+        lower = jax.tree.map(lambda x, se: x - z * se, self.value, self.standard_errors)
+        upper = jax.tree.map(lambda x, se: x + z * se, self.value, self.standard_errors)
+        status = jax.tree.map(lambda se: np.where(np.isfinite(se), IntervalStatus.WALD, IntervalStatus.NONE), lower)
+        return Interval(lower, upper, status)
+
+
 def wald(space: Space, x: Any, se: Any, u: Any, u_se: Any, z: float, scale: str | None) -> tuple[Any, Any]:
     """Ends of a Wald interval for one parameter, batched over the leading axis.
 

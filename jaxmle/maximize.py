@@ -220,8 +220,8 @@ def _solver(program: Program) -> Any:
     @solve.def_vmap
     def _(size: int, batched: Any, *leaves: Any) -> Any:
         many = program._replace(axes=tuple(batched), lanes=min(LANES, size))
-        own = [x for x, mine in zip(leaves, batched, strict=True) if mine]
-        shared = [x for x, mine in zip(leaves, batched, strict=True) if not mine]
+        own = [jnp.asarray(x) for x, mine in zip(leaves, batched, strict=True) if mine]
+        shared = [jnp.asarray(x) for x, mine in zip(leaves, batched, strict=True) if not mine]
         if not own:  # every input is shared: one fit serves all
             problem = jax.tree.unflatten(program.tree, leaves)
             outcome = settled(program, problem, solve_one(program, problem))

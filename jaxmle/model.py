@@ -62,9 +62,7 @@ class Model:
                     "jaxmle.spaces.real or jaxmle.spaces.positive"
                 )
         if self.observations not in ("independent", "ordered", "units"):
-            raise ValueError(
-                f"Model: observations={self.observations!r}; expected 'independent', 'ordered' or 'units'"
-            )
+            raise ValueError(f"Model: observations={self.observations!r}; expected 'independent', 'ordered' or 'units'")
 
     # --- coordinates -------------------------------------------------------------------------------------
 

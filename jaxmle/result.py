@@ -2,46 +2,26 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxmle import inference, intervals
-from jaxmle._batch import Batch, Bucket
+from jaxmle._batch import Batch
+from jaxmle._data import bare
 from jaxmle._optional import optional
 from jaxmle._solve import Problem, numbers_of
 from jaxmle._status import Status
 from jaxmle._step import RUNNING, Outcome
-from jaxmle._summary import table_many, table_one
-from jaxmle._types import split
-from jaxmle.intervals import Interval, IntervalStatus, normal_quantile
+from jaxmle._summary import columns, message, table_many, table_one
+from jaxmle._types import join, split
+from jaxmle.intervals import Derived, Interval, IntervalStatus, normal_quantile
 from jaxmle.model import Model
 
 KINDS = ("observed", "expected", "opg", "robust")
-
-
-class Derived(NamedTuple):
-    """A function of the estimate, by the delta method.
-
-    Attributes:
-        value: f(params), structure of what f returns.
-        standard_errors: the same structure.
-        covariance: in `ravel_pytree` order, f[..., m, m].
-    """
-
-    value: Any
-    standard_errors: Any
-    covariance: np.ndarray
-
-    def interval(self, level: float = 0.95) -> Interval:
-        """value plus or minus z standard errors."""
-        z = normal_quantile(level)
-        lower = jax.tree.map(lambda x, se: x - z * se, self.value, self.standard_errors)
-        upper = jax.tree.map(lambda x, se: x + z * se, self.value, self.standard_errors)
-        status = jax.tree.map(lambda se: np.where(np.isfinite(se), IntervalStatus.WALD, IntervalStatus.NONE), lower)
-        return Interval(lower, upper, status)
 
 
 def _x64(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,7 +77,7 @@ class Fit:
         """Drops the data-set axis of a single fit."""
         return x[0].item() if self._single and x.ndim == 1 else x[0] if self._single else x
 
-    def _structured(self, flat: np.ndarray, space_axis: bool = True) -> Any:
+    def _structured(self, flat: np.ndarray) -> Any:
         """f[B, q] in `ravel_pytree` order to the structure of params."""
         leaves, tree = jax.tree.flatten(self.model.space)
         sizes = [int(np.prod(s.value_shape)) for s in leaves]
@@ -127,31 +107,18 @@ class Fit:
             raise IndexError(f"data set {index} of {len(self)}")
         chosen = np.atleast_1d(np.arange(len(self))[index])
         outcome = Outcome(*(x[chosen] for x in self._outcome))
-        batch = self._batch
-        place = {int(old): new for new, old in enumerate(chosen)}
-        buckets = []
-        for b in batch.buckets:
-            rows = np.flatnonzero(np.isin(b.index, chosen))
-            if not len(rows):
-                continue
-            leaves, tree = jax.tree.flatten(b.data)
-            taken = [x[rows] if own else x for x, own in zip(leaves, batch.own, strict=True)]
-            position = np.array([place[int(i)] for i in b.index[rows]])
-            data = jax.tree.unflatten(tree, taken)
-            buckets.append(Bucket(position, data, b.weights[rows], b.status[rows]))
-        keys = None if batch.keys is None else batch.keys[chosen]
-        part = Batch(buckets, len(chosen), batch.own, keys, batch.key_name, batch.dropped)
+        part = self._batch.subset(chosen)
         return Fit(self._model_of(chosen), outcome, part, single, self.info)
 
     def _model_of(self, chosen: np.ndarray) -> Model:
         """The model with the chosen ones of numbers that come one for each data set."""
-        from jaxmle._types import join
-
         skeleton, _ = split(self.model)
         numbers, each = numbers_of(self.model, self._batch.size, float)
         if not any(each):
             return self.model
-        numbers = [(x[chosen] if len(chosen) > 1 else x[chosen[0]]) if own else x for x, own in zip(numbers, each, strict=True)]
+        numbers = [
+            (x[chosen] if len(chosen) > 1 else x[chosen[0]]) if own else x for x, own in zip(numbers, each, strict=True)
+        ]
         return join(skeleton, numbers)
 
     # --- computing at the estimate -----------------------------------------------------------------------
@@ -262,7 +229,7 @@ class Fit:
         leaves, tree = jax.tree.flatten(self.model.space)
         at = np.cumsum([0] + [int(np.prod(s.value_shape)) for s in leaves])
         at_u = np.cumsum([0] + [int(np.prod(s.coordinate_shape)) for s in leaves])
-        ends, ends_u, done = [], [], {}
+        done: dict[str, Any] = {}
         one_sided = self._one_sided(z)
         for k, (name, s) in enumerate(zip(self.model.names, leaves, strict=True)):
             value_shape, u_shape = (len(u), *s.value_shape), (len(u), *s.coordinate_shape)
@@ -288,7 +255,7 @@ class Fit:
                 status = np.where(bad, IntervalStatus.NONE, status)
             done[name] = (low, high, status)
         order = [done[name] for name in self.model.names]
-        pick = (lambda x: x[0]) if self._single else (lambda x: x)  # noqa: E731
+        pick = (lambda x: x[0]) if self._single else (lambda x: x)
         return Interval(*(jax.tree.unflatten(tree, [pick(np.asarray(e[i])) for e in order]) for i in range(3)))
 
     def _one_sided(self, z: float) -> tuple[np.ndarray, np.ndarray] | None:
@@ -334,7 +301,9 @@ class Fit:
         errors = inference.standard_errors(covariance)
 
         def structured(x: np.ndarray) -> Any:
-            return jax.tree.map(np.asarray, unravel_value(x[0]) if self._single else jax.vmap(unravel_value)(x))
+            return jax.tree.map(
+                np.asarray, unravel_value(jnp.asarray(x[0])) if self._single else jax.vmap(unravel_value)(x)
+            )
 
         return Derived(structured(values), structured(errors), covariance[0] if self._single else covariance)
 
@@ -364,26 +333,7 @@ class Fit:
 
     def message(self, index: int = 0) -> str:
         """What happened to one fit, with the direction named, and what to try."""
-        status = Status(int(self._outcome.status[index]))
-        where = self._where(index)
-        head, _, tail = status.sentence.partition(":")
-        return f"{head} ({where}):{tail}" if where and tail else f"{status.sentence} ({where})" if where else status.sentence
-
-    def _where(self, index: int) -> str:
-        """The direction of a verdict in parameter names: `dispersion -> 0`, `beta[1] -> infinity`."""
-        status, d = Status(int(self._outcome.status[index])), self._outcome.direction[index]
-        if status is Status.NOT_IDENTIFIED:
-            scaled = np.abs(d) * np.sqrt(np.abs(np.diagonal(self._outcome.information[index])))
-            names = [n for n, x in zip(self.model.coordinate_names, scaled, strict=True) if x > 0.1 * scaled.max()]
-            return ", ".join(names)
-        if not status.at_limit and status is not Status.UNBOUNDED:
-            return ""
-        ends = [s.kind.ends for s in jax.tree.leaves(self.model.space) for _ in range(int(np.prod(s.coordinate_shape)))]
-        found = []
-        for name, step, end, value in zip(self.model.coordinate_names, d, ends, self._outcome.u[index], strict=True):
-            if step != 0 and (status.at_limit or np.abs(value) > 10):
-                found.append(f"{name} -> {end[int(step > 0)] if end else 'its limit'}")
-        return ", ".join(found)
+        return message(self, index)
 
     def status_counts(self) -> dict[str, int]:
         """How many fits ended in which way."""
@@ -399,7 +349,11 @@ class Fit:
         bad = np.flatnonzero(~self._ok)
         if len(bad):
             first = int(bad[0])
-            which = "" if self._single else f"{len(bad)} of {self._batch.size} fits did not converge; data set {self._label(first)}: "
+            which = (
+                ""
+                if self._single
+                else f"{len(bad)} of {self._batch.size} fits did not converge; data set {self._label(first)}: "
+            )
             raise RuntimeError(which + self.message(first))
         return self
 
@@ -415,8 +369,6 @@ class Fit:
         if not self._single:
             return [self[i].simulate(jax.random.fold_in(key, i)) for i in range(len(self))]
         data = jax.tree.map(lambda x: x[0], self._batch.buckets[0].data)
-        from jaxmle._data import bare
-
         return jax.tree.map(np.asarray, self.model.simulate(jax.random.fold_in(key, 0), self.params, bare(data)))
 
     # --- tables ------------------------------------------------------------------------------------------
@@ -430,23 +382,7 @@ class Fit:
 
     def columns(self, level: float = 0.95) -> dict[str, np.ndarray]:
         """One column for each number, one row for each data set: what data frames are made of."""
-        ends = self.interval(level)
-        flat = {
-            "": self._natural,
-            "_se": self._flat(self.standard_errors()),
-            "_lower": self._flat(ends.lower),
-            "_upper": self._flat(ends.upper),
-        }
-        table: dict[str, Any] = {}
-        if self.keys is not None:
-            table[self._batch.key_name] = self.keys
-        for j, name in enumerate(self.names):
-            table |= {name + suffix: x[:, j] for suffix, x in flat.items()}
-        table["log_likelihood"] = -self._outcome.value
-        table["n"] = np.atleast_1d(self.n_observations)
-        table["status"] = np.array([Status(int(s)).name.lower() for s in self._outcome.status])
-        table["steps"], table["decrement"] = self._outcome.steps, self._outcome.decrement
-        return table
+        return columns(self, level)
 
     def _flat(self, params: Any) -> np.ndarray:
         leaves = [np.asarray(x).reshape(self._batch.size, -1) for x in jax.tree.leaves(params)]

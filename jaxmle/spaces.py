@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmle._types import numbers, record
+from jaxmle._types import is_traced, numbers, record
 
 
 @record
@@ -87,7 +87,7 @@ class Space:
 
 
 def _concrete(x: Any) -> bool:
-    return not isinstance(x, jax.core.Tracer)
+    return not is_traced(x)
 
 
 def _shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -128,7 +128,11 @@ _ABOVE = Kind(
     "above", lambda u, a: a + jnp.exp(u), lambda x, a: jnp.log(x - a), lambda x, a: x > a, ("its lower end", "infinity")
 )
 _BELOW = Kind(
-    "below", lambda u, b: b - jnp.exp(u), lambda x, b: jnp.log(b - x), lambda x, b: x < b, ("its upper end", "-infinity")
+    "below",
+    lambda u, b: b - jnp.exp(u),
+    lambda x, b: jnp.log(b - x),
+    lambda x, b: x < b,
+    ("its upper end", "-infinity"),
 )
 
 

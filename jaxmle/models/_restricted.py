@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxmle import spaces
+from jaxmle._types import is_traced
 from jaxmle.distributions import Distribution, by_name
 from jaxmle.model import Model
 from jaxmle.models._censored import censored
@@ -100,15 +101,15 @@ def tied(model: Any, mapping: Any = None, /, **named: Any) -> Model:
         if name == source:
             raise ValueError(f"tied: {name} cannot copy itself")
         if source in copies:
-            raise ValueError(f"tied: {name} would copy {source}, which is itself a copy; tie both to one free parameter")
+            raise ValueError(
+                f"tied: {name} would copy {source}, which is itself a copy; tie both to one free parameter"
+            )
         if any(s.kind is spaces.TIED and s.source == name for s in by.values()):
             raise ValueError(f"tied: {name} is already copied by another parameter; tie both to {source}")
         if space.kind is spaces.PINNED:
             raise ValueError(f"tied: {name} is pinned and cannot also copy {source}; pin {source} instead")
         if space.value_shape != origin.value_shape:
-            raise ValueError(
-                f"tied: {name} has shape {space.value_shape} but {source} has shape {origin.value_shape}"
-            )
+            raise ValueError(f"tied: {name} has shape {space.value_shape} but {source} has shape {origin.value_shape}")
         if origin.kind is not spaces.PINNED and (space.kind != origin.kind or space.bounds != origin.bounds):
             raise ValueError(f"tied: {name} lives in {space} but {source} in {origin}; they must be the same")
         by[name] = spaces.tied_to(space, source)
@@ -143,7 +144,7 @@ def _check_names(verb: str, given: Mapping[str, Any], known: Mapping[str, Any]) 
 
 def _checked(name: str, value: Any, space: Any) -> Any:
     """The value as an array, after checks of its shape and of its place in the space (not for traced values)."""
-    if isinstance(value, jax.core.Tracer):
+    if is_traced(value):
         return value
     try:
         value = np.asarray(value, float)

@@ -12,7 +12,6 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle._linalg import descend, hessian
 
-
 REACH = 5.0
 "The longest step of a coordinate that stands for a logarithm or a logit, before it is stretched."
 
@@ -146,9 +145,8 @@ def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformat
             lasting=jnp.zeros(flat.shape, bool), plain=none, move=none, count=whole,
         )  # fmt: skip
 
-    def update(updates: Any, state: CurvatureState, params: Any = None, **extra: Any) -> tuple[Any, CurvatureState]:
-        value_fn = extra.get("value_fn")
-        _check(name, which, params, value_fn)
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        value_fn = _check(name, which, params, extra.get("value_fn"))
         flat, unravel = ravel_pytree(params)
         gradient = ravel_pytree(updates)[0]
         value = extra["value"] if extra.get("value") is not None else value_fn(params)
@@ -161,7 +159,7 @@ def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformat
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _check(name: str, which: str, params: Any, value_fn: Any) -> None:
+def _check(name: str, which: str, params: Any, value_fn: Any) -> Any:
     """Words for the ways in which a wrapper can starve a curvature method."""
     if params is None or value_fn is None:
         raise TypeError(
@@ -179,6 +177,7 @@ def _check(name: str, which: str, params: Any, value_fn: Any) -> None:
             f"{name} needs a value_fn that offers .{which}(params) -> f[p, p], got {type(value_fn).__name__}; "
             "jaxmle's own objective does; for a plain function use optimizers.newton()"
         )
+    return value_fn
 
 
 def _advance(
@@ -193,7 +192,9 @@ def _advance(
     finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient)) & jnp.all(jnp.isfinite(matrix))
     # Near the maximum the value is rounding noise: a step whose whole promise is below that is judged by the decrement.
     noise = 16 * eps * (jnp.abs(s.value) + total)
-    slack = jnp.where(jnp.isfinite(s.value), noise + jnp.where(s.decrement < 1e3 * noise, s.decrement, 0.0), 0.0)
+    hidden = s.decrement < noise
+    slack = jnp.where(hidden, 64 * noise, noise + jnp.where(s.decrement < 1e3 * noise, s.decrement, 0.0))
+    slack = jnp.where(jnp.isfinite(s.value), slack, 0.0)
     # Along the coordinates that keep their pace, how curvature and slope have changed.
     moved = x - s.anchor
     run = jnp.where(s.lasting, moved, 0.0)
@@ -214,7 +215,7 @@ def _advance(
     damping = jnp.where(
         accepted,
         jnp.where(first | (gain < 0.25), s.damping, jnp.where(s.damping < 1e-2, 0.0, s.damping * 0.1)),
-        jnp.where(s.stretch > 1, s.damping, jnp.maximum(s.damping * 10.0 ** (1 + s.rejected), 0.1)),
+        jnp.where(s.stretch > 1, s.damping, jnp.maximum(s.damping * 10.0 ** (1 + s.rejected).astype(dtype), 0.1)),
     )
     rejected = jnp.where(accepted | (s.stretch > 1), 0, s.rejected + 1)
     anchor = jnp.where(accepted, x, s.anchor)
@@ -241,7 +242,8 @@ def _advance(
     fades = accepted & (slope_is < 0) & (fell > 0) & (fell < 0.75) & slower
     fades &= d.decrement < 0.05 * jnp.maximum(total, 1.0)
     turned = gradient @ s.heading > 0
-    settled = accepted & ~fades & (turned | ((fell > 0) & ((fell < 1.33) & (fell >= 0.75) | ~slower)))
+    regular = d.definite & ~jnp.any(s.lasting)
+    settled = accepted & ~fades & (turned | regular | ((fell > 0) & ((fell < 1.33) & (fell >= 0.75) | ~slower)))
     fall = jnp.where(fades, s.fall * fell, jnp.where(settled, 1.0, s.fall))
     plain = jnp.where(unitless, jnp.clip(d.move, -REACH, REACH), d.move)
     # Where the curvature keeps falling along a direction, the coordinates that keep their pace take longer steps.

@@ -1,6 +1,15 @@
 """Special functions made for scores and Hessians: every derivative keeps its digits, in float64 and float32."""
 
-from jaxmle.special._elementary import log1mexp, log1mexpexp, log1p_ratio, log1pmx, log_ndtr, xlog1py, xlogx_excess, xlogy
+from jaxmle.special._elementary import (
+    log1mexp,
+    log1mexpexp,
+    log1p_ratio,
+    log1pmx,
+    log_ndtr,
+    xlog1py,
+    xlogx_excess,
+    xlogy,
+)
 from jaxmle.special._gamma import (
     betaln,
     digamma,

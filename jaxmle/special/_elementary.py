@@ -43,9 +43,7 @@ def log1mexp(x: Any) -> Any:
     """
     x = floating(x)
     near = x > -0.6931471805599453
-    return jnp.where(
-        near, jnp.log(-jnp.expm1(jnp.where(near, x, -1))), jnp.log1p(-jnp.exp(jnp.where(near, -1, x)))
-    )
+    return jnp.where(near, jnp.log(-jnp.expm1(jnp.where(near, x, -1))), jnp.log1p(-jnp.exp(jnp.where(near, -1, x))))
 
 
 def log1mexpexp(v: Any) -> Any:

@@ -96,9 +96,9 @@ def betainc(a: Any, b: Any, x: Any) -> Any:
 
 
 def _together(*arguments: Any) -> list[Any]:
-    arguments = [floating(x) for x in arguments]
-    dtype = jnp.result_type(*arguments)
-    return jnp.broadcast_arrays(*[x.astype(dtype) for x in arguments])
+    floats = [floating(x) for x in arguments]
+    dtype = jnp.result_type(*floats)
+    return jnp.broadcast_arrays(*[x.astype(dtype) for x in floats])
 
 
 def _quadrature(phi: Any, split: Any, end: Any) -> Any:
