@@ -109,9 +109,9 @@ def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
         return array
     if array.dtype.kind == "f":
         return array.astype(dtype, copy=False)
-    shown = array.reshape(-1)[0] if array.size else "nothing"
+    shown = array.reshape(-1)[:1].tolist() if array.size else "nothing"
     raise TypeError(
-        f"{what} holds {array.dtype.name if array.dtype.kind != 'U' else 'text'} (such as {shown!r}); expected numbers. "
+        f"{what} holds {array.dtype.name if array.dtype.kind != 'U' else 'text'} (such as {shown}); expected numbers. "
         "Encode text and dates as numbers first, and leave columns out that the model does not use"
     )
 
@@ -234,7 +234,7 @@ def _hold(data: Any) -> tuple[Any, bool]:
 
 def _checksums(buckets: list[Bucket]) -> tuple[int, ...]:
     leaves = [x for bucket in buckets for x in jax.tree.leaves(bucket.data)]
-    return tuple(zlib.crc32(memoryview(np.ascontiguousarray(x).view(np.uint8).reshape(-1))) for x in leaves)
+    return tuple(zlib.crc32(np.ascontiguousarray(x).data.cast("B")) for x in leaves)
 
 
 def merge(data: Any, shared: Any, dtype: Any) -> tuple[Any, tuple[bool, ...]]:

@@ -33,7 +33,7 @@ class Objective:
 
     def contributions(self, u: Any) -> Any:
         """l_i, f[n]."""
-        return self.model.log_likelihood(self.model.forward(u), self.data)
+        return self.model.log_likelihood(self.model.forward(u), self.data).astype(self.weights.dtype)
 
     def __call__(self, u: Any) -> Any:
         return -jnp.sum(self.weights * self.contributions(u))

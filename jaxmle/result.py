@@ -302,7 +302,8 @@ class Fit:
 
         def structured(x: np.ndarray) -> Any:
             return jax.tree.map(
-                np.asarray, unravel_value(jnp.asarray(x[0])) if self._single else jax.vmap(unravel_value)(x)
+                np.asarray,
+                unravel_value(jnp.asarray(x[0])) if self._single else jax.vmap(unravel_value)(jnp.asarray(x)),
             )
 
         return Derived(structured(values), structured(errors), covariance[0] if self._single else covariance)

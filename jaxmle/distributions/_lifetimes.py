@@ -165,8 +165,9 @@ gamma = Distribution(
 
 
 def _log_hazard(params: Any, x: Any) -> Any:
-    """log of the cumulative hazard (x / scale)^shape, x > 0."""
-    return params["shape"] * (jnp.log(x) - jnp.log(params["scale"]))
+    """log of the cumulative hazard (x / scale)^shape, x > 0, held where its exponential would leave no derivative."""
+    v = params["shape"] * (jnp.log(x) - jnp.log(params["scale"]))
+    return jnp.minimum(v, 0.6 * float(np.log(jnp.finfo(v.dtype).max)))
 
 
 def _weibull_logpdf(params: Any, x: Any) -> Any:

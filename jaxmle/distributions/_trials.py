@@ -122,10 +122,7 @@ def _binomial_tail(params: Any, x: Any, upper: bool) -> Any:
     edge = (p <= 0) | (p >= 1)
     odds = jnp.where(edge, 0.5, p) / (1 - jnp.where(edge, 0.5, p))
     sure, never = (0.0, -jnp.inf) if upper else (-jnp.inf, 0.0)
-    if upper:
-        value = special.log_betainc_odds(k + 1, n - k, odds)
-    else:
-        value = special.log_betainc_odds(n - k, k + 1, 1 / odds)
+    value = special.log_betainc_odds(*((k + 1, n - k, odds) if upper else (n - k, k + 1, 1 / odds)))
     value = jnp.where(edge, jnp.where(p >= 1, sure, never), value)
     below = jnp.floor(floating(x["successes"])) < 0
     return jnp.where(middle, value, jnp.where(below, sure, never))

@@ -29,7 +29,7 @@ def by_name(optimizer: Any) -> optax.GradientTransformationExtraArgs:
             )
         return _NAMES[optimizer]()
     if isinstance(optimizer, optax.MultiSteps):
-        optimizer = optimizer.gradient_transformation()
+        optimizer = optax.GradientTransformationExtraArgs(optimizer.init, optimizer.update)  # pyright: ignore
     if not (callable(getattr(optimizer, "init", None)) and callable(getattr(optimizer, "update", None))):
         hint = "; call it: optax.adam(1e-2), not optax.adam" if callable(optimizer) else ""
         raise TypeError(

@@ -1,10 +1,10 @@
 """Elementary pieces of log-likelihoods whose derivatives keep their digits."""
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 _HALF_LOG_2PI = 0.9189385332046727
 
@@ -90,29 +90,82 @@ def log1pmx(d: Any) -> Any:
 
 def _atanh_rest(w: Any) -> Any:
     """(atanh(u) / u - 1) / u^2 with w = u^2 <= 1/16: 1/3 + w/5 + w^2/7 + ..."""
-    return jnp.polyval(np.array([1 / (2 * k + 3) for k in range(13)][::-1]).astype(w.dtype), w)
+    return horner(tuple(1 / (2 * k + 3) for k in range(13)), w)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def horner(coefficients: tuple[float, ...], w: Any) -> Any:
+    """The polynomial c[0] + c[1] w + ...; its derivative is the differentiated polynomial, whatever the directions."""
+    value = jnp.full_like(w, coefficients[-1])
+    for c in coefficients[-2::-1]:
+        value = value * w + c
+    return value
+
+
+@horner.defjvp
+def _horner_jvp(coefficients: tuple[float, ...], primals: Any, tangents: Any) -> Any:
+    (w,), (dw,) = primals, tangents
+    slope = tuple(k * c for k, c in enumerate(coefficients))[1:] or (0.0,)
+    return horner(coefficients, w), horner(slope, w) * dw
 
 
 def log_ndtr(x: Any) -> Any:
     """log of the standard normal distribution function.
 
-    Below -5 through the continued fraction of Mills' ratio (Abramowitz & Stegun 26.2.14), which keeps the
-    digits of both derivatives however far the tail.
+    Its derivatives are the hazard h(x) = phi/Phi and -h (h + x). Below -5 all three come from the continued fraction
+    of Mills' ratio (Abramowitz & Stegun 26.2.14), so that they keep their digits however far the tail.
 
     >>> from jaxmle import special
     >>> round(float(special.log_ndtr(-40.0)), 4)
     -804.6084
     """
-    x = floating(x)
+    return _log_ndtr(floating(x))
+
+
+def _normal_parts(x: Any) -> tuple[Any, Any, Any]:
+    """log Phi, h and h + x."""
     tail = x < -5
     t = jnp.where(tail, -x, 5)
-    fraction = t
-    for k in range(24, 0, -1):
-        fraction = t + k / fraction
-    far = -0.5 * t * t - _HALF_LOG_2PI - jnp.log(fraction)
+    rest = t
+    for k in range(24, 1, -1):
+        rest = t + k / rest
+    rest = 1 / rest
+    far = -0.5 * t * t - _HALF_LOG_2PI - jnp.log(t + rest)
     body = jnp.where(tail, 0, x)
     upper = body > 0
-    # Not |x|, whose derivative at 0 would be lost.
-    complement = 0.5 * jax.lax.erfc(jnp.where(upper, body, -body) * 0.7071067811865476)
+    complement = 0.5 * jax.lax.erfc(jnp.abs(body) * 0.7071067811865476)
     near = jnp.where(upper, jnp.log1p(-complement), jnp.log(complement))
-    return jnp.where(tail, far, near)
+    h = jnp.exp(-0.5 * body * body - near - _HALF_LOG_2PI)
+    return jnp.where(tail, far, near), jnp.where(tail, t + rest, h), jnp.where(tail, rest, h + body)
+
+
+@jax.custom_jvp
+def _log_ndtr(x: Any) -> Any:
+    return _normal_parts(x)[0]
+
+
+@jax.custom_jvp
+def _hazard(x: Any) -> Any:
+    return _normal_parts(x)[1]
+
+
+@jax.custom_jvp
+def _hazard_excess(x: Any) -> Any:
+    return _normal_parts(x)[2]
+
+
+@_log_ndtr.defjvp
+def _log_ndtr_jvp(primals: Any, tangents: Any) -> Any:
+    return _log_ndtr(*primals), _hazard(*primals) * tangents[0]
+
+
+@_hazard.defjvp
+def _hazard_jvp(primals: Any, tangents: Any) -> Any:
+    h = _hazard(*primals)
+    return h, -h * _hazard_excess(*primals) * tangents[0]
+
+
+@_hazard_excess.defjvp
+def _hazard_excess_jvp(primals: Any, tangents: Any) -> Any:
+    excess = _hazard_excess(*primals)
+    return excess, (1 - _hazard(*primals) * excess) * tangents[0]

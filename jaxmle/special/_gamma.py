@@ -10,15 +10,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jaxmle.special._elementary import floating, xlogx_excess
+from jaxmle.special._elementary import floating, horner, xlogx_excess
 
 _BERNOULLI = (
     1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330,
     854513 / 138, -236364091 / 2730, 8553103 / 6,
 )  # fmt: skip
 _SHIFT = 8
+_STIRLING = tuple(b / (2 * k * (2 * k - 1)) for k, b in enumerate(_BERNOULLI[:11], 1))
 
 
 def gammaln(x: Any) -> Any:
@@ -65,14 +65,9 @@ def betaln(a: Any, b: Any) -> Any:
     return gammaln(small) - gammaln_difference(small, large)
 
 
-def _horner(coefficients: Any, w: Any) -> Any:
-    return jnp.polyval(np.array(coefficients[::-1]).astype(w.dtype), w)
-
-
 def stirling(w: Any) -> Any:
     """Stirling's remainder at 1/w: log Gamma(z) = (z - 1/2) log z - z + log(2 pi)/2 + stirling(1/z), z >= 8."""
-    c = [b / (2 * k * (2 * k - 1)) for k, b in enumerate(_BERNOULLI[:11], 1)]
-    return w * _horner(c, w * w)
+    return w * horner(_STIRLING, w * w)
 
 
 @jax.custom_jvp
@@ -100,13 +95,13 @@ def _polygamma(n: int, x: Any) -> Any:
     if n == 0:
         lift = sum(1 / (s + k) for k in range(shift))
         w = 1 / jnp.where(low, x + shift, x)
-        c = [b / (2 * k) for k, b in enumerate(_BERNOULLI[:11], 1)]
-        value = -jnp.log(w) - 0.5 * w - w * w * _horner(c, w * w) - jnp.where(low, lift, 0)
+        c = tuple(b / (2 * k) for k, b in enumerate(_BERNOULLI[:11], 1))
+        value = -jnp.log(w) - 0.5 * w - w * w * horner(c, w * w) - jnp.where(low, lift, 0)
         return jnp.where(x < 0, jnp.nan, value)
     lift = sum((1 / (s + k)) ** (n + 1) for k in range(shift)) * factorial(n)
     w = 1 / jnp.where(low, x + shift, x)
-    c = [b * factorial(2 * k + n - 1) / factorial(2 * k) for k, b in enumerate(_BERNOULLI, 1)]
-    value = factorial(n - 1) + 0.5 * factorial(n) * w + w * w * _horner(c, w * w)
+    c = tuple(b * factorial(2 * k + n - 1) / factorial(2 * k) for k, b in enumerate(_BERNOULLI, 1))
+    value = factorial(n - 1) + 0.5 * factorial(n) * w + w * w * horner(c, w * w)
     value = w**n * value + jnp.where(low, lift, 0)
     return jnp.where(x < 0, jnp.nan, value if n % 2 else -value)
 

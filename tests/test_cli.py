@@ -1,0 +1,322 @@
+"""The command line, on the shipped data and their published numbers, and everything that can go wrong."""
+
+import math
+import os
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from jaxmle import io
+from jaxmle.cli import app
+
+AIRCRAFT, REMISSION, COIN, LINE, MODEL = (
+    str(io.example(name))
+    for name in ("air_conditioning.csv", "remission.csv", "coin.csv", "line.csv", "normal_model.py")
+)
+WEIBULL = ["--distribution", "weibull"]
+
+
+def jaxmle(*words):
+    return CliRunner().invoke(app, [str(w) for w in words])
+
+
+def fitted(tmp_path, *words, code=0, ending=".parquet"):
+    out = tmp_path / f"out{ending}"
+    result = jaxmle("fit", *words, "--out", out)
+    assert result.exit_code == code, result.output
+    return io.read_table(out), result
+
+
+def refused(*words):
+    """The one line on stderr of a command that cannot be carried out."""
+    result = jaxmle(*words)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("jaxmle: ")
+    return lines[0]
+
+
+def test_aircraft_pooled(tmp_path):
+    frame, result = fitted(tmp_path, AIRCRAFT, *WEIBULL, "--value", "hours")
+    assert frame["shape"][0] == pytest.approx(0.9246, abs=5e-5)
+    assert frame["scale"][0] == pytest.approx(89.558, abs=5e-4)
+    assert frame["log_likelihood"][0] == pytest.approx(-1177.585, abs=5e-4)
+    assert frame["n"][0] == 213
+    assert frame["status"][0] == "converged"
+    for word in ("0.92", "89.5", "1177.58", "onverged"):
+        assert word in result.stdout
+
+
+def test_equal_rates_of_aircraft(tmp_path):
+    each, result = fitted(tmp_path, AIRCRAFT, "-d", "exponential", "--value", "hours", "--by", "plane")
+    one, _ = fitted(tmp_path, AIRCRAFT, "-d", "exponential", "--value", "hours")
+    assert 2 * (each["log_likelihood"].sum() - one["log_likelihood"].sum()) == pytest.approx(24.573, abs=5e-4)
+    assert each["plane"].to_list() == [*range(7907, 7918), 8044, 8045]
+    assert each["n"].sum() == 213
+    assert "7917" in result.stdout
+
+
+def test_main_job(tmp_path):
+    frame, result = fitted(tmp_path, AIRCRAFT, *WEIBULL, "--value", "hours", "--by", "plane")
+    assert frame.height == 13
+    assert frame.columns[0] == "plane"
+    for name in ("shape", "scale"):
+        assert (frame[f"{name}_lower"] < frame[name]).all()
+        assert (frame[name] < frame[f"{name}_upper"]).all()
+        assert (frame[f"{name}_se"] > 0).all()
+    table = result.stdout
+    for word in ("plane", "parameter", "estimate", "std. error", "95 % interval", "log-likelihood", "n", "verdict"):
+        assert word in table
+    assert table.count("converged") == 13
+    assert "13 data sets, 213 rows" in result.stderr
+
+
+@pytest.mark.parametrize("flag", ["--event", "--censored"])
+def test_remission(tmp_path, flag):
+    source = io.read_table(REMISSION).with_columns(running=1 - pl.col("event").cast(pl.Int64))
+    path = tmp_path / "r.csv"
+    source.write_csv(path)
+    which = "event" if flag == "--event" else "running"
+    words = [path, *WEIBULL, "--value", "weeks", flag, which]
+    frame, result = fitted(tmp_path, *words, "--by", "treatment")
+    drug, placebo = frame.to_dicts()
+    assert (drug["treatment"], placebo["treatment"]) == ("6-MP", "placebo")
+    assert drug["shape"] == pytest.approx(1.3537, abs=5e-5)
+    assert drug["scale"] == pytest.approx(33.765, abs=5e-4)
+    assert drug["log_likelihood"] == pytest.approx(-41.6587, abs=5e-5)
+    assert placebo["shape"] == pytest.approx(1.3705, abs=5e-5)
+    assert placebo["scale"] == pytest.approx(9.4821, abs=5e-5)
+    assert placebo["log_likelihood"] == pytest.approx(-64.9201, abs=5e-5)
+    assert (drug["n"], drug["events"], drug["censored"]) == (21, 9, 12)
+    assert "30 events, 12 censored" in result.stdout
+
+    path.write_text(source.filter(pl.col("treatment") == "6-MP").write_csv())
+    assert "9 events, 12 censored" in jaxmle("fit", *words).stdout
+
+
+def test_interval_columns(tmp_path):
+    path = tmp_path / "i.csv"
+    path.write_text("".join(["a,b\n", *(f"{x},{x}\n" for x in (1, 2, 4, 5)), "3,inf\n"]))
+    frame, result = fitted(tmp_path, path, *WEIBULL, "--value", "a,b")
+    path.write_text("t,d\n1,1\n2,1\n4,1\n5,1\n3,0\n")
+    same, _ = fitted(tmp_path, path, *WEIBULL, "--value", "t", "--event", "d")
+    assert frame["shape"][0] == pytest.approx(same["shape"][0], rel=1e-9)
+    assert "4 exact, 1 censored" in result.stdout
+
+
+def test_coin(tmp_path):
+    frame, result = fitted(tmp_path, COIN, "-d", "bernoulli", "--value", "heads")
+    assert frame["probability"][0] == pytest.approx(0.7, abs=1e-12)
+    assert "0.7" in result.stdout
+    path = tmp_path / "c.csv"
+    path.write_text("s,n\n7,10\n")
+    frame, _ = fitted(tmp_path, path, "-d", "binomial", "--value", "s", "--trials", "n")
+    assert frame["probability"][0] == pytest.approx(0.7, abs=1e-12)
+
+
+def test_weights_are_frequencies(tmp_path):
+    (tmp_path / "w.csv").write_text("x,w\n1,2\n3,1\n4,0\n5,1\n")
+    (tmp_path / "r.csv").write_text("x\n1\n1\n3\n5\n")
+    words = ["-d", "exponential", "--value", "x"]
+    one, _ = fitted(tmp_path, tmp_path / "w.csv", *words, "--weights", "w")
+    two, _ = fitted(tmp_path, tmp_path / "r.csv", *words)
+    assert one["log_likelihood"][0] == pytest.approx(two["log_likelihood"][0], rel=1e-12)
+    assert one["n"][0] == two["n"][0] == 4
+
+
+def test_own_model(tmp_path):
+    frame, result = fitted(tmp_path, LINE, "--model", f"{MODEL}:line")
+    assert frame["slope"][0] == pytest.approx(2.0, abs=0.02)
+    assert "intercept" in result.stdout
+
+
+def test_own_model_by_several_columns(tmp_path):
+    line = io.read_table(LINE).with_columns(a=pl.lit("u"), b=pl.Series([1, 1, 1, 1, 2, 2, 2, 2]))
+    line.write_csv(tmp_path / "l.csv")
+    frame, _ = fitted(tmp_path, tmp_path / "l.csv", "--model", f"{MODEL}:line", "--by", "a,b", "--value", "x,y")
+    assert frame.select("a", "b").rows() == [("u", 1), ("u", 2)]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".ndjson"])
+def test_formats_agree(tmp_path, ending):
+    words = [REMISSION, "-d", "exponential", "--value", "weeks", "--event", "event", "--by", "treatment"]
+    frame, result = fitted(tmp_path, *words, ending=ending)
+    assert frame["treatment"].to_list() == ["6-MP", "placebo"]
+    closed_form = [-d * (math.log(weeks / d) + 1) for d, weeks in ((9, 359), (21, 182))]
+    assert list(io.numeric(frame, "log_likelihood")) == pytest.approx(closed_form, rel=1e-12)
+    assert f"out{ending}" in result.stderr
+
+
+def test_level(tmp_path):
+    words = [COIN, "-d", "bernoulli", "--value", "heads"]
+    wide, _ = fitted(tmp_path, *words, "--level", "0.99")
+    usual, _ = fitted(tmp_path, *words)
+    assert wide["probability_lower"][0] < usual["probability_lower"][0] < 0.7
+    assert 0.7 < usual["probability_upper"][0] < wide["probability_upper"][0]
+
+
+def test_a_group_column_may_be_called_like_a_result(tmp_path):
+    (tmp_path / "c.csv").write_text("n,x\n5,1\n5,2\n3,1\n3,4\n")
+    frame, _ = fitted(tmp_path, tmp_path / "c.csv", "-d", "exponential", "--value", "x", "--by", "n")
+    assert frame["group_n"].to_list() == [5, 3]
+    assert frame["n"].to_list() == [2, 2]
+
+
+def test_many_groups_are_cut_but_never_the_failed_ones(tmp_path):
+    (tmp_path / "m.csv").write_text(
+        "g,x\n" + "".join(f"{g},{x}\n" for g in range(150) for x in (1, g + 1)) + "bad,-1\n"
+    )
+    frame, result = fitted(tmp_path, tmp_path / "m.csv", "-d", "exponential", "--value", "x", "--by", "g", code=1)
+    assert frame.height == 151
+    assert frame["status"][150] == "outside_support"
+    assert "g bad: " in result.stdout
+    assert "51 more groups are not shown" in result.stdout
+
+
+def test_quiet(tmp_path):
+    result = jaxmle("fit", COIN, "-d", "bernoulli", "--value", "heads", "--quiet", "--out", tmp_path / "o.csv")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert (tmp_path / "o.csv").exists()
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "bhhh"])
+def test_optimizers(tmp_path, optimizer):
+    frame, _ = fitted(tmp_path, AIRCRAFT, *WEIBULL, "--value", "hours", "--optimizer", optimizer)
+    assert frame["shape"][0] == pytest.approx(0.92455, abs=1e-5)
+
+
+def test_boundary_is_no_failure(tmp_path):
+    path = tmp_path / "z.csv"
+    path.write_text("g,x\n" + "a,1\na,0\n" * 5 + "b,0\n" * 20)
+    frame, result = fitted(tmp_path, path, "-d", "bernoulli", "--value", "x", "--by", "g")
+    assert frame["status"].to_list()[0] == "converged"
+    assert frame["probability"].to_list() == pytest.approx([0.5, 0.0], abs=1e-12)
+    assert "g b: " in result.stdout
+
+
+def test_a_failed_group_is_exit_code_1(tmp_path):
+    path = tmp_path / "f.csv"
+    path.write_text("g,x\n" + "a,1\na,2\na,4\n" + "b,3\nb,NA\nb,5\n" + "c,2\nc,2.5\nc,1\n")
+    words = [path, *WEIBULL, "--value", "x", "--by", "g", "--missing", "status"]
+    frame, result = fitted(tmp_path, *words, code=1)
+    assert frame["status"].to_list()[::2] == ["converged", "converged"]
+    assert frame["status"][1] != "converged"
+    assert "g b: " in result.stdout
+    alone, _ = fitted(tmp_path, path, *WEIBULL, "--value", "x", "--by", "g", "--missing", "drop")
+    assert alone["n"].to_list() == [3, 2, 3]
+
+
+def test_dropping_is_counted(tmp_path):
+    path = tmp_path / "f.csv"
+    path.write_text("t,x\na,1\na,\na,NA\na,2\na,4\n")
+    frame, result = fitted(tmp_path, path, *WEIBULL, "--value", "x", "--missing", "drop")
+    assert frame["n"][0] == 3
+    assert "2 rows with missing numbers dropped" in result.stdout
+
+
+FIT = ["fit", AIRCRAFT, *WEIBULL, "--value", "hours"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["fit", AIRCRAFT, *WEIBULL, "--value", "hour"], "no column 'hour'; did you mean 'hours'?"),
+        ([*FIT, "--by", "aeroplane"], "The columns are: plane, hours"),
+        (["fit", AIRCRAFT, *WEIBULL], "give --value COLUMN; the columns are: plane, hours"),
+        (["fit", AIRCRAFT, "--value", "hours"], "give either --distribution NAME"),
+        ([*FIT, "--model", f"{MODEL}:line"], "give either --distribution NAME"),
+        (["fit", AIRCRAFT, "-d", "weibul", "--value", "hours"], "weibull"),
+        ([*FIT, "--event", "hours", "--censored", "plane"], "not both"),
+        ([*FIT, "--event", "hours"], "column 'hours', row 1: '194' found; expected 0 or 1"),
+        ([*FIT, "--missing", "maybe"], "expected error, drop or status"),
+        ([*FIT, "--level", "2"], "--level"),
+        ([*FIT, "--optimizer", "newtom"], "newton"),
+        ([*FIT, "--out", "results.xlsx"], "the name must end in"),
+        ([*FIT, "--out", "no/such/folder/results.csv"], "there is no folder"),
+        ([*FIT, "--nonsense"], "nonsense"),
+        (["fit", "nowhere.csv", *WEIBULL, "--value", "x"], "no file nowhere.csv"),
+        (["fit", LINE, "--model", "model.py"], "expected FILE.py:NAME"),
+        (["fit", LINE, "--model", "nowhere.py:line"], "no file nowhere.py"),
+        (["fit", LINE, "--model", f"{MODEL}:lime"], "lime is not there; models there: line"),
+        (["fit", LINE, "--model", f"{MODEL}:start"], "start is a function, not a jaxmle.Model"),
+        (["fit", REMISSION, "--model", f"{MODEL}:line", "--event", "event"], "a model reads columns by name"),
+        (["fit", AIRCRAFT, "--model", f"{MODEL}:line"], "normal_model.py, line"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_one_clear_line(words, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(*words)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is empty"),
+        ("x\n", "has no rows"),
+        ("t,x\na,1\nb,oops\n", "column 'x', row 2: 'oops' is not a number"),
+        ("t,x\na,1\nb,\n", "column 'x', row 2: missing; use --missing drop"),
+    ],
+)
+def test_bad_data(tmp_path, text, sentence):
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    out = tmp_path / "out.csv"
+    assert sentence in refused("fit", path, *WEIBULL, "--value", "x", "--out", out)
+    assert not out.exists()
+
+
+def test_bad_weights(tmp_path):
+    (tmp_path / "w.csv").write_text("x,w\n1,2\n3,-1\n")
+    line = refused("fit", tmp_path / "w.csv", *WEIBULL, "--value", "x", "--weights", "w")
+    assert "column 'w', row 2: a weight must be 0 or more, not -1" in line
+
+
+def test_an_error_in_a_users_file_names_its_line(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("import jaxmle as jm\n\nmodel = jm.Modell\n")
+    assert "mine.py, line 3: AttributeError" in refused("fit", LINE, "--model", f"{path}:model")
+    path.write_text("def f(:\n")
+    assert "cannot be loaded" in refused("fit", LINE, "--model", f"{path}:model")
+
+
+def test_distributions():
+    result = jaxmle("distributions")
+    assert result.exit_code == 0
+    for name in ("weibull", "negative_binomial", "shape", "df"):
+        assert name in result.stdout
+
+
+def test_demo():
+    result = jaxmle("demo")
+    assert result.exit_code == 0, result.output
+    for number in ("0.7", "24.573", "0.9246", "-41.6587", "33.765", "scale"):
+        assert number in result.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["fit", "--help"], ["--version"]])
+def test_help(words):
+    result = jaxmle(*words)
+    assert result.exit_code == 0
+    assert "jaxmle" in result.stdout
+    if "fit" in words:
+        for word in ("--event", "--out", "Examples", "Exit code"):
+            assert word in result.stdout
+
+
+def test_as_a_program(tmp_path):
+    """The real thing: exit codes, streams and no stray output."""
+    command = [sys.executable, "-m", "jaxmle", "fit", COIN, "-d", "bernoulli", "--value"]
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    good = subprocess.run([*command, "heads"], capture_output=True, text=True, env=environment, timeout=300)
+    assert good.returncode == 0, good.stderr
+    assert "0.7" in good.stdout
+    bad = subprocess.run([*command, "tails"], capture_output=True, text=True, env=environment, timeout=300)
+    assert (bad.returncode, bad.stdout) == (2, "")
+    assert bad.stderr == "jaxmle: no column 'tails'; the columns are: toss, heads\n"

@@ -1,0 +1,325 @@
+"""Laws of every distribution, over one table."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats as st
+
+from jaxmle import distributions
+from jaxmle.model import Model
+from jaxmle.models import iid
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+N = 12.0
+TABLE = {
+    "bernoulli": ({"probability": 0.3}, st.bernoulli(0.3)),
+    "binomial": ({"probability": 0.3}, st.binom(int(N), 0.3)),
+    "exponential": ({"rate": 0.7}, st.expon(0, 1 / 0.7)),
+    "gamma": ({"shape": 2.5, "scale": 1.5}, st.gamma(2.5, 0, 1.5)),
+    "geometric": ({"probability": 0.3}, st.geom(0.3)),
+    "lognormal": ({"loc": 0.3, "scale": 0.8}, st.lognorm(0.8, 0, np.exp(0.3))),
+    "negative_binomial": ({"mean": 3.5, "dispersion": 0.4}, st.nbinom(2.5, 1 / (1 + 0.4 * 3.5))),
+    "normal": ({"loc": 0.5, "scale": 2.0}, st.norm(0.5, 2.0)),
+    "poisson": ({"mean": 3.5}, st.poisson(3.5)),
+    "student_t": ({"df": 4.0, "loc": 1.0, "scale": 2.0}, st.t(4.0, 1.0, 2.0)),
+    "weibull": ({"scale": 3.0, "shape": 1.7}, st.weibull_min(1.7, 0, 3.0)),
+}
+NAMES = list(TABLE)
+CONTINUOUS = [n for n in NAMES if not distributions.by_name(n).discrete]
+Q = np.array([1e-9, 1e-4, 0.03, 0.2, 0.5, 0.77, 0.95, 0.9999])
+
+
+def case(name):
+    params, law = TABLE[name]
+    return distributions.by_name(name), jax.tree.map(jnp.asarray, params), law
+
+
+def data(d, x):
+    """x as the distribution takes it."""
+    x = jnp.asarray(x, float)
+    return {"successes": x, "trials": jnp.full(x.shape, N)} if d.columns else x
+
+
+def extra(d):
+    return {"trials": N} if d.columns else {}
+
+
+@functools.lru_cache
+def compiled(name):
+    d = distributions.by_name(name)
+    return jax.jit(lambda params, x: jnp.stack([f(params, data(d, x)) for f in (d.logpdf, d.logcdf, d.logsf)]))
+
+
+def evaluate(name, params, x):
+    """logpdf, logcdf and logsf, [3, n], by one program for all tests (x padded to one length)."""
+    x = np.asarray(x, float)
+    flat = np.resize(x.ravel(), 1280) if x.size > 64 else np.resize(x.ravel(), 64)
+    return np.asarray(compiled(name)(params, flat))[:, : x.size].reshape(3, *x.shape)
+
+
+def close(value, want, rel):
+    np.testing.assert_allclose(np.asarray(value), want, rtol=rel, atol=0)
+
+
+def test_the_table_is_complete():
+    assert distributions.names() == NAMES
+    assert all(distributions.by_name(n) == getattr(distributions, n) for n in NAMES)
+    assert len({hash(distributions.by_name(n)) for n in NAMES}) == len(NAMES)
+
+
+def test_unknown_names_get_a_hint():
+    with pytest.raises(ValueError, match=r"'weibul'. Did you mean 'weibull'\? Known: bernoulli, "):
+        distributions.by_name("weibul")
+    assert distributions.by_name("Negative Binomial").name == "negative_binomial"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_matches_scipy(name):
+    d, params, law = case(name)
+    x = np.unique(np.concatenate([law.ppf(Q), law.isf(Q)]))
+    density, below, above = evaluate(name, params, x)
+    close(density, law.logpmf(x) if d.discrete else law.logpdf(x), 1e-12)
+    # Through probabilities: scipy's own logcdf near 1 is log(1 - tiny) with few digits.
+    close(np.exp(below), law.cdf(x), 1e-11)
+    close(np.exp(above), law.sf(x), 1e-11)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_integrates_to_one(name):
+    d, params, law = case(name)
+    if d.discrete:
+        x = np.arange(0, N + 1 if d.columns else 2 if name == "bernoulli" else 200.0)
+        assert np.exp(evaluate(name, params, x)[0]).sum() == pytest.approx(1, abs=1e-12)
+    else:
+        nodes, weights = np.polynomial.legendre.leggauss(30)
+        tail = np.logspace(-9, -2, 8)
+        ends = np.concatenate([law.ppf(tail), law.ppf(np.linspace(0.05, 0.95, 15)), law.isf(tail[::-1])])
+        width = np.diff(ends)[:, None]
+        x = ends[:-1, None] + width * (nodes + 1) / 2
+        assert (np.exp(evaluate(name, params, x)[0]) * weights * width / 2).sum() == pytest.approx(1, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_slope_of_the_cdf_is_the_density(name):
+    d, params, law = case(name)
+    x = jnp.asarray(law.ppf(Q))
+    ones = jnp.ones_like(x)
+    value, slope = jax.jit(
+        lambda x: jax.jvp(lambda x: jnp.stack([d.logcdf(params, x), d.logsf(params, x)]), (x,), (ones,))
+    )(x)
+    density = evaluate(name, params, x)[0]
+    close(slope[0], np.exp(density - value[0]), 1e-10)
+    close(-slope[1], np.exp(density - value[1]), 1e-10)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in CONTINUOUS])
+def test_steps_of_the_cdf_are_the_mass(name):
+    d, params, law = case(name)
+    x = np.arange(0.0, 12.0)
+    mass, below, above = np.exp(evaluate(name, params, x))
+    np.testing.assert_allclose(np.diff(below), mass[1:], atol=1e-14)
+    np.testing.assert_allclose(below + above, 1, atol=1e-14)
+    np.testing.assert_allclose(np.exp(evaluate(name, params, x + 0.5)[1]), below, atol=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quantile_inverts_the_cdf(name):
+    d, params, law = case(name)
+    quantile = jax.jit(lambda q: d.quantile(params, q, **extra(d)))
+    x = quantile(Q)
+    close(x, law.ppf(Q), 1e-11)
+    if not d.discrete:
+        close(np.exp(evaluate(name, params, x)[1]), Q, 1e-11)
+    assert np.isnan(quantile(np.resize([-0.1, 1.1, np.nan], Q.size))).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_samples_agree_with_the_cdf(name):
+    d, params, law = case(name)
+    n = 4000
+    x = np.sort(d.sample(jax.random.key(7), params, (n,), **extra(d)))
+    grid = np.unique(x)
+    empirical = np.searchsorted(x, grid, side="right") / n
+    assert np.abs(empirical - law.cdf(grid)).max() < 1.7 / np.sqrt(n)
+    assert d.support(data(d, x)).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outside_the_support(name):
+    d, params, law = case(name)
+    low, high = law.support()
+    x = np.array([low - 1 if np.isfinite(low) else -np.inf, np.inf, np.nan] + ([0.5] if d.discrete else []))
+    assert not d.support(data(d, x)).any()
+    assert (evaluate(name, params, x)[0] == -np.inf).all()
+    row = data(d, x)
+    slope = jax.jit(jax.jacfwd(lambda p: d.logpdf(p, row)))(params)
+    back = jax.jit(jax.grad(lambda p: jnp.where(jnp.isfinite(v := d.logpdf(p, row)), v, 0).sum()))(params)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((slope, back)))
+    ends = np.array([-1e300 if np.isfinite(low) else -np.inf, np.inf])
+    assert (np.exp(evaluate(name, params, ends)[1:]) == [[0, 1], [1, 0]]).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_derivatives_are_finite_at_extreme_parameters(name):
+    d, params, law = case(name)
+    model = Model(d.logpdf, d.space)
+    x = np.unique(np.concatenate([law.ppf(Q), law.isf(Q)]))
+    corners = np.array(np.meshgrid(*[[-12.0, 0.0, 12.0]] * len(params))).reshape(len(params), -1).T
+    names = list(d.space)
+
+    def contributions(u):
+        p = model.forward(dict(zip(names, u, strict=True)))
+        return jnp.concatenate([f(p, data(d, x)) for f in (d.logpdf, d.logcdf, d.logsf)])
+
+    def pieces(u):
+        slope = jax.jacfwd(contributions)
+        return contributions(u), slope(u), jax.jacfwd(slope)(u)
+
+    value, slope, curve = map(np.asarray, jax.jit(jax.vmap(pieces))(jnp.asarray(corners)))
+    assert not np.isnan(value).any()
+    assert np.isfinite(slope[np.isfinite(value)]).all() and np.isfinite(curve[np.isfinite(value)]).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scores_and_hessians_match_finite_differences(name):
+    d, params, law = case(name)
+    x = data(d, np.unique(law.ppf(Q[2:])))
+    flat, unravel = jax.flatten_util.ravel_pytree(params)
+
+    def total(p):
+        values = jnp.stack([f(unravel(p), x) for f in (d.logpdf, d.logcdf, d.logsf)])
+        return jnp.where(jnp.isfinite(values), values, 0).sum(1)
+
+    slope = jax.jit(jax.jacrev(total))
+    steps = [1, -1, 2, -2]
+    for i in range(flat.size):
+        h = 1e-3 * flat[i]
+        for got, g in ((slope(flat)[:, i], total), (jax.jit(jax.jacfwd(slope))(flat)[..., i], slope)):
+            one, back, two, far = (g(flat.at[i].add(k * h)) for k in steps)
+            np.testing.assert_allclose(got, (8 * (one - back) - (two - far)) / (12 * h), rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if distributions.by_name(n).information is not None])
+def test_information_is_the_expected_curvature(name):
+    d, params, law = case(name)
+    q = (np.arange(20000) + 0.5) / 20000
+    x = np.asarray(law.ppf(q), float)
+    flat, unravel = jax.flatten_util.ravel_pytree(params)
+    scores = jax.jit(jax.jacfwd(lambda p: d.logpdf(unravel(p), data(d, x))))(flat)
+    information = d.information(params, data(d, x))
+    assert information.shape == (x.size, flat.size, flat.size)
+    np.testing.assert_allclose(scores.T @ scores / x.size, information.mean(0), rtol=5e-3, atol=1e-3)
+
+
+SAMPLES = {
+    "one row": [3.0],
+    "all equal": [2.0] * 5,
+    "zeros": [0.0] * 4,
+    "zero and one": [0.0, 1.0],
+    "tiny": [1e-300, 3e-300, 2e-300],
+    "huge": [1e300, 3e300, 2e300],
+    "shifted": [1e9 + 1, 1e9 + 2, 1e9 + 4],
+    "negative": [-3.0, -2.0, 1.0],
+    "nothing legal": [np.nan, np.inf, -np.inf],
+    "counts": [0.0, 7.0, 12.0, 1.0, 1.0],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_starts_are_legal(name):
+    d = distributions.by_name(name)
+    start_at = jax.jit(lambda x, w: d.start(data(d, x), w))
+    for sample in SAMPLES.values():
+        for weights in (np.ones(len(sample)), np.zeros(len(sample)), np.linspace(0, 3, len(sample))):
+            start = start_at(np.resize(sample, 8), np.append(weights, np.zeros(8 - len(sample))))
+            assert start.keys() == d.space.keys()
+            for leaf, space in d.space.items():
+                assert space.contains(start[leaf]), (sample, weights, start)
+                assert np.isfinite(space.inverse(start[leaf]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_of_weight_zero_do_not_touch_the_start(name):
+    d, _, law = case(name)
+    x, rng = np.asarray(law.rvs(30, random_state=1), float), np.random.default_rng(0)
+    w = rng.integers(1, 3, 30).astype(float)
+    start_at = jax.jit(lambda x, w: d.start(data(d, x), w))
+    start = start_at(x, w)
+    bad = np.concatenate([x, [np.nan, -5.0, np.inf, 1e30]])
+    padded = start_at(bad, np.concatenate([w, np.zeros(4)]))
+    twice = start_at(np.repeat(x, w.astype(int)), np.ones(int(w.sum())))
+    for leaf in start:
+        close(padded[leaf], start[leaf], 1e-12)
+        close(twice[leaf], start[leaf], 1e-10)
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+@pytest.mark.parametrize("factor", [1e12, 1e-12])
+def test_starts_follow_the_units(name, factor):
+    d, params, law = case(name)
+    x, w = jnp.asarray(law.rvs(40, random_state=2)), jnp.ones(40)
+    one, other = d.start(x, w), d.start(x * factor, w)
+    shift = d.logpdf(other, x * factor) + np.log(factor) - d.logpdf(one, x)
+    np.testing.assert_allclose(shift, 0, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["normal", "student_t"])
+def test_starts_follow_a_shift(name):
+    d, params, law = case(name)
+    x, w = jnp.asarray(law.rvs(40, random_state=2)), jnp.ones(40)
+    one, other = d.start(x, w), d.start(x + 1e9, w)
+    close(other["loc"] - 1e9, one["loc"], 1e-5)
+    close(other["scale"], one["scale"], 1e-5)
+
+
+def test_limits_have_exact_values():
+    x = jnp.arange(6.0)
+    nb = distributions.negative_binomial.logpdf({"mean": 2.0, "dispersion": 0.0}, x)
+    close(nb, st.poisson(2.0).logpmf(np.arange(6)), 1e-14)
+    close(
+        distributions.student_t.logpdf({"df": jnp.inf, "loc": 0.0, "scale": 1.0}, x),
+        st.norm.logpdf(np.arange(6)),
+        1e-14,
+    )
+    assert (distributions.bernoulli.logpdf({"probability": 0.0}, jnp.zeros(2)) == 0).all()
+    assert (distributions.bernoulli.logpdf({"probability": 1.0}, jnp.ones(2)) == 0).all()
+    assert (distributions.binomial.logpdf({"probability": 1.0}, data(distributions.binomial, [N])) == 0).all()
+    assert (distributions.geometric.logpdf({"probability": 1.0}, jnp.ones(2)) == 0).all()
+    assert (distributions.poisson.logpdf({"mean": 0.0}, jnp.zeros(2)) == 0).all()
+    assert (distributions.poisson.logpdf({"mean": 0.0}, jnp.ones(2)) == -jnp.inf).all()
+
+
+@pytest.mark.parametrize("dispersion", [1e-16, 1e-12, 1e-8, 1e-4])
+def test_negative_binomial_near_poisson(dispersion):
+    x, mean = jnp.array([0.0, 3.0, 50.0, 400.0]), 30.0
+
+    def f(a):
+        return distributions.negative_binomial.logpdf({"mean": mean, "dispersion": a}, x)
+
+    slope, curve = jax.jit(lambda a: (jax.jacfwd(f)(a), jax.jacfwd(jax.jacrev(f))(a)))(dispersion)
+    # Taylor series about the Poisson: ((x - m)^2 - x) / 2 + a (x m^2 - 2 m^3 / 3 - (x - 1) x (2 x - 1) / 6)
+    third = x * mean**2 - 2 * mean**3 / 3 - (x - 1) * x * (2 * x - 1) / 6
+    close(slope, ((x - mean) ** 2 - x) / 2 + dispersion * third, 1e-10 if dispersion < 1e-6 else 2e-2)
+    close(curve, third, 1e-4 if dispersion < 1e-6 else 0.2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_float32_stays_float32(name):
+    d, params, law = case(name)
+    params = jax.tree.map(lambda v: v.astype(jnp.float32), params)
+    x = law.ppf(Q[2:6]).astype(np.float32)
+    row = {"successes": jnp.asarray(x), "trials": jnp.full(4, N, jnp.float32)} if d.columns else jnp.asarray(x)
+    for f, want in (
+        (d.logpdf, law.logpmf(x) if d.discrete else law.logpdf(x)),
+        (d.logcdf, law.logcdf(x)),
+        (d.logsf, law.logsf(x)),
+    ):
+        value = f(params, row)
+        assert value.dtype == jnp.float32
+        np.testing.assert_allclose(value, want, rtol=2e-5, atol=2e-6)
+    start = iid(d).start(row, jnp.ones(4, jnp.float32))
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(start))

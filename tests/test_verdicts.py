@@ -1,0 +1,352 @@
+"""Truths that are not regular: the verdict, the direction, the limit; and no alarm where the data are regular."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import scipy.stats
+from cases import gaussian, logistic_log_likelihood, rng
+
+import jaxmle as jm
+from jaxmle import Status, models, spaces
+
+LIMITS = {Status.AT_INFINITY, Status.AT_BOUNDARY}
+
+
+# --- models and data -------------------------------------------------------------------------------------
+
+
+def regression_log_likelihood(params, data):
+    return gaussian(data["y"] - params["a"] * data["u"] - params["b"] * data["v"], params["scale"])
+
+
+def free_mixture_log_likelihood(params, x):
+    parts = jnp.log(0.5) + gaussian(x[:, None] - params["loc"], params["scale"])
+    return jax.nn.logsumexp(parts, axis=1)
+
+
+def collapsing_start(x, weights):
+    return {"loc": jnp.stack([x[0], jnp.mean(x)]), "scale": jnp.stack([1e-3 * jnp.std(x), jnp.std(x)])}
+
+
+def reversed_log_likelihood(params, x):
+    return 0.5 * (x - params["loc"]) ** 2
+
+
+LOGISTIC = {
+    p: jm.Model(logistic_log_likelihood, {"beta": spaces.real(shape=p)}, name=f"logistic {p}") for p in (1, 2, 4)
+}
+TWICE = jm.Model(regression_log_likelihood, {"a": spaces.real, "b": spaces.real, "scale": spaces.positive})
+COLLAPSE = jm.Model(
+    free_mixture_log_likelihood,
+    {"loc": spaces.real(shape=2), "scale": spaces.positive(shape=2)},
+    start=collapsing_start,
+)
+REVERSED = jm.Model(reversed_log_likelihood, {"loc": spaces.real})
+
+
+def separated(p, n, seed=0):
+    x = rng(seed).normal(size=(n, p))
+    x[:, 0] = 1.0
+    return {"x": x, "y": (x[:, 1:].sum(1) > 0.1).astype(float)}
+
+
+def quasi_separated(n, seed=0):
+    """Separated but for rows on the border, which have both outcomes."""
+    x = np.abs(rng(seed).normal(size=n)) * np.where(np.arange(n) % 2, 1.0, -1.0)
+    x[:4] = 0.0
+    y = (x > 0).astype(float)
+    y[:2] = 1.0
+    return {"x": np.stack([np.ones(n), x], axis=1), "y": y}
+
+
+def light_tails(n, seed=0):
+    return rng(seed).uniform(-1.0, 1.0, n)
+
+
+def twice_the_same(n):
+    r = rng(8)
+    u = r.normal(size=n)
+    return {"u": u, "v": 2.0 * u, "y": u + r.normal(size=n)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Data that are not regular, the statuses that may be given, and words that the message must hold."""
+
+    name: str
+    model: Any
+    data: Callable[[], Any]
+    statuses: frozenset[Status]
+    words: tuple[str, ...] = ()
+    others: bool = False  # whether every optimizer is tried without waiting for the slow tests
+    slow: bool = False
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _verdict(name, model, data, statuses, *words, **options):
+    return Verdict(name, model, data, frozenset(statuses), words, **options)
+
+
+V = _verdict
+VERDICTS = [
+    V("logistic p=2 n=20", LOGISTIC[2], lambda: separated(2, 20), LIMITS, "beta[1] -> infinity", others=True),
+    V("logistic p=2 n=200", LOGISTIC[2], lambda: separated(2, 200), LIMITS, "beta[1] -> infinity"),
+    V("logistic p=2 n=2000", LOGISTIC[2], lambda: separated(2, 2000), LIMITS, "beta[1] -> infinity", slow=True),
+    V("logistic p=4 n=20", LOGISTIC[4], lambda: separated(4, 20), LIMITS, "infinity", slow=True),
+    V("logistic p=4 n=200", LOGISTIC[4], lambda: separated(4, 200), LIMITS, "infinity"),
+    V("logistic p=4 n=2000", LOGISTIC[4], lambda: separated(4, 2000), LIMITS, "infinity", slow=True),
+    V("quasi-separation", LOGISTIC[2], lambda: quasi_separated(40), LIMITS, "beta[1] -> infinity"),
+    V("coin 10 of 10", "bernoulli", lambda: np.ones(10), LIMITS, "probability -> its upper end", others=True),
+    V("coin 0 of 10", "bernoulli", lambda: np.zeros(10), LIMITS, "probability -> its lower end"),
+    V("binomial 0 of 20", "binomial", lambda: {"successes": [0, 0], "trials": [10, 10]}, LIMITS,
+      "probability -> its lower end"),
+    V("binomial 20 of 20", "binomial", lambda: {"successes": [10, 10], "trials": [10, 10]}, LIMITS,
+      "probability -> its upper end"),
+    V("geometric all ones", "geometric", lambda: np.ones(12), LIMITS, "probability -> its upper end"),
+    V("poisson all zeros", "poisson", lambda: np.zeros(15), LIMITS, "mean -> 0"),
+    V("exponential all censored", "exponential", lambda: {"lower": np.arange(1.0, 9.0), "upper": np.full(8, np.inf)},
+      LIMITS, "rate -> 0"),
+    V("weibull all censored", "weibull", lambda: {"lower": np.arange(1.0, 9.0), "upper": np.full(8, np.inf)}, LIMITS,
+      "scale -> infinity"),
+    V("underdispersed counts", "negative_binomial", lambda: np.array([3.0, 4, 3, 2, 3, 4, 3, 3, 2, 4] * 4), LIMITS,
+      "dispersion -> 0"),
+    V("t on uniform data", "student_t", lambda: light_tails(100), LIMITS, "df -> infinity"),
+    V("t on uniform data, n=1000", "student_t", lambda: light_tails(1000, 1), LIMITS, "df -> infinity", slow=True),
+    V("normal, all equal", "normal", lambda: np.full(20, 3.7), {Status.UNBOUNDED}, "scale -> 0"),
+    V("normal, one row", "normal", lambda: np.array([3.7]), {Status.UNBOUNDED}, "scale -> 0"),
+    V("gamma, all equal", "gamma", lambda: np.full(20, 3.7), {Status.UNBOUNDED}, "shape -> infinity"),
+    V("weibull, one row", "weibull", lambda: np.array([3.7]), {Status.UNBOUNDED}, "shape -> infinity"),
+    V("duplicated column", TWICE, lambda: twice_the_same(30), {Status.NOT_IDENTIFIED}, "a", "b"),
+    V("mixture, scale -> 0", COLLAPSE, lambda: rng(9).normal(size=40), {Status.UNBOUNDED}, "scale[0] -> 0"),
+    V("reversed sign", REVERSED, lambda: rng(10).normal(size=30), {Status.UNBOUNDED, Status.STALLED}),
+    V("empty", "gamma", lambda: np.zeros(0), {Status.NO_DATA}, "no data"),
+]  # fmt: skip
+TOLERANCES = [1e-4, 1e-9, 1e-14]
+METHODS = {
+    "fisher_scoring": "fisher_scoring",
+    "bhhh": "bhhh",
+    "adam": optax.adam(0.05),
+    "sgd": optax.sgd(1e-3),
+    "lbfgs": optax.lbfgs(),
+}
+
+
+def known_information(model, data):
+    return models.as_model(model, data).information is not None
+
+
+@pytest.mark.parametrize(
+    "verdict", [pytest.param(v, marks=pytest.mark.slow) if v.slow else v for v in VERDICTS], ids=repr
+)
+def test_newton_recognizes_it_within_fifteen_steps(verdict):
+    data = verdict.data()
+    for tolerance in TOLERANCES:
+        fit = jm.fit(verdict.model, data, tolerance=tolerance)
+        assert not fit.converged, tolerance
+        assert fit.status in verdict.statuses, (tolerance, fit.message())
+        assert fit.steps <= (15 if verdict.statuses <= LIMITS else 50)
+        for word in verdict.words:
+            assert word in fit.message()
+    errors = np.concatenate([np.ravel(x) for x in jax.tree.leaves(fit.standard_errors())])
+    assert np.isnan(errors).all()
+    assert fit.summary()
+
+
+def never_converged(verdict, method, max_steps):
+    data = verdict.data()
+    if method == "fisher_scoring" and not known_information(verdict.model, data):
+        pytest.skip("no expected information")
+    for tolerance in TOLERANCES:
+        fit = jm.fit(verdict.model, data, tolerance=tolerance, optimizer=METHODS[method], max_steps=max_steps)
+        assert not fit.converged, (tolerance, fit.params)
+        late = {Status.MAX_STEPS, Status.STALLED}
+        assert fit.status in verdict.statuses | late, (tolerance, fit.message())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("verdict", [v for v in VERDICTS if v.others], ids=repr)
+def test_never_converged_for_other_methods(verdict, method):
+    never_converged(verdict, method, 300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("verdict", VERDICTS, ids=repr)
+def test_never_converged_for_every_method(verdict, method):
+    never_converged(verdict, method, None)
+
+
+# --- the limit and the supremum --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "name", "limit", "supremum", "attained"),
+    [
+        ("bernoulli", np.ones(10), "probability", 1.0, 0.0, True),
+        ("bernoulli", np.zeros(10), "probability", 0.0, 0.0, True),
+        ("binomial", {"successes": [0], "trials": [20]}, "probability", 0.0, 0.0, True),
+        ("geometric", np.ones(12), "probability", 1.0, 0.0, True),
+        ("poisson", np.zeros(15), "mean", 0.0, 0.0, True),
+    ],
+)
+def test_the_limit_is_reported(model, data, name, limit, supremum, attained):
+    fit = jm.fit(model, data)
+    assert fit.status is Status.AT_BOUNDARY
+    assert fit.params[name] == limit
+    assert fit.log_likelihood == pytest.approx(supremum, abs=1e-8)
+    assert fit.attained is attained
+
+
+def test_no_events_in_twenty():
+    """Daily work: the one-sided likelihood interval, 1 - exp(-1.921 / 20)."""
+    fit = jm.fit("binomial", {"successes": [0], "trials": [20]})
+    ends = fit.interval()
+    assert ends.lower["probability"] == 0.0
+    assert ends.upper["probability"] == pytest.approx(1 - np.exp(-scipy.stats.chi2.ppf(0.95, 1) / 40), abs=1e-9)
+    assert round(float(ends.upper["probability"]), 4) == 0.0916
+    assert "boundary" in jm.result.IntervalStatus(int(ends.status["probability"])).sentence
+    mirrored = jm.fit("binomial", {"successes": [20], "trials": [20]}).interval()
+    assert mirrored.upper["probability"] == 1.0
+    assert mirrored.lower["probability"] == pytest.approx(1 - ends.upper["probability"], abs=1e-9)
+    many = jm.fit_many("binomial", {"successes": [[0], [3]], "trials": [[20], [20]]})
+    assert many.interval().upper["probability"][0] == pytest.approx(0.0915691, abs=1e-6)
+
+
+def test_underdispersed_counts_are_poisson():
+    x = np.array([3.0, 4, 3, 2, 3, 4, 3, 3, 2, 4] * 4)
+    fit = jm.fit("negative_binomial", x)
+    poisson = jm.fit("poisson", x)
+    assert fit.params["dispersion"] == 0.0
+    assert fit.params["mean"] == pytest.approx(x.mean(), rel=1e-9)
+    assert fit.log_likelihood == pytest.approx(poisson.log_likelihood, abs=1e-8)
+
+
+def test_light_tails_are_normal():
+    x = light_tails(100, 2)
+    fit = jm.fit("student_t", x)
+    normal = jm.fit("normal", x)
+    assert fit.params["df"] == np.inf
+    assert fit.params["loc"] == pytest.approx(float(normal.params["loc"]), abs=2e-6)
+    assert fit.params["scale"] == pytest.approx(float(normal.params["scale"]), rel=2e-6)
+    assert fit.log_likelihood == pytest.approx(normal.log_likelihood, abs=2e-6)
+
+
+def test_no_kind_of_covariance_at_a_limit():
+    fit = jm.fit("bernoulli", np.ones(10))
+    for kind in ("observed", "expected", "opg", "robust"):
+        assert np.isnan(fit.covariance(kind)).all()
+
+
+def test_separated_supremum_is_zero():
+    fit = jm.fit(LOGISTIC[2], separated(2, 20))
+    assert -1e-3 < fit.log_likelihood <= 0
+    assert not fit.attained
+
+
+def test_data_that_cannot_be_fitted():
+    with pytest.raises(ValueError, match=r"row 1 is -1\.0"):
+        jm.fit("gamma", [1.0, -1.0, 2.0])
+    with pytest.raises(ValueError, match="missing"):
+        jm.fit("gamma", [1.0, np.nan, 2.0])
+    assert jm.fit("gamma", [1.0, np.nan, 2.0], missing="status").status is Status.MISSING_VALUES
+    with pytest.raises(ValueError, match="row 1 is inf"):
+        jm.fit("normal", [1.0, np.inf, 2.0])
+    assert jm.fit("gamma", [1.0, 2.0], weights=[0.0, 0.0]).status is Status.NO_DATA
+    many = jm.fit_many("gamma", [[1.0, 2.0, 3.0], [1.0, -2.0, 3.0], [1.0, np.nan, 3.0]])
+    assert list(many.status[1:]) == [Status.OUTSIDE_SUPPORT, Status.MISSING_VALUES]
+    with pytest.raises(RuntimeError, match="2 of 3 fits did not converge; data set 1"):
+        many.raise_for_status()
+
+
+def test_a_batch_counts_limits_apart():
+    y = np.array([[1.0, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 0]])
+    fits = jm.fit_many("bernoulli", y)
+    assert fits.status_counts() == {"converged": 1, "at_boundary": 2}
+    assert fits.params["probability"].tolist() == [1.0, pytest.approx(0.5), 0.0]
+    np.testing.assert_array_equal(np.isnan(fits.standard_errors()["probability"]), [True, False, True])
+    assert "-> its lower end" in fits.message(2)
+
+
+# --- no false alarms -------------------------------------------------------------------------------------
+
+
+def gamma_samples(sets, n):
+    return "gamma", rng(30).gamma(2.0, 1.0, (sets, n)), np.ones(sets, bool)
+
+
+def weibull_samples(sets, n):
+    return "weibull", 2.0 * rng(31).weibull(0.8, (sets, n)), np.ones(sets, bool)
+
+
+def normal_samples(sets, n):
+    return "normal", rng(32).normal(5.0, 0.1, (sets, n)), np.ones(sets, bool)
+
+
+def logistic_samples(sets, n):
+    """Regular unless separated: with an intercept and one x, when the x of both outcomes do not overlap."""
+    r = rng(33)
+    x = r.normal(size=(sets, n))
+    y = r.uniform(size=(sets, n)) < 1 / (1 + np.exp(-0.5 - x))
+    low0, high0 = (f(np.where(y, fill, x), axis=1) for f, fill in ((np.min, np.inf), (np.max, -np.inf)))
+    low1, high1 = (f(np.where(y, x, fill), axis=1) for f, fill in ((np.min, np.inf), (np.max, -np.inf)))
+    regular = (low1 < high0) & (low0 < high1)
+    return LOGISTIC[2], {"x": np.stack([np.ones_like(x), x], -1), "y": y.astype(float)}, regular
+
+
+def bernoulli_samples(sets, n):
+    x = (rng(34).uniform(size=(sets, n)) < 0.3).astype(float)
+    return "bernoulli", x, (x.sum(1) > 0) & (x.sum(1) < n)
+
+
+def counts_samples(sets, n):
+    """The maximum is inside exactly where the sample is overdispersed (Levin & Reeds 1977)."""
+    r = rng(35)
+    x = r.poisson(r.gamma(2.0, 2.0, (sets, n))).astype(float)
+    return "negative_binomial", x, x.var(1) > x.mean(1)
+
+
+def censored_samples(sets, n):
+    """Regular with two distinct failures; where all failures come last the shape may run away."""
+    r = rng(36)
+    t, limit = r.weibull(1.5, (sets, n)), r.uniform(0.3, 3.0, (sets, n))
+    events = (t < limit).sum(1)
+    return "weibull", {"lower": np.minimum(t, limit), "upper": np.where(t < limit, t, np.inf)}, events >= 2
+
+
+FAMILIES = [gamma_samples, logistic_samples, bernoulli_samples, weibull_samples, normal_samples, counts_samples,
+            censored_samples]  # fmt: skip
+ALARMS = [Status.AT_INFINITY, Status.AT_BOUNDARY, Status.NOT_IDENTIFIED, Status.UNBOUNDED]
+
+
+def alarms(samples, sets, n):
+    model, data, regular = samples(sets, n)
+    fits = jm.fit_many(model, data)
+    wrong = np.isin(fits.status, ALARMS) & regular
+    missed = fits.converged & ~regular
+    return int(wrong.sum()), int(missed.sum()), float(fits.converged[regular].mean()), fits, regular
+
+
+@pytest.mark.parametrize("samples", FAMILIES[:3], ids=lambda f: f.__name__.removesuffix("_samples"))
+def test_regular_data_raise_no_alarm(samples):
+    wrong, missed, share, fits, regular = alarms(samples, 2000, 20)
+    assert wrong == 0, fits.status_counts()
+    assert missed == 0
+    assert share > 0.999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [10, 30, 200])
+@pytest.mark.parametrize("samples", FAMILIES, ids=lambda f: f.__name__.removesuffix("_samples"))
+def test_fewer_than_one_false_alarm_in_ten_thousand(samples, n):
+    wrong, missed, share, _, regular = alarms(samples, 20_000, n)
+    assert wrong <= regular.sum() / 10_000
+    assert missed <= 2
+    assert share > 0.999
