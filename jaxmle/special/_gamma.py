@@ -27,8 +27,8 @@ def gammaln(x: Any) -> Any:
     The error is below 1e-14 relative to max(1, |value|).
 
     >>> from jaxmle import special
-    >>> round(float(special.gammaln(5.0)), 6)
-    3.178054
+    >>> round(float(special.gammaln(5.0)), 4)
+    3.1781
     """
     return _gammaln(floating(x))
 
