@@ -9,6 +9,7 @@ import numpy as np
 from jaxmle._check_exact import Case, contributions, evaluate, gradient, join_rows, numpy, take
 from jaxmle._check_report import row
 from jaxmle._check_trace import failure_in_words
+from jaxmle._compile import compiled
 from jaxmle._data import bare, row_leaves
 
 _SAME = 1e-9
@@ -155,9 +156,9 @@ def check_rows(case: Case) -> list[dict[str, str]]:
     return rows
 
 
-@jax.jit
+@compiled
 def _batched(model: Any, params: Any, data: Any) -> Any:
-    return jax.vmap(contributions, in_axes=(None, 0, 0))(model, params, data)
+    return jax.vmap(lambda p, d: model.log_likelihood(p, bare(d)))(params, data)
 
 
 def check_batch(case: Case, other: Any) -> dict[str, str]:
@@ -265,7 +266,7 @@ def check_start(case: Case) -> list[dict[str, str]]:
     return [*rows, row(name, "pass", "rows of weight 0 do not move it; weight 2 equals the row twice")]
 
 
-@jax.jit
+@compiled
 def _start(model: Any, data: Any, weights: Any) -> Any:
     return model.start(bare(data), weights)
 

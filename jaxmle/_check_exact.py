@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._compile import compiled
 from jaxmle._data import bare, is_constant, row_leaves
 from jaxmle._types import record
 
@@ -65,20 +66,20 @@ def join_rows(first: Any, second: Any) -> Any:
     )
 
 
-@jax.jit
+@compiled
 def contributions(model: Any, params: Any, data: Any) -> Any:
     """l_i, f[n]."""
     return model.log_likelihood(params, bare(data))
 
 
-@jax.jit
+@compiled
 def gradient(model: Any, params: Any, data: Any, weights: Any) -> Any:
     """The score f[p] with respect to the natural parameters."""
     flat, unravel = ravel_pytree(params)
     return jax.grad(lambda x: jnp.sum(weights * model.log_likelihood(unravel(x), bare(data))))(flat)
 
 
-@jax.jit
+@compiled
 def evaluate(model: Any, params: Any, data: Any, weights: Any) -> dict[str, Any]:
     """Contributions f[n], their scores f[n, p], the total score f[p] and Hessian f[p, p], natural parameters."""
     flat, unravel = ravel_pytree(params)

@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxmle._check_exact import Case, numpy, row_count, take
 from jaxmle._check_report import row
 from jaxmle._check_trace import failure_in_words
+from jaxmle._compile import compiled
 from jaxmle._data import bare
 from jaxmle.objective import Objective
 
@@ -110,7 +111,7 @@ def _information(case: Case, data: Any, information: Any) -> list[dict[str, str]
     return [row(name, "pass", "agrees with the mean of the simulated information")]
 
 
-@jax.jit
+@compiled
 def _draws(model: Any, u: Any, params: Any, data: Any, key: Any) -> Any:
     flat, unravel = ravel_pytree(u)
 
@@ -138,7 +139,7 @@ def _times(z: float) -> str:
     return f"{abs(z):.0f}" if abs(z) < 1000 else "more than 1000"
 
 
-@jax.jit
+@compiled
 def _information_at(model: Any, u: Any, data: Any, weights: Any) -> Any:
     return Objective(model, bare(data), weights).information(u)
 

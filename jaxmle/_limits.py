@@ -73,10 +73,6 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     sides = jnp.stack([objective(unravel(u + null)), objective(unravel(u - null))])
     flat = jnp.all(jnp.abs(sides - value) <= noise + 0.05)
     status = jnp.where((status == Status.NOT_IDENTIFIED) & ~flat, int(Status.STALLED), status)
-    # Where all rows are one row a density can be as narrow as numbers allow; there rounding ends the climb.
-    ended = (status == Status.STALLED) | (status == Status.MAX_STEPS) | (status == Status.NOT_IDENTIFIED)
-    narrow = jnp.any(jnp.asarray(objective.unitless) & (jnp.abs(u) > 20)) & ~jnp.any(_varies(objective))
-    status = jnp.where(ended & narrow, int(Status.UNBOUNDED), status)
     direction = jnp.where(status == Status.NOT_IDENTIFIED, null, outcome.direction)
 
     units = ~jnp.asarray(objective.unitless)
@@ -110,18 +106,11 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
         steps=outcome.steps,
         polish=outcome.polish,
         travel=outcome.travel,
-        direction=jnp.where(lead | ~at_limit, jnp.where(ended & narrow, u, direction), 0.0),
+        direction=jnp.where(lead | ~at_limit, jnp.where(status == Status.UNBOUNDED, u, direction), 0.0),
         attained=attained,
     )
     look = unsettled(outcome)
     return jax.tree.map(lambda fresh, old: jnp.where(look, fresh, old), new, outcome)
-
-
-def _varies(objective: Objective) -> Any:
-    """Whether each data leaf differs between rows (those of weight 0 are copies already), bool[leaves]."""
-    n = objective.weights.shape[0]
-    rows = [x for x in jax.tree.leaves(objective.data) if x.ndim and x.shape[0] == n]
-    return jnp.stack([jnp.any(x != x[:1]) for x in rows] or [jnp.array(False)])
 
 
 def _beside(objective: Objective, unravel: Any, u: Any, held: Any) -> Any:

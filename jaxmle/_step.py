@@ -167,6 +167,8 @@ def verdict(c: CurvatureState, objective: Objective, tolerance: Any) -> Any:
     tail |= jnp.any(vague) & (c.count > 1) & (left <= 1e-4)
     far = jnp.any(jnp.asarray(objective.unitless) & (jnp.abs(c.anchor) > FAR))
     rising = c.accepted & ~c.definite & (0.5 * jnp.abs(c.gradient @ c.plain) > 1e-3 * total)
+    # Where all rows are one row a density can be as narrow as numbers allow; there rounding ends the climb.
+    narrow = jnp.any(jnp.asarray(objective.unitless) & (jnp.abs(c.anchor) > 20)) & ~objective.varies
     endless = c.value < -1e5 * total
     stuck = c.damping > 1e20
 
@@ -178,6 +180,7 @@ def verdict(c: CurvatureState, objective: Objective, tolerance: Any) -> Any:
         (certain & rounding, Status.CONVERGED_TO_ROUNDING),
         (endless | (far & rising), Status.UNBOUNDED),
         (tail | (far & c.accepted & (c.decrement <= 1e-4)), Status.AT_INFINITY),
+        (narrow & ((c.count >= 25) | flat | stuck), Status.UNBOUNDED),
         (flat, Status.NOT_IDENTIFIED),
         (stuck & (far | constant), Status.UNBOUNDED),
         (stuck, Status.STALLED),

@@ -55,15 +55,18 @@ def _equal(a: Any, b: Any) -> Any:
 def split(x: Any) -> tuple[Any, list[Any]]:
     """Splits a record (or a pytree of them) into a hashable skeleton and the list of its numbers."""
     found: list[Any] = []
-    return _skeleton(x, found, False), found
+    return _skeleton(x, found, False, True), found
 
 
-def _skeleton(x: Any, found: list[Any], number: bool) -> Any:
+def _skeleton(x: Any, found: list[Any], number: bool, outermost: bool = False) -> Any:
     if is_record(x):
         fields, had = dataclasses.fields(x), len(found)
         parts = tuple(_skeleton(getattr(x, f.name), found, "numbers" in f.metadata) for f in fields)
-        # A record without numbers stands for itself, so that it is still the same object on the other side.
-        return ("record", type(x), parts) if len(found) > had else ("static", _Same(x, parts))
+        # A part without numbers stands for itself, so that it is still the same object on the other side; the whole does
+        # not, since compiled programs keep skeletons and must not keep models alive.
+        if outermost or len(found) > had:
+            return ("record", type(x), parts)
+        return ("static", _Same(x, parts))
     leaves, tree = jax.tree.flatten(x, is_leaf=is_record)
     if len(leaves) == 1 and leaves[0] is x:
         if number or isinstance(x, (np.ndarray, jax.Array)):

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxmle import _batch, lanes
 from jaxmle._batch import Batch, Bucket
+from jaxmle._compile import compiled_with
 from jaxmle._data import is_constant
 from jaxmle._limits import unsettled
 from jaxmle._progress import Progress
@@ -275,7 +276,7 @@ def _check_support(model: Model, batch: Batch) -> None:
 # --- running it ------------------------------------------------------------------------------------------
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled_with(static_argnums=0)
 def _solve_one(program: Program, problem: Problem) -> Outcome:
     return solve_one(program, problem)
 
@@ -290,12 +291,12 @@ def _lanes(lanes_: Any, count: int, n: int) -> int:
     return min(int(lanes_), count)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@compiled_with(static_argnums=(0, 1))
 def _begin(program: Program, phase: int, items: Any, shared: Any, count: Any) -> lanes.Carry:
     return lanes.start(phases(program, shared)[phase], items, count, program.lanes)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=5)
+@compiled_with(static_argnums=(0, 1), donate_argnums=5)
 def _advance(
     program: Program, phase: int, items: Any, shared: Any, count: Any, carry: lanes.Carry, refills: Any
 ) -> tuple[lanes.Carry, Any, Any]:
@@ -306,7 +307,7 @@ def _advance(
     return carry, carry.following - running, failed
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled_with(static_argnums=0)
 def _settle(program: Program, own: Any, shared: Any, outcome: Outcome) -> Outcome:
     return settle_many(program, own, shared, outcome)
 

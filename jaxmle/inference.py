@@ -1,6 +1,5 @@
 """Covariances and intervals: pure functions of a model at a point; arrays in, arrays out."""
 
-import functools
 from typing import Any
 
 import jax
@@ -9,6 +8,7 @@ import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._compile import compiled_with
 from jaxmle._solve import Problem, objective_of
 from jaxmle.objective import Objective
 
@@ -66,7 +66,7 @@ def endpoint(objective: Objective, u: Any, unravel: Any, drop: Any) -> Any:
     return 0.5 * (near + far)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@compiled_with(static_argnums=(0, 1, 2, 3))
 def evaluate(
     function: Any, skeleton: Any, tree: Any, axes: tuple[bool, ...], own: Any, shared: Any, u: Any, *more: Any
 ) -> Any:

@@ -31,6 +31,13 @@ class Objective:
         leaves = jax.tree.leaves(self.model.space)
         return np.array([s.kind.unitless for s in leaves for _ in range(int(np.prod(s.coordinate_shape)))], bool)
 
+    @property
+    def varies(self) -> Any:
+        """Whether any data leaf differs between rows (those of weight 0 are copies already), bool[]."""
+        n = self.weights.shape[0]
+        rows = [x for x in jax.tree.leaves(self.data) if x.ndim and x.shape[0] == n]
+        return jnp.any(jnp.stack([jnp.any(x != x[:1]) for x in rows] or [jnp.array(True)]))
+
     def contributions(self, u: Any) -> Any:
         """l_i, f[n]."""
         return self.model.log_likelihood(self.model.forward(u), self.data).astype(self.weights.dtype)

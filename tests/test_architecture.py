@@ -15,7 +15,7 @@ ROOT = Path(jaxmle.__file__).parent
 
 # From the bottom up; a module may import what is below it, or a neighbour on its own line.
 LAYERS = [
-    {"_types", "_optional", "_linalg", "_status", "_version", "_progress"},
+    {"_types", "_compile", "_optional", "_linalg", "_status", "_version", "_progress"},
     {"spaces", "special"},
     {"model", "objective", "_data"},
     {"distributions", "models", "optimizers"},
@@ -190,3 +190,15 @@ def test_works_without_optional_dependencies():
         assert not {{"typer", "rich", "polars", "pandas", "matplotlib"}} & set(sys.modules)
     """)
     assert result.returncode == 0, result.stderr
+
+
+def test_one_way_to_compile():
+    """A bare jax.jit may sum wrongly on CPU (see _compile): nothing else in the package calls it."""
+    calls = [
+        f"{module(path)}:{node.lineno}"
+        for path in files()
+        if unit(path) != "_compile"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "jit"
+    ]
+    assert calls == []

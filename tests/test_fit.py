@@ -299,11 +299,25 @@ def test_fit_model_and_data_are_collected():
     x = np.arange(200_000.0) / 1e5
     model = jm.Model(unit_log_likelihood, {"loc": spaces.real})
     fit = jm.fit(model, x)
-    fit.summary(), fit.covariance("robust")
+    assert fit.summary()
+    assert np.isfinite(fit.covariance("robust")).all()
     watched = weakref.ref(x), weakref.ref(model), weakref.ref(fit)
     del x, model, fit
     gc.collect()
     assert [w() for w in watched] == [None, None, None]
+
+
+def test_fit_data_and_numbers_are_collected():
+    """Compiled programs keep a model's functions and spaces, but neither data nor numbers nor fits."""
+    x, shape = 1.0 + np.arange(200_000.0) / 1e5, np.array(2.0)
+    model = models.pinned("gamma", shape=shape)
+    fit = jm.fit(model, x)
+    assert fit.summary()
+    assert np.isfinite(fit.covariance("robust")).all()
+    watched = weakref.ref(x), weakref.ref(shape), weakref.ref(model), weakref.ref(fit)
+    del x, shape, model, fit
+    gc.collect()
+    assert [w() for w in watched] == [None] * 4
 
 
 def test_data_are_held_not_copied_and_watched():

@@ -208,6 +208,7 @@ def test_incomplete_beta_values():
     )
 
 
+@pytest.mark.slow
 def test_incomplete_beta_derivatives():
     a, b = np.array([0.5, 3.0, 40.0, 2.0]), np.array([9.0, 0.5, 30.0, 1.0])
     odds = a / b * np.array([0.3, 1.5, 1.1, 0.8])

@@ -8,10 +8,12 @@ import jax.numpy as jnp
 from jaxmle import spaces, special
 from jaxmle.distributions import _moments, _quantiles
 from jaxmle.distributions._distribution import Distribution, symmetric, within
-from jaxmle.special._elementary import floating
+from jaxmle.special._elementary import floating, horner
+from jaxmle.special._incomplete import beta_ratio
 
 _HALF_LOG_2PI = 0.9189385332046727
 _LOG_2 = 0.6931471805599453
+_HALF_LOG_PI = 0.5723649429247001
 
 
 def _is_finite(x: Any) -> Any:
@@ -100,17 +102,25 @@ def _student_t_logpdf(params: Any, x: Any) -> Any:
 
 
 def _student_t_lower(df: Any, z: Any) -> Any:
-    """log P(T <= z)."""
+    """log P(T <= z), from one incomplete beta ratio.
+
+    Near the middle P = 1/2 + z g(z^2), with g from I_x(1/2, df/2) at x/(1-x) = z^2/df; further out the tail is half
+    I_w(df/2, 1/2), w = df/(df + z^2). Both have the same B(1/2, df/2).
+    """
     df, z = jnp.broadcast_arrays(floating(df), floating(z))
-    df = jnp.minimum(df, 1e15)
-    square = z * z
-    near = square <= jnp.minimum(df, 1)
-    # Near the middle 1/2 + z times a smooth function of z^2; further out the tail is half I_w(df/2, 1/2), w = df/(df + z^2).
+    half = 0.5 * jnp.minimum(df, 1e15)
+    t = z * z / (2 * half)
+    near = t * jnp.maximum(2 * half, 1) <= 1
+    inverse = 1 / jnp.where(near, 1, t)
+    a, b = jnp.where(near, 0.5, half), jnp.where(near, half, 0.5)
+    ratio = jnp.log(beta_ratio(a, b, jnp.where(near, t, inverse)))
+    constant = special.log_rising(0.5, 1 / half) + 0.5 * jnp.log(half) - _HALF_LOG_PI
     s = jnp.where(near, z, 0)
-    middle = jnp.log1p(s / jnp.sqrt(df) * jnp.exp(special.log_betainc_scaled(0.5, 0.5 * df, s * s / df)))
-    tail = special.log_betainc_odds(0.5 * df, 0.5, df / jnp.where(near, df + 1, square)) - _LOG_2
-    far = jnp.where(z < 0, tail, special.log1mexp(jnp.where(z < 0, -1, tail)))
-    return jnp.where(near, middle - _LOG_2, far)
+    rise = jnp.exp(constant + ratio - (half + 0.5) * jnp.log1p(jnp.where(near, t, 0)))
+    middle = jnp.log1p(s / jnp.sqrt(2 * half) * jnp.where(near, rise, 0))
+    tail = constant + ratio - half * jnp.log1p(jnp.where(near, 1, t)) - 0.5 * jnp.log1p(inverse) - _LOG_2
+    tail = jnp.where(near, -1, tail)
+    return jnp.where(near, middle - _LOG_2, jnp.where(z < 0, tail, special.log1mexp(tail)))
 
 
 def _student_t_logcdf(params: Any, x: Any) -> Any:
@@ -154,11 +164,14 @@ def _student_t_start(x: Any, weights: Any) -> Any:
 
 
 def _student_t_information(params: Any, x: Any) -> Any:
-    df, scale = params["df"], params["scale"]
-    half = 0.5 * df
-    # Lange, Little & Taylor 1989, JASA 84, appendix B.
+    df, scale = floating(params["df"]), params["scale"]
+    # Lange, Little & Taylor 1989, JASA 84, appendix B; for large df, where its terms cancel, its series in 1/df.
+    large = df > 200
+    half = 0.5 * jnp.where(large, 1, df)
     exact = 0.25 * (special.polygamma(1, half) - special.polygamma(1, half + 0.5))
     exact = exact - 0.5 * (df + 5) / (df * (df + 1) * (df + 3))
+    series = horner((3.5, -13.0, 39.5, -119.0, 363.5, -1101.0, 3279.5), 1 / df) / df**4
+    exact = jnp.where(large, series, exact)
     cross = -2 / ((df + 1) * (df + 3) * scale)
     loc = (df + 1) / ((df + 3) * scale**2)
     return symmetric(x, [[exact, 0.0, cross], [0.0, loc, 0.0], [cross, 0.0, 2 * df / ((df + 3) * scale**2)]])

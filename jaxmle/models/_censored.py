@@ -1,7 +1,7 @@
 """Rows of which only an interval is known: exact, right-, left- and interval-censored data in one form."""
 
 import functools
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 
@@ -11,29 +11,37 @@ from jaxmle.model import Model
 from jaxmle.special import log1mexp
 from jaxmle.special._elementary import floating
 
+Kinds = Literal["all", "right"]
+
 
 @record
 class Censored:
     """Contributions of data `{"lower", "upper"}`; see `censored`."""
 
     distribution: Distribution
+    kinds: Kinds = "all"
 
     def __call__(self, params: Any, data: Any) -> Any:
         d = self.distribution
         lower, upper, rows = _read(data)
         # Every branch sees arguments that are legal for it; rows of another kind lend it a harmless one.
         a = jnp.where(rows.exact | rows.right | rows.between, lower, jnp.where(rows.left, upper, 1))
+        if self.kinds == "right":
+            value = jnp.where(rows.exact, d.logpdf(params, a), d.logsf(params, a))
+            value = jnp.where(rows.exact | rows.right, value, -jnp.inf)
+            return jnp.where(rows.unknown, 0, value)
         b = jnp.where(rows.between, upper, a)
         middle = a + 0.5 * (b - a)
         density = d.logpdf(params, middle)
-        above, below = d.logsf(params, a), d.logcdf(params, b)
-        inner = _between(d, params, a, b, above, below, rows.between)
+        ends = jnp.stack([a, b])
+        below, above = d.logcdf(params, ends), d.logsf(params, ends)
+        inner = _between(below, above, rows.between)
         if not d.discrete:
             # In a narrow interval a difference of probabilities has lost its digits: density times width.
             small = float(jnp.finfo(a.dtype).eps) ** 0.35
             narrow = rows.between & (b - a < small * jnp.abs(middle))
             inner = jnp.where(narrow, density + jnp.log(jnp.where(narrow, b - a, 1)), inner)
-        value = jnp.where(rows.exact, density, jnp.where(rows.right, above, jnp.where(rows.left, below, inner)))
+        value = jnp.where(rows.exact, density, jnp.where(rows.right, above[0], jnp.where(rows.left, below[1], inner)))
         return jnp.where(rows.unknown, 0, jnp.where(rows.legal, value, -jnp.inf))
 
     def support(self, data: Any) -> Any:
@@ -68,12 +76,11 @@ def _read(data: Any) -> tuple[Any, Any, _Rows]:
     return lower, upper, _Rows(lower, upper)
 
 
-def _between(d: Distribution, params: Any, a: Any, b: Any, above_a: Any, below_b: Any, rows: Any) -> Any:
+def _between(below: Any, above: Any, rows: Any) -> Any:
     """log P(a < X <= b), as a difference on whichever side of the law the smaller probabilities are."""
-    below_a, above_b = d.logcdf(params, a), d.logsf(params, b)
-    upper_side = above_a < below_b
-    more = jnp.where(upper_side, above_a, below_b)
-    step = jnp.where(upper_side, above_b, below_a) - more
+    upper_side = above[0] < below[1]
+    more = jnp.where(upper_side, above[0], below[1])
+    step = jnp.where(upper_side, above[1], below[0]) - more
     some = rows & (step < 0)
     return jnp.where(some, more + log1mexp(jnp.where(some, step, -1)), -jnp.inf)
 
@@ -133,7 +140,7 @@ class SimulateCensored:
 
 
 @functools.lru_cache(maxsize=256)
-def censored(distribution: Distribution) -> Model:
+def censored(distribution: Distribution, kinds: Kinds = "all") -> Model:
     """Independent rows of one distribution, each known exactly or to lie in an interval.
 
     Data are {"lower": f[n], "upper": f[n]}:
@@ -146,6 +153,11 @@ def censored(distribution: Distribution) -> Model:
     | else | lower < X <= upper | log(F(upper) - F(lower)) |
 
     The same for counts. Censoring must carry no information about the lifetime beyond its time.
+
+    Args:
+        distribution: a record of `jaxmle.distributions`.
+        kinds: `"all"`, or `"right"` where all rows are exact or right-censored: the same numbers from less work
+            (others then get -inf). A distribution fitted to such data by name takes it by itself.
 
     Raises:
         ValueError: for a distribution whose data are a dict (binomial).
@@ -165,7 +177,7 @@ def censored(distribution: Distribution) -> Model:
             "use a distribution of one response, such as weibull, or models.iid"
         )
     return Model(
-        Censored(distribution),
+        Censored(distribution, kinds),
         distribution.space,
         start=CensoredStart(distribution),
         simulate=SimulateCensored(distribution),

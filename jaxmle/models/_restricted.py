@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from jaxmle import spaces
 from jaxmle._types import is_traced
@@ -34,8 +35,19 @@ def as_model(x: Any, data: Any = None) -> Model:
             f"expected a Model, a Distribution or the name of one such as 'weibull', got {type(x).__name__}: {x!r}"
         )
     if isinstance(data, Mapping) and "lower" in data and "upper" in data:
-        return censored(x)
+        return censored(x, "right" if _right_only(data["lower"], data["upper"]) else "all")
     return iid(x)
+
+
+def _right_only(lower: Any, upper: Any) -> bool:
+    """Whether every row is exact, right-censored, unknown or illegal; False for traced or unreadable data."""
+    if isinstance(lower, Tracer) or isinstance(upper, Tracer):
+        return False
+    try:
+        lower, upper = np.asarray(lower, float), np.asarray(upper, float)
+        return bool(np.all((upper == lower) | (upper == np.inf) | np.isnan(lower) | np.isnan(upper)))
+    except (TypeError, ValueError):
+        return False
 
 
 def pinned(model: Any, values: Any = None, /, **named: Any) -> Model:
@@ -65,8 +77,6 @@ def pinned(model: Any, values: Any = None, /, **named: Any) -> Model:
         space = by[name]
         if space.kind is spaces.TIED:
             raise ValueError(f"pinned: {name} copies {space.source}; pin {space.source} instead")
-        if any(s.kind is spaces.TIED and s.source == name for s in by.values()) and space.kind is spaces.PINNED:
-            pass
         by[name] = spaces.pinned_at(space, _checked(name, value, space))
     return _with(model, by)
 

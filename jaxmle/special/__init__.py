@@ -25,7 +25,6 @@ from jaxmle.special._incomplete import (
     gammaincc,
     log_betainc,
     log_betainc_odds,
-    log_betainc_scaled,
     log_gammainc,
     log_gammaincc,
 )
@@ -44,7 +43,6 @@ __all__ = [
     "log1pmx",
     "log_betainc",
     "log_betainc_odds",
-    "log_betainc_scaled",
     "log_gammainc",
     "log_gammaincc",
     "log_ndtr",
