@@ -1,4 +1,4 @@
-"""The one way in which this package compiles."""
+"""The one way in which this package compiles: right sums, and a bounded number of programs."""
 
 import functools
 from collections.abc import Callable
@@ -7,11 +7,19 @@ from typing import Any
 import jax
 
 _OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
-"XLA's CPU library fusions, off: in JAX 0.10 to 0.12 they can take two different logarithms inside a sum for one."
+"XLA's CPU library fusions, off: in JAX 0.10.2 to 0.12 they can take two different logarithms inside a sum for one."
+
+_LIMIT = 100
+"""Programs kept at once. Each holds up to a few hundred of the 65 530 memory maps that Linux grants a process; beyond
+them XLA crashes, which a loop of `fit` over data of many lengths would reach after 220."""
+
+_PROGRAMS: list[Any] = []
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:
-    """`jax.jit` without XLA's CPU library fusions, which give wrong sums.
+    """`jax.jit` without XLA's CPU library fusions, which give wrong sums, and with a bounded cache.
+
+    For functions of a module: they are remembered for ever, their programs are not.
 
     Args:
         function: to be compiled.
@@ -24,9 +32,30 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
         >>> bool(abs(total / np.sum(np.log(0.3 * x) + np.log(0.5 * x)) - 1) < 1e-4)
         True
     """
-    return jax.jit(function, compiler_options=_OPTIONS, **options)
+    program = jax.jit(function, compiler_options=_OPTIONS, **options)
+    _PROGRAMS.append(program)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        out = program(*args, **kwargs)
+        if programs() > _LIMIT:
+            for each in _PROGRAMS:
+                each.clear_cache()
+        return out
+
+    return call
 
 
 def compiled_with(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """`compiled` as a decorator with options."""
     return functools.partial(compiled, **options)
+
+
+def compiled_once(function: Callable[..., Any]) -> Any:
+    """`compiled` for a function that is used and forgotten, such as a lambda of the user's."""
+    return jax.jit(function, compiler_options=_OPTIONS)
+
+
+def programs() -> int:
+    """How many compiled programs this package holds."""
+    return sum(each._cache_size() for each in _PROGRAMS)

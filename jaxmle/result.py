@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle import inference, intervals
 from jaxmle._batch import Batch
-from jaxmle._compile import compiled
+from jaxmle._compile import compiled_once
 from jaxmle._data import bare
 from jaxmle._optional import optional
 from jaxmle._solve import Problem, numbers_of
@@ -296,8 +296,8 @@ class Fit:
         def flat(x: Any) -> Any:
             return ravel_pytree(f(unravel(x)))[0]
 
-        values = np.asarray(compiled(jax.vmap(flat))(self._natural))
-        slopes = np.asarray(compiled(jax.vmap(jax.jacfwd(flat)))(self._natural))
+        values = np.asarray(compiled_once(jax.vmap(flat))(self._natural))
+        slopes = np.asarray(compiled_once(jax.vmap(jax.jacfwd(flat)))(self._natural))
         covariance = inference.delta(slopes @ self._jacobian, self._unconstrained(kind))
         errors = inference.standard_errors(covariance)
 

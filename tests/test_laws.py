@@ -11,7 +11,7 @@ import pytest
 from cases import BY_NAME, CASES, GARCH_CASE, errors, flat, is_constant, on_rows, pick, rng
 
 import jaxmle as jm
-from jaxmle import Status, models, optimizers, spaces
+from jaxmle import Status, _compile, models, optimizers, spaces
 
 SETS, PADDING, LANES = 24, 8, 7
 MORE_STEPS = 2000  # for bhhh, which is linear
@@ -405,6 +405,15 @@ def test_an_equal_model_compiles_nothing(verb):
     for again in models_pinned[1:]:
         run(again, data)
     assert len(calls) <= 2
+
+
+@pytest.mark.parametrize("limit", [2, 5])
+def test_programs_kept_are_bounded(monkeypatch, limit):
+    """A loop of `fit` over data of many lengths holds few programs, and few of the kernel's memory maps."""
+    monkeypatch.setattr(_compile, "_LIMIT", limit)
+    for n in range(3, 12):
+        assert jm.fit("exponential", np.linspace(0.5, 1.5, n)).params["rate"] == pytest.approx(1.0, rel=1e-9)
+        assert _compile.programs() <= limit
 
 
 def test_maximize_traces_once_under_jit():

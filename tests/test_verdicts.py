@@ -182,6 +182,7 @@ def test_never_converged_for_other_methods(verdict, method):
 @pytest.mark.parametrize("verdict", VERDICTS, ids=repr)
 def test_never_converged_for_every_method(verdict, method):
     never_converged(verdict, method, None)
+    jax.clear_caches()  # hundreds of programs in one process run into the kernel's limit of memory maps
 
 
 # --- the limit and the supremum --------------------------------------------------------------------------
