@@ -1,7 +1,6 @@
 """`fit` and `fit_many`: anything array-like in, a `Fit` of NumPy arrays out, in float64 whatever the global flag says."""
 
 import functools
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,22 +8,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmle import _batch, lanes
+from jaxmle import _batch, _run
 from jaxmle._batch import Batch, Bucket
 from jaxmle._compile import compiled_with
 from jaxmle._data import is_constant
-from jaxmle._limits import unsettled
 from jaxmle._progress import Progress
 from jaxmle._solve import (
     Problem,
     Program,
     default_max_steps,
     default_tolerance,
-    items_of,
     numbers_of,
     objective_of,
-    phases,
-    settle_many,
     solve_one,
 )
 from jaxmle._status import Status
@@ -36,9 +31,6 @@ from jaxmle.models import as_model
 from jaxmle.optimizers import by_name
 from jaxmle.result import Fit
 from jaxmle.spaces import PINNED
-
-SLICE_SECONDS = 0.2
-"About how long a slice of lanes runs before progress is shown and an interrupt is noticed."
 
 
 def fit(
@@ -94,7 +86,7 @@ def fit(
         outcome = jax.tree.map(lambda x: np.array(x)[None], _solve_one(program, problem))
         each = [x[None] for x in jax.tree.leaves(problem)]
         many = program._replace(axes=(True,) * len(each))
-        _look_closer(many, each, [], outcome, np.ones(1, bool))
+        _run.look_closer(many, each, [], outcome, np.ones(1, bool))
     info = _info(program, tolerance, dtype)
     return Fit(model=model, outcome=outcome, batch=batch, single=True, info=info)
 
@@ -107,6 +99,7 @@ def fit_many(
     groups: Any = None,
     shared: Any = None,
     lanes: Any = "auto",
+    devices: Any = None,
     progress: bool | Callable[..., Any] = False,
     start: Any = None,
     optimizer: Any = "newton",
@@ -124,7 +117,9 @@ def fit_many(
         groups: the key of each row, of any sortable type and in any order; data sets keep the order of first
             appearance.
         shared: leaves without a data-set axis, such as one design for all; never copied.
-        lanes: how many fits step together; `"auto"` or a number.
+        lanes: how many fits step together in each worker; `"auto"` or a number.
+        devices: all by default, each with lanes of its own; or how many, or a sequence of `jax.Device`. A CPU that
+            stands alone has a worker for each core, and a number counts workers.
         progress: True for a line on the terminal, or a function called with (done, failed, total).
         start: natural params for all, with a leading axis for each, or another `Fit`.
         optimizer, tolerance, max_steps, dtype: as in `fit`.
@@ -153,15 +148,16 @@ def fit_many(
             raise ValueError("fit_many got no rows; expected at least one data set")
         model = as_model(model, batch.buckets[0].data)
         parts, program = [], None
+        crew = _run.places(devices)
         shown = Progress(progress, batch.size)
         interrupted = False
         for bucket in batch.buckets:
             problem, axes = _problem(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype, False)
             _check_model(model, _first_of(problem, axes))
             count = len(bucket.index)
-            width = _lanes(lanes, count, bucket.weights.shape[1])
+            width = _run.width(lanes, count, bucket.weights.shape[1], len(crew))
             program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, width)
-            part, interrupted = _run(program, problem, count, shown, interrupted)
+            part, interrupted = _run.run(program, problem, count, crew, shown, interrupted)
             parts.append(part)
         shown.close()
     outcome = _gather(parts, batch)
@@ -279,99 +275,6 @@ def _check_support(model: Model, batch: Batch) -> None:
 @compiled_with(static_argnums=0)
 def _solve_one(program: Program, problem: Problem) -> Outcome:
     return solve_one(program, problem)
-
-
-def _lanes(lanes_: Any, count: int, n: int) -> int:
-    """How many fits step together: their rows should sit in cache."""
-    if lanes_ == "auto":
-        wide = 1 << int(np.clip(np.floor(np.log2(32768 / max(n, 1))), 4, 8))
-        return max(1, min(wide, count))
-    if isinstance(lanes_, bool) or not isinstance(lanes_, (int, np.integer)) or lanes_ < 1:
-        raise ValueError(f"lanes={lanes_!r}; expected 'auto' or a positive whole number")
-    return min(int(lanes_), count)
-
-
-@compiled_with(static_argnums=(0, 1))
-def _begin(program: Program, phase: int, items: Any, shared: Any, count: Any) -> lanes.Carry:
-    return lanes.start(phases(program, shared)[phase], items, count, program.lanes)
-
-
-@compiled_with(static_argnums=(0, 1), donate_argnums=5)
-def _advance(
-    program: Program, phase: int, items: Any, shared: Any, count: Any, carry: lanes.Carry, refills: Any
-) -> tuple[lanes.Carry, Any, Any]:
-    carry = lanes.advance(phases(program, shared)[phase], items, count, carry, refills)
-    running = jnp.sum(carry.index < jax.tree.leaves(carry.results)[0].shape[0] - 1)
-    status = carry.results.status
-    failed = jnp.sum((status > Status.CONVERGED_TO_ROUNDING) & (status != Status.AT_BOUNDARY))
-    return carry, carry.following - running, failed
-
-
-@compiled_with(static_argnums=0)
-def _settle(program: Program, own: Any, shared: Any, outcome: Outcome) -> Outcome:
-    return settle_many(program, own, shared, outcome)
-
-
-def _run(program: Program, problem: Problem, count: int, shown: Progress, interrupted: bool) -> tuple[Outcome, bool]:
-    """One bucket through the lanes, in slices; an interrupt keeps what is finished."""
-    own, shared = items_of(program, problem)
-    own, shared = jax.tree.map(jnp.asarray, (own, shared))
-    items: Any = (own,)
-    results: Any = None
-    finished = np.ones(count, bool)
-    for phase in range(len(phases(program, shared))):
-        last = phase == len(phases(program, shared)) - 1
-        carry = _begin(program, phase, items, shared, count)
-        refills, working = 8, True
-        while working and not interrupted:
-            try:
-                began = time.perf_counter()
-                carry, done, failed = _advance(program, phase, items, shared, count, carry, refills)
-                working = int(done) < count
-                if last:
-                    shown.update(int(done), int(failed))
-                took = max(time.perf_counter() - began, 1e-4)
-                refills = int(np.clip(refills * SLICE_SECONDS / took, 1, 4 * refills))
-            except KeyboardInterrupt:
-                interrupted = True
-        if working:
-            index = np.asarray(carry.index)
-            finished &= np.arange(count) < int(carry.following)
-            finished[index[index < count]] = False
-        results = jax.tree.map(lambda x: x[:count], carry.results)
-        items = (own, results)
-    shown.advance(count)
-    if not isinstance(results, Outcome):  # interrupted before the certificate
-        results, finished = _blank(program, problem, count), np.zeros(count, bool)
-    outcome = jax.tree.map(np.array, results)
-    _look_closer(program, own, shared, outcome, finished)
-    if not finished.all():
-        outcome = _not_run(outcome, ~finished)
-    return outcome, interrupted
-
-
-def _look_closer(program: Program, own: Any, shared: Any, outcome: Outcome, finished: np.ndarray) -> None:
-    """Settles, in place, the fits that did not converge; nothing is compiled where all did."""
-    look = np.flatnonzero(np.asarray(unsettled(outcome)) & finished)
-    if not len(look):
-        return
-    padded = np.resize(look, 1 << int(np.ceil(np.log2(len(look)))))  # few shapes, few programs
-    taken = [jnp.asarray(x)[padded] for x in own]
-    part = _settle(program._replace(lanes=0), taken, shared, jax.tree.map(lambda x: x[padded], outcome))
-    for mine, new in zip(outcome, part, strict=True):
-        mine[look] = np.asarray(new)[: len(look)]
-
-
-def _blank(program: Program, problem: Problem, count: int) -> Outcome:
-    shapes = jax.eval_shape(functools.partial(solve_one, program), _first_of(problem, program.axes))
-    return jax.tree.map(lambda s: np.zeros((count, *s.shape), s.dtype), shapes)
-
-
-def _not_run(outcome: Outcome, mask: np.ndarray) -> Outcome:
-    for x in outcome:
-        x[mask] = np.nan if x.dtype.kind == "f" else 0
-    outcome.status[mask] = Status.NOT_RUN
-    return outcome
 
 
 def _gather(parts: list[Outcome], batch: Batch) -> Outcome:

@@ -2,7 +2,8 @@
 
 A plain `vmap` of a `while_loop` runs every fit until the slowest ends. Here an outer loop gathers new data into the
 freed lanes, around an inner loop that steps until a share of the lanes has ended; the data are loop-invariant in the
-inner loop. The same body serves one traced program (`run`) and bounded slices (`advance`), bit for bit.
+inner loop. What ended is written to a log, so that neither the number of data sets nor where they come from is part of
+the program: one program serves slices of any batch (`advance`) and one traced whole (`run`), bit for bit.
 """
 
 from collections.abc import Callable
@@ -10,10 +11,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-SHARE = 4
-"The inner loop ends when one lane in SHARE has ended."
+SHARE = 2
+"The inner loop ends when one lane in SHARE has ended, and so many are served at a time."
+
+IDLE = np.int32(np.iinfo(np.int32).max)
+"The index of a lane without a data set."
 
 
 class Policy(NamedTuple):
@@ -32,95 +37,143 @@ class Policy(NamedTuple):
     end: Callable[[Any, Any], Any]
 
 
+class Work(NamedTuple):
+    """Data sets to hand out.
+
+    Attributes:
+        items: leaves [C, ...].
+        position, stop: the next of them, and where to stop, int[].
+        offset: the index of the first, int[].
+        drain: whether the lanes are to finish what they have when these run out, bool[].
+    """
+
+    items: Any
+    position: Any
+    stop: Any
+    offset: Any
+    drain: Any
+
+
 class Carry(NamedTuple):
     """Lanes between two refills.
 
     Attributes:
         state, item: of each lane, leaves [L, ...].
-        index: which data set each lane works on, int[L]; `count` or more where it idles.
-        following: the next data set to hand out, int[].
-        results: leaves [B + 1, ...]; the last row takes what idle lanes write.
-        work: inner steps so far, int[].
+        index: which data set each lane works on, int[L]; IDLE without one.
+        log, ids: results in the order in which they ended, leaves [R, ...], and whose they are, int[R].
+        written: how many of them, int[].
+        steps: inner steps so far, int[].
     """
 
     state: Any
     item: Any
     index: Any
-    following: Any
-    results: Any
-    work: Any
+    log: Any
+    ids: Any
+    written: Any
+    steps: Any
+
+
+def room(lanes: int) -> int:
+    """How many lanes are served at a time."""
+    return max(lanes // SHARE, 1)
 
 
 def _take(items: Any, index: Any) -> Any:
-    return jax.tree.map(lambda x: x[jnp.minimum(index, x.shape[0] - 1)], items)
+    return jax.tree.map(lambda x: x.at[index].get(mode="clip"), items)
 
 
-def _select(mask: Any, new: Any, old: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.where(mask.reshape((-1,) + (1,) * (a.ndim - 1)), a, b), new, old)
+def start(policy: Policy, items: Any, lanes: int, capacity: int) -> Carry:
+    """Lanes without work, and an empty log for `capacity` results between two calls of `advance`."""
+    item = jax.tree.map(lambda x: jnp.broadcast_to(x[0], (lanes, *x.shape[1:])), items)
+    state = jax.eval_shape(jax.vmap(policy.begin), item)
+    results = jax.eval_shape(jax.vmap(policy.end), state, item)
+    size = capacity + room(lanes)
+    state = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), state)
+    log = jax.tree.map(lambda s: jnp.zeros((size, *s.shape[1:]), s.dtype), results)
+    idle = jnp.full(lanes, IDLE)
+    return Carry(state, item, idle, log, jnp.full(size, IDLE), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
 
 
-def start(policy: Policy, items: Any, count: Any, lanes: int) -> Carry:
-    """The first `lanes` data sets take their places.
-
-    Args:
-        items: leaves [B, ...].
-        count: how many of them are to be fitted, int[]; at most B.
-    """
-    size = jax.tree.leaves(items)[0].shape[0]
-    index = jnp.arange(lanes, dtype=jnp.int32)
-    item = _take(items, index)
-    state = jax.vmap(policy.begin)(item)
-    shapes = jax.eval_shape(jax.vmap(policy.end), state, item)
-    results = jax.tree.map(lambda s: jnp.zeros((size + 1, *s.shape[1:]), s.dtype), shapes)
-    count = jnp.asarray(count, jnp.int32)
-    index = jnp.where(index < count, index, size)
-    return Carry(state, item, index, jnp.minimum(jnp.int32(lanes), count), results, jnp.zeros((), jnp.int32))
+def busy(carry: Carry, work: Work) -> Any:
+    """Whether there is something to do."""
+    return (work.position < work.stop) | (work.drain & jnp.any(carry.index != IDLE))
 
 
-def unfinished(carry: Carry) -> Any:
-    """Whether any lane still works."""
-    return jnp.any(carry.index < jax.tree.leaves(carry.results)[0].shape[0] - 1)
-
-
-def refill(policy: Policy, items: Any, count: Any, carry: Carry) -> Carry:
-    """Steps until a share of the lanes has ended, writes their results and hands out the next data sets."""
-    lanes, size = carry.index.shape[0], jax.tree.leaves(items)[0].shape[0]
-    live = carry.index < size
-    enough = jnp.minimum(jnp.sum(live), max(lanes // SHARE, 1))
+def refill(policy: Policy, carry: Carry, work: Work) -> tuple[Carry, Any]:
+    """Steps until a share of the lanes is free, writes what ended and hands out; the carry and the next position."""
+    served = room(carry.index.shape[0])
+    live = carry.index != IDLE
+    idle = jnp.sum(~live, dtype=jnp.int32)
+    enough = jnp.minimum(jnp.sum(live, dtype=jnp.int32), jnp.where(work.position < work.stop, served - idle, served))
     done = jax.vmap(policy.done)
 
-    def drained(inner: Any) -> Any:
-        return jnp.sum(done(inner[0]) & live) < enough
+    def waiting(inner: Any) -> Any:
+        return jnp.sum(done(inner[0]) & live, dtype=jnp.int32) < enough
 
     def inner_step(inner: Any) -> Any:
         return jax.vmap(policy.step)(inner[0], carry.item), inner[1] + 1
 
-    state, work = lax.while_loop(drained, inner_step, (carry.state, carry.work))
+    state, steps = lax.while_loop(waiting, inner_step, (carry.state, carry.steps))
     ended = done(state) & live
-    slot = jnp.where(ended, carry.index, size)
-    result = jax.vmap(policy.end)(state, carry.item)
-    results = jax.tree.map(lambda all_, new: all_.at[slot].set(new), carry.results, result)
-    following = carry.following + jnp.cumsum(ended, dtype=jnp.int32) - 1
-    index = jnp.where(ended, jnp.where(following < count, following, size), carry.index)
-    item = _take(items, index)
-    state = _select(ended, jax.vmap(policy.begin)(item), state)
-    handed = jnp.minimum(carry.following + jnp.sum(ended, dtype=jnp.int32), jnp.asarray(count, jnp.int32))
-    return Carry(state, item, index, handed, results, work)
+    _, lane = lax.top_k(2 * ended.astype(jnp.int32) + ~live, served)  # those that ended, then idle ones, then the rest
+    ended, free, index = ended[lane], ended[lane] | ~live[lane], carry.index[lane]
+    here, item = _take(state, lane), _take(carry.item, lane)
 
+    def write(log: Any, new: Any) -> Any:
+        return lax.dynamic_update_slice_in_dim(log, new, carry.written, 0)
 
-def advance(policy: Policy, items: Any, count: Any, carry: Carry, refills: Any) -> Carry:
-    """At most `refills` refills: a slice of the work."""
-    out = lax.while_loop(
-        lambda c: unfinished(c[0]) & (c[1] < refills),
-        lambda c: (refill(policy, items, count, c[0]), c[1] + 1),
-        (carry, jnp.zeros((), jnp.int32)),
+    log = jax.tree.map(write, carry.log, jax.vmap(policy.end)(here, item))
+    ids = write(carry.ids, jnp.where(ended, index, IDLE))
+
+    following = work.position + jnp.arange(served, dtype=jnp.int32)
+    given = free & (following < work.stop)
+    fresh = _take(work.items, following)
+    begun = jax.vmap(policy.begin)(fresh)
+    index = jnp.where(given, work.offset + following, jnp.where(free, IDLE, index))
+
+    slot = (
+        jnp.full(live.shape, served, jnp.int32)
+        .at[lane]
+        .set(jnp.where(given, jnp.arange(served, dtype=jnp.int32), np.int32(served)))
     )
-    return out[0]
+    mine = slot < served
+
+    def put(all_: Any, new: Any) -> Any:
+        return jnp.where(mine.reshape((-1,) + (1,) * (all_.ndim - 1)), new.at[slot].get(mode="clip"), all_)
+
+    carry = Carry(
+        jax.tree.map(put, state, begun),
+        jax.tree.map(put, carry.item, fresh),
+        carry.index.at[lane].set(index),
+        log,
+        ids,
+        carry.written + jnp.sum(ended, dtype=jnp.int32),
+        steps,
+    )
+    return carry, work.position + jnp.sum(given, dtype=jnp.int32)
+
+
+def advance(policy: Policy, carry: Carry, work: Work, refills: Any) -> tuple[Carry, Any]:
+    """A slice of the work: at most `refills` refills, as far as the log reaches; the carry and the next position."""
+    served, size = room(carry.index.shape[0]), carry.ids.shape[0]
+
+    def goes_on(loop: Any) -> Any:
+        carry, position, k = loop
+        return busy(carry, work._replace(position=position)) & (k < refills) & (carry.written + served <= size)
+
+    def body(loop: Any) -> Any:
+        carry, position, k = loop
+        return *refill(policy, carry, work._replace(position=position)), k + 1
+
+    carry, position, _ = lax.while_loop(goes_on, body, (carry, work.position, jnp.zeros((), jnp.int32)))
+    return carry, position
 
 
 def run(policy: Policy, items: Any, lanes: int) -> Any:
     """All of it in one traced program; results with leaves [B, ...]."""
     size = jax.tree.leaves(items)[0].shape[0]
-    carry = start(policy, items, size, min(lanes, size))
-    carry = lax.while_loop(unfinished, lambda c: refill(policy, items, size, c), carry)
-    return jax.tree.map(lambda x: x[:size], carry.results)
+    carry = start(policy, items, min(lanes, size), size)
+    work = Work(items, jnp.int32(0), jnp.int32(size), jnp.int32(0), jnp.array(True))
+    carry, _ = advance(policy, carry, work, IDLE)
+    return jax.tree.map(lambda x: jnp.zeros((size, *x.shape[1:]), x.dtype).at[carry.ids].set(x, mode="drop"), carry.log)

@@ -19,7 +19,7 @@ LAYERS = [
     {"spaces", "special"},
     {"model", "objective", "_data"},
     {"distributions", "models", "optimizers"},
-    {"_step", "_limits", "lanes", "_solve", "_batch"},
+    {"_step", "_limits", "lanes", "_solve", "_batch", "_run"},
     {"inference", "intervals", "_summary", "result"},
     {"fit", "maximize"},
     {"compare", "profile", "resample", "diagnose", "check", "sharding"},

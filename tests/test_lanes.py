@@ -1,5 +1,7 @@
 """`fit_many`: its forms of data, and the lanes beneath."""
 
+import threading
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,24 +38,52 @@ def test_every_item_is_handed_out_once(width):
     np.testing.assert_array_equal(found["left"], 0)
 
 
-def test_slices_are_the_whole_bit_for_bit():
+def all_of(items):
+    return lanes.Work(items, jnp.int32(0), jnp.int32(len(items)), jnp.int32(0), jnp.array(True))
+
+
+def collected(carry, size):
+    out = np.zeros(size, int)
+    ids, written = np.asarray(carry.ids), int(carry.written)
+    assert len(set(ids[:written].tolist())) == written == size
+    out[ids[:written]] = np.asarray(carry.log["item"])[:written]
+    return out
+
+
+@pytest.mark.parametrize("refills", [1, 2, 5])
+def test_slices_are_the_whole(refills):
     items = jnp.asarray(rng(82).integers(0, 30, 25))
-    carry = lanes.start(POLICY, items, 25, 4)
-    cuts = 0
-    while bool(lanes.unfinished(carry)):
-        carry = lanes.advance(POLICY, items, 25, carry, 2)
-        cuts += 1
+    carry, work, cuts = lanes.start(POLICY, items, 4, 25), all_of(items), 0
+    while bool(lanes.busy(carry, work)):
+        carry, position = lanes.advance(POLICY, carry, work, refills)
+        work, cuts = work._replace(position=position), cuts + 1
     assert cuts > 2
-    whole = lanes.run(POLICY, items, 4)
-    np.testing.assert_array_equal(carry.results["item"][:25], whole["item"])
+    np.testing.assert_array_equal(collected(carry, 25), items)
+
+
+def test_chunks_follow_one_another_in_running_lanes():
+    items = jnp.asarray(rng(82).integers(1, 30, 24))
+    carry = lanes.start(POLICY, items[:8], 4, 24)
+    for begin in (0, 8, 16):
+        work = all_of(items[begin : begin + 8])._replace(offset=jnp.int32(begin), drain=jnp.array(begin == 16))
+        carry, position = lanes.advance(POLICY, carry, work, 1000)
+        assert int(position) == 8
+        assert (int(carry.written) < begin + 8) == (begin < 16)  # the lanes run on into the next chunk
+    np.testing.assert_array_equal(collected(carry, 24), items)
+
+
+def test_a_full_log_ends_the_slice():
+    items = jnp.asarray(rng(82).integers(0, 30, 25))
+    carry, position = lanes.advance(POLICY, lanes.start(POLICY, items, 4, 6), all_of(items), 1000)
+    assert 6 <= int(carry.written) <= 8
+    assert int(position) < 25
 
 
 def test_lanes_do_not_wait_for_the_slowest():
     """One slow item in every four: a plain vmap would step each batch to its slowest."""
     items = jnp.asarray(np.tile([40, 1, 1, 1], 16))
-    carry = lanes.start(POLICY, items, len(items), 4)
-    carry = lanes.advance(POLICY, items, len(items), carry, 10_000)
-    assert int(carry.work) < 0.5 * 40 * len(items) / 4
+    carry, _ = lanes.advance(POLICY, lanes.start(POLICY, items, 4, len(items)), all_of(items), 10_000)
+    assert int(carry.steps) < 0.5 * 40 * len(items) / 4
 
 
 # --- forms of data ---------------------------------------------------------------------------------------
@@ -212,6 +242,47 @@ def test_an_interrupt_keeps_what_is_finished():
     assert np.isnan(fits.params["shape"][left]).all()
     whole = jm.fit_many("gamma", x, lanes=4)
     np.testing.assert_array_equal(fits.params["shape"][~left], whole.params["shape"][~left])
+
+
+@pytest.mark.parametrize("devices", [1, 3, [jax.devices("cpu")[0]] * 2], ids=["1", "3", "a list"])
+def test_workers_change_no_bit(devices):
+    x = rng(91).gamma(2.0, 1.0, (300, 20))
+    x[[3, 77, 298]] = np.nan
+    one, some = (jm.fit_many("gamma", x, lanes=8, devices=d) for d in (1, devices))
+    for a, b in zip(one._outcome, some._outcome, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert some.status_counts() == {"converged": 297, "missing_values": 3}
+
+
+@pytest.mark.parametrize("devices", [0, True, "gpu", [], [1]], ids=repr)
+def test_wrong_devices(devices):
+    with pytest.raises(ValueError, match="expected None, a positive number, or a sequence of jax.Device"):
+        jm.fit_many("gamma", X, devices=devices)
+
+
+def test_an_error_in_progress_reaches_the_caller():
+    def wrong(*_):
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        jm.fit_many("gamma", X, lanes=4, progress=wrong)
+    assert threading.active_count() == len([t for t in threading.enumerate() if not t.name.startswith("jaxmle")])
+
+
+def test_another_number_of_data_sets_traces_nothing():
+    """Chunks have few sizes: batches of 40 and of 60 are the same program."""
+    traces = []
+
+    def log_likelihood(params, x):
+        traces.append(1)
+        return jnp.log(params["rate"]) - params["rate"] * x
+
+    model = jm.Model(log_likelihood, {"rate": jm.spaces.positive})
+    first = jm.fit_many(model, X[:10], lanes=4)
+    assert first.converged.all()
+    traces.clear()
+    assert jm.fit_many(model, X, lanes=4).converged.all()
+    assert not traces
 
 
 def test_one_data_set_and_none():

@@ -1,0 +1,247 @@
+"""The lanes on every core and device: chunks of a batch go to workers, results come back as they end.
+
+Each worker is a host thread with lanes of its own and takes the next chunk when it has handed out the last one, its
+lanes running on: nobody waits for anybody, and no collective is needed. Between slices progress is shown and an
+interrupt is noticed; what is finished by then is kept.
+"""
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmle import lanes
+from jaxmle._compile import compiled_with
+from jaxmle._limits import unsettled
+from jaxmle._progress import Progress
+from jaxmle._solve import Problem, Program, items_of, phases, settle_many
+from jaxmle._status import Status
+from jaxmle._step import Outcome
+
+SLICE_SECONDS = 0.2
+"About how long a slice of lanes runs before progress is shown and an interrupt is noticed."
+
+CHUNKS = 8
+"How many chunks each worker can expect: enough that all end at about the same time."
+
+CHUNK_BYTES = 1 << 25
+"Data of a chunk, at most, where that is more than one data set a lane."
+
+
+def places(devices: Any) -> list[Any]:
+    """Where the workers compute, one entry each; a CPU that stands alone has a worker for each core.
+
+    Args:
+        devices: None for all, how many of them, or a sequence of `jax.Device`.
+    """
+    default: Any = getattr(jax.config, "jax_default_device", None)  # a device, the name of a platform, or None
+    ours: list[Any] = [default] if isinstance(default, jax.Device) else jax.local_devices(backend=default)
+    if len(ours) == 1 and ours[0].platform == "cpu":
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        ours = ours * cores
+    if devices is None:
+        return ours
+    if isinstance(devices, (int, np.integer)) and not isinstance(devices, bool) and devices >= 1:
+        return [ours[i % len(ours)] for i in range(devices)] if ours[0].platform == "cpu" else ours[:devices]
+    if isinstance(devices, Sequence) and devices and all(isinstance(d, jax.Device) for d in devices):
+        return list(devices)
+    raise ValueError(f"devices={devices!r}; expected None, a positive number, or a sequence of jax.Device")
+
+
+def width(chosen: Any, count: int, n: int, workers: int) -> int:
+    """How many fits step together in each worker: their rows should sit in cache, and all workers should have work."""
+    if isinstance(chosen, str) and chosen == "auto":
+        wide = int(np.clip(np.floor(np.log2(32768 / max(n, 1))), 4, 8))
+        return 1 << min(wide, max(0, int(np.ceil(np.log2(max(count, 1) / (2 * workers))))))
+    if isinstance(chosen, bool) or not isinstance(chosen, (int, np.integer)) or chosen < 1:
+        raise ValueError(f"lanes={chosen!r}; expected 'auto' or a positive whole number")
+    return min(int(chosen), count)
+
+
+@compiled_with(static_argnums=(0, 1, 4))
+def _start(program: Program, phase: int, items: Any, shared: Any, capacity: int) -> lanes.Carry:
+    return lanes.start(phases(program, shared)[phase], items, program.lanes, capacity)
+
+
+@compiled_with(static_argnums=(0, 1), donate_argnums=4)
+def _advance(
+    program: Program, phase: int, shared: Any, work: lanes.Work, moving: Any, log: Any, refills: Any
+) -> tuple[lanes.Carry, Any, Any]:
+    carry = lanes.Carry(*moving, *log)._replace(written=jnp.zeros((), jnp.int32))
+    carry, position = lanes.advance(phases(program, shared)[phase], carry, work, refills)
+    return carry, position, lanes.busy(carry, work._replace(position=position))
+
+
+@compiled_with(static_argnums=0)
+def _settle(program: Program, own: Any, shared: Any, outcome: Outcome) -> Outcome:
+    return settle_many(program, own, shared, outcome)
+
+
+class _Crew:
+    """Workers on the chunks of one phase of one bucket.
+
+    Attributes:
+        results: leaves [count, ...], NumPy; filled as data sets end.
+        finished: which of them are there, bool[count].
+    """
+
+    def __init__(self, program: Program, phase: int, items: Any, shared: Any, count: int, workers: int) -> None:
+        self.program, self.phase, self.items, self.shared, self.count = program, phase, items, shared, count
+        least = min(program.lanes, count)
+        most = CHUNK_BYTES // max(sum(x[:1].nbytes for x in jax.tree.leaves(items)), 1)
+        room = max(min(count // (CHUNKS * workers), most) // least, 1)
+        self.size = least * 4 ** min((room.bit_length() - 1) // 2, 2)  # 1, 4 or 16 data sets a lane: few programs
+        self.begins, self.lock = iter(range(0, count, self.size)), threading.Lock()
+        self.stop: threading.Event = threading.Event()
+        self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.finished = np.zeros(count, bool)
+        log = jax.eval_shape(lambda i, s: lanes.start(phases(program, s)[phase], i, 1, 1).log, items, shared)
+        self.results = jax.tree.map(lambda s: np.zeros((count, *s.shape[1:]), s.dtype), log)
+
+    def chunk(self, begin: int, place: Any) -> lanes.Work:
+        """The data sets from `begin` on, on their device."""
+        held = min(self.size, self.count - begin)
+
+        def part(x: Any) -> Any:
+            cut = x[begin : begin + held]
+            return cut if held == self.size else np.concatenate([cut, np.repeat(cut[:1], self.size - held, axis=0)])
+
+        items = jax.device_put(jax.tree.map(part, self.items), place)
+        return lanes.Work(items, np.int32(0), np.int32(held), np.int32(begin), np.bool_(False))
+
+    def next(self, place: Any) -> lanes.Work | None:
+        """The next chunk, or None when all are taken."""
+        with self.lock:
+            begin = next(self.begins, None)
+        return None if begin is None else self.chunk(begin, place)
+
+    def compile(self, place: Any) -> None:
+        """So that workers on the same device do not compile the same program side by side."""
+        with jax.default_device(place):
+            self.labor(place, self.chunk(0, place)._replace(stop=np.int32(0), drain=np.bool_(True)))
+
+    def labor(self, place: Any, work: lanes.Work | None) -> None:
+        """Hands out `work` and every further chunk, and drains the lanes."""
+        if work is None:
+            return
+        shared = jax.device_put(self.shared, place)
+        carry = _start(self.program, self.phase, work.items, shared, self.size + self.program.lanes)
+        refills, busy = 8, True
+        while busy and not self.stop.is_set():
+            began = time.perf_counter()
+            carry, position, busy = _advance(
+                self.program, self.phase, shared, work, carry[:3], carry[3:], np.int32(refills)
+            )
+            position, busy = np.int32(position), bool(busy)
+            if not work.drain and position == work.stop:
+                work, busy = self.next(place) or work._replace(position=work.stop, drain=np.bool_(True)), True
+            else:
+                work = work._replace(position=position)
+            self.collect(carry)
+            took = max(time.perf_counter() - began, 1e-4)
+            refills = int(np.clip(refills * SLICE_SECONDS / took, 1, min(4 * refills, 10_000)))
+
+    def collect(self, carry: lanes.Carry) -> None:
+        """Results that a slice has written."""
+        written = int(carry.written)
+        ids = np.asarray(carry.ids)[:written]
+        for all_, log in zip(jax.tree.leaves(self.results), jax.tree.leaves(carry.log), strict=True):
+            all_[ids] = np.asarray(log)[:written]
+        self.finished[ids] = True
+        status = self.results.status[ids]
+        failed = (status > Status.CONVERGED_TO_ROUNDING) & (status != Status.AT_BOUNDARY)
+        self.messages.put((written, int(np.sum(failed))))
+
+    def work(self, place: Any) -> None:
+        """A worker's thread; contexts of JAX belong to a thread."""
+        try:
+            with jax.enable_x64(True), jax.default_device(place):
+                self.labor(place, self.next(place))
+            self.messages.put(None)
+        except BaseException as error:
+            self.messages.put(error)
+
+
+def _phase(crew: _Crew, crew_places: list[Any], shown: Progress | None) -> bool:
+    """Runs one phase; whether it was interrupted. What a worker raises is raised here."""
+    threads = [
+        threading.Thread(target=crew.work, args=(place,), name=f"jaxmle {i}") for i, place in enumerate(crew_places)
+    ]
+    done = failed = 0
+    working, interrupted, error = 0, False, None
+    try:
+        crew.compile(crew_places[0])
+        for thread in threads:
+            thread.start()
+            working += 1
+    except KeyboardInterrupt:
+        crew.stop.set()
+        interrupted = True
+    while working:
+        try:
+            message = crew.messages.get()
+            if isinstance(message, tuple):
+                done, failed = done + message[0], failed + message[1]
+                if shown is not None and message[0]:
+                    shown.update(done, failed)
+                continue
+            working -= 1
+            if message is not None:
+                error = message
+                crew.stop.set()
+        except KeyboardInterrupt:
+            crew.stop.set()
+            interrupted = True
+        except BaseException as raised:  # by whoever watches the progress
+            crew.stop.set()
+            error = raised
+    for thread in threads:
+        if thread.ident is not None:  # it was started
+            thread.join()
+    if error is not None:
+        raise error
+    return interrupted
+
+
+def run(
+    program: Program, problem: Problem, count: int, crew_places: list[Any], shown: Progress, interrupted: bool
+) -> tuple[Outcome, bool]:
+    """One bucket through the lanes; its outcome, and whether an interrupt left some of it out."""
+    own, shared = items_of(program, problem)
+    last = len(phases(program, shared)) - 1
+    crew = _Crew(program, 0, (own,), shared, count, len(crew_places))
+    interrupted = interrupted or _phase(crew, crew_places, None if last else shown)
+    if last:  # what another method nominated waits for its certificate
+        crew = _Crew(program, last, (own, crew.results), shared, count, len(crew_places))
+        interrupted = interrupted or _phase(crew, crew_places, shown)
+    shown.advance(count)
+    outcome, finished = crew.results, crew.finished
+    look_closer(program, own, shared, outcome, finished)
+    if not finished.all():
+        outcome = _not_run(outcome, ~finished)
+    return outcome, interrupted
+
+
+def look_closer(program: Program, own: Any, shared: Any, outcome: Outcome, finished: np.ndarray) -> None:
+    """Settles, in place, the fits that did not converge; nothing is compiled where all did."""
+    look = np.flatnonzero(np.asarray(unsettled(outcome)) & finished)
+    if not len(look):
+        return
+    padded = np.resize(look, 1 << int(np.ceil(np.log2(len(look)))))  # few shapes, few programs
+    taken = [jnp.asarray(x)[padded] for x in own]
+    part = _settle(program._replace(lanes=0), taken, shared, jax.tree.map(lambda x: x[padded], outcome))
+    for mine, new in zip(outcome, part, strict=True):
+        mine[look] = np.asarray(new)[: len(look)]
+
+
+def _not_run(outcome: Outcome, mask: np.ndarray) -> Outcome:
+    for x in outcome:
+        x[mask] = np.nan if x.dtype.kind == "f" else 0
+    outcome.status[mask] = Status.NOT_RUN
+    return outcome
