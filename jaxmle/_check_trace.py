@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from jaxmle._check_report import row
+from jaxmle._types import is_traced
 
 _LOW = ("float32", "float16", "bfloat16")
 _LARGE = 64
@@ -153,7 +153,7 @@ def _purity(first: Any, second: Any, model: Any, params: Any, data: Any) -> dict
             "not pure: two traces of the log-likelihood differ; take out random numbers, counters, clocks and "
             "anything else that changes between calls (a pure function of params and data is needed)",
         )
-    leaks = [x for x in jax.tree.leaves(model.log_likelihood(params, data)) if isinstance(x, Tracer)]
+    leaks = [x for x in jax.tree.leaves(model.log_likelihood(params, data)) if is_traced(x)]
     if leaks:
         return row(
             name, "fail", "not pure: a traced value of an earlier call leaks out through a global or an attribute"

@@ -234,7 +234,7 @@ def look_closer(program: Program, own: Any, shared: Any, outcome: Outcome, finis
     if not len(look):
         return
     padded = np.resize(look, 1 << int(np.ceil(np.log2(len(look)))))  # few shapes, few programs
-    taken = [jnp.asarray(x)[padded] for x in own]
+    taken = [x[padded] for x in own]
     part = _settle(program._replace(lanes=0), taken, shared, jax.tree.map(lambda x: x[padded], outcome))
     for mine, new in zip(outcome, part, strict=True):
         mine[look] = np.asarray(new)[: len(look)]

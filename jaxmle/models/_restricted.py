@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.core import Tracer
 
 from jaxmle import spaces
 from jaxmle._types import is_traced
@@ -41,7 +40,7 @@ def as_model(x: Any, data: Any = None) -> Model:
 
 def _right_only(lower: Any, upper: Any) -> bool:
     """Whether every row is exact, right-censored, unknown or illegal; False for traced or unreadable data."""
-    if isinstance(lower, Tracer) or isinstance(upper, Tracer):
+    if is_traced(lower) or is_traced(upper):
         return False
     try:
         lower, upper = np.asarray(lower, float), np.asarray(upper, float)

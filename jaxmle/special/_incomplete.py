@@ -96,11 +96,7 @@ def _together(*arguments: Any) -> list[Any]:
 
 
 def _quadrature(phi: Any, split: Any, end: Any) -> Any:
-    """int exp(phi) over [0, split] and [split, end].
-
-    The sum over nodes is a dot product: XLA's CPU compiler (jaxlib 0.10 to 0.12) fuses an elementwise formula into a
-    plain sum wrongly when log, log1p or expm1 occurs twice in it.
-    """
+    """int exp(phi) over [0, split] and [split, end]."""
     total = jnp.zeros_like(end)
     for (nodes, weights), low, high in ((_NEAR, jnp.zeros_like(end), split), (_MAIN, split, end)):
         u = (0.5 * (nodes + 1)).astype(end.dtype).reshape((-1,) + (1,) * end.ndim)
