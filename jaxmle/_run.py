@@ -21,9 +21,10 @@ from jaxmle import lanes, native
 from jaxmle._compile import compiled_with
 from jaxmle._limits import unsettled
 from jaxmle._progress import Progress
-from jaxmle._solve import Problem, Program, contributions_of, items_of, native_fit, phases, row_flags, settle_many
+from jaxmle._solve import Problem, Program, items_of, phases, settle_many
 from jaxmle._status import Status
 from jaxmle._step import Outcome
+from jaxmle._ways import apart, machine
 
 SLICE_SECONDS = 0.2
 "About how long a slice of lanes runs before progress is shown and an interrupt is noticed."
@@ -82,65 +83,6 @@ def _advance(
 @compiled_with(static_argnums=0)
 def _settle(program: Program, own: Any, shared: Any, outcome: Outcome) -> Outcome:
     return settle_many(program, own, shared, outcome)
-
-
-@functools.lru_cache(maxsize=64)
-def _built(program: Program, phase: int, leaves: tuple[native.Leaf, ...], tree: Any) -> native.Compiled | str:
-    """The phase as a function of the machine, or what keeps it from being one."""
-
-    def shapes(n: int) -> tuple[Program, Any]:
-        sized = [(tuple(n if k == native.ROWS else k for k in leaf.shape), leaf.dtype) for leaf in leaves]
-        return (jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(*x) for x in sized]),)
-
-    try:
-        built = native.build(leaves, tree, native_fit(program, phase))
-        with jax.enable_x64(True):
-            if not native.same_for_all_lengths(functools.partial(contributions_of, program), shapes):
-                raise native.NotUnderstood("a log-likelihood that depends on the number of rows otherwise than by a sum")
-        return built
-    except native.NotUnderstood as error:
-        return str(error)
-
-
-def native_kernel(
-    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, crew_places: list[Any], chosen: Any
-) -> native.Compiled | None:
-    """The phase as a function of the machine for these leaves, or None for the lanes.
-
-    Raises:
-        ValueError: where `chosen` is "native" and something keeps it from that, saying what.
-    """
-    if chosen not in ("auto", "native"):
-        return None
-    found: native.Compiled | str
-    if any(place.platform != "cpu" for place in crew_places):
-        found = "the device is not a CPU"
-    elif weights.dtype != np.float64:
-        found = f"numbers of type {weights.dtype}"
-    elif not native.available():
-        found = "llvmlite is not installed; try: pip install 'jaxmle[native]'"
-    else:
-        found = _built(program._replace(lanes=0), phase, *_signature(program, items, shared, native.plain(weights)))
-    if isinstance(found, str):
-        if chosen == "native":
-            raise ValueError(f"lanes='native' cannot fit this model: {found}. Pass lanes='auto' or a number")
-        return None
-    return found
-
-
-def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[tuple[native.Leaf, ...], Any]:
-    """The leaves of (items, shared) without their data-set axis, and their tree; `ones` if all weights are 1."""
-    own_rows, shared_rows = row_flags(program)
-    own, common = jax.tree.leaves(items), jax.tree.leaves(shared)
-    rows = own_rows + [False] * (len(own) - len(own_rows)) + shared_rows
-    weights = jax.tree.unflatten(program.tree, range(len(program.axes))).weights
-    at = sum(program.axes[:weights])
-    leaves = []
-    for i, (x, has_rows) in enumerate(zip([*own, *common], rows, strict=True)):
-        shape = np.shape(x)[i < len(own) :]
-        shape = (native.ROWS, *shape[1:]) if has_rows else shape
-        leaves.append(native.Leaf(shape, np.asarray(x).dtype, i < len(own), ones and i == at))
-    return tuple(leaves), jax.tree.structure((items, shared))
 
 
 class _Crew:
@@ -225,7 +167,9 @@ class _Crew:
                 return
             held = min(self.size, self.count - begin)
             mine = [np.asarray(x)[begin : begin + held] for x in jax.tree.leaves(self.items)]
-            chunk = kernel.read([*mine, *map(np.asarray, jax.tree.leaves(self.shared))], held, self.weights[begin : begin + held])
+            chunk = kernel.read(
+                [*mine, *map(np.asarray, jax.tree.leaves(self.shared))], held, self.weights[begin : begin + held]
+            )
             out, left = np.empty((held, kernel.kernel.results)), np.ones(held, np.uint8)
             at = 0
             while at < held and not self.stop.is_set():
@@ -322,16 +266,17 @@ def run(
     items: Any = (own,)
     used: Any = program.lanes
     for phase in range(last + 1):
-        kernel = native_kernel(program, phase, items, shared, problem.weights, crew_places, chosen)
-        crew = _Crew(program, phase, items, shared, count, len(crew_places), kernel, problem.weights)
         watched = shown if phase == last else None
-        interrupted = interrupted or _phase(crew, crew_places, watched)
+        kernel = machine(program, phase, items, shared, problem.weights, crew_places, chosen)
+        lanes_places = functools.partial(apart, program, phase, items, shared, problem.weights, crew_places)
+        crew = _Crew(program, phase, items, shared, count, len(crew_places), kernel, problem.weights)
+        interrupted = interrupted or _phase(crew, lanes_places() if kernel is None else crew_places, watched)
         left = ~crew.finished | (crew.failed(crew.results.status) if kernel is not None and kernel.partial else False)
         rest = np.flatnonzero(left)
         if kernel is not None and len(rest) and not interrupted:  # such as data sets outside the support
             few = jax.tree.map(lambda x, rest=rest: x[rest], items)
             others = _Crew(program, phase, few, shared, len(rest), len(crew_places))
-            interrupted = _phase(others, crew_places, watched)
+            interrupted = _phase(others, lanes_places(), watched)
             crew.keep(rest[others.finished], jax.tree.map(lambda x, done=others.finished: x[done], others.results))
         items = (own, crew.results)  # what another method nominated waits for its certificate
         used = "native" if kernel is not None else program.lanes

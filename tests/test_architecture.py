@@ -17,9 +17,10 @@ ROOT = Path(jaxmle.__file__).parent
 LAYERS = [
     {"_types", "_compile", "_optional", "_linalg", "_status", "_version", "_progress"},
     {"spaces", "special"},
+    {"native"},
     {"model", "objective", "_data"},
     {"distributions", "models", "optimizers"},
-    {"_step", "_limits", "lanes", "_solve", "_batch", "_run"},
+    {"_step", "_limits", "lanes", "_solve", "_batch", "_ways", "_run"},
     {"inference", "intervals", "_summary", "result"},
     {"fit", "maximize"},
     {"compare", "profile", "resample", "diagnose", "check", "sharding"},

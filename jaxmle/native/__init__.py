@@ -67,7 +67,7 @@ class Compiled(NamedTuple):
         for leaf, x in zip(self.leaves, arrays, strict=True):
             if leaf.ones:
                 continue
-            x = _mended(x, *holes) if leaf.has_rows and holes is not None else x
+            x = _mended(x, *holes) if leaf.has_rows and not leaf.weights and holes is not None else x
             many = (size if leaf.own else 1) * (n if leaf.has_rows else 1)
             columns[leaf.has_rows].extend(np.ascontiguousarray(np.reshape(x, (many, -1)).T, np.float64))
         return Chunk([*columns[True], *columns[False]], np.arange(size, dtype=np.int64) * n, count)

@@ -7,15 +7,10 @@ its first step; rows that are known and dear wait in a buffer.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from jaxmle.native._graph import BOOL, DEAR, FLOAT, INT, SUMS, Node, reachable
+from jaxmle.native._elements import BASE, LIBM, LIBM_TWO, element, extreme
 from jaxmle.native._math import Lines, functions, intrinsics
+from jaxmle.native._nodes import BOOL, DEAR, FLOAT, INT, SUMS, Node, reachable, reachable_from, rows_under
 
-BASE = {FLOAT: "double", INT: "i64", BOOL: "i1"}
-_LIBM = ("exp", "log", "log1p", "expm1", "tanh", "sin", "cos", "tan", "erf", "erfc", "exp2", "cbrt")
-_LIBM_TWO = ("pow", "atan2", "fmod")
-_VECTOR = ("exp", "log", "log1p", "expm1", "tanh", "logistic")
-_FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
-_INT_COMPARE = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 _START = {"rsum": 0.0, "rmax": float("-inf"), "rmin": float("inf"), "rand": True, "ror": False}
 
 
@@ -46,7 +41,7 @@ class Section:
 
     def need(self, outputs: Sequence[Node], keep: Sequence[Node] = ()) -> None:
         """Computes uniform nodes; rows in `keep` go to their buffers."""
-        nodes = [x for x in reachable_from(outputs, self.names)]
+        nodes = reachable_from(outputs, self.names)
         stages: dict[Node, int] = {}
         for x in nodes:
             below = max((stages.get(a, 0) for a in x.args), default=0)
@@ -67,7 +62,8 @@ class Section:
             raise AssertionError("a row outside its loop")
         if x.op == "first":
             return e.from_double(self.lines, self.lines.let(f"load double, ptr {e.row_base[x.attr]}, align 8"), x.kind)
-        return element(self.lines, x, [self.names[a] if a in self.names else e.constant(self.lines, a) for a in x.args], e)
+        args = [self.names[a] if a in self.names else e.constant(self.lines, a) for a in x.args]
+        return element(self.lines, x, args)
 
     def loop(self, sums: Sequence[Node], keep: Sequence[Node]) -> None:
         """One pass over the rows."""
@@ -88,7 +84,9 @@ class Section:
         spots = []
         for x in sums:
             spot = e.accumulator(x.kind)
-            lines.put(f"  store {vector.type(BASE[x.kind])} {vector.const(_START[x.op], BASE[x.kind])}, ptr {spot}, align 64")
+            lines.put(
+                f"  store {vector.type(BASE[x.kind])} {vector.const(_START[x.op], BASE[x.kind])}, ptr {spot}, align 64"
+            )
             spots.append(spot)
         label = e.label()
         lines.put(f"  br label %{label}.head")
@@ -133,7 +131,9 @@ class Section:
             phis = list(self._phis)
             count = lines.let(f"sub i64 %n, {index}")
             one = lines.let(f"insertelement <{width} x i64> poison, i64 {count}, i64 0")
-            all_ = lines.let(f"shufflevector <{width} x i64> {one}, <{width} x i64> poison, <{width} x i32> zeroinitializer")
+            all_ = lines.let(
+                f"shufflevector <{width} x i64> {one}, <{width} x i64> poison, <{width} x i32> zeroinitializer"
+            )
             steps = "<" + ", ".join(f"i64 {i}" for i in range(width)) + ">"
             mask = lines.let(f"icmp slt <{width} x i64> {steps}, {all_}")
         # The vector code of one stretch of rows; names go on where the scalar code has come to.
@@ -142,12 +142,12 @@ class Section:
         names = dict(splat)
         for x in body:
             if x in self.stored:
-                names[x] = e.load(vector, e.buffer(vector, x, index), mask, FLOAT)
+                names[x] = e.load(vector, e.buffer(vector, x, index), mask, x.kind)
             elif x.op == "load":
                 at = vector.let(f"getelementptr double, ptr {e.row_base[x.attr]}, i64 {index}")
                 names[x] = e.load(vector, at, mask, x.kind)
             else:
-                names[x] = element(vector, x, [names[a] for a in x.args], e)
+                names[x] = element(vector, x, [names[a] for a in x.args])
         results = []
         for x, before in zip(sums, phis, strict=True):
             term = names[x.args[0]]
@@ -155,11 +155,11 @@ class Section:
                 term = vector.select(mask, term, vector.const(_START[x.op], BASE[x.kind]), BASE[x.kind])
             results.append(e.joined(vector, x, before, term))
         for x in keep:
-            at = e.buffer(vector, x, index)
+            at, value = e.buffer(vector, x, index), e.to_double(vector, names[x], x.kind)
             if mask is None:
-                vector.put(f"  store {vector.type()} {names[x]}, ptr {at}, align 8")
+                vector.put(f"  store {vector.type()} {value}, ptr {at}, align 8")
             else:
-                vector.put(f"  call void @llvm.masked.store.v{width}f64.p0({vector.type()} {names[x]}, ptr {at}, i32 8, <{width} x i1> {mask})")  # fmt: skip
+                vector.put(f"  call void @llvm.masked.store.v{width}f64.p0({vector.type()} {value}, ptr {at}, i32 8, <{width} x i1> {mask})")  # fmt: skip
         lines.count = vector.count
         if not tail:
             for x, new, result in zip(sums, nexts, results, strict=True):
@@ -247,7 +247,9 @@ class Emitter:
             for start in (0, half):
                 picks = ", ".join(f"i32 {start + i}" for i in range(half))
                 parts.append(
-                    lines.let(f"shufflevector <{width} x {base}> {vec}, <{width} x {base}> poison, <{half} x i32> <{picks}>")
+                    lines.let(
+                        f"shufflevector <{width} x {base}> {vec}, <{width} x {base}> poison, <{half} x i32> <{picks}>"
+                    )
                 )
             small = Lines(half)
             small.text, small.count = lines.text, lines.count
@@ -337,12 +339,14 @@ class Emitter:
         return list(dict.fromkeys([*roots, *(a for x in later for a in x.args if a.known)]))
 
     def _choose_buffers(self) -> None:
-        dear: dict[Node, bool] = {}
+        """Known rows that steps use wait in memory where it costs more than a few operations to make them again."""
+        cost: dict[Node, float] = {}
         wanted = {x for x in self._known_inputs() if x.row}
         for x in reachable(wanted):
-            dear[x] = x.row and (x.op in DEAR or any(dear[a] for a in x.args))
+            mine = 0 if x.op == "load" else 10 if x.op in DEAR else 1
+            cost[x] = (mine + sum(cost[a] for a in x.args)) * x.row
         for x in sorted(wanted, key=lambda x: x.id):
-            if dear[x] and x.kind == FLOAT:
+            if cost[x] > 3 and x.kind != INT:
                 self.buffers[x] = len(self.buffers)
 
     def _load(self, at: str, section: Section) -> None:
@@ -350,7 +354,9 @@ class Emitter:
         for x in reachable([p.finished, *p.following, p.again, *p.end]):
             if x.op == "state":
                 spot = self.lines.let(f"getelementptr double, ptr {at}, i64 {x.attr}")
-                section.names[x] = self.from_double(self.lines, self.lines.let(f"load double, ptr {spot}, align 8"), x.kind)
+                section.names[x] = self.from_double(
+                    self.lines, self.lines.let(f"load double, ptr {spot}, align 8"), x.kind
+                )
 
     def _store(self, at: str, nodes: Iterable[Node], names: dict[Node, str]) -> None:
         for i, x in enumerate(nodes):
@@ -362,8 +368,8 @@ class Emitter:
 
     def _module(self) -> str:
         w = self.width
-        libm = "".join(f"declare double @{f}(double)\n" for f in _LIBM)
-        libm += "".join(f"declare double @{f}(double, double)\n" for f in _LIBM_TWO)
+        libm = "".join(f"declare double @{f}(double)\n" for f in LIBM)
+        libm += "".join(f"declare double @{f}(double, double)\n" for f in LIBM_TWO)
         masked = (
             f"declare <{w} x double> @llvm.masked.load.v{w}f64.p0(ptr, i32, <{w} x i1>, <{w} x double>)\n"
             f"declare void @llvm.masked.store.v{w}f64.p0(<{w} x double>, ptr, i32, <{w} x i1>)\n"
@@ -378,107 +384,3 @@ class Emitter:
                 *map(intrinsics, widths), libm, masked, functions(w), head, *self.spots, *self.lines.text, "}",
             ]
         )  # fmt: skip
-
-
-def reachable_from(outputs: Iterable[Node], stop: dict[Node, str]) -> list[Node]:
-    """What `outputs` depend on, as far as it is not at hand; operands first."""
-    seen: set[Node] = set()
-    todo = list(outputs)
-    while todo:
-        x = todo.pop()
-        if x not in seen:
-            seen.add(x)
-            if x not in stop:
-                todo.extend(x.args)
-    return sorted(seen, key=lambda x: x.id)
-
-
-def rows_under(roots: Iterable[Node], stored: dict[Node, int]) -> tuple[list[Node], list[Node]]:
-    """The rows that `roots` are made of, operands first, as far as they are not stored; and their uniform operands."""
-    seen: set[Node] = set()
-    todo = list(roots)
-    while todo:
-        x = todo.pop()
-        if x not in seen:
-            seen.add(x)
-            if x.row and x not in stored:
-                todo.extend(x.args)
-    nodes = sorted(seen, key=lambda x: x.id)
-    return [x for x in nodes if x.row], [x for x in nodes if not x.row]
-
-
-def extreme(b: Lines, op: str, x: str, y: str, kind: str) -> str:
-    """The larger or smaller; NaN where either is."""
-    if kind == BOOL:
-        return b.op("or" if op == "max" else "and", x, y, base="i1")
-    if kind == INT:
-        return b.select(b.compare("sgt" if op == "max" else "slt", x, y, "i64"), x, y, "i64")
-    larger = b.select(b.compare("ugt" if op == "max" else "ult", x, y), x, y)
-    return b.select(b.compare("uno", y, y), y, larger)
-
-
-def element(b: Lines, x: Node, args: list[str], emit: Emitter) -> str:
-    """The code of one operation."""
-    op, kind = x.op, x.args[0].kind if x.args else x.kind
-    base = BASE[kind]
-    if op == "const":
-        return b.const(x.value, BASE[x.kind])
-    if op in ("add", "sub", "mul"):
-        return b.op(("f" if kind == FLOAT else "") + op, *args, base=base)
-    if op == "div":
-        return b.op("fdiv" if kind == FLOAT else "sdiv", *args, base=base)
-    if op in ("and", "or", "xor"):
-        return b.op(op, *args, base=base)
-    if op == "not":
-        return b.op("xor", args[0], b.const(-1 if kind == INT else True, base), base=base)
-    if op == "neg":
-        return b.op("fneg", *args) if kind == FLOAT else b.op("sub", b.const(0, "i64"), args[0], base="i64")
-    if op in _FLOAT_COMPARE:
-        return b.compare((_FLOAT_COMPARE if kind == FLOAT else _INT_COMPARE)[op], *args, base=base)
-    if op == "select":
-        return b.select(*args, base=BASE[x.kind])
-    if op in ("max", "min"):
-        return extreme(b, op, *args, kind)
-    if op == "is_finite":
-        return b.compare("olt", b.intrinsic("fabs", args[0]), b.const(float("inf")))
-    if op == "abs":
-        if kind == INT:
-            negative = b.op("sub", b.const(0, "i64"), args[0], base="i64")
-            return b.select(b.compare("slt", args[0], b.const(0, "i64"), "i64"), negative, args[0], "i64")
-        return b.intrinsic("fabs", *args)
-    if op in ("sqrt", "floor", "ceil"):
-        return b.intrinsic(op, *args)
-    if op == "rsqrt":
-        return b.op("fdiv", b.const(1.0), b.intrinsic("sqrt", *args))
-    if op == "sign":
-        down = b.select(b.compare("olt", args[0], b.const(0.0)), b.const(-1.0), args[0])
-        return b.select(b.compare("ogt", args[0], b.const(0.0)), b.const(1.0), down)
-    if op == "convert":
-        return _convert(b, args[0], kind, x.kind)
-    if op == "rem" and kind == INT:
-        return b.op("srem", *args, base="i64")
-    return _function(b, "fmod" if op == "rem" else op, args)
-
-
-def _convert(b: Lines, x: str, start: str, end: str) -> str:
-    if end == BOOL:
-        return b.compare("une" if start == FLOAT else "ne", x, b.const(0, BASE[start]), BASE[start])
-    how = {(BOOL, FLOAT): "uitofp", (INT, FLOAT): "sitofp", (FLOAT, INT): "fptosi", (BOOL, INT): "zext"}[start, end]
-    return b.cast(how, x, BASE[start], BASE[end])
-
-
-def _function(b: Lines, op: str, args: list[str]) -> str:
-    if b.width > 1 and op in _VECTOR:
-        return b.call(f"jm_{op}", *args)
-    if op == "logistic":
-        e = b.call("exp", b.op("fneg", args[0]))
-        return b.op("fdiv", b.const(1.0), b.op("fadd", e, b.const(1.0)))
-    if b.width == 1:
-        return b.call(op, *args)
-    result = "poison"  # no vector of it: one element after another
-    for i in range(b.width):
-        each = [b.let(f"extractelement {b.type()} {a}, i64 {i}") for a in args]
-        one = b.let(f"call double @{op}({', '.join(f'double {x}' for x in each)})")
-        result = b.let(f"insertelement {b.type()} {result}, double {one}, i64 {i}")
-    return result
-

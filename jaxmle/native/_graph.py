@@ -6,25 +6,13 @@ a sum that depends on the data alone is computed once for each data set. So a li
 in n a step, whoever wrote it, and what can be hoisted is.
 """
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-FLOAT, INT, BOOL = "fib"
-"Kinds: float64, int64, bool."
-
-COMMUTATIVE = {"add", "mul", "and", "or", "xor", "eq", "ne", "max", "min"}
-COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge", "is_finite"}
-SUMS = {"rsum", "rmax", "rmin", "rand", "ror"}
-"Reductions over the rows."
-ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow"}
-"Operations whose result carries a rounding error of its own size, so that it may be summed apart from its neighbor."
-DEAR = {
-    "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "sin", "cos", "tan", "atan2",
-    "erf", "erfc", "exp2", "cbrt", "rem",
-}  # fmt: skip
-"Operations that cost more than reading their result from memory."
+from jaxmle.native._nodes import BOOL, COMMUTATIVE, COMPARISONS, FLOAT, INT, ROUNDED, SUMS, Node, reachable
 
 _NUMPY: dict[str, Any] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "neg": np.negative,
@@ -34,32 +22,6 @@ _NUMPY: dict[str, Any] = {
     "is_finite": np.isfinite, "rsqrt": lambda x: 1 / np.sqrt(x), "logistic": lambda x: 1 / (1 + np.exp(-x)),
     "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "not": np.invert,
 }  # fmt: skip
-
-
-class Node:
-    """One expression; compared by identity.
-
-    Attributes:
-        op, args, attr: the operation, its operands and what else it needs.
-        kind: FLOAT, INT or BOOL.
-        row: whether it differs between rows.
-        known: whether it depends on the data set alone, not on the state.
-        id: in order of creation, after its operands.
-    """
-
-    __slots__ = ("args", "attr", "id", "kind", "known", "op", "row")
-
-    def __init__(self, op: str, args: tuple["Node", ...], attr: Any, kind: str, row: bool, known: bool, id: int) -> None:
-        self.op, self.args, self.attr, self.kind = op, args, attr, kind
-        self.row, self.known, self.id = row, known, id
-
-    @property
-    def value(self) -> Any:
-        """Of a constant."""
-        return self.attr
-
-    def is_(self, number: float) -> bool:
-        return self.op == "const" and self.kind != BOOL and self.attr == number
 
 
 class Graph:
@@ -79,7 +41,9 @@ class Graph:
 
     def const(self, value: Any, kind: str | None = None) -> Node:
         if kind is None:
-            kind = BOOL if isinstance(value, (bool, np.bool_)) else INT if isinstance(value, (int, np.integer)) else FLOAT
+            kind = (
+                BOOL if isinstance(value, (bool, np.bool_)) else INT if isinstance(value, (int, np.integer)) else FLOAT
+            )
         value = {FLOAT: float, INT: int, BOOL: bool}[kind](value)
         key = (np.float64(value).tobytes(),) if kind == FLOAT else value  # -0.0 is not 0.0
         found = self.nodes.get(("const", kind, key))
@@ -97,7 +61,7 @@ class Graph:
             return simple
         if op in COMMUTATIVE and args[0].id > args[1].id:
             args = args[1], args[0]
-        kind = BOOL if op in COMPARISONS else attr if op == "convert" else args[-1].kind
+        kind: Any = BOOL if op in COMPARISONS else attr if op == "convert" else args[-1].kind
         row = op not in SUMS and any(a.row for a in args)
         return self._new(op, args, attr, kind, row, all(a.known for a in args))
 
@@ -133,14 +97,14 @@ class Graph:
             return self.make("sub", a, b.args[0])
         if a.op == "neg":
             return self.make("sub", b, a.args[0])
-        return None
+        return self._shared("add", (a, b))
 
     def _sub(self, a: Node, b: Node) -> Node | None:
         if b.is_(0):
             return a
         if a.is_(0):
             return self.make("neg", b)
-        return self.make("add", a, b.args[0]) if b.op == "neg" else None
+        return self.make("add", a, b.args[0]) if b.op == "neg" else self._shared("sub", (a, b))
 
     def _mul(self, a: Node, b: Node) -> Node | None:
         for x, y in ((a, b), (b, a)):
@@ -152,7 +116,55 @@ class Graph:
                 return self.make("neg", y)
             if y.op == "neg" and x.op != "const":
                 return self.make("neg", self.make("mul", x, y.args[0]))
+        if (a.row or b.row) and a.kind == FLOAT and any(x.row and x.op == "mul" for x in (a, b)):
+            return self._ordered(*self._split(a), *self._split(b))
         return None
+
+    def _split(self, x: Node) -> tuple[list[Node], list[Node], list[Node]]:
+        """A product's factors: uniform ones, known rows, others."""
+        if x.op == "mul" and x.row:
+            halves = [self._split(a) for a in x.args]
+            return tuple(p + q for p, q in zip(*halves, strict=True))  # pyright: ignore[reportReturnType]
+        return ([], [], [x]) if x.row and not x.known else ([], [x], []) if x.row else ([x], [], [])
+
+    def _ordered(self, *parts: list[Node]) -> Node:
+        """Products of like factors are like nodes: first those that depend on the state, then known rows, then the rest."""
+        uniform, known, moving = (parts[i] + parts[i + 3] if len(parts) > 3 else parts[i] for i in range(3))
+        factors = [*sorted(moving, key=_age), *sorted(known, key=_age)]
+        row = functools.reduce(lambda x, y: self._raw("mul", x, y), factors)
+        if not uniform:
+            return row
+        return self._raw("mul", functools.reduce(lambda x, y: self.make("mul", x, y), sorted(uniform, key=_age)), row)
+
+    def _raw(self, op: str, *args: Node) -> Node:
+        """A node without further simplification."""
+        args = tuple(sorted(args, key=_age))
+        return self._new(op, args, None, args[0].kind, any(a.row for a in args), all(a.known for a in args))
+
+    def _shared(self, op: str, args: tuple[Node, Node], *before: Node) -> Node | None:
+        """op(a f, b f) as op(a, b) f, for known rows f: of a tangent's direction only one multiplication is left."""
+        splits = [self._split(x.args[0] if x.op == "neg" else x) for x in args]
+        zeros = [x.is_(0) for x in args]
+        if all(x.known for x in (*args, *before)) or any(x.kind != FLOAT for x in args):
+            return None
+        known = [s[1] for s, zero in zip(splits, zeros, strict=True) if not zero]
+        both = [f for f in dict.fromkeys(known[0] if known else ()) if all(f in k for k in known)]
+        if not both:
+            return None
+        rests = []
+        for x, (uniform, rows, moving), zero in zip(args, splits, zeros, strict=True):
+            if zero:
+                rests.append(x)
+                continue
+            left = list(rows)
+            for f in both:
+                left.remove(f)
+            rest = self._ordered(uniform, left, moving) if left or moving else functools.reduce(
+                lambda p, q: self.make("mul", p, q), uniform, self.const(1.0)
+            )  # fmt: skip
+            rests.append(self.make("neg", rest) if x.op == "neg" else rest)
+        out = self.make(op, *before, *rests)
+        return functools.reduce(lambda x, y: self.make("mul", x, y), both, out)
 
     def _div(self, a: Node, b: Node) -> Node | None:
         if b.is_(1) or (a.is_(0) and a.kind == FLOAT):
@@ -163,6 +175,9 @@ class Graph:
             return self.make("neg", self.make("div", a.args[0], b))
         if a.row and not b.row and b.kind == FLOAT:
             return self.make("mul", a, self.make("div", self.const(1.0), b))
+        if b.op == "select" and all(x.is_(1) or x.is_(2) for x in b.args[1:]):
+            half = [self.const(1 / x.value) for x in b.args[1:]]
+            return self.make("mul", a, self.make("select", b.args[0], *half))
         return None
 
     def _neg(self, a: Node) -> Node | None:
@@ -205,6 +220,8 @@ class Graph:
             return self.make("select", p, yes.args[1], no)
         if no.op == "select" and no.args[0] is p:
             return self.make("select", p, yes, no.args[2])
+        if not p.known:
+            return self._shared("select", (yes, no), p)
         return None
 
     def _convert(self, a: Node, kind: str) -> Node | None:
@@ -214,6 +231,12 @@ class Graph:
         return a if a is b else None
 
     _min = _max
+
+    def _eq(self, a: Node, b: Node) -> Node | None:
+        for x, y in ((a, b), (b, a)):
+            if y.op in ("max", "min") and x in y.args:  # as jax differentiates them
+                return self.make("ge" if y.op == "max" else "le", x, y.args[y.args[0] is x])
+        return None
 
     def power(self, a: Node, n: int) -> Node:
         """a**n by repeated squares."""
@@ -239,22 +262,17 @@ class Graph:
             return self.make("mul", a, self.make("convert", self.leaf("count", None, INT, False, True), attr=a.kind))
         if a.kind != FLOAT:
             return None
-        terms = [(c, r) for c, r in self._terms(self.const(1.0), a)]
-        if len(terms) == 1 and terms[0][1] is a:
-            return None
-        rest: Node | None = None
+        terms = list(self._terms(self.const(1.0), a))
         total = self.const(0.0)
         for factor, row in terms:
             if row is None or row.known:
-                part = self._sum_of(row)
-                total = self.make("add", total, self.make("mul", factor, part))
-            else:
-                term = self.make("mul", factor, row)
-                rest = term if rest is None else self.make("add", rest, term)
-        if rest is not None:
-            if len([1 for _, r in terms if r is not None and not r.known]) == 1:
-                factor, row = next((c, r) for c, r in terms if r is not None and not r.known)
-                return self.make("add", total, self.make("mul", factor, self._sum_of(row)))
+                total = self.make("add", total, self.make("mul", factor, self._sum_of(row)))
+        moving = [(c, r) for c, r in terms if r is not None and not r.known]
+        if len(moving) == 1:
+            factor, row = moving[0]
+            return self.make("add", total, self.make("mul", factor, self._sum_of(row)))
+        if moving:
+            rest = functools.reduce(lambda x, y: self.make("add", x, y), (self.make("mul", *t) for t in moving))
             total = self.make("add", total, self._sum_of(rest))
         return total
 
@@ -274,8 +292,35 @@ class Graph:
             yield from self._terms(factor if e.op == "add" else self.make("neg", factor), e.args[1])
         elif e.op == "mul":
             yield from self._product(factor, e)
+        elif e.op == "select" and e.args[0].row and e.args[0].known and not e.known:
+            yield from self._either(factor, e)
         else:
             yield factor, e
+
+    def _either(self, factor: Node, e: Node) -> Iterable[tuple[Node, Node | None]]:
+        """A choice that is known: what both ways share is unconditional, and known terms become sums of their own."""
+        which, one, zero = e.args[0], self.const(1.0), self.const(0.0)
+        ways = [list(self._terms(one, x)) for x in e.args[1:]]
+        both = [t for t in ways[0] if t in ways[1]]
+        apart = [[t for t in way if t not in both] for way in ways]
+        if not both and all(r is not None and not r.known for way in apart for _, r in way):
+            yield factor, e
+            return
+        for c, r in both:
+            yield self.make("mul", factor, c), r
+        left = [zero, zero]
+        for i, way in enumerate(apart):
+            for c, r in way:
+                if r is None or r.known:
+                    row = one if r is None else r
+                    row = self.make("select", which, row, zero) if i == 0 else self.make("select", which, zero, row)
+                    # Where no row goes this way an infinite factor means nothing.
+                    none = self.make("eq", self._sum_of(row), zero)
+                    yield self.make("select", none, zero, self.make("mul", factor, c)), row
+                else:
+                    left[i] = self.make("add", left[i], self.make("mul", c, r))
+        if left != [zero, zero]:
+            yield factor, self.make("select", which, *left)
 
     def _product(self, factor: Node, e: Node) -> Iterable[tuple[Node, Node | None]]:
         for x, y in (e.args, e.args[::-1]):
@@ -285,12 +330,9 @@ class Graph:
         for x, y in (e.args, e.args[::-1]):
             # A known row times a sum: each term may become known, as weights times contributions do.
             if x.known and not y.known:
-                terms = list(self._terms(self.const(1.0), y))
-                if len(terms) > 1 or terms[0][1] is not y:
-                    for c, r in terms:
-                        row = x if r is None else self.make("mul", x, r)
-                        yield self.make("mul", factor, c), row
-                    return
+                for c, r in self._terms(self.const(1.0), y):
+                    yield self.make("mul", factor, c), x if r is None else self.make("mul", x, r)
+                return
         yield factor, e
 
     # --- the whole ---------------------------------------------------------------------------------------
@@ -308,18 +350,10 @@ class Graph:
         return [made[x] for x in outputs]
 
 
+def _age(x: Node) -> int:
+    return x.id
+
+
 def _apart(x: Node) -> bool:
     """Whether x may be summed apart from its neighbor: raw data must not, as their differences are exact."""
     return not x.row or x.op in ROUNDED or (x.op in ("neg", "add", "sub") and all(_apart(a) for a in x.args))
-
-
-def reachable(outputs: Iterable[Node]) -> list[Node]:
-    """What `outputs` depend on, operands first."""
-    seen: set[Node] = set()
-    todo = list(outputs)
-    while todo:
-        node = todo.pop()
-        if node not in seen:
-            seen.add(node)
-            todo.extend(node.args)
-    return sorted(seen, key=lambda node: node.id)

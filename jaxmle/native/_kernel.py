@@ -9,8 +9,10 @@ import jax
 import numpy as np
 
 from jaxmle._optional import optional
+from jaxmle.native import _products, _shapes
 from jaxmle.native._emit import Emitter, Parts
-from jaxmle.native._graph import FLOAT, Graph, Node, reachable
+from jaxmle.native._graph import Graph
+from jaxmle.native._nodes import FLOAT, Node, reachable
 from jaxmle.native._trace import ROWS, Array, NotUnderstood, Tracer, axis_of, kind_of, objects, squeezed
 
 _CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 7, ctypes.c_int64)
@@ -23,12 +25,14 @@ class Leaf(NamedTuple):
         shape: without a data-set axis, its rows counted as `ROWS`.
         dtype: of its numbers.
         own: whether it has a data-set axis.
-        ones: whether it is known to be 1 everywhere, such as weights that are not there.
+        weights: whether it holds the weights of the rows.
+        ones: whether they are all 1.
     """
 
     shape: tuple[int, ...]
     dtype: Any
     own: bool
+    weights: bool = False
     ones: bool = False
 
     @property
@@ -76,7 +80,7 @@ def trace(leaves: Sequence[Leaf], tree: Any, fit: Fit) -> tuple[Parts, list[bool
     """
     begin, done, step, end = fit
     graph = Graph()
-    tracer = Tracer(graph)
+    tracer = Tracer(graph, {**_shapes.RULES, **_products.RULES})
     rows: list[bool] = []
     numbers: list[bool] = []
     item = [_input(graph, leaf, rows, numbers) for leaf in leaves]
@@ -97,14 +101,16 @@ def trace(leaves: Sequence[Leaf], tree: Any, fit: Fit) -> tuple[Parts, list[bool
         if axis_of(x.shape) is not None:
             raise NotUnderstood("a state with rows")
         count = int(np.prod(x.shape))
-        old.append(Array(objects((graph.leaf("state", place + i, kind, False, False) for i in range(count)), x.shape), None))
+        old.append(
+            Array(objects((graph.leaf("state", place + i, kind, False, False) for i in range(count)), x.shape), None)
+        )
         place += count
     (finished,), _ = run(done, (state,), first)
     (running,), _ = run(done, (state,), old)
     new, _ = run(step, (state, shapes), old + item)
     results, out = run(end, (state, shapes), old + item)
-    assumed = {running.nodes[()]: False}
-    nodes = [finished.nodes[()], *_flat(first), *_flat(new), *_flat(results)]
+    assumed = {running.only: False}
+    nodes = [finished.only, *_flat(first), *_flat(new), *_flat(results)]
     guards = _guards(nodes)
     valid = [graph.make("rand", x if holds else graph.make("not", x)) for x, holds in guards.items()]
     for x, holds in guards.items():
@@ -112,7 +118,9 @@ def trace(leaves: Sequence[Leaf], tree: Any, fit: Fit) -> tuple[Parts, list[bool
     nodes = graph.again(nodes, assumed)
     new = [Array(objects(part, x.shape), None) for part, x in zip(_parts(nodes[1 + place :], old), old, strict=True)]
     (again,), _ = run(done, (state,), new)
-    parts = Parts(valid, nodes[1 : 1 + place], nodes[0], nodes[1 + place : 1 + 2 * place], again.nodes[()], nodes[1 + 2 * place :])
+    parts = Parts(
+        valid, nodes[1 : 1 + place], nodes[0], nodes[1 + place : 1 + 2 * place], again.only, nodes[1 + 2 * place :]
+    )
     return parts, rows, numbers, out, tracer.partial
 
 

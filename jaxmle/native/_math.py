@@ -93,7 +93,9 @@ def functions(width: int) -> str:
         lines = Lines(width)
         t, result = lines.type(), body(lines, "%x")
         made.append(
-            f"define internal {t} @jm_{name}({t} %x) alwaysinline {{\n" + "\n".join(lines.text) + f"\n  ret {t} {result}\n}}\n"
+            f"define internal {t} @jm_{name}({t} %x) alwaysinline {{\n"
+            + "\n".join(lines.text)
+            + f"\n  ret {t} {result}\n}}\n"
         )
     return "\n".join(made)
 
@@ -113,7 +115,9 @@ def _reduced(b: Lines, x: str) -> tuple[str, str, str]:
     square = b.op("fmul", r, r)
     power = r
     while len(terms) > 1:
-        terms = [b.fma(terms[i + 1], power, terms[i]) if i + 1 < len(terms) else terms[i] for i in range(0, len(terms), 2)]
+        terms = [
+            b.fma(terms[i + 1], power, terms[i]) if i + 1 < len(terms) else terms[i] for i in range(0, len(terms), 2)
+        ]
         power = b.op("fmul", power, power) if len(terms) > 1 else power
     return bits, b.fma(square, terms[0], r), safe
 
