@@ -110,13 +110,13 @@ def _compiled(drawn: Task, f: Callable[..., Any]) -> Callable[[], Any]:
 
 def _by_hand(drawn: Task) -> Callable[[], Any] | None:
     try:
-        from benchmarks import kernels
+        from benchmarks import solver
     except ImportError:
         return None
     model = drawn.workload.by_hand
     first, second = model.pair(drawn.data)
-    everywhere = kernels.everywhere(model)
-    width, (b, p) = kernels.width(model, first), drawn.theta.shape
+    everywhere = solver.everywhere(model)
+    width, (b, p) = solver.width(model, first), drawn.theta.shape
 
     def run() -> Any:
         g, h = np.empty((b, p)), np.empty((b, p, p))

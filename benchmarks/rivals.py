@@ -277,16 +277,16 @@ def _scipy(task: Task) -> Callable[[], Answer]:
 
 
 def _numba(task: Task) -> Callable[[], Answer]:
-    from benchmarks import kernels
+    from benchmarks import solver
 
     by_hand = task.workload.by_hand
-    kernel = kernels.solver(by_hand, task.datasets > 1)
+    kernel = solver.solver(by_hand, task.datasets > 1)
 
     def run() -> Answer:
         for _ in range(task.calls):
             first, second = by_hand.pair(task.data)
             points, converged = np.empty(task.theta.shape), np.zeros(task.datasets, bool)
-            steps, width = np.zeros(task.datasets, np.int64), kernels.width(by_hand, first)
+            steps, width = np.zeros(task.datasets, np.int64), solver.width(by_hand, first)
             kernel(task.theta, first, second, task.tolerance, width, points, converged, steps)
         return Answer(task.natural(points), converged, steps)
 

@@ -78,12 +78,11 @@ def _rival(entry: dict[str, Any], width: int, fresh: bool) -> list[str]:
     if "skipped" in entry or "failed" in entry:
         reason = entry.get("skipped") or "failed: " + entry["failed"].strip().splitlines()[-1][:120]
         return [entry["title"], reason.replace("|", "/"), *[""] * (width - 2)]
-    lanes = f" ({entry['lanes']} lanes" + (
-        f", {100 * entry['utilization']:.0f} % busy)" if "utilization" in entry else ")"
-    )
+    lanes = f", {entry['lanes']} lanes" if entry.get("lanes") else ""
+    lanes += f" {100 * entry['utilization']:.0f} % busy" if "utilization" in entry else ""
     counted = entry["most_steps"] > 0
     cells = [
-        entry["title"] + (lanes if entry.get("lanes") else ""),
+        entry["title"] + lanes,
         integer(entry["fits_per_call"]),
         spread_text(entry["fits_per_second"], "{:,.0f}").replace(",", " "),
         spread_text(entry["ratio"], "{:.2g}") if entry["ratio_of"] != entry["rival"] else "",

@@ -309,7 +309,7 @@ WORKLOADS = (
         3, 500, 1000, (1_000, 1000), least=_least(each={"log": 1, "flop": 60}),
     ),
     Workload(
-        "spot", "Gaussian spot on 5 x 5 pixels", _given(models.SPOT), spot, by_hand.SPOT,
+        "spot", "Gaussian spot on 5 × 5 pixels", _given(models.SPOT), spot, by_hand.SPOT,
         5, 10_000, 25, (100_000, 25), shared=("row", "column"), least=_least(each={"exp": 1, "flop": 90}),
     ),
     Workload(
