@@ -41,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             record = _run(options, old)
         _say("")
     print(markdown(record))
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
+    _keep(record, options.json)
     if old is None:
         return 0
     lines, slower = compare(old, record)
@@ -58,10 +57,7 @@ def _run(options: argparse.Namespace, old: dict[str, Any] | None) -> dict[str, A
         if workload.name in names:
             drawn = task(workload, *sizes(workload), dtype=options.dtype)
             record["workloads"].append(measure.race(drawn, rivals, options.repeats, _say))
-    if "cold" in names:
-        fresh.cold(record["workloads"], _say)
-    if "scaling" in names:
-        record["scaling"] = scaling(rivals, options.full, options.repeats, options.dtype, _say)
+            _keep(record, options.json)
     if "ceilings" in names:
         record["ceilings"] = roofline.ceilings(options.dtype, 0.1, options.repeats, _say)
         record["fractions"] = roofline.fractions(record)
@@ -70,7 +66,19 @@ def _run(options: argparse.Namespace, old: dict[str, Any] | None) -> dict[str, A
         record["derivatives"] = [derivatives(w, 1000, None, options.repeats, _say) for w in chosen]
     if "once" in names:
         record["once"] = fresh.once(options.repeats, _say)
+    _keep(record, options.json)
+    if "cold" in names:
+        fresh.cold(record["workloads"], _say)
+        _keep(record, options.json)
+    if "scaling" in names:
+        record["scaling"] = scaling(rivals, options.full, options.repeats, options.dtype, _say)
     return record
+
+
+def _keep(record: dict[str, Any], file: Path | None) -> None:
+    """Writes what there is so far: a long run that is cut short loses little."""
+    if file:
+        file.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def _set(options: argparse.Namespace, old: dict[str, Any] | None) -> tuple[list[str], list[str], Any]:

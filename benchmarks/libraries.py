@@ -108,17 +108,15 @@ def _optax(task: Task) -> Callable[[], Answer]:
     return vmapped(task, one)
 
 
+def _library(name: str, title: str, prepare: Any, *needs: str, quick: bool = False) -> Rival:
+    return Rival(name, title, prepare, needs=needs, most=2000, quick=quick)
+
+
 LIBRARIES = (
-    Rival("jaxopt-bfgs", "jaxopt BFGS, vmapped", _jaxopt("BFGS"), needs=("jaxopt",)),
-    Rival("jaxopt-lbfgs", "jaxopt L-BFGS, vmapped", _jaxopt("LBFGS"), needs=("jaxopt",), quick=False),
-    Rival("optimistix-bfgs", "optimistix BFGS, vmapped", _optimistix_bfgs, needs=("optimistix",), quick=False),
-    Rival(
-        "optimistix-newton",
-        "optimistix Newton on the score, vmapped",
-        _optimistix_newton,
-        needs=("optimistix",),
-        quick=False,
-    ),
-    Rival("tfp", "TFP bfgs_minimize, batched", _tfp, needs=("tensorflow_probability",), quick=False),
-    Rival("optax", "optax L-BFGS in a vmapped while_loop", _optax, quick=False),
+    _library("jaxopt-bfgs", "jaxopt BFGS, vmapped", _jaxopt("BFGS"), "jaxopt", quick=True),
+    _library("jaxopt-lbfgs", "jaxopt L-BFGS, vmapped", _jaxopt("LBFGS"), "jaxopt"),
+    _library("optimistix-bfgs", "optimistix BFGS, vmapped", _optimistix_bfgs, "optimistix"),
+    _library("optimistix-newton", "optimistix Newton on the score, vmapped", _optimistix_newton, "optimistix"),
+    _library("tfp", "TFP bfgs_minimize, batched", _tfp, "tensorflow_probability"),
+    _library("optax", "optax L-BFGS in a vmapped while_loop", _optax),
 )

@@ -41,7 +41,7 @@ AXES = (
         lambda n: (max(1_000_000 // n, 1), n, None),
     ),
     Axis(
-        "parameters", "parameters, 200 rows", "logistic", (2, 10), (1, 2, 5, 10, 20),
+        "parameters", "parameters, 200 rows", "logistic", (2, 8), (1, 2, 5, 10, 20),
         lambda p: (2_000, None, p),
     ),
 )  # fmt: skip
