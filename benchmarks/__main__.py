@@ -116,7 +116,7 @@ def _device(name: str | None) -> Any:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     names = [w.name for w in WORKLOADS] + list(PARTS)
-    about = __doc__ + " Parts beside the workloads: " + "; ".join(f"{k}: {v}" for k, v in PARTS.items()) + "."
+    about = (__doc__ or "") + " Parts beside the workloads: " + "; ".join(f"{k}: {v}" for k, v in PARTS.items()) + "."
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=about)
     add = parser.add_argument
     add("--full", action="store_true", help="full sizes, every rival and every part: about an hour on two cores")

@@ -24,14 +24,15 @@ class ByHand:
         judge: (params with leaves f[B, ...], data) -> log-likelihood f[B], NumPy, every constant kept.
         reduce: data -> arrays [B, ...]: what an expert computes once and not at every step.
         log_likelihood: (theta f[p], reduced arrays of one data set) -> f[], JAX.
-        minimand: the same -> (f[], f[p]), negative log-likelihood and gradient, NumPy.
+        minimand: the same -> (f[], f[p]), negative log-likelihood and gradient, NumPy. These three are None where there
+            is nothing to gain by hand.
         pair: data -> the two arrays f[B, n], f[B, n, q] that a kernel reads.
     """
 
     judge: Callable[..., Any]
-    reduce: Callable[..., Any] | None = None
-    log_likelihood: Callable[..., Any] | None = None
-    minimand: Callable[..., Any] | None = None
+    reduce: Any = None
+    log_likelihood: Any = None
+    minimand: Any = None
     pair: Callable[..., Any] = lambda x: (x, np.empty((len(x), 1, 1)))
 
 

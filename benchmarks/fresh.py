@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import default_device
 from benchmarks.measure import spread
 
 _IMPORT = """
@@ -77,38 +78,50 @@ def once(repeats: int, say: Callable[[str], None]) -> dict[str, Any]:
 
 def cold(races: list[dict[str, Any]], say: Callable[[str], None]) -> None:
     """Adds to each rival of each race: seconds from an empty process to its first result, and its peak memory."""
+    platform = default_device().platform
     for race in races:
         for entry in race["rivals"]:
             if "seconds" not in entry:
                 continue
             say(f"fresh process: {race['workload']}, {entry['rival']}")
             size = {key: race[key] for key in ("datasets", "rows", "parameters", "dtype")}
-            out = _process(
-                f"from benchmarks.fresh import child\nchild({race['workload']!r}, {entry['rival']!r}, {size!r})"
-            )
+            call = f"child({race['workload']!r}, {entry['rival']!r}, {size!r}, {platform!r})"
+            out = _process(f"from benchmarks.fresh import child\n{call}")
             if out.returncode:
                 entry["cold"] = {"failed": _last_line(out.stderr)}
             else:
                 entry["cold"] = json.loads(out.stdout.splitlines()[-1])
 
 
-def child(workload: str, rival: str, size: dict[str, Any]) -> None:
+def child(workload: str, rival: str, size: dict[str, Any], platform: str) -> None:
     """Runs inside the fresh process: one rival's first result on one task; prints a line of JSON.
 
-    Drawing the data is not counted, but importing JAX and NumPy is; memory is that beyond the data and those imports.
+    Drawing the data and JAX's start of the device are not counted, imports are; memory is the peak beyond what the
+    process held with data and imports, and on a device that keeps count, the device's peak beyond the same.
     """
     begin = _birth()
+    import jax
+
     from benchmarks.everyone import RIVALS
     from benchmarks.workloads import WORKLOADS, task
 
     imported = time.time()
-    chosen = next(r for r in RIVALS if r.name == rival)
-    drawn = task(next(w for w in WORKLOADS if w.name == workload), **size)
-    mine = drawn if chosen.most is None else drawn.first(chosen.most)
-    before, ready = _peak(), time.time()
-    chosen.prepare(mine)()
-    seconds = (imported - begin) + (time.time() - ready)
-    print(json.dumps({"seconds": seconds, "megabytes": _peak() - before, "data_megabytes": _size(drawn)}))
+    device = jax.devices(platform)[0]
+    with jax.default_device(device):
+        chosen = next(r for r in RIVALS if r.name == rival)
+        drawn = task(next(w for w in WORKLOADS if w.name == workload), **size)
+        mine = drawn if chosen.most is None else drawn.first(chosen.most)
+        held, held_there, ready = _held(), _on_device(device, "bytes_in_use"), time.time()
+        chosen.prepare(mine)()
+    found = {"seconds": (imported - begin) + (time.time() - ready), "megabytes": _peak() - held}
+    if platform != "cpu":
+        found["device_megabytes"] = _on_device(device, "peak_bytes_in_use") - held_there
+    found["data_megabytes"] = sum(x.nbytes for x in jax.tree.leaves(drawn.data)) / 1e6
+    print(json.dumps(found))
+
+
+def _on_device(device: Any, key: str) -> float:
+    return (device.memory_stats() or {}).get(key, 0) / 1e6
 
 
 def _birth() -> float:
@@ -121,16 +134,27 @@ def _birth() -> float:
     return time.time() - up + ticks / os.sysconf("SC_CLK_TCK")
 
 
+def _held() -> float:
+    """Megabytes held now; the peak is counted from here on, where the system can."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        return _status("VmRSS")
+    except (OSError, KeyError):
+        return _peak()
+
+
 def _peak() -> float:
-    """Megabytes at the peak so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    """Megabytes at the peak since `_held`, or since the process began."""
+    try:
+        return _status("VmHWM")
+    except (OSError, KeyError):
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def _size(task: Any) -> float:
-    import jax
-
-    return sum(x.nbytes for x in jax.tree.leaves(task.data)) / 1e6
+def _status(key: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return float(dict(line.split(":", 1) for line in lines)[key].split()[0]) * 1024 / 1e6
 
 
 def _process(code: str) -> subprocess.CompletedProcess[str]:

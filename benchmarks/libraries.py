@@ -32,7 +32,7 @@ def _jaxopt(solver: str) -> Callable[[Task], Callable[[], Answer]]:
     return prepare
 
 
-def _changes(task: Task) -> dict[str, float]:
+def _changes(task: Task) -> dict[str, Any]:
     """optimistix stops when its last step changed coordinates and value by less than this; with superlinear steps what
     is then left to be gained is far less."""
     return {"rtol": 1e-12, "atol": 1e-7} if task.dtype == "float64" else {"rtol": 1e-6, "atol": 1e-3}

@@ -35,7 +35,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def default_device() -> jax.Device:
+def default_device() -> Any:
     """The device that `jax.default_device` names, else JAX's first."""
     chosen: Any = getattr(jax.config, "jax_default_device", None)
     return chosen if isinstance(chosen, jax.Device) else jax.local_devices(backend=chosen)[0]

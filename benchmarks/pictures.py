@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from benchmarks.table import value_at
 
 INK, PALE, OWN = "#222222", "#d8d8d8", "#c8102e"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,

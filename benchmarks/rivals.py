@@ -101,7 +101,7 @@ def jaxmle_with(task: Task, **options: Any) -> Callable[[], Answer]:
 # --- for all that run on JAX --------------------------------------------------------------------------------
 
 
-def objective(task: Task) -> Callable[[Any, Any, Any], Objective]:
+def objective(task: Task) -> Callable[[Any, Any], Objective]:
     """(own data of one set, shared data) -> jaxmle's objective: the same log-density for every rival."""
     model = task.model
 

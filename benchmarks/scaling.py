@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.machine import cores
+import jax
+
+from benchmarks.machine import cores, default_device
 from benchmarks.measure import interleaved, spread
 from benchmarks.rivals import Rival, jaxmle_with
 from benchmarks.workloads import WORKLOADS, Task, task
@@ -47,11 +49,18 @@ AXES = (
 )  # fmt: skip
 
 
-def scaling(rivals: Sequence[Rival], full: bool, repeats: int, dtype: str, say: Callable[[str], None]) -> list[Any]:
+def scaling(
+    rivals: Sequence[Rival],
+    full: bool,
+    repeats: int,
+    dtype: str,
+    say: Callable[[str], None],
+    axes: Sequence[Axis] = AXES,
+) -> list[Any]:
     """One record for each axis: {axis, title, workload, lines: {rival: {value: spread of fits/s}}}."""
     chosen = [r for r in rivals if r.name in ("jaxmle", "numba", "vmap") and not r.missing]
     found = []
-    for axis in AXES:
+    for axis in axes:
         lines: dict[str, dict[int, Any]] = {r.name: {} for r in chosen}
         for value in axis.full if full else axis.values:
             say(f"scaling: {axis.title}, {value}")
@@ -63,14 +72,10 @@ def scaling(rivals: Sequence[Rival], full: bool, repeats: int, dtype: str, say: 
     return [*found, workers(repeats, dtype, say)]
 
 
-def workers(repeats: int, dtype: str, say: Callable[[str], None], most: int | None = None) -> dict[str, Any]:
+def workers(repeats: int, dtype: str, say: Callable[[str], None]) -> dict[str, Any]:
     """jaxmle's workers, 1, 2, 4, ... up to every core or device."""
-    import jax
-
-    from benchmarks.machine import default_device
-
-    device = default_device()
-    most = most or (cores() if device.platform == "cpu" else len(jax.devices(device.platform)))
+    platform = default_device().platform
+    most = cores() if platform == "cpu" else len(jax.devices(platform))
     counts = sorted({*(2**k for k in range(most.bit_length())), most})
     drawn = task(BY_NAME["weibull"], None, None, None, dtype)
     rates = _rates(drawn, [jaxmle_with(drawn, devices=k) for k in counts], repeats, say)

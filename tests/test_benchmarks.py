@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import derivatives, measure, report, rivals, roofline
+from benchmarks import derivatives, fresh, measure, report, rivals, roofline, scaling
 from benchmarks.__main__ import main
 from benchmarks.by_hand import GARCH, STUDENT
 from benchmarks.compare import compare
@@ -195,6 +195,52 @@ def test_ceilings_and_fractions(record):
     assert {entry["workload"] for entry in reached} == {"gamma", "weibull"}
     assert all(0 < entry["fraction"] < 1 and entry["bound"] > 0 for entry in reached)
     assert all(sum(entry["by"].values()) == pytest.approx(1) for entry in reached)
+
+
+def test_page_needs_no_other_file(record, tmp_path):
+    pytest.importorskip("matplotlib")
+    found = json.loads(record.read_text())
+    for entry in found["workloads"][0]["rivals"]:
+        entry["cold"] = {"seconds": 3.0, "megabytes": 100.0}
+    line = {str(k): {"median": 2.0 * k, "least": 1.0 * k, "most": 3.0 * k} for k in (1, 10)}
+    found["scaling"] = [{"axis": "rows", "title": "rows", "workload": "gamma", "lines": {"jaxmle": line}}]
+    report.write(found, tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    assert page.count("<svg") == len(list(tmp_path.glob("*.svg"))) == 4
+    assert "src=" not in page
+    assert report.claim(found) in (tmp_path / "README.md").read_text()
+    assert json.loads((tmp_path / "result.json").read_text()) == found
+
+
+def test_claim_counts_only_who_finds_the_maximum(record):
+    found = json.loads(record.read_text())
+    for race in found["workloads"]:
+        for entry, rate in zip(race["rivals"], (100.0, 10.0), strict=True):
+            entry["fits_per_second"] = {"median": rate, "least": rate, "most": rate}
+        race["rivals"][1]["rival"] = "optax"
+    assert "10 times as fast as the best other JAX optimizer" in report.claim(found)
+    found["workloads"][0]["rivals"][1]["close"] = 0.5
+    found["workloads"][1]["rivals"][1]["close"] = 0.5
+    assert "times as fast" not in report.claim(found)
+
+
+@pytest.mark.slow
+def test_fresh_processes(record):
+    races = json.loads(record.read_text())["workloads"][:1]
+    fresh.cold(races, quiet)
+    for entry in races[0]["rivals"]:
+        assert entry["cold"]["seconds"] > 0.5
+        assert 0 < entry["cold"]["megabytes"] < 2000
+    once = fresh.once(1, quiet)
+    assert all(0 < entry["spread"]["median"] < 60 for entry in once.values())
+
+
+@pytest.mark.slow
+def test_scaling():
+    small = scaling.Axis("datasets", "data sets", "weibull", (2, 4), (), lambda b: (b, 36, None))
+    found = scaling.scaling([BY_NAME["jaxmle"], BY_NAME["vmap"]], False, 1, "float64", quiet, [small])
+    assert [axis["axis"] for axis in found] == ["datasets", "workers"]
+    assert all(at["median"] > 0 for axis in found for line in axis["lines"].values() for at in line.values())
 
 
 # --- what is committed --------------------------------------------------------------------------------------------
