@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace, old: dict[str, Any] | None) -> dict[str, A
         chosen = [w for w in WORKLOADS if not w.calls and (options.full or w.name in ("weibull", "student-t", "garch"))]
         record["derivatives"] = [derivatives(w, 1000, None, options.repeats, _say) for w in chosen]
     if "once" in names:
-        record["once"] = fresh.once(options.repeats, _say)
+        record["once"] = fresh.once(options.repeats if options.full else 1, _say)
     _keep(record, options.json)
     if "cold" in names:
         fresh.cold(record["workloads"], _say)

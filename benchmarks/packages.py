@@ -151,7 +151,7 @@ PACKAGES = (
         "statsmodels",
         most=50,
     ),
-    _rival("scikit-learn", "scikit-learn: newton-cholesky", _logits(_sklearn_logit), "sklearn", most=100),
-    _rival("glum", "glum: IRLS", _logits(_glum_logit), "glum", most=100),
+    _rival("scikit-learn", "scikit-learn: newton-cholesky", {"logistic-big": _sklearn_logit}, "sklearn"),
+    _rival("glum", "glum: IRLS", {"logistic-big": _glum_logit}, "glum"),
     _rival("lifelines", "lifelines: WeibullFitter in a loop", {"weibull": _lifelines_weibull}, "lifelines", most=20),
 )

@@ -232,6 +232,8 @@ def _jax(task: Task) -> Callable[[], Answer]:
 
 
 def _written(task: Task) -> str:
+    if task.theta.shape[1] > 10:
+        return "its unrolled equations are for few parameters"
     return "" if task.workload.by_hand.log_likelihood else "nothing to gain by hand over the model itself"
 
 
