@@ -56,7 +56,7 @@ def ceilings(dtype: str, seconds: float, repeats: int, say: Callable[[str], None
             found[name] = _rate(lambda n, program=program: program(x, n), size * count, crew, dtype, seconds, repeats)
         say("ceiling: bytes")
         long = jnp.ones(((1 << 28 if on_cpu else 1 << 30) // (size * np.dtype(dtype).itemsize), size), dtype)
-        readers = [functools.partial(compiled_once(f), long) for f in (_summed, _added)]
+        readers: list[Any] = [functools.partial(compiled_once(f), long) for f in (_summed, _added)]
         if on_cpu:
             host = np.asarray(long)
             readers.append(lambda n: [host.sum() for _ in range(int(n))])
