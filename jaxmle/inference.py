@@ -43,27 +43,44 @@ def contributions(objective: Objective, u: Any, unravel: Any) -> Any:
     return objective.weights * objective.contributions(unravel(u))
 
 
-def endpoint(objective: Objective, u: Any, unravel: Any, drop: Any) -> Any:
-    """Where the log-likelihood of a one-parameter model has fallen by `drop` from its limit, f[1].
+def endpoints(objective: Objective, u: Any, unravel: Any, drop: Any) -> Any:
+    """Where the log-likelihood of a one-parameter model has fallen by `drop` from its maximum, f[2]: below and above.
 
-    The likelihood interval of a maximum on the boundary is one-sided: it ends here. Bisection between the limit and
-    a coordinate as far on the other side. Pawitan 2001, *In All Likelihood*, section 2.6.
+    Doubled steps until it has fallen further, then bisection. A maximum at a limit (u infinite) is its own end on that
+    side, so that its likelihood interval is one-sided; an end beyond which the log-likelihood never falls is infinite.
+    Pawitan 2001, *In All Likelihood*, section 2.6.
 
     Args:
-        u: the limit, plus or minus infinity, f[1].
+        u: the maximum, f[1].
         drop: half a chi-square quantile, f[].
     """
     best = objective(unravel(u))
-    away = -jnp.sign(u)
 
-    def halve(_: Any, ends: Any) -> Any:
-        near, far = ends
-        middle = 0.5 * (near + far)
-        inside = objective(unravel(middle)) - best <= drop
-        return jnp.where(inside, middle, near), jnp.where(inside, far, middle)
+    def inside(x: Any) -> Any:
+        return objective(unravel(x)) - best <= drop
 
-    near, far = lax.fori_loop(0, 200, halve, (-700.0 * away, 700.0 * away))
-    return 0.5 * (near + far)
+    def end(side: float) -> Any:
+        limit = jnp.isinf(u)
+        begin, first = jnp.where(limit, -700.0 * side, u), jnp.where(limit, 1.0, 1e-10 * jnp.maximum(jnp.abs(u), 1))
+
+        def going(state: Any) -> Any:
+            step, count = state
+            return (count < 1000) & inside(begin + side * step)
+
+        step, count = lax.while_loop(going, lambda s: (2 * s[0], s[1] + 1), (first, 0))
+
+        def halve(_: Any, ends: Any) -> Any:
+            near, far = ends
+            middle = 0.5 * (near + far)
+            return lax.cond(inside(middle), lambda: (middle, far), lambda: (near, middle))
+
+        near = begin + side * jnp.where(count > 0, 0.5 * step, 0)
+        near, far = lax.fori_loop(0, 80, halve, (near, begin + side * step))
+        falls = (count < 1000) & ~jnp.isnan(objective(unravel(far)))
+        found = jnp.where(falls, 0.5 * (near + far), side * jnp.inf)
+        return jnp.where(limit & (jnp.sign(u) == side), u, found)
+
+    return jnp.concatenate([end(-1.0), end(1.0)])
 
 
 @compiled_with(static_argnums=(0, 1, 2, 3))

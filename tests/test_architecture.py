@@ -15,12 +15,12 @@ ROOT = Path(jaxmle.__file__).parent
 
 # From the bottom up; a module may import what is below it, or a neighbour on its own line.
 LAYERS = [
-    {"_types", "_compile", "_optional", "_linalg", "_status", "_version", "_progress"},
+    {"_types", "_compile", "_optional", "_linalg", "_status", "_version", "_progress", "_frame"},
     {"spaces", "special"},
     {"model", "objective", "_data"},
     {"distributions", "models", "optimizers"},
     {"_step", "_limits", "lanes", "_solve", "_batch", "_run"},
-    {"inference", "intervals", "_summary", "result"},
+    {"inference", "intervals", "predict", "draws", "_summary", "result"},
     {"fit", "maximize"},
     {"compare", "profile", "resample", "diagnose", "check", "sharding"},
     {"io", "plot", "explore", "cluster"},
