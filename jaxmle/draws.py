@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmle import inference
 from jaxmle._compile import compiled, compiled_with, in_float64
 from jaxmle._data import bare, is_constant
 from jaxmle.models._censored import Censored
@@ -39,7 +40,7 @@ def residuals(fit: Any, key: Any = None) -> np.ndarray:
     """
     distribution_of(fit)
     parts = []
-    for bucket, logs in fit._parts(_surroundings, fit._outcome.u):
+    for bucket, logs in inference.parts(fit.model, fit._batch, _surroundings, fit._outcome.u):
         v = np.asarray(_uniform(_key(key), fit._batch.position[bucket.index], logs.shape[1]))
         used = (bucket.weights > 0) & usable(fit)[bucket.index, None]
         parts.append((bucket, np.where(used, np.asarray(_normal_score(logs, v)), np.nan)))

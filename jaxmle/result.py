@@ -1,7 +1,6 @@
 """`Fit`: what a fit says, the same calls for one data set and for a million. Holds NumPy arrays only."""
 
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -11,9 +10,9 @@ from jaxmle import draws, inference, intervals, predict
 from jaxmle._batch import Batch
 from jaxmle._compile import in_float64
 from jaxmle._optional import optional
-from jaxmle._solve import Problem, numbers_of
+from jaxmle._solve import numbers_of
 from jaxmle._status import Status
-from jaxmle._step import RUNNING, Outcome
+from jaxmle._step import Outcome
 from jaxmle._summary import columns, message, table_many, table_one
 from jaxmle._types import join, split
 from jaxmle.model import Model
@@ -109,39 +108,8 @@ class Fit:
 
     # --- computing at the estimate -----------------------------------------------------------------------
 
-    def _parts(self, function: Any, u: np.ndarray, *more: Any, at: Any = None) -> Iterator[tuple[Any, np.ndarray]]:
-        """(bucket, `function(objective, u, unravel, *more)` f[b, ...]) of every bucket; `at` as in `_evaluate`."""
-        if at is None:
-            self._batch.check_unchanged()
-        numbers, each = numbers_of(self.model, self._batch.size, u.dtype)
-        skeleton = split(self.model)[0]
-        for b in self._batch.buckets:
-            data, weights, own_data = b.data, b.weights, list(self._batch.own)
-            if at is not None:  # no data, no copy, one program whatever the length
-                data = jax.tree.map(lambda x, b=b: x[b.index], at)
-                leaves = jax.tree.leaves(data)
-                weights = np.ones(leaves[0].shape if leaves else (len(b.index), 1), u.dtype)
-                own_data = [True] * len(leaves)
-            own_numbers = [x[b.index] if own else x for x, own in zip(numbers, each, strict=True)]
-            problem = Problem(own_numbers, data, weights, None, np.int32(RUNNING), u.dtype.type(1), np.int32(1))
-            own = Problem(each, own_data, True, [], False, False, False)
-            axes = tuple(jax.tree.leaves(own))
-            leaves, tree = jax.tree.flatten(problem)
-            mine = [x for x, has in zip(leaves, axes, strict=True) if has]
-            common = [x for x, has in zip(leaves, axes, strict=True) if not has]
-            yield b, np.asarray(inference.evaluate(function, skeleton, tree, axes, mine, common, u[b.index], *more))
-
     def _evaluate(self, function: Any, u: np.ndarray, *more: Any, at: Any = None) -> np.ndarray:
-        """`function(objective, u, unravel, *more)` for every data set, f[B, ...], in the original order.
-
-        `at`: points that take the place of the data, leaves f[B, m]; `()` where the parameters alone matter.
-        """
-        out: np.ndarray | None = None
-        for bucket, part in self._parts(function, u, *more, at=at):
-            out = np.empty((self._batch.size, *part.shape[1:]), part.dtype) if out is None else out
-            out[bucket.index] = part
-        assert out is not None
-        return out
+        return inference.everywhere(self.model, self._batch, function, u, *more, at=at)
 
     @functools.cached_property
     def _natural(self) -> np.ndarray:
