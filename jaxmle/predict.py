@@ -54,12 +54,16 @@ class Prediction:
         """One column for each number, one row for each point (and data set)."""
         return self._columns
 
+    @property
+    def reasons(self) -> list[str]:
+        """Sentences about the points that have no interval."""
+        return [IntervalStatus(int(s)).sentence for s in np.unique(self.status) if s != IntervalStatus.WALD]
+
     def __repr__(self) -> str:
-        reasons = {IntervalStatus(int(s)).sentence for s in np.unique(self.status) if s != IntervalStatus.WALD}
         shown = {name: x for name, x in self.columns().items() if name != "status"}
         points = list(self.at) if isinstance(self.at, dict) else ["at"]
         return table(
-            f"{self.what} of the fitted distribution, {100 * self.level:g} % intervals", shown, sorted(reasons), points
+            f"{self.what} of the fitted distribution, {100 * self.level:g} % intervals", shown, self.reasons, points
         )
 
     to_pandas, to_polars = to_pandas, to_polars
