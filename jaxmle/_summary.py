@@ -103,8 +103,7 @@ def _small(fit: Any) -> str:
     few = fit._ok & (n < _ENOUGH * k)
     if not few.any():
         return ""
-    profile = "interval(method='profile') does not rest on it, " if k == 1 else ""
-    advice = f"{profile}likelihood_ratio rests on it less, refitting simulate(key) not at all"
+    advice = "interval(method='profile') and likelihood_ratio rest on it less, refitting simulate(key) not at all"
     who = (
         f"{few.sum():,} of {len(n):,} fits have"
         if len(n) > 1

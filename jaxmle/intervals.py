@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from jaxmle import inference
+from jaxmle import inference, profile
 from jaxmle._compile import compiled_once, in_float64
 from jaxmle._status import Status
 from jaxmle.spaces import Space
@@ -26,6 +26,8 @@ class IntervalStatus(enum.IntEnum):
     LIKELIHOOD = 4
     STEPS = 5
     UNDEFINED = 6
+    VECTOR = 7
+    NOT_FOUND = 8
 
     @property
     def sentence(self) -> str:
@@ -38,6 +40,8 @@ class IntervalStatus(enum.IntEnum):
             4: "likelihood interval: where the log-likelihood has fallen by half a chi-square quantile",
             5: "no interval: the quantile of counts is a whole number and moves in steps",
             6: "not defined: a mean that does not exist, or a point that is no number",
+            7: "no interval: profiles are there for scalar parameters; use method='wald'",
+            8: "no interval: some point of the profile could not be fitted",
         }[int(self)]
 
 
@@ -139,7 +143,7 @@ def interval(
     Args:
         level: of confidence.
         method: `"wald"`; or `"profile"`, the values that a likelihood-ratio test does not reject, better for small
-            samples and the same on every scale (models with one free parameter).
+            samples and the same on every scale. The other parameters are fitted anew at every point; scalars only.
         kind: of covariance, for Wald intervals.
         scale: `"natural"` for estimate plus or minus z standard errors.
 
@@ -148,7 +152,6 @@ def interval(
 
     Raises:
         ValueError: for a method, scale or level that is none.
-        NotImplementedError: for the profile of several parameters.
 
     Example:
         >>> import jaxmle as jm
@@ -157,7 +160,7 @@ def interval(
         >>> round(float(ends.lower["mean"]), 4), round(float(ends.upper["mean"]), 4)
         (0.1865, 1.9448)
 
-    Reference: Pawitan 2001, *In All Likelihood*, section 2.6 (likelihood) and 2.7 (Wald).
+    Reference: Pawitan 2001, *In All Likelihood*, sections 2.6 (likelihood), 2.7 (Wald) and 3.4 (profile).
     """
     z = normal_quantile(level)
     if method == "profile":
@@ -234,28 +237,32 @@ def _one_sided(fit: Any, z: float) -> tuple[np.ndarray, tuple[np.ndarray, np.nda
 
 
 def _likelihood_interval(fit: Any, z: float) -> Interval:
-    free = fit.model.free
-    if free != 1:
-        raise NotImplementedError(
-            f"method='profile' is there for models with one free parameter; this one has {free}. Hold the others with "
-            "jaxmle.models.pinned, test single values with jaxmle.likelihood_ratio, or use method='wald'"
-        )
     one_sided = _one_sided(fit, z)
     limit = np.zeros(len(fit._ok), bool) if one_sided is None else one_sided[0]
-    low, high = _ends(fit, fit._ok | limit, z)
-    status = np.where(
-        limit, IntervalStatus.ONE_SIDED, np.where(fit._ok, IntervalStatus.LIKELIHOOD, IntervalStatus.NONE)
-    )
-    parts, at = [], 0
-    for s in jax.tree.leaves(fit.model.space):
-        size = int(np.prod(s.value_shape))
-        shape, fixed = (len(low), *s.value_shape), s.kind.name == "pinned"
-        x, here = fit._natural[:, at : at + size], slice(at, at + size)
-        lower, upper = (x, x) if fixed else (low[:, here], high[:, here])
-        code = np.full(len(low), IntervalStatus.FIXED) if fixed else status
-        parts.append((lower.reshape(shape), upper.reshape(shape), code))
-        at += size
-    return _structured(fit, parts)
+    alone = _ends(fit, fit._ok | limit, z) if fit.model.free == 1 else None
+    usual = np.where(fit._ok, IntervalStatus.LIKELIHOOD, IntervalStatus.NONE)
+    done: dict[str, Any] = {}
+    at = 0
+    for name, s in zip(fit.model.names, jax.tree.leaves(fit.model.space), strict=True):
+        here, shape = slice(at, at + int(np.prod(s.value_shape))), (len(fit._ok), *s.value_shape)
+        at, x = here.stop, fit._natural[:, here].reshape(shape)
+        nothing = np.full(shape, np.nan)
+        if s.kind.name == "pinned":
+            done[name] = x, x, np.full(len(x), IntervalStatus.FIXED)
+        elif s.source:
+            done[name] = done.get(s.source, (nothing, nothing, np.full(len(x), IntervalStatus.NONE)))
+        elif alone is not None:
+            done[name] = (
+                *(end[:, here].reshape(shape) for end in alone),
+                np.where(limit, IntervalStatus.ONE_SIDED, usual),
+            )
+        elif s.kind.ends is None or s.value_shape:
+            done[name] = nothing, nothing, np.where(fit._ok, IntervalStatus.VECTOR, IntervalStatus.NONE)
+        else:
+            low, high = profile.profile_ends(fit, name, z)
+            lost = fit._ok & (np.isnan(low) | np.isnan(high))
+            done[name] = low, high, np.where(lost, IntervalStatus.NOT_FOUND, usual)
+    return _structured(fit, [done[name] for name in fit.model.names])
 
 
 @in_float64

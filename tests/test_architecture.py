@@ -20,13 +20,13 @@ LAYERS = [
     {"model", "objective", "_data"},
     {"distributions", "models", "optimizers"},
     {"_step", "_limits", "lanes", "_solve", "_batch", "_run"},
-    {"inference", "intervals", "predict", "draws", "_summary", "result"},
+    {"inference", "profile", "intervals", "predict", "draws", "_summary", "result"},
     {"fit", "maximize"},
-    {"compare", "profile", "resample", "diagnose", "check", "sharding"},
+    {"compare", "resample", "diagnose", "check", "sharding"},
     {"io", "plot", "explore", "cluster"},
     {"cli", "_table", "_demo", "__main__", "__init__"},
 ]
-EDGES = {"io", "plot", "explore", "cluster", "cli", "_table", "_demo", "__main__", "_optional"}
+EDGES = {"io", "plot", "explore", "cluster", "cli", "_cli_compare", "_table", "_demo", "__main__", "_optional"}
 OPTIONAL = {
     "typer", "rich", "polars", "pandas", "matplotlib", "bokeh", "scipy", "numba", "xarray", "statsmodels", "narwhals",
 }  # fmt: skip

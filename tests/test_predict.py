@@ -262,10 +262,46 @@ def test_likelihood_interval_without_an_end_is_infinite():
     assert (float(ends.lower["top"]), ends.status["top"]) == (1.0, IntervalStatus.FIXED)
 
 
-def test_profile_of_several_parameters_says_what_to_do():
-    fit = jm.fit("normal", POSITIVE)
-    with pytest.raises(NotImplementedError, match="one free parameter; this one has 2"):
-        fit.interval(method="profile")
+def squashed_pair(params, data):
+    return squashed({**params, "top": 1.0}, data["x"]) - 0.5 * (data["y"] - params["b"]) ** 2
+
+
+def test_profile_of_several_parameters():
+    """Two parameters that do not touch each other: each profile is that of its own part."""
+    y = np.stack([np.arange(10.0), np.arange(10.0) ** 2])
+    model = jm.Model(squashed_pair, {"a": jm.spaces.real, "b": jm.spaces.real})
+    fits = jm.fit_many(model, {"x": np.full((2, 10), 0.9), "y": y}, start={"a": 5.0, "b": 0.0})
+    ends = fits.interval(method="profile")
+    share = 0.9 - np.sqrt(st.chi2.ppf(0.95, 1) / 20)
+    assert ends.lower["a"] == pytest.approx([share / (1 - share)] * 2, rel=1e-6)
+    assert (ends.upper["a"] == np.inf).all()
+    assert ends.lower["b"] == pytest.approx(y.mean(1) - Z / np.sqrt(10), rel=1e-6)
+    assert ends.upper["b"] == pytest.approx(y.mean(1) + Z / np.sqrt(10), rel=1e-6)
+    assert (ends.status["b"] == IntervalStatus.LIKELIHOOD).all()
+
+
+@pytest.mark.slow
+def test_profile_of_the_normal():
+    x = np.array([0.3, 1.1, -0.4, 2.0, 0.9, 1.4])
+    fit, n = jm.fit("normal", x), len(x)
+    ends = fit.interval(method="profile")
+    half = np.sqrt(x.var() * np.expm1(st.chi2.ppf(0.95, 1) / n))  # n log(1 + (mean - loc)^2 / var) is the quantile
+    assert (float(ends.lower["loc"]), float(ends.upper["loc"])) == pytest.approx(
+        (x.mean() - half, x.mean() + half), rel=1e-7
+    )
+    for scale in (float(ends.lower["scale"]), float(ends.upper["scale"])):
+        log_likelihood = st.norm.logpdf(x, x.mean(), scale).sum()
+        assert 2 * (fit.log_likelihood - log_likelihood) == pytest.approx(st.chi2.ppf(0.95, 1), rel=1e-7)
+
+
+@pytest.mark.slow
+def test_profile_in_a_batch_equals_single():
+    data = np.random.default_rng(0).weibull(1.5, (30, 20))
+    many = jm.fit_many("weibull", data).interval(method="profile")
+    one = jm.fit("weibull", data[7]).interval(method="profile")
+    for name in ("scale", "shape"):
+        assert many.lower[name][7] == pytest.approx(float(one.lower[name]), rel=1e-6)
+        assert many.upper[name][7] == pytest.approx(float(one.upper[name]), rel=1e-6)
 
 
 def test_summary_warns_of_small_samples(exponential, ragged):
