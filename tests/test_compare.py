@@ -81,6 +81,7 @@ def test_batch_equals_single(rate):
     assert jm.wald_test(own, fulls).statistic[1] == pytest.approx(N * np.log(2 * OTHER.mean()) ** 2, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_normal_mean_known_order():
     """Wald >= likelihood ratio >= score (Berndt & Savin 1977), each in closed form."""
     x = np.array([0.3, 1.1, -0.4, 2.0, 0.9, 1.4])
@@ -92,7 +93,7 @@ def test_normal_mean_known_order():
 
 
 def two_means(params, data):
-    loc = np.sqrt(1.0) * data["first"] * params["a"] + (1 - data["first"]) * params["b"]
+    loc = data["first"] * params["a"] + (1 - data["first"]) * params["b"]
     return -0.5 * (data["x"] - loc) ** 2
 
 
@@ -125,6 +126,18 @@ def test_aspirin(attacks):
     assert found.to_pandas()["contrast"].tolist() == ["difference", "ratio", "odds ratio"]
     with pytest.raises(ValueError, match="two data sets, got one"):
         two_groups(pooled)
+
+
+def test_a_share_has_the_interval_of_its_parameter(attacks):
+    _, groups = attacks
+    ends = groups.interval()
+    for found in (groups.mean(trials=1), groups.pdf({"successes": 1, "trials": 1})):
+        np.testing.assert_allclose(found.lower, ends.lower["probability"], rtol=1e-9)
+        np.testing.assert_allclose(found.upper, ends.upper["probability"], rtol=1e-9)
+    with pytest.raises(ValueError, match="expected trials="):
+        groups.quantile(0.5)
+    with pytest.raises(ValueError, match="a dict of successes and trials"):
+        groups.pdf(3)
 
 
 def test_mites_and_horse_kicks(mites):

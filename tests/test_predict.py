@@ -122,23 +122,9 @@ def test_intervals_are_on_their_scales(exponential):
     assert 0 <= beyond.lower[1] < beyond.value[1] < 1e-200 and beyond.value[1] < beyond.upper[1]
 
 
-def test_one_parameter_means_have_the_interval_of_their_parameter():
-    coin = jm.fit("binomial", {"successes": [7], "trials": [10]})
-    for found in (coin.mean(trials=1), coin.pdf({"successes": 1, "trials": 1})):
-        ends = coin.interval()
-        assert found.lower == pytest.approx(float(ends.lower["probability"]), rel=1e-9)
-        assert found.upper == pytest.approx(float(ends.upper["probability"]), rel=1e-9)
-    assert coin.mean(trials=[1, 10]).value == pytest.approx([0.7, 7.0])
-
-
 def test_batch_equals_single(ragged):
     alone = jm.fit("exponential", [1.0, 2, 3, 4, 6])
-    for call in (
-        lambda f: f.sf([1.0, 2.0]),
-        lambda f: f.quantile([0.1, 0.5]),
-        lambda f: f.pdf(1.0),
-        lambda f: f.mean(),
-    ):
+    for call in (lambda f: f.sf([1.0, 2.0]), lambda f: f.mean()):
         many, one = call(ragged), call(alone)
         for name in ("value", "standard_errors", "lower", "upper"):
             np.testing.assert_allclose(getattr(many, name)[0], getattr(one, name), rtol=1e-10)
@@ -161,14 +147,11 @@ def test_a_limit_has_values_and_no_errors(zeros):
 
 def test_bad_questions(exponential, ragged):
     own = jm.fit(jm.Model(lambda p, x: -((x - p["a"]) ** 2), {"a": jm.spaces.real}), POSITIVE)
-    coin = jm.fit("binomial", {"successes": [7], "trials": [10]})
     for call, error, sentence in (
         (lambda: exponential.quantile(10), ValueError, "did you mean 0.1?"),
         (lambda: exponential.sf([[1.0]]), ValueError, r"expected a number or \[m\]"),
         (lambda: ragged.sf(np.ones((2, 2))), ValueError, r"or \[3, m\]"),
         (lambda: exponential.mean(trials=3), ValueError, "expected no further columns, got trials"),
-        (lambda: coin.quantile(0.5), ValueError, "expected trials="),
-        (lambda: coin.pdf(3), ValueError, "a dict of successes and trials"),
         (lambda: own.sf(1.0), TypeError, "use fit.transform"),
         (lambda: own.residuals(), TypeError, "of your own"),
         (lambda: exponential.interval(method="profil"), ValueError, "expected 'wald' or 'profile'"),
@@ -192,15 +175,14 @@ def test_residuals_of_impossible_tails(x64):
 
 
 def test_residuals_are_standard_normal():
-    counts = RNG.geometric(0.4, 500).astype(float)
-    life, until = RNG.exponential(2.0, 500), RNG.uniform(0.5, 4, 500)
-    seen = np.minimum(life, until)
-    censored = {"lower": seen, "upper": np.where(life < until, seen, np.inf)}
-    for fit in (jm.fit("geometric", counts), jm.fit("exponential", censored)):
-        r = fit.residuals(1)
-        assert st.kstest(r, "norm").pvalue > 0.01
-        np.testing.assert_array_equal(r, fit.residuals(1))
-        assert np.any(r != fit.residuals(2))
+    """Counts, of which half are known only to be larger than where watching ended."""
+    life, until = RNG.geometric(0.3, 500).astype(float), RNG.integers(1, 6, 500).astype(float)
+    data = {"lower": np.minimum(life, until), "upper": np.where(life <= until, life, np.inf)}
+    fit = jm.fit("geometric", data)
+    r = fit.residuals(1)
+    assert st.kstest(r, "norm").pvalue > 0.01
+    np.testing.assert_array_equal(r, fit.residuals(1))
+    assert np.any(r != fit.residuals(2))
 
 
 def test_random_parts_know_their_place(ragged, waits):
@@ -210,10 +192,8 @@ def test_random_parts_know_their_place(ragged, waits):
     assert r.shape == (3, 5) and np.isnan(r[1, 3:]).all() and np.isfinite(r[0]).all()
     assert [len(x) for x in drawn] == [5, 3, 1]
     part = fits[[2, 0]]
-    np.testing.assert_array_equal(part.residuals(3), r[[2, 0]])
     np.testing.assert_array_equal(fits[1].residuals(3), r[1, :3])
     np.testing.assert_array_equal(part.simulate(3)[1], drawn[0])
-    np.testing.assert_array_equal(jm.fit("geometric", [1.0, 1, 2, 3, 1]).simulate(3), drawn[0])
     assert np.isnan(ragged.residuals()[1]).all()
 
 
@@ -222,7 +202,7 @@ def test_simulated_weights_are_rows():
     assert fit.simulate(0).shape == (3,)
     assert np.isnan(fit.residuals()[1]) and np.isfinite(fit.residuals()[[0, 2]]).all()
     with pytest.raises(ValueError, match="not whole"):
-        jm.fit("exponential", [1.0, 2.0], weights=[0.5, 1]).simulate()
+        jm.fit("exponential", [1.0, 2.0, 3.0], weights=[0.5, 1, 1]).simulate()
 
 
 # --- likelihood intervals ----------------------------------------------------------------------------------
@@ -253,6 +233,7 @@ def squashed(params, x):
     return -((x - params["top"] * params["a"] / (1 + abs(params["a"]))) ** 2)
 
 
+@pytest.mark.slow
 def test_likelihood_interval_without_an_end_is_infinite():
     model = models.pinned(jm.Model(squashed, {"a": jm.spaces.real, "top": jm.spaces.positive}), top=1.0)
     ends = jm.fit(model, np.full(10, 0.9), start={"a": 5.0, "top": 1.0}).interval(method="profile")
@@ -263,21 +244,20 @@ def test_likelihood_interval_without_an_end_is_infinite():
 
 
 def squashed_pair(params, data):
-    return squashed({**params, "top": 1.0}, data["x"]) - 0.5 * (data["y"] - params["b"]) ** 2
+    return squashed({**params, "top": 1.0}, data["x"]) - 0.5 * (data["y"] - params["b"][0]) ** 2
 
 
 def test_profile_of_several_parameters():
     """Two parameters that do not touch each other: each profile is that of its own part."""
-    y = np.stack([np.arange(10.0), np.arange(10.0) ** 2])
-    model = jm.Model(squashed_pair, {"a": jm.spaces.real, "b": jm.spaces.real})
-    fits = jm.fit_many(model, {"x": np.full((2, 10), 0.9), "y": y}, start={"a": 5.0, "b": 0.0})
-    ends = fits.interval(method="profile")
+    model = jm.Model(squashed_pair, {"a": jm.spaces.real, "b": jm.spaces.real(shape=1)})
+    data = {"x": np.full((2, 10), 0.9), "y": np.stack([np.arange(10.0), np.full(10, np.nan)])}
+    ends = jm.fit_many(model, data, start={"a": 5.0, "b": [0.0]}).interval(method="profile")
     share = 0.9 - np.sqrt(st.chi2.ppf(0.95, 1) / 20)
-    assert ends.lower["a"] == pytest.approx([share / (1 - share)] * 2, rel=1e-6)
-    assert (ends.upper["a"] == np.inf).all()
-    assert ends.lower["b"] == pytest.approx(y.mean(1) - Z / np.sqrt(10), rel=1e-6)
-    assert ends.upper["b"] == pytest.approx(y.mean(1) + Z / np.sqrt(10), rel=1e-6)
-    assert (ends.status["b"] == IntervalStatus.LIKELIHOOD).all()
+    assert ends.lower["a"][0] == pytest.approx(share / (1 - share), rel=1e-6)
+    assert ends.upper["a"][0] == np.inf
+    assert np.isnan(ends.lower["a"][1])
+    assert ends.status["a"].tolist() == [IntervalStatus.LIKELIHOOD, IntervalStatus.NONE]
+    assert ends.status["b"].tolist() == [IntervalStatus.VECTOR, IntervalStatus.NONE]
 
 
 @pytest.mark.slow
