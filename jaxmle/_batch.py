@@ -45,6 +45,7 @@ class Batch:
         key_name: what the groups are called.
         dropped: rows left out because a value was missing.
         sums: checksums of the arrays that the caller still holds.
+        of: the positions in the batch that this is a part of, or None; see `position`.
     """
 
     buckets: list[Bucket]
@@ -54,6 +55,12 @@ class Batch:
     key_name: str = "key"
     dropped: int = 0
     sums: tuple[int, ...] = ()
+    of: np.ndarray | None = None
+
+    @property
+    def position(self) -> np.ndarray:
+        """Where each data set stood in the batch that was fitted, int[B]: what its random numbers hang on."""
+        return np.arange(self.size) if self.of is None else self.of
 
     def check_unchanged(self) -> None:
         """Raises where the caller has changed the data since the fit."""
@@ -76,7 +83,7 @@ class Batch:
             index = np.array([place[int(i)] for i in b.index[rows]])
             buckets.append(Bucket(index, data, b.weights[rows], b.status[rows]))
         keys = None if self.keys is None else self.keys[chosen]
-        return Batch(buckets, len(chosen), self.own, keys, self.key_name, self.dropped)
+        return Batch(buckets, len(chosen), self.own, keys, self.key_name, self.dropped, of=self.position[chosen])
 
 
 def arrays(data: Any, dtype: Any, what: str = "data") -> Any:

@@ -78,6 +78,10 @@ def _poisson_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[1 / params["mean"]]])
 
 
+def _poisson_mean(params: Any) -> Any:
+    return floating(params["mean"])
+
+
 poisson = Distribution(
     name="poisson",
     logpdf=_poisson_logpdf,
@@ -90,6 +94,7 @@ poisson = Distribution(
     start=_poisson_start,
     information=_poisson_information,
     discrete=True,
+    mean=_poisson_mean,
     doc="""Poisson: mass mean^x exp(-mean) / x!, x = 0, 1, 2, ...
 
     Counts of independent events. Mean and variance `mean`; the maximum is the average.
@@ -157,6 +162,10 @@ def _negative_binomial_start(x: Any, weights: Any) -> Any:
     return {"dispersion": jnp.clip(relative - 1 / mean, 0.01, 100.0), "mean": mean}
 
 
+def _negative_binomial_mean(params: Any) -> Any:
+    return floating(params["mean"])
+
+
 negative_binomial = Distribution(
     name="negative_binomial",
     logpdf=_negative_binomial_logpdf,
@@ -168,6 +177,7 @@ negative_binomial = Distribution(
     space={"dispersion": spaces.positive, "mean": spaces.positive},
     start=_negative_binomial_start,
     discrete=True,
+    mean=_negative_binomial_mean,
     doc="""Negative binomial: mass Gamma(x + r) / (x! Gamma(r)) (r / (r + mean))^r (mean / (r + mean))^x, r = 1/dispersion.
 
     Counts that vary more than the Poisson (dispersion -> 0): variance mean + dispersion mean^2 (NB2).

@@ -32,6 +32,7 @@ class Distribution:
         discrete: whether x is a count.
         regularity: `"smooth"`, `"kinked"` or `"edge"` (the support moves with the parameters).
         columns: names of the data leaves where x is a dict, the response first.
+        mean: `(params, **known) -> f[]`, the expectation of the response; NaN where it does not exist.
         doc: documentation; the first line gives the density.
 
     Example:
@@ -53,6 +54,7 @@ class Distribution:
     discrete: bool = False
     regularity: Regularity = "smooth"
     columns: tuple[str, ...] = ()
+    mean: Callable[..., Any] | None = None
     doc: str = ""
 
     def __repr__(self) -> str:

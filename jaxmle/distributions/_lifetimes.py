@@ -70,6 +70,10 @@ def _exponential_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[params["rate"] ** -2.0]])
 
 
+def _exponential_mean(params: Any) -> Any:
+    return 1 / floating(params["rate"])
+
+
 exponential = Distribution(
     name="exponential",
     logpdf=_exponential_logpdf,
@@ -81,6 +85,7 @@ exponential = Distribution(
     space={"rate": spaces.positive},
     start=_exponential_start,
     information=_exponential_information,
+    mean=_exponential_mean,
     doc="""Exponential: density rate exp(-rate x), x >= 0.
 
     Waiting times without memory: constant hazard `rate`. Mean 1/rate, variance 1/rate^2; the maximum is
@@ -143,6 +148,10 @@ def _gamma_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[shape / scale**2, 1 / scale], [1 / scale, special.polygamma(1, shape)]])
 
 
+def _gamma_mean(params: Any) -> Any:
+    return floating(params["shape"]) * params["scale"]
+
+
 gamma = Distribution(
     name="gamma",
     logpdf=_gamma_logpdf,
@@ -154,6 +163,7 @@ gamma = Distribution(
     space={"shape": spaces.positive, "scale": spaces.positive},
     start=_gamma_start,
     information=_gamma_information,
+    mean=_gamma_mean,
     doc="""Gamma: density x^(shape - 1) exp(-x / scale) / (Gamma(shape) scale^shape), x > 0.
 
     Amounts, waiting times to several events, rates. Mean shape scale, variance shape scale^2.
@@ -215,6 +225,10 @@ def _weibull_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[(shape / scale) ** 2, cross], [cross, last]])
 
 
+def _weibull_mean(params: Any) -> Any:
+    return params["scale"] * jnp.exp(special.gammaln(1 + 1 / floating(params["shape"])))
+
+
 weibull = Distribution(
     name="weibull",
     logpdf=_weibull_logpdf,
@@ -226,6 +240,7 @@ weibull = Distribution(
     space={"scale": spaces.positive, "shape": spaces.positive},
     start=_weibull_start,
     information=_weibull_information,
+    mean=_weibull_mean,
     doc="""Weibull: density (shape / scale) (x / scale)^(shape - 1) exp(-(x / scale)^shape), x > 0.
 
     Lifetimes whose hazard rises (shape > 1) or falls (shape < 1); scale is the 63.2 % point. Mean
@@ -281,6 +296,10 @@ def _lognormal_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[scale**-2.0, 0.0], [0.0, 2 * scale**-2.0]])
 
 
+def _lognormal_mean(params: Any) -> Any:
+    return jnp.exp(floating(params["loc"]) + 0.5 * params["scale"] ** 2)
+
+
 lognormal = Distribution(
     name="lognormal",
     logpdf=_lognormal_logpdf,
@@ -292,6 +311,7 @@ lognormal = Distribution(
     space={"loc": spaces.real, "scale": spaces.positive},
     start=_lognormal_start,
     information=_lognormal_information,
+    mean=_lognormal_mean,
     doc="""Lognormal: density exp(-(log x - loc)^2 / (2 scale^2)) / (x scale sqrt(2 pi)), x > 0.
 
     Products of many small factors; log x is normal(loc, scale). Median exp(loc), mean exp(loc + scale^2 / 2).

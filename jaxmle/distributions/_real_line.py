@@ -68,6 +68,10 @@ def _normal_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[scale**-2.0, 0.0], [0.0, 2 * scale**-2.0]])
 
 
+def _normal_mean(params: Any) -> Any:
+    return floating(params["loc"])
+
+
 normal = Distribution(
     name="normal",
     logpdf=_normal_logpdf,
@@ -79,6 +83,7 @@ normal = Distribution(
     space={"loc": spaces.real, "scale": spaces.positive},
     start=_normal_start,
     information=_normal_information,
+    mean=_normal_mean,
     doc="""Normal: density exp(-(x - loc)^2 / (2 scale^2)) / (scale sqrt(2 pi)).
 
     Sums of many small effects; errors. Mean loc, standard deviation scale; the maximum-likelihood scale divides
@@ -177,6 +182,10 @@ def _student_t_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[exact, 0.0, cross], [0.0, loc, 0.0], [cross, 0.0, 2 * df / ((df + 3) * scale**2)]])
 
 
+def _student_t_mean(params: Any) -> Any:
+    return jnp.where(params["df"] > 1, floating(params["loc"]), jnp.nan)
+
+
 student_t = Distribution(
     name="student_t",
     logpdf=_student_t_logpdf,
@@ -188,6 +197,7 @@ student_t = Distribution(
     space={"df": spaces.positive, "loc": spaces.real, "scale": spaces.positive},
     start=_student_t_start,
     information=_student_t_information,
+    mean=_student_t_mean,
     doc="""Student t: density proportional to (1 + ((x - loc) / scale)^2 / df)^(-(df + 1) / 2) / scale.
 
     Errors with heavy tails; df -> infinity is the normal. Mean loc (df > 1), variance scale^2 df / (df - 2) (df > 2).

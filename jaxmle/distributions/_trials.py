@@ -78,6 +78,10 @@ def _bernoulli_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[1 / (p * (1 - p))]])
 
 
+def _bernoulli_mean(params: Any) -> Any:
+    return floating(params["probability"])
+
+
 bernoulli = Distribution(
     name="bernoulli",
     logpdf=_bernoulli_logpdf,
@@ -90,6 +94,7 @@ bernoulli = Distribution(
     start=_bernoulli_start,
     information=_bernoulli_information,
     discrete=True,
+    mean=_bernoulli_mean,
     doc="""Bernoulli: mass probability^x (1 - probability)^(1 - x), x = 0 or 1.
 
     One trial a row. Mean `probability`; the maximum is the share of ones.
@@ -169,6 +174,10 @@ def _binomial_information(params: Any, x: Any) -> Any:
     return symmetric(x["trials"], [[floating(x["trials"]) / (p * (1 - p))]])
 
 
+def _binomial_mean(params: Any, trials: Any = 1) -> Any:
+    return trials * floating(params["probability"])
+
+
 binomial = Distribution(
     name="binomial",
     logpdf=_binomial_logpdf,
@@ -182,6 +191,7 @@ binomial = Distribution(
     information=_binomial_information,
     discrete=True,
     columns=("successes", "trials"),
+    mean=_binomial_mean,
     doc="""Binomial: mass C(trials, successes) probability^successes (1 - probability)^(trials - successes).
 
     Data are {"successes": ..., "trials": ...}, each [n]. Mean trials probability; the maximum is the share of
@@ -239,6 +249,10 @@ def _geometric_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[1 / (p**2 * (1 - p))]])
 
 
+def _geometric_mean(params: Any) -> Any:
+    return 1 / floating(params["probability"])
+
+
 geometric = Distribution(
     name="geometric",
     logpdf=_geometric_logpdf,
@@ -251,6 +265,7 @@ geometric = Distribution(
     start=_geometric_start,
     information=_geometric_information,
     discrete=True,
+    mean=_geometric_mean,
     doc="""Geometric: mass probability (1 - probability)^(x - 1), x = 1, 2, 3, ...
 
     The number of trials up to and including the first success. Mean 1/probability; the maximum is n / sum x.
