@@ -151,19 +151,22 @@ def cond(t: Tracer, eqn: Any, which: Array, *args: Array) -> list[Array]:
 def scan(t: Tracer, eqn: Any, *args: Array) -> list[Array]:
     """A short loop, written out."""
     p = eqn.params
-    consts, state = args[: p["num_consts"]], list(args[p["num_consts"] : p["num_consts"] + p["num_carry"]])
-    series = args[p["num_consts"] + p["num_carry"] :]
+    if "num_consts" in p:
+        consts, carry = p["num_consts"], p["num_carry"]
+    else:  # from JAX 0.11 on
+        consts, carry = (len(list(part)) for part in list(p["ft_in"].unpack())[:2])
+    fixed, state, series = args[:consts], list(args[consts : consts + carry]), args[consts + carry :]
     if p["length"] > 32 or any(x.axis == 0 for x in series):
         raise NotUnderstood("a loop over the rows")
-    rows = []
-    for i in range(p["length"]):
-        at = p["length"] - 1 - i if p["reverse"] else i
-        now = [Array(x.nodes[at], None if x.axis is None else x.axis - 1) for x in series]
-        now = [x if isinstance(x.nodes, np.ndarray) else Array(objects([x.nodes], ()), None) for x in now]
-        out = t.run(p["jaxpr"].jaxpr, p["jaxpr"].consts, [*consts, *state, *now])
-        state = out[: p["num_carry"]]
-        rows.append(out[p["num_carry"] :])
-    rows = rows[::-1] if p["reverse"] else rows
+    order = range(p["length"])[:: -1 if p["reverse"] else 1]
+    rows: list[Any] = [None] * p["length"]
+    for i in order:
+        now = [
+            Array(objects(np.ravel(x.nodes[i]), x.nodes.shape[1:]), None if x.axis is None else x.axis - 1)
+            for x in series
+        ]
+        out = t.run(p["jaxpr"].jaxpr, p["jaxpr"].consts, [*fixed, *state, *now])
+        state, rows[i] = out[:carry], out[carry:]
     stacked = [
         Array(np.stack([x.nodes for x in each]), None if each[0].axis is None else each[0].axis + 1)
         for each in zip(*rows, strict=True)
