@@ -155,8 +155,8 @@ class _Crew:
             all_[ids] = np.asarray(log)[:written]
         self.finished[ids] = True
         status = self.results.status[ids]
-        failed = (status > Status.CONVERGED_TO_ROUNDING) & (status != Status.AT_BOUNDARY)
-        self.messages.put((written, int(np.sum(failed))))
+        fine = (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING, Status.AT_BOUNDARY, Status.AT_DATA_EDGE)
+        self.messages.put((written, int(np.sum(~np.isin(status, fine)))))
 
     def work(self, place: Any) -> None:
         """A worker's thread; contexts of JAX belong to a thread."""

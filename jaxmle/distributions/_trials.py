@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxmle import spaces, special
 from jaxmle.distributions import _moments
-from jaxmle.distributions._counts import is_count
+from jaxmle.distributions._counts import is_count, is_whole_from_one
 from jaxmle.distributions._distribution import Distribution, symmetric, within
 from jaxmle.special._elementary import floating
 
@@ -100,13 +100,13 @@ bernoulli = Distribution(
 # --- binomial --------------------------------------------------------------------------------------------
 
 
-def _binomial_support(x: Any) -> Any:
+def binomial_support(x: Any) -> Any:
     successes, trials = floating(x["successes"]), floating(x["trials"])
     return is_count(successes) & is_count(trials) & (successes <= trials)
 
 
 def _binomial_logpdf(params: Any, x: Any) -> Any:
-    inside = _binomial_support(x)
+    inside = binomial_support(x)
     k = within(inside, floating(x["successes"]), 0)
     n = within(inside, floating(x["trials"]), 1)
     p = params["probability"]
@@ -136,18 +136,23 @@ def _binomial_logsf(params: Any, x: Any) -> Any:
     return _binomial_tail(params, x, True)
 
 
-def _binomial_quantile(params: Any, q: Any, trials: Any = 1) -> Any:
+def binomial_quantile(logcdf: Any, params: Any, q: Any, trials: Any) -> Any:
+    """Least k in 0, ..., trials with P(X <= k) >= q."""
     q, trials = jnp.broadcast_arrays(floating(q), floating(trials))
     level = jnp.log(q) - 8 * jnp.finfo(q.dtype).eps
 
     def halve(_: Any, ends: Any) -> Any:
         low, high = ends
         middle = jnp.floor(0.5 * (low + high))
-        below = _binomial_logcdf(params, {"successes": middle, "trials": trials}) < level
+        below = logcdf(params, {"successes": middle, "trials": trials}) < level
         return jnp.where(below, middle, low), jnp.where(below, high, middle)
 
     _, high = jax.lax.fori_loop(0, 52, halve, (jnp.full_like(q, -1), trials))
     return jnp.where((q >= 0) & (q <= 1), high, jnp.nan)
+
+
+def _binomial_quantile(params: Any, q: Any, trials: Any = 1) -> Any:
+    return binomial_quantile(_binomial_logcdf, params, q, trials)
 
 
 def _binomial_sample(key: Any, params: Any, shape: Any = (), trials: Any = 1) -> Any:
@@ -156,9 +161,9 @@ def _binomial_sample(key: Any, params: Any, shape: Any = (), trials: Any = 1) ->
     return jax.random.binomial(key, trials, p, shape, dtype=p.dtype)
 
 
-def _binomial_start(x: Any, weights: Any) -> Any:
+def binomial_start(x: Any, weights: Any) -> Any:
     weights = floating(weights)
-    keep = (weights > 0) & _binomial_support(x)
+    keep = (weights > 0) & binomial_support(x)
     successes = jnp.sum(jnp.where(keep, weights * jnp.where(keep, floating(x["successes"]), 0), 0))
     trials = jnp.sum(jnp.where(keep, weights * jnp.where(keep, floating(x["trials"]), 0), 0))
     return _share(successes, trials)
@@ -176,9 +181,9 @@ binomial = Distribution(
     logsf=_binomial_logsf,
     quantile=_binomial_quantile,
     sample=_binomial_sample,
-    support=_binomial_support,
+    support=binomial_support,
     space=_UNIT,
-    start=_binomial_start,
+    start=binomial_start,
     information=_binomial_information,
     discrete=True,
     columns=("successes", "trials"),
@@ -192,13 +197,9 @@ binomial = Distribution(
 # --- geometric -------------------------------------------------------------------------------------------
 
 
-def _is_whole_from_one(x: Any) -> Any:
-    return is_count(x) & (floating(x) >= 1)
-
-
 def _geometric_logpdf(params: Any, x: Any) -> Any:
     x, p = floating(x), params["probability"]
-    inside = _is_whole_from_one(x)
+    inside = is_whole_from_one(x)
     return jnp.where(inside, jnp.log(p) + special.xlog1py(within(inside, x, 1) - 1, -p), -jnp.inf)
 
 
@@ -230,7 +231,7 @@ def _geometric_sample(key: Any, params: Any, shape: Any = ()) -> Any:
 
 
 def _geometric_start(x: Any, weights: Any) -> Any:
-    x, weights = _moments.usable(x, weights, _is_whole_from_one(x))
+    x, weights = _moments.usable(x, weights, is_whole_from_one(x))
     return _share(jnp.sum(weights), jnp.sum(weights * x))
 
 
@@ -246,7 +247,7 @@ geometric = Distribution(
     logsf=_geometric_logsf,
     quantile=_geometric_quantile,
     sample=_geometric_sample,
-    support=_is_whole_from_one,
+    support=is_whole_from_one,
     space=_UNIT,
     start=_geometric_start,
     information=_geometric_information,

@@ -61,5 +61,6 @@ def iid(distribution: Distribution) -> Model:
         start=distribution.start,
         simulate=SimulateIID(distribution),
         information=distribution.information,
+        maximum=None if distribution.regularity == "smooth" else distribution.maximum,
         name=distribution.name,
     )
