@@ -122,8 +122,8 @@ def _stretched(params: Any, y: Any) -> Any:
     finite = jnp.isfinite(y)
     end = jnp.where(y > 0, jnp.where(params["shape"] < 0, -1 / params["shape"], jnp.inf), -jnp.inf)
     end = jnp.where((y < 0) & (params["shape"] > 0), -1 / params["shape"], end)
-    y = jnp.where(finite, y, 0)
-    value = y * special.expm1_ratio(params["shape"] * y)
+    whole = jnp.where(finite, y, 0)
+    value = whole * special.expm1_ratio(params["shape"] * whole)
     return jnp.where(finite, value, jnp.where(jnp.isnan(y), jnp.nan, end))
 
 
