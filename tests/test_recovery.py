@@ -12,7 +12,6 @@ import pytest
 from catalogue import TABLE, TRIALS
 
 import jaxmle as jm
-from jaxmle.models import as_model
 
 N, SETS = 2000, 60
 FEW = ("skellam", "conway_maxwell_poisson", "von_mises")
@@ -39,7 +38,7 @@ def recover(name):
         worst, bias = max(worst, float(np.abs(z).max())), max(bias, abs(float(z.mean())))
     found = {
         "name": name, "sets": len(fits), "converged": int(fits.converged.sum()), "steps": float(np.mean(fits.steps)),
-        "bias": bias, "worst": worst, "edge": as_model(name).maximum is not None and np.isnan(bias), "gain": np.nan,
+        "bias": bias, "worst": worst, "edge": jm.distributions.by_name(name).regularity == "edge", "gain": np.nan,
     }  # fmt: skip
     if row.held is not None:
         family = row.law.dist
@@ -71,7 +70,7 @@ HEAD = """# Recovery
 
 Each distribution of the catalogue, fitted to samples of 2000 from itself: how many fits are certified, the mean number of
 steps, the largest mean over the samples of (estimate - truth) / standard error over the parameters, and the largest such
-error of one sample. The last column is the log-likelihood on the first sample, less that of SciPy's own fit.
+error of one sample (from 60 samples a mean is known to within 0.13). The last column is the log-likelihood on the first sample, less that of SciPy's own fit.
 Made by `python tests/test_recovery.py`.
 
 | distribution | samples | converged | steps | mean error | worst | over SciPy |
