@@ -87,7 +87,7 @@ chi = _gamma_power(
     _chi_start,
     shapes={"df": spaces.positive},
     information=_chi_information,
-    doc="""Chi: density 2 (z/2)^(df/2) ... = 2^(1 - df/2) z^(df - 1) exp(-z^2 / 2) / (scale Gamma(df/2)), z = x / scale > 0.
+    doc="""Chi: density 2^(1 - df/2) z^(df - 1) exp(-z^2 / 2) / (scale Gamma(df/2)), z = x / scale > 0.
 
     Lengths of normal vectors: df 1 half-normal, 2 Rayleigh, 3 Maxwell. Mean scale sqrt(2) Gamma((df + 1)/2) / Gamma(df/2),
     mean square scale^2 df. Johnson, Kotz & Balakrishnan, *Continuous Univariate Distributions* 1, chapter 18.""",

@@ -65,6 +65,7 @@ exponential = Distribution(
     support=is_nonnegative,
     space={"rate": spaces.positive},
     start=_exponential_start,
+    maximum=_exponential_start,
     information=_exponential_information,
     doc="""Exponential: density rate exp(-rate x), x >= 0.
 
@@ -273,6 +274,7 @@ lognormal = Distribution(
     support=is_positive,
     space={"loc": spaces.real, "scale": spaces.positive},
     start=_lognormal_start,
+    maximum=_lognormal_start,
     information=_lognormal_information,
     doc="""Lognormal: density exp(-(log x - loc)^2 / (2 scale^2)) / (x scale sqrt(2 pi)), x > 0.
 

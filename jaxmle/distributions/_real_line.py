@@ -64,6 +64,7 @@ normal = Distribution(
     support=is_finite,
     space={"loc": spaces.real, "scale": spaces.positive},
     start=_normal_start,
+    maximum=_normal_start,
     information=_normal_information,
     doc="""Normal: density exp(-(x - loc)^2 / (2 scale^2)) / (scale sqrt(2 pi)).
 
