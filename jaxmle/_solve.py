@@ -125,8 +125,9 @@ def _policies(program: Program, build: Callable[[Any], Problem]) -> tuple[lanes.
     def known(item: Any) -> State:
         problem = build(item)
         objective = objective_of(program.skeleton, problem)
-        start = objective.model.maximum(objective.data, objective.weights)
-        return closed(objective, first(objective, start), problem.status)
+        maximum = objective.model.maximum
+        assert maximum is not None
+        return closed(objective, first(objective, maximum(objective.data, objective.weights)), problem.status)
 
     if has_closed_form(program):
         policy = lanes.Policy(known, stepper(certifier, limit), done, lambda state, _: finish(state))

@@ -334,3 +334,26 @@ def test_float32_stays_float32(name):
         np.testing.assert_allclose(value, np.resize(want[2:7], N), rtol=1e-4, atol=1e-5)
     start = d.start(at, jnp.ones(N, jnp.float32))
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(start))
+
+
+CLOSED = [n for n in distributions.names() if distributions.by_name(n).maximum is not None]
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_closed_forms_are_maxima(name):
+    # No neighbour is better, in any coordinate, at weighted data.
+    d = distributions.by_name(name)
+    params = TABLE[name].params if name in TABLE else dict.fromkeys(d.space, 0.4)
+    x = data(d, d.sample(jax.random.key(5), jax.tree.map(jnp.asarray, params), (N,), **extra(d)))
+    w = jnp.asarray(np.random.default_rng(3).integers(0, 3, N).astype(float))
+    best = d.maximum(x, w)
+    u = {k: d.space[k].inverse(best[k]) for k in d.space}
+
+    def total(u):
+        p = {k: d.space[k].forward(v) for k, v in u.items()}
+        return float(jnp.sum(jnp.where(w > 0, w * d.logpdf(p, x), 0)))
+
+    assert np.isfinite(total(u))
+    for k in u:
+        for step in (-0.1, -1e-3, 1e-3, 0.1):
+            assert total({**u, k: u[k] + step}) < total(u)

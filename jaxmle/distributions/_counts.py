@@ -79,6 +79,10 @@ def _poisson_start(x: Any, weights: Any) -> Any:
     return {"mean": count_mean(x, weights)[0]}
 
 
+def _poisson_maximum(x: Any, weights: Any) -> Any:
+    return {"mean": _moments.mean(*_moments.usable(x, weights, is_count(x)))}
+
+
 def _poisson_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[1 / params["mean"]]])
 
@@ -93,6 +97,7 @@ poisson = Distribution(
     support=is_count,
     space={"mean": spaces.positive},
     start=_poisson_start,
+    maximum=_poisson_maximum,
     information=_poisson_information,
     discrete=True,
     doc="""Poisson: mass mean^x exp(-mean) / x!, x = 0, 1, 2, ...

@@ -34,6 +34,7 @@ class Distribution:
             parameters, sorted by name.
         discrete: whether x is a count.
         regularity: `"smooth"`, `"kinked"` or `"edge"` (the support moves with the parameters).
+        event: how many axes one observation has: 0 for numbers, 1 for vectors.
         columns: names of the data leaves where x is a dict, the response first.
         doc: documentation; the first line gives the density.
 
@@ -57,10 +58,16 @@ class Distribution:
     discrete: bool = False
     regularity: Regularity = "smooth"
     columns: tuple[str, ...] = ()
+    event: int = 0
     doc: str = ""
 
     def __repr__(self) -> str:
         return f"<distribution {self.name}({', '.join(self.space)})>"
+
+
+def no_tail(*_: Any, **__: Any) -> Any:
+    """In place of the distribution function and the quantile of a law of vectors."""
+    raise TypeError("a law of vectors has no distribution function and no quantile here; use logpdf and sample")
 
 
 def is_finite(x: Any) -> Any:

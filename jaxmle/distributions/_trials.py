@@ -73,6 +73,10 @@ def _bernoulli_start(x: Any, weights: Any) -> Any:
     return _share(jnp.sum(weights * x), jnp.sum(weights))
 
 
+def _bernoulli_maximum(x: Any, weights: Any) -> Any:
+    return {"probability": _moments.mean(*_moments.usable(x, weights, _is_binary(x)))}
+
+
 def _bernoulli_information(params: Any, x: Any) -> Any:
     p = params["probability"]
     return symmetric(x, [[1 / (p * (1 - p))]])
@@ -88,6 +92,7 @@ bernoulli = Distribution(
     support=_is_binary,
     space=_UNIT,
     start=_bernoulli_start,
+    maximum=_bernoulli_maximum,
     information=_bernoulli_information,
     discrete=True,
     doc="""Bernoulli: mass probability^x (1 - probability)^(1 - x), x = 0 or 1.
@@ -161,12 +166,21 @@ def _binomial_sample(key: Any, params: Any, shape: Any = (), trials: Any = 1) ->
     return jax.random.binomial(key, trials, p, shape, dtype=p.dtype)
 
 
-def binomial_start(x: Any, weights: Any) -> Any:
+def _binomial_sums(x: Any, weights: Any) -> tuple[Any, Any]:
+    """Successes and trials in all."""
     weights = floating(weights)
     keep = (weights > 0) & binomial_support(x)
     successes = jnp.sum(jnp.where(keep, weights * jnp.where(keep, floating(x["successes"]), 0), 0))
-    trials = jnp.sum(jnp.where(keep, weights * jnp.where(keep, floating(x["trials"]), 0), 0))
-    return _share(successes, trials)
+    return successes, jnp.sum(jnp.where(keep, weights * jnp.where(keep, floating(x["trials"]), 0), 0))
+
+
+def binomial_start(x: Any, weights: Any) -> Any:
+    return _share(*_binomial_sums(x, weights))
+
+
+def _binomial_maximum(x: Any, weights: Any) -> Any:
+    successes, trials = _binomial_sums(x, weights)
+    return {"probability": successes / trials}
 
 
 def _binomial_information(params: Any, x: Any) -> Any:
@@ -184,6 +198,7 @@ binomial = Distribution(
     support=binomial_support,
     space=_UNIT,
     start=binomial_start,
+    maximum=_binomial_maximum,
     information=_binomial_information,
     discrete=True,
     columns=("successes", "trials"),
@@ -235,6 +250,10 @@ def _geometric_start(x: Any, weights: Any) -> Any:
     return _share(jnp.sum(weights), jnp.sum(weights * x))
 
 
+def _geometric_maximum(x: Any, weights: Any) -> Any:
+    return {"probability": 1 / _moments.mean(*_moments.usable(x, weights, is_whole_from_one(x)))}
+
+
 def _geometric_information(params: Any, x: Any) -> Any:
     p = params["probability"]
     return symmetric(x, [[1 / (p**2 * (1 - p))]])
@@ -250,6 +269,7 @@ geometric = Distribution(
     support=is_whole_from_one,
     space=_UNIT,
     start=_geometric_start,
+    maximum=_geometric_maximum,
     information=_geometric_information,
     discrete=True,
     doc="""Geometric: mass probability (1 - probability)^(x - 1), x = 1, 2, 3, ...
