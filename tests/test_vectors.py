@@ -96,7 +96,7 @@ def test_missing_entries_leave_the_marginal_law():
 
 @pytest.mark.slow
 def test_fits_with_missing_entries():
-    d, x = distributions.multivariate_normal(3, missing=True), sample("multivariate_normal", 3000)[2].copy()
+    d, x = distributions.multivariate_normal(3, missing=True), sample("multivariate_normal", 200)[2].copy()
     x[np.random.default_rng(0).uniform(size=x.shape) < 0.2] = np.nan
     fit = jm.fit(d, x, missing="keep")
     assert fit.converged and (np.abs(fit.params["loc"] - LOC) < 4.5 * fit.standard_errors()["loc"]).all()
