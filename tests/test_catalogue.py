@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from catalogue import TABLE, TRIALS
 
-from jaxmle import distributions
+import jaxmle as jm
+from jaxmle import Status, distributions, models
 from jaxmle.distributions._moments import quantiles
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -357,3 +358,27 @@ def test_closed_forms_are_maxima(name):
     for k in u:
         for step in (-0.1, -1e-3, 1e-3, 0.1):
             assert total({**u, k: u[k] + step}) < total(u)
+
+
+def test_kinks_are_certified_by_the_expected_information():
+    x = np.array([[1.0, 4.0, 2.0, 8.0, 3.0], [2.0, 2.0, 2.0, 2.0, 2.0], [0.0, 1.0, 5.0, 2.0, 2.5]])
+    fits = jm.fit_many("laplace", x, optimizer="bhhh")
+    assert list(fits.status) == [Status.CONVERGED, Status.UNBOUNDED, Status.CONVERGED]
+    np.testing.assert_allclose(fits.params["loc"], [3, np.nan, 2])
+    np.testing.assert_allclose(fits.params["scale"], [1.8, np.nan, 1.3])
+    np.testing.assert_allclose(fits.standard_errors()["loc"][[0, 2]], np.array([1.8, 1.3]) / np.sqrt(5))
+    one = jm.fit("laplace", x[0], weights=[1, 1, 1, 1, 1])
+    assert one.log_likelihood == pytest.approx(fits.log_likelihood[0], rel=1e-14) and one.steps == 1
+
+
+def test_edges_say_so():
+    fits = jm.fit_many("uniform", [[1.0, 4.0, 2.0], [3.0, 3.0, 3.0]], weights=[[1.0, 2.0, 0.0], [1.0, 1.0, 1.0]])
+    assert list(fits.status) == [Status.AT_DATA_EDGE, Status.UNBOUNDED] and list(fits.attained) == [True, False]
+    assert fits.log_likelihood[0] == pytest.approx(-3 * np.log(3)) and not fits.converged.any()
+    assert np.isnan(fits.standard_errors()["upper"]).all()
+    assert "data edge" in fits[0].message()
+    with pytest.raises(ValueError, match="row 1 is -2.0, outside the support of pareto"):
+        jm.fit("pareto", [1.0, -2.0])
+    # With its least value known a Pareto law is regular.
+    known = jm.fit(models.pinned("pareto", scale=1.0), [1.5, 2.0, 4.0])
+    assert known.converged and known.params["shape"] == pytest.approx(3 / np.log(12))
