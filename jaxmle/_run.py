@@ -196,7 +196,8 @@ class _Crew:
 
     @staticmethod
     def failed(status: np.ndarray) -> np.ndarray:
-        return (status > Status.CONVERGED_TO_ROUNDING) & (status != Status.AT_BOUNDARY)
+        fine = (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING, Status.AT_BOUNDARY, Status.AT_DATA_EDGE)
+        return ~np.isin(status, fine)
 
     def work(self, place: Any) -> None:
         """A worker's thread; contexts of JAX belong to a thread."""

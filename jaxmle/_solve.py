@@ -1,5 +1,6 @@
 """Two policies over the one step: a loop for one fit, lanes for many. No driver anywhere else."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from jaxmle import lanes, native, spaces
 from jaxmle._data import bare, clean, float_dtype, row_leaves
 from jaxmle._limits import settle, unsettled
 from jaxmle._status import Status
-from jaxmle._step import NOMINATED, RUNNING, Outcome, State, certifies, done, finish, init, step
+from jaxmle._step import NOMINATED, RUNNING, Outcome, State, certifies, closed, done, finish, init, step
 from jaxmle._types import join, split
 from jaxmle.model import Model
 from jaxmle.objective import Objective
@@ -92,6 +93,16 @@ def first(objective: Objective, start: Any) -> Any:
     return jax.tree.map(lambda x: jnp.asarray(x, dtype), model.inverse(params))
 
 
+def has_closed_form(program: Program) -> bool:
+    """Whether the maximum is computed and not climbed to, whatever the method."""
+    return join(program.skeleton, itertools.repeat(None)).maximum is not None
+
+
+def one_phase(program: Program) -> bool:
+    """Whether the climb is its own certificate."""
+    return certifies(program.optimizer) or has_closed_form(program)
+
+
 def _policies(
     program: Program, build: Callable[[Any], Problem], cleaned: bool = False
 ) -> tuple[lanes.Policy, lanes.Policy]:
@@ -116,6 +127,16 @@ def _policies(
     def limit(item: Any) -> Any:
         return build(item).max_steps
 
+    def known(item: Any) -> State:
+        problem = build(item)
+        objective = objective_in(problem)
+        maximum = objective.model.maximum
+        assert maximum is not None
+        return closed(objective, first(objective, maximum(objective.data, objective.weights)), problem.status)
+
+    if has_closed_form(program):
+        policy = lanes.Policy(known, stepper(certifier, limit), done, lambda state, _: finish(state))
+        return policy, policy
     if certifies(program.optimizer):
         climb = lanes.Policy(begin, stepper(certifier, limit), done, lambda state, _: finish(state))
         return climb, climb
@@ -144,7 +165,7 @@ def solve_one(program: Program, problem: Problem) -> Outcome:
 
     climb, certify = _policies(program, lambda item: item[0])
     outcome = loop(climb, (problem,))
-    if not certifies(program.optimizer):
+    if not one_phase(program):
         outcome = loop(certify, (problem, outcome))
     return outcome
 
@@ -180,7 +201,7 @@ def _builder(program: Program, shared: list[Any]) -> Callable[[Any], Problem]:
 def phases(program: Program, shared: list[Any], cleaned: bool = False) -> tuple[lanes.Policy, ...]:
     """The lanes' policies, one after the other: climb and certify, or the one that is both."""
     climb, certify = _policies(program, _builder(program, shared), cleaned)
-    return (climb,) if certifies(program.optimizer) else (climb, certify)
+    return (climb,) if one_phase(program) else (climb, certify)
 
 
 def row_flags(program: Program) -> tuple[list[bool], list[bool]]:

@@ -17,13 +17,18 @@ def is_count(x: Any) -> Any:
     return (x >= 0) & (x < jnp.inf) & (x == jnp.floor(x))
 
 
-def _steps(x: Any, value: Any, at_minus: Any, at_plus: Any) -> Any:
+def is_whole_from_one(x: Any) -> Any:
+    """Whether x is a whole number >= 1."""
+    return is_count(x) & (floating(x) >= 1)
+
+
+def steps(x: Any, value: Any, at_minus: Any, at_plus: Any) -> Any:
     """`value` for finite x >= 0; the ends of the distribution function elsewhere; NaN for NaN."""
     inside = (x >= 0) & (x < jnp.inf)
     return jnp.where(inside, value, jnp.where(x < 0, at_minus, jnp.where(x > 0, at_plus, jnp.nan)))
 
 
-def _floor(x: Any) -> Any:
+def floored(x: Any) -> Any:
     """The whole part of a finite x >= 0, 0 for others."""
     return jnp.floor(jnp.where((x >= 0) & (x < jnp.inf), x, 0))
 
@@ -41,15 +46,15 @@ def _poisson_logpdf(params: Any, x: Any) -> Any:
 def _poisson_logcdf(params: Any, x: Any) -> Any:
     x, mean = floating(x), floating(params["mean"])
     zero = mean == 0
-    value = special.log_gammaincc(_floor(x) + 1, jnp.where(zero, 1, mean))
-    return _steps(x, jnp.where(zero, 0, value), -jnp.inf, 0.0)
+    value = special.log_gammaincc(floored(x) + 1, jnp.where(zero, 1, mean))
+    return steps(x, jnp.where(zero, 0, value), -jnp.inf, 0.0)
 
 
 def _poisson_logsf(params: Any, x: Any) -> Any:
     x, mean = floating(x), floating(params["mean"])
     zero = mean == 0
-    value = special.log_gammainc(_floor(x) + 1, jnp.where(zero, 1, mean))
-    return _steps(x, jnp.where(zero, -jnp.inf, value), 0.0, -jnp.inf)
+    value = special.log_gammainc(floored(x) + 1, jnp.where(zero, 1, mean))
+    return steps(x, jnp.where(zero, -jnp.inf, value), 0.0, -jnp.inf)
 
 
 def _poisson_quantile(params: Any, q: Any) -> Any:
@@ -74,6 +79,10 @@ def _poisson_start(x: Any, weights: Any) -> Any:
     return {"mean": count_mean(x, weights)[0]}
 
 
+def _poisson_maximum(x: Any, weights: Any) -> Any:
+    return {"mean": _moments.mean(*_moments.usable(x, weights, is_count(x)))}
+
+
 def _poisson_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[1 / params["mean"]]])
 
@@ -92,6 +101,7 @@ poisson = Distribution(
     support=is_count,
     space={"mean": spaces.positive},
     start=_poisson_start,
+    maximum=_poisson_maximum,
     information=_poisson_information,
     discrete=True,
     mean=_poisson_mean,
@@ -123,7 +133,7 @@ def _negative_binomial_tail(params: Any, x: Any, upper: bool) -> Any:
     zero = mean == 0
     mean = jnp.where(zero, 1, mean)
     a = jnp.maximum(dispersion, 1e-12)
-    k = _floor(x)
+    k = floored(x)
     if upper:
         value = special.log_betainc_odds(k + 1, 1 / a, a * mean)
         return jnp.where(zero, -jnp.inf, value)
@@ -133,12 +143,12 @@ def _negative_binomial_tail(params: Any, x: Any, upper: bool) -> Any:
 
 def _negative_binomial_logcdf(params: Any, x: Any) -> Any:
     x = floating(x)
-    return _steps(x, _negative_binomial_tail(params, x, False), -jnp.inf, 0.0)
+    return steps(x, _negative_binomial_tail(params, x, False), -jnp.inf, 0.0)
 
 
 def _negative_binomial_logsf(params: Any, x: Any) -> Any:
     x = floating(x)
-    return _steps(x, _negative_binomial_tail(params, x, True), 0.0, -jnp.inf)
+    return steps(x, _negative_binomial_tail(params, x, True), 0.0, -jnp.inf)
 
 
 def _negative_binomial_quantile(params: Any, q: Any) -> Any:
