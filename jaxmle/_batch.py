@@ -247,7 +247,7 @@ def _checksum(x: np.ndarray) -> int:
     """Of every byte, at the speed of memory: 8-byte words are folded into 1021 before they are summed up."""
     flat = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
     words = flat[: len(flat) // 8168 * 8168].view(np.uint64).reshape(-1, 1021)
-    return zlib.crc32(flat[words.nbytes :], zlib.crc32(np.bitwise_xor.reduce(words, axis=0)))
+    return zlib.crc32(flat[words.nbytes :].tobytes(), zlib.crc32(np.bitwise_xor.reduce(words, axis=0).tobytes()))
 
 
 def merge(data: Any, shared: Any, dtype: Any) -> tuple[Any, tuple[bool, ...]]:

@@ -120,7 +120,7 @@ def _fit(model: Model, batch: Batch, start: Any) -> Any:
         width = _run.width("auto", len(here), bucket.weights.shape[1], len(crew))
         tree = jax.tree.structure(problem)
         program = Program(split(model)[0], newton(), tree, tuple(jax.tree.leaves(axes)), width)
-        part, interrupted = _run.run(program, problem, len(here), crew, Progress(False, len(here)), False)
+        part, _, interrupted = _run.run(program, problem, len(here), crew, Progress(False, len(here)), "auto", False)
         if interrupted:
             raise KeyboardInterrupt
         parts.append(part)
