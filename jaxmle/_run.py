@@ -5,7 +5,6 @@ lanes running on: nobody waits for anybody, and no collective is needed. Between
 interrupt is noticed; what is finished by then is kept.
 """
 
-import functools
 import os
 import queue
 import threading
@@ -194,6 +193,12 @@ class _Crew:
         self.finished[ids] = True
         self.messages.put((len(ids), int(np.sum(self.failed(self.results.status[ids])))))
 
+    def give(self, results: Any, where: np.ndarray) -> None:
+        """Puts what is finished into the results of a larger batch."""
+        done = self.finished
+        for all_, mine in zip(jax.tree.leaves(results), jax.tree.leaves(self.results), strict=True):
+            all_[where[done]] = mine[done]
+
     @staticmethod
     def failed(status: np.ndarray) -> np.ndarray:
         fine = (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING, Status.AT_BOUNDARY, Status.AT_DATA_EDGE)
@@ -212,12 +217,12 @@ class _Crew:
             self.messages.put(error)
 
 
-def _phase(crew: _Crew, crew_places: list[Any], shown: Progress | None) -> bool:
-    """Runs one phase; whether it was interrupted. What a worker raises is raised here."""
+def _phase(crew: _Crew, crew_places: list[Any], shown: Progress | None, before: int) -> bool:
+    """Runs one phase; whether it was interrupted. What a worker raises is raised here. `before` were done already."""
     threads = [
         threading.Thread(target=crew.work, args=(place,), name=f"jaxmle {i}") for i, place in enumerate(crew_places)
     ]
-    done = failed = 0
+    done, failed = before, 0
     working, interrupted, error = 0, False, None
     try:
         crew.compile(crew_places[0])
@@ -266,23 +271,37 @@ def run(
     last = len(phases(program, shared)) - 1
     items: Any = (own,)
     used: Any = program.lanes
+    results: Any = None
+    finished = np.zeros(count, bool)
     for phase in range(last + 1):
         watched = shown if phase == last else None
-        kernel = machine(program, phase, items, shared, problem.weights, crew_places, chosen)
-        lanes_places = functools.partial(apart, program, phase, items, shared, problem.weights, crew_places)
-        crew = _Crew(program, phase, items, shared, count, len(crew_places), kernel, problem.weights)
-        interrupted = interrupted or _phase(crew, lanes_places() if kernel is None else crew_places, watched)
-        left = ~crew.finished | (crew.failed(crew.results.status) if kernel is not None and kernel.partial else False)
-        rest = np.flatnonzero(left)
-        if kernel is not None and len(rest) and not interrupted:  # such as data sets outside the support
-            few = jax.tree.map(lambda x, rest=rest: x[rest], items)
-            others = _Crew(program, phase, few, shared, len(rest), len(crew_places))
-            interrupted = _phase(others, lanes_places(), watched)
-            crew.keep(rest[others.finished], jax.tree.map(lambda x, done=others.finished: x[done], others.results))
-        items = (own, crew.results)  # what another method nominated waits for its certificate
-        used = "native" if kernel is not None else program.lanes
+        kernels = machine(program, phase, items, shared, problem.weights, crew_places, chosen)
+        results, finished, left = None, np.zeros(count, bool), np.arange(count)
+        for kernel in (*kernels, None):
+            if not len(left) or (interrupted and results is not None):
+                break
+            few, weights = items, problem.weights
+            if len(left) < count:
+                few, weights = jax.tree.map(lambda x, left=left: x[left], (items, weights))
+            crew = _Crew(program, phase, few, shared, len(left), len(crew_places), kernel, weights)
+            if not interrupted:
+                where = crew_places
+                if kernel is None:
+                    where = apart(program, phase, items, shared, problem.weights, crew_places)
+                interrupted = _phase(crew, where, watched, count - len(left))
+            if results is None:
+                results = crew.results
+            else:
+                crew.give(results, left)
+            finished[left[crew.finished]] = True
+            again = ~crew.finished | (
+                crew.failed(crew.results.status) if kernel is not None and kernel.partial else False
+            )
+            left = left[again]
+        items = (own, results)  # what another method nominated waits for its certificate
+        used = "native" if kernels else program.lanes
     shown.advance(count)
-    outcome, finished = crew.results, crew.finished
+    outcome: Outcome = results
     look_closer(program, own, shared, outcome, finished)
     if not finished.all():
         outcome = _not_run(outcome, ~finished)

@@ -58,28 +58,32 @@ def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[native.Lea
 
 def machine(
     program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, places: list[Any], chosen: Any
-) -> native.Compiled | None:
-    """The phase as a function of the machine for these leaves, or None for the lanes.
+) -> list[native.Compiled]:
+    """The phase as functions of the machine, to be tried one after the other; what they leave is for the lanes.
+
+    One is for data sets whose weights are all 1, one for the others: which one fits a data set does not depend on its
+    neighbors.
 
     Raises:
         ValueError: where `chosen` is "native" and something keeps it from that, saying what.
     """
     if chosen not in ("auto", "native"):
-        return None
-    found: native.Compiled | str
+        return []
+    plain = native.plain(weights)
+    kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
+    found: list[native.Compiled | str]
     if any(place.platform != "cpu" for place in places):
-        found = "the device is not a CPU"
+        found = ["the device is not a CPU"]
     elif weights.dtype != np.float64:
-        found = f"numbers of type {weights.dtype}"
+        found = [f"numbers of type {weights.dtype}"]
     elif not native.available():
-        found = "llvmlite is not installed; try: pip install 'jaxmle[native]'"
+        found = ["llvmlite is not installed; try: pip install 'jaxmle[native]'"]
     else:
-        found = _built(program._replace(lanes=0), phase, *_signature(program, items, shared, native.plain(weights)))
-    if isinstance(found, str):
-        if chosen == "native":
-            raise ValueError(f"lanes='native' cannot fit this model: {found}. Pass lanes='auto' or a number")
-        return None
-    return found
+        found = [_built(program._replace(lanes=0), phase, *_signature(program, items, shared, ones)) for ones in kinds]
+    reasons = [x for x in found if isinstance(x, str)]
+    if reasons and chosen == "native":
+        raise ValueError(f"lanes='native' cannot fit this model: {reasons[0]}. Pass lanes='auto' or a number")
+    return [x for x in found if not isinstance(x, str)]
 
 
 def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[tuple[native.Leaf, ...], Any]:

@@ -63,6 +63,8 @@ class Compiled(NamedTuple):
         count, holes = _count(weights)
         if holes is not None and any(leaf.has_rows and not leaf.own for leaf in self.leaves):
             count, holes = np.where(holes[1].any(1), 0, count), None  # left to others
+        if any(leaf.ones for leaf in self.leaves):
+            count = np.where(plain(weights), count, 0)
         columns: dict[bool, list[np.ndarray]] = {True: [], False: []}
         for leaf, x in zip(self.leaves, arrays, strict=True):
             if leaf.ones:
@@ -100,12 +102,13 @@ class Chunk(NamedTuple):
         kernel.call(begin, end, ctypes.addressof(pointers), *where, room)
 
 
-def plain(weights: np.ndarray) -> bool:
-    """Whether all weights are 1, up to rows at the end that are not there."""
+def plain(weights: np.ndarray) -> np.ndarray:
+    """Whose weights are all 1, up to rows at the end that are not there, bool[B]."""
     if weights.strides == (0, 0):
-        return bool(weights[0, 0] == 1)
-    count, holes = _count(weights)
-    return holes is None and bool(np.sum(weights) == np.sum(count)) and bool(np.max(weights) == 1)
+        return np.full(len(weights), weights[0, 0] == 1)
+    whole = np.all((weights == 1) | (weights == 0), axis=1)
+    count, _ = _count(weights)
+    return whole & (weights.sum(axis=1) == count)
 
 
 def _count(weights: np.ndarray) -> tuple[np.ndarray, Any]:
