@@ -5,6 +5,7 @@ from jaxmle._status import Status
 from jaxmle._version import __version__
 from jaxmle.check import Report, check
 from jaxmle.fit import fit, fit_many
+from jaxmle.load import load
 from jaxmle.maximize import Maximum, maximize
 from jaxmle.model import Model, constant, rows
 from jaxmle.result import Fit
@@ -21,6 +22,7 @@ __all__ = [
     "distributions",
     "fit",
     "fit_many",
+    "load",
     "maximize",
     "models",
     "optimizers",

@@ -59,7 +59,7 @@ def table_one(fit: Any, level: float, kind: str) -> str:
         ("AIC:", number(fit.aic)),
         ("BIC:", number(fit.bic)),
     ]
-    right += [("Decrement:", f"{fit.decrement:.1e}"), ("Dropped rows:", str(fit._batch.dropped))]
+    right += [("Decrement:", f"{fit.decrement:.1e}"), ("Dropped rows:", f"{fit.dropped}")]
     width = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     body = [
         "  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, width, strict=True)))
@@ -98,7 +98,16 @@ def table_many(fits: Any, level: float, kind: str) -> str:
         for row in rows
     ]
     more = [f"... and {len(fits) - _SHOWN:,} more"] if len(fits) > _SHOWN else []
+    more += [sentence] if (sentence := dropped(fits)) else []
     return "\n".join([f"{len(fits):,} fits of {name}: {counts}", *body, *more])
+
+
+def dropped(fits: Any) -> str:
+    """How many rows were left out because a value was missing; nothing where none was."""
+    counts = np.atleast_1d(fits.dropped)
+    sets = np.count_nonzero(counts)
+    where = f", in {sets:,} of {len(counts):,} data sets" if len(counts) > 1 else ""
+    return f"Dropped: {counts.sum():,} rows with a missing value{where}" if sets else ""
 
 
 def message(fit: Any, index: int) -> str:
@@ -126,24 +135,3 @@ def _where(fit: Any, index: int) -> str:
         if step != 0 and (status.at_limit or np.abs(value) > 10):
             found.append(f"{name} -> {end[int(step > 0)] if end else 'its limit'}")
     return ", ".join(found)
-
-
-def columns(fit: Any, level: float) -> dict[str, np.ndarray]:
-    """One column for each number, one row for each data set."""
-    ends = fit.interval(level)
-    flat = {
-        "": fit._natural,
-        "_se": fit._flat(fit.standard_errors()),
-        "_lower": fit._flat(ends.lower),
-        "_upper": fit._flat(ends.upper),
-    }
-    table: dict[str, Any] = {}
-    if fit.keys is not None:
-        table[fit._batch.key_name] = fit.keys
-    for j, name in enumerate(fit.names):
-        table |= {name + suffix: x[:, j] for suffix, x in flat.items()}
-    table["log_likelihood"] = -fit._outcome.value
-    table["n"] = np.atleast_1d(fit.n_observations)
-    table["status"] = np.array([Status(int(s)).name.lower() for s in fit._outcome.status])
-    table["steps"], table["decrement"] = fit._outcome.steps, fit._outcome.decrement
-    return table

@@ -75,6 +75,7 @@ def fit(
         True
     """
     dtype = np.dtype(dtype)
+    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "missing": missing}
     optimizer = by_name(optimizer)
     with jax.enable_x64(True):
         batch = _batch.one(data, weights, dtype, missing)
@@ -87,7 +88,7 @@ def fit(
         each = [x[None] for x in jax.tree.leaves(problem)]
         many = program._replace(axes=(True,) * len(each))
         _run.look_closer(many, each, [], outcome, np.ones(1, bool))
-    info = _info(program, tolerance, dtype)
+    info = _info(program, tolerance, dtype) | options
     return Fit(model=model, outcome=outcome, batch=batch, single=True, info=info)
 
 
@@ -138,6 +139,7 @@ def fit_many(
         [0.5, 0.25]
     """
     dtype = np.dtype(dtype)
+    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "missing": missing}
     optimizer = by_name(optimizer)
     with jax.enable_x64(True):
         if groups is None:
@@ -161,7 +163,7 @@ def fit_many(
             parts.append(part)
         shown.close()
     outcome = _gather(parts, batch)
-    info = _info(program, tolerance, dtype) | {"interrupted": interrupted}
+    info = _info(program, tolerance, dtype) | options | {"interrupted": interrupted}
     return Fit(model=model, outcome=outcome, batch=batch, single=False, info=info)
 
 
@@ -281,6 +283,10 @@ def _gather(parts: list[Outcome], batch: Batch) -> Outcome:
     """Buckets back into the original order."""
     where = np.argsort(np.concatenate([b.index for b in batch.buckets]), kind="stable")
     return jax.tree.map(lambda *x: np.concatenate(x)[where], *parts)
+
+
+def _name(optimizer: Any) -> str:
+    return optimizer if isinstance(optimizer, str) else type(optimizer).__name__
 
 
 def _info(program: Program | None, tolerance: Any, dtype: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class IntervalStatus(enum.IntEnum):
             0: "Wald interval, mapped from the scale of the parameter's space",
             1: "one-sided likelihood interval: the maximum is on the boundary",
             2: "pinned: the value is not estimated",
-            3: "no interval: the fit has no standard errors (see its status)",
+            3: "no interval: the fit has no standard errors (see its status), or it was loaded without its data",
         }[int(self)]
 
 

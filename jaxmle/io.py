@@ -7,13 +7,13 @@ error, an event is 0 or 1 or it is an error. Nothing is half-written: a table ap
 import csv
 import difflib
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxmle._files import whole
 from jaxmle._optional import optional
 
 READABLE = (".csv", ".parquet", ".json", ".ndjson")
@@ -98,11 +98,7 @@ def write_table(path: str | os.PathLike[str], frame: Any) -> None:
     """
     path = Path(path)
     ending = check_ending(path)
-    if not path.parent.is_dir():
-        raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
+    with whole(path) as name:
         if ending == ".csv":
             frame.write_csv(name)
         elif ending == ".parquet":
@@ -111,10 +107,6 @@ def write_table(path: str | os.PathLike[str], frame: Any) -> None:
             frame.write_json(name)
         else:
             frame.write_ndjson(name)
-        os.chmod(name, 0o666 & ~_umask())  # a temporary file is private, a result need not be
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def check_ending(path: str | os.PathLike[str]) -> str:
@@ -250,9 +242,3 @@ def _why(path: Path, ending: str, error: Exception) -> str:
                 if len(fields) > width:
                     return f"line {lines.line_num} has {len(fields)} fields, the header has {width}"
     return first
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
