@@ -108,6 +108,15 @@ class Batch:
                 "it; fit again, or pass a copy"
             )
 
+    def one(self, index: int) -> tuple[Any, np.ndarray]:
+        """Data and weights of one data set, padding included: leaves [n, ...] and f[n]."""
+        for b in self.buckets:
+            for row in np.flatnonzero(b.index == index):
+                leaves, tree = jax.tree.flatten(b.data)
+                mine = [x[row] if own else x for x, own in zip(leaves, self.own, strict=True)]
+                return jax.tree.unflatten(tree, mine), b.weights[row]
+        raise IndexError(f"data set {index} of {self.size}")
+
     def subset(self, chosen: np.ndarray) -> "Batch":
         """The data sets at the positions `chosen`, in that order; one may stand there more than once."""
         buckets = []
@@ -115,7 +124,7 @@ class Batch:
             row = np.full(self.size, -1)
             row[b.index] = np.arange(len(b.index))
             index = np.flatnonzero(row[chosen] >= 0)
-            if not len(index):
+            if not len(index) and (len(chosen) or buckets):  # an empty batch still knows what its data look like
                 continue
             rows = row[chosen[index]]
             leaves, tree = jax.tree.flatten(b.data)

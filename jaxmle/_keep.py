@@ -137,7 +137,8 @@ def _encode_model(model: Model, put: _Names) -> dict[str, Any]:
         space = _encode(OrderedDict(zip(model.names, leaves, strict=True)), lambda s: _encode_space(s, put))
     name = model.name or getattr(f, "__name__", "") or getattr(f, "name", "") or "model"
     has = {k: getattr(model, k) is not None for k in ("simulate", "information")}
-    return {"name": name, "observations": model.observations, "space": space, "made": made, **has}
+    found = {"name": name, "names": model.names, "observations": model.observations, "space": space, "made": made}
+    return found | has
 
 
 def _encode_space(s: Any, put: Callable[[Any], str]) -> dict[str, Any]:
@@ -294,21 +295,10 @@ def _leaves(encoded: Any) -> list[Any]:
 
 def same_space(saved: Saved, model: Model) -> bool:
     """Whether a model's parameters are those of the file: names, families, shapes."""
-    mine = [(s.kind.name, s.value_shape, s.coordinate_shape, s.source) for s in jax.tree.leaves(model.space)]
-    tree = saved.header["model"]["space"]
-    theirs = [
-        (s["kind"], tuple(s["value_shape"]), tuple(s["coordinate_shape"]), s["source"])
-        for s in jax.tree.leaves(_decode(tree, lambda s: _Leaf(s)))
-        for s in [s.content]
-    ]
-    return mine == theirs
-
-
-class _Leaf:
-    """A dict that `jax.tree` takes for a leaf."""
-
-    def __init__(self, content: Any) -> None:
-        self.content = content
+    encoded = saved.header["model"]
+    theirs = [(s["kind"], *map(tuple, (s["value_shape"], s["coordinate_shape"]))) for s in _leaves(encoded["space"])]
+    mine = [(s.kind.name, s.value_shape, s.coordinate_shape) for s in jax.tree.leaves(model.space)]
+    return (encoded["names"], theirs) == (model.names, mine)
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -324,8 +314,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, str]:
     header, model = saved.header, saved.header["model"]
     codes, counts = np.unique(saved.outcome.status, return_counts=True)
     keys = saved.batch.keys
-    parameters = jax.tree.leaves_with_path(_decode(model["space"], lambda s: f"({s['kind']})"))
-    named = [f"{jax.tree_util.keystr(p, simple=True, separator='.')} {kind}".strip() for p, kind in parameters]
+    named = [f"{n} ({s['kind']})" for n, s in zip(model["names"], _leaves(model["space"]), strict=True)]
     own = "" if model["made"] else "; for what needs its log-likelihood: jaxmle.load(path, model=...)"
     found = {
         "file": f"{path}, format {header['format']}, {os.path.getsize(path):,} bytes",

@@ -6,7 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxmle._contract import percent
 from jaxmle._status import Status
+from jaxmle._step import NEVER_RAN
+from jaxmle.models import Censored
 
 _WIDTH = 78
 _SHOWN = 10
@@ -115,9 +118,29 @@ def message(fit: Any, index: int) -> str:
     status = Status(int(fit._outcome.status[index]))
     where = _where(fit, index)
     head, colon, tail = status.sentence.partition(":")
-    if not where:
-        return status.sentence
-    return f"{head} ({where}):{tail}" if colon else f"{status.sentence} ({where})"
+    text = status.sentence if not where else f"{head} ({where}):{tail}" if colon else f"{status.sentence} ({where})"
+    return "; ".join([text, *_hints(fit, index, status)])
+
+
+def _hints(fit: Any, index: int, status: Status) -> list[str]:
+    """What about the data of one fit may explain a verdict that is no certified maximum."""
+    if status.ok:
+        return []
+    n, k = np.atleast_1d(fit.n_observations)[index], fit.model.free
+    gone = np.atleast_1d(fit.dropped)[index]
+    found = [f"{gone} rows with a missing value were dropped"] if gone and status is Status.NO_DATA else []
+    degenerate = status in (Status.UNBOUNDED, Status.NOT_IDENTIFIED)
+    if 0 < n < k + degenerate and status not in NEVER_RAN:
+        found.append(f"{n:g} {'observation' if n == 1 else 'observations'} for {k} free parameter{'s' * (k > 1)}: too few")
+    if not fit._batch.kept:
+        return found
+    data, weights = fit._batch.one(index)
+    used = weights > 0
+    if isinstance(fit.model.log_likelihood, Censored) and used.any() and np.all(data["upper"][used] == np.inf):
+        found.append("no events: every row is right-censored; are the event and the censoring flag swapped?")
+    if status is Status.OUTSIDE_SUPPORT and (hint := percent(fit.model, data, weights)):
+        found.append(hint.removeprefix("; "))
+    return found
 
 
 def _where(fit: Any, index: int) -> str:
@@ -125,8 +148,9 @@ def _where(fit: Any, index: int) -> str:
     status, d = Status(int(fit._outcome.status[index])), fit._outcome.direction[index]
     names = fit.model.coordinate_names
     if status is Status.NOT_IDENTIFIED:
-        scaled = np.abs(d) * np.sqrt(np.abs(np.diagonal(fit._outcome.information[index])))
-        return ", ".join(name for name, x in zip(names, scaled, strict=True) if x > 0.1 * scaled.max())
+        diagonal = np.abs(np.diagonal(fit._outcome.information[index]))
+        scaled = np.where(diagonal > 0, np.abs(d) * np.sqrt(diagonal), np.inf if (diagonal == 0).any() else 0)
+        return ", ".join(name for name, x in zip(names, scaled, strict=True) if x > 0.1 * scaled.max() or x == np.inf)
     if not status.at_limit and status is not Status.UNBOUNDED:
         return ""
     ends = [s.kind.ends for s in jax.tree.leaves(fit.model.space) for _ in range(int(np.prod(s.coordinate_shape)))]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxmle._files import whole
+from jaxmle._keys import check_blanks
 from jaxmle._optional import optional
 
 READABLE = (".csv", ".parquet", ".json", ".ndjson")
@@ -203,9 +204,10 @@ def group_codes(frame: Any, names: list[str]) -> tuple[np.ndarray, Any]:
         if values.null_count():
             raise ValueError(f"column {name!r}, row {int(values.is_null().arg_true()[0]) + 1}: the group is missing")
         if values.dtype == polars.String:
-            whole = values.cast(polars.Int64, strict=False)
-            if whole.null_count() == 0 and (whole.cast(polars.String) == values).all():
-                values = whole
+            check_blanks(values.unique(maintain_order=True).to_list(), f"column {name!r}")
+            integers = values.cast(polars.Int64, strict=False)
+            if integers.null_count() == 0 and (integers.cast(polars.String) == values).all():
+                values = integers
         keys[name] = values
     table = polars.DataFrame(keys)
     unique = table.unique(maintain_order=True).with_row_index("__code")

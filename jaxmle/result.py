@@ -120,7 +120,7 @@ class Fit:
             mine = [x for x, has in zip(leaves, axes, strict=True) if has]
             common = [x for x, has in zip(leaves, axes, strict=True) if not has]
             skeleton = split(self.model)[0]
-            part = np.asarray(inference.evaluate(function, skeleton, tree, axes, mine, common, u[b.index], *more))
+            part = inference.evaluated(function, skeleton, tree, axes, mine, common, u[b.index], *more)
             out = np.empty((self._batch.size, *part.shape[1:]), part.dtype) if out is None else out
             out[b.index] = part
         assert out is not None

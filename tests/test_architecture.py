@@ -15,13 +15,13 @@ ROOT = Path(jaxmle.__file__).parent
 
 # From the bottom up; a module may import what is below it, or a neighbour on its own line.
 LAYERS = [
-    {"_types", "_compile", "_optional", "_linalg", "_status", "_version", "_progress"},
+    {"_types", "_compile", "_optional", "_linalg", "_status", "_version", "_progress", "_keys", "_files"},
     {"spaces", "special"},
     {"model", "objective", "_data"},
     {"distributions", "models", "optimizers"},
-    {"_step", "_limits", "lanes", "_solve", "_batch", "_run"},
-    {"inference", "intervals", "_summary", "result"},
-    {"fit", "maximize"},
+    {"_step", "_limits", "lanes", "_solve", "_door", "_batch", "_contract", "_run"},
+    {"inference", "intervals", "_summary", "_html", "batches", "_keep", "result"},
+    {"fit", "load", "maximize"},
     {"compare", "profile", "resample", "diagnose", "check", "sharding"},
     {"io", "plot", "explore", "cluster"},
     {"cli", "_table", "_demo", "__main__", "__init__"},
