@@ -40,7 +40,9 @@ def _one(result: Any) -> list[str]:
     numbers = [("n", f"{result.n_observations:g}"), ("log-likelihood", number(result.log_likelihood))]
     numbers += [("AIC", number(result.aic)), ("BIC", number(result.bic))]
     table_ = result.columns(long=True)
-    cells = [[number(table_[name][j]) for name in ("estimate", "se", "lower", "upper")] for j in range(len(result.names))]
+    cells = [
+        [number(table_[name][j]) for name in ("estimate", "se", "lower", "upper")] for j in range(len(result.names))
+    ]
     pinned = [s.kind.name == "pinned" for s in jax.tree.leaves(result.model.space) for _ in range(_size(s.value_shape))]
     for row, held in zip(cells, pinned, strict=True):
         row[1:] = ["(pinned)", "", ""] if held else row[1:]

@@ -59,7 +59,9 @@ def _column(keys: Any, n: int, what: str) -> np.ndarray:
     missing = np.array([x is None or x != x for x in array], bool) if array.dtype == object else array != array
     if missing.any():
         row = int(np.argmax(missing))
-        raise ValueError(f"{what}: the key of row {row} is missing; leave such rows out, or give them a group of their own")
+        raise ValueError(
+            f"{what}: the key of row {row} is missing; leave such rows out, or give them a group of their own"
+        )
     if array.dtype == object:
         kinds = sorted({type(x).__name__ for x in array})
         if len(kinds) > 1 or kinds[0] not in ("str", "int", "float", "bool"):

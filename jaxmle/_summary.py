@@ -131,7 +131,9 @@ def _hints(fit: Any, index: int, status: Status) -> list[str]:
     found = [f"{gone} rows with a missing value were dropped"] if gone and status is Status.NO_DATA else []
     degenerate = status in (Status.UNBOUNDED, Status.NOT_IDENTIFIED)
     if 0 < n < k + degenerate and status not in NEVER_RAN:
-        found.append(f"{n:g} {'observation' if n == 1 else 'observations'} for {k} free parameter{'s' * (k > 1)}: too few")
+        found.append(
+            f"{n:g} {'observation' if n == 1 else 'observations'} for {k} free parameter{'s' * (k > 1)}: too few"
+        )
     if not fit._batch.kept:
         return found
     data, weights = fit._batch.one(index)

@@ -102,7 +102,9 @@ def _one_model(parts: list[Any]) -> Model:
         if not any(own) and all(np.array_equal(x, values[0]) for x in values):
             joined.append(values[0])
         else:  # pinned values differ: one for each data set
-            rows = [x if mine else np.broadcast_to(x, (n, *x.shape)) for x, mine, n in zip(values, own, sizes, strict=True)]
+            rows = [
+                x if mine else np.broadcast_to(x, (n, *x.shape)) for x, mine, n in zip(values, own, sizes, strict=True)
+            ]
             joined.append(np.concatenate(rows))
     return join(skeleton, joined) if joined else parts[0].model
 

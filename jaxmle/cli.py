@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperGroup
 
 import jaxmle
-from jaxmle import _table, io
+from jaxmle import _keep, _table, io
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -204,8 +204,15 @@ def distributions() -> None:
 
 
 @app.command()
+def info(file: Annotated[Path, typer.Argument(help="A file that fit.save(path) wrote.")]) -> None:
+    """Say what a saved fit holds: the model, its verdicts, versions, options."""
+    for name, text in _keep.describe(file).items():
+        print(f"{name:<14}{text}")
+
+
+@app.command()
 def demo() -> None:
-    """A one-minute tour on shipped data: a coin, aircraft, remissions, and a wrong derivative found."""
+    """A tour on published data: a coin, aspirin, bearings, aircraft, remissions, mites, horse kicks, a wrong derivative."""
     from jaxmle import _demo
 
     _demo.run(Console(highlight=False, width=None if sys.stdout.isatty() else 120))

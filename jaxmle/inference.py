@@ -91,7 +91,9 @@ def _evaluate(
 evaluate = compiled_with(static_argnums=(0, 1, 2, 3))(_evaluate)
 
 
-def evaluated(function: Any, skeleton: Any, tree: Any, axes: Any, own: Any, shared: Any, u: Any, *more: Any) -> np.ndarray:
+def evaluated(
+    function: Any, skeleton: Any, tree: Any, axes: Any, own: Any, shared: Any, u: Any, *more: Any
+) -> np.ndarray:
     """`evaluate`, as a NumPy array; without any data set an empty array of the right shape, and nothing is computed."""
     if len(u):
         return np.asarray(evaluate(function, skeleton, tree, axes, own, shared, u, *more))

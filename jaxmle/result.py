@@ -222,7 +222,7 @@ class Fit:
                 low, high = intervals.wald(
                     s, x, x_se, u[:, here].reshape(u_shape), u_se[:, here].reshape(u_shape), z, scale
                 )
-                bad = ~np.isfinite(x_se).reshape(len(u), -1).all(1)
+                bad = ~np.isfinite(x_se).all(tuple(range(1, x_se.ndim)))
                 if one_sided is not None and s.kind.ends is not None and np.prod(s.coordinate_shape) == 1:
                     which, edge = one_sided
                     edge = np.asarray(jax.vmap(s.forward)(edge.reshape(u_shape)))
@@ -336,7 +336,9 @@ class Fit:
         return str(index) if self.keys is None else _keys.label(self.keys[index])
 
     def _flat(self, params: Any) -> np.ndarray:
-        leaves = [np.asarray(x).reshape(self._batch.size, -1) for x in jax.tree.leaves(params)]
+        sizes = [int(np.prod(s.value_shape)) for s in jax.tree.leaves(self.model.space)]
+        leaves = jax.tree.leaves(params)
+        leaves = [np.asarray(x).reshape(self._batch.size, k) for x, k in zip(leaves, sizes, strict=True)]
         return np.concatenate(leaves, axis=1) if leaves else np.zeros((self._batch.size, 0))
 
     @functools.cached_property

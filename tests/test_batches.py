@@ -58,7 +58,10 @@ def test_number_keys_are_found_as_text():
 
 def test_answers_of_a_batch_are_those_of_single_fits(fits):
     for i in range(4):
-        one, alone = fits[i], jm.fit("exponential", np.resize(group(i), 7), missing="drop", weights=np.arange(7) < ROWS[i])
+        one, alone = (
+            fits[i],
+            jm.fit("exponential", np.resize(group(i), 7), missing="drop", weights=np.arange(7) < ROWS[i]),
+        )
         for name in ("log_likelihood", "n_observations", "dropped", "status", "converged", "aicc", "bic"):
             assert getattr(one, name) == pytest.approx(getattr(alone, name), rel=1e-10)
         np.testing.assert_allclose(one.interval().upper["rate"], alone.interval().upper["rate"], rtol=1e-6)
