@@ -19,7 +19,7 @@ def run(console: Console) -> None:
         ("3. Ball bearings", _bearings),
         ("4. Thirteen aircraft", _aircraft),
         ("5. Remissions, some still going on", _remission),
-        ("6. Mites and horse kicks", _counts),
+        ("6. Mites, accidents and horse kicks", _counts),
         ("7. A derivative worked out by hand", _derivative),
     ):
         console.rule(f"[bold]{title}", align="left")
@@ -71,11 +71,11 @@ def _bearings(console: Console) -> None:
     revolutions = io.numeric(io.read_table(io.example("ball_bearings.csv")), "revolutions")
     _say(
         console,
-        "Millions of revolutions until 23 ball bearings failed (Lieblein and Zelen 1956). Three laws of lifetime, and "
-        "the log-likelihood of each:",
+        "Millions of revolutions until 23 ball bearings failed (Lieblein and Zelen 1956). Two laws of lifetime, and the "
+        "log-likelihood of each:",
     )
     console.print()
-    for name in ("weibull", "gamma", "lognormal"):
+    for name in ("weibull", "lognormal"):
         fit = jm.fit(name, revolutions)
         shown = ", ".join(f"{p} {float(x):.4g}" for p, x in fit.params.items())
         console.print(f"  {name:<11}{fit.log_likelihood:.3f}   {shown}", markup=False)
@@ -88,20 +88,22 @@ def _bearings(console: Console) -> None:
 
 
 def _counts(console: Console) -> None:
-    tables = [io.read_table(io.example(f"{name}.csv")) for name in ("mites", "horse_kicks")]
-    x, weights = (np.concatenate([io.numeric(t, t.columns[k]) for t in tables]) for k in (0, 1))
-    groups = np.repeat(["mites", "horse kicks"], [t.height for t in tables])
+    names = ("mites", "accidents", "horse_kicks")
+    tables = [io.read_table(io.example(f"{name}.csv")) for name in names]
+    x, weights = (np.concatenate([io.numeric(t, t.columns[k]) for t in tables]) for k in (0, -1))
+    groups = np.repeat(names, [t.height for t in tables])
     _say(
         console,
-        "Mites on 150 apple leaves (Bliss and Fisher 1953), and deaths by horse kick in 200 corps-years of the Prussian "
-        "army (Bortkiewicz 1898). Tables of counts are weights; both fitted at once by the negative binomial:",
+        "Mites on 150 apple leaves (Bliss and Fisher 1953), accidents of 647 women (Greenwood and Yule 1920), deaths by "
+        "horse kick in 200 corps-years of the Prussian army (Bortkiewicz 1898). A table of counts is values and weights; "
+        "all three fitted at once by the negative binomial:",
     )
     fits = jm.fit_many("negative_binomial", x, weights=weights, groups=groups)
     console.print(f"\n{fits.summary()}\n", markup=False)
     _say(
         console,
-        f"Mites gather. Kicks do not: their variance is below their mean, and the fit says so: "
-        f"{fits['horse kicks'].message()}.",
+        "Mites gather, and accidents befall some more than others. Kicks do neither: their variance is below their mean, "
+        f"and the fit says so: {fits['horse_kicks'].message()}.",
     )
 
 

@@ -198,7 +198,7 @@ def _decode(x: Any, leaf: Callable[[Any], Any]) -> Any:
             pairs = [(k, _decode(v, leaf)) for k, v in inside]
             return dict(pairs) if name == "dict" else OrderedDict(pairs)
         case "record":
-            return namedtuple(inside[0], inside[1])(*(_decode(v, leaf) for v in inside[2]))  # noqa: PYI024
+            return namedtuple(inside[0], inside[1])(*(_decode(v, leaf) for v in inside[2]))
         case _:
             values = [_decode(v, leaf) for v in inside]
             return tuple(values) if name == "tuple" else values

@@ -88,12 +88,14 @@ def _complain(sentence: str, code: int = 2) -> int:
 
 def _user_line(error: BaseException) -> str:
     """Where in a user's own file an error arose: `file.py, line 3: KeyError: `; empty if it did not."""
-    where, trace = "", error.__traceback__
-    while trace is not None:
-        if "__jaxmle_user_model__" in trace.tb_frame.f_globals:
-            file = Path(trace.tb_frame.f_code.co_filename).name
-            where = f"{file}, line {trace.tb_lineno}: {type(error).__name__}: "
-        trace = trace.tb_next
+    where = ""
+    for cause in (error, error.__cause__):
+        trace = cause.__traceback__ if cause is not None and not where else None
+        while trace is not None:
+            if "__jaxmle_user_model__" in trace.tb_frame.f_globals:
+                file = Path(trace.tb_frame.f_code.co_filename).name
+                where = f"{file}, line {trace.tb_lineno}: {type(cause).__name__}: "
+            trace = trace.tb_next
     return where
 
 
