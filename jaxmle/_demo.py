@@ -57,7 +57,7 @@ def _aspirin(console: Console) -> None:
     fits = jm.fit_many("binomial", both, groups=["aspirin", "placebo", "together", "together"])
     probability, best = fits.params["probability"], fits.log_likelihood
     console.print()
-    for name, p in zip(fits.keys, probability, strict=True):
+    for name, p in zip(("aspirin", "placebo", "together"), probability, strict=True):
         console.print(f"  {name:<9}{100 * p:.4f} %", markup=False)
     console.print()
     _say(

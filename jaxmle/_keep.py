@@ -177,7 +177,8 @@ def _encode(x: Any, leaf: Callable[[Any], Any]) -> Any:
         name = "ordered" if isinstance(x, OrderedDict) else "dict"
         return {name: [[k, _encode(v, leaf)] for k, v in x.items()]}
     if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return {"record": [type(x).__name__, list(x._fields), [_encode(v, leaf) for v in x]]}
+        fields: Any = x
+        return {"record": [type(x).__name__, list(fields._fields), [_encode(v, leaf) for v in x]]}
     if isinstance(x, (tuple, list)):
         return {type(x).__name__: [_encode(v, leaf) for v in x]}
     if not jax.tree_util.all_leaves([x]):

@@ -123,7 +123,8 @@ def columns(keys: np.ndarray | None, name: str) -> dict[str, np.ndarray]:
 
 def label(key: Any) -> str:
     """A key as text: `7912`, or `u, 1` for several columns."""
-    return ", ".join(map(str, key)) if isinstance(key, (tuple, np.void)) else str(key)
+    parts: Any = key
+    return ", ".join(map(str, parts)) if isinstance(key, (tuple, np.void)) else str(key)
 
 
 def find(keys: np.ndarray | None, wanted: Any) -> int:

@@ -63,8 +63,7 @@ def _line(words: str, _: int) -> None:
 def _bar(total: int) -> Callable[[str, int], None] | None:
     """A bar in the notebook that runs this program; None where there is none. Nothing is imported for it."""
     ipython: Any = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    if shell is None or getattr(shell, "kernel", None) is None:
+    if ipython is None or getattr(ipython.get_ipython(), "kernel", None) is None:
         return None
     display, html = ipython.display.display, ipython.display.HTML
 

@@ -34,16 +34,17 @@ def select(fits: Any, index: Any) -> Any:
     if fits._single:
         raise TypeError("a single fit cannot be indexed; fit_many gives a batch of them")
     size = len(fits)
+    at: Any = index
     if isinstance(index, list) and index and all(isinstance(x, (str, tuple)) for x in index):
-        index = [_keys.find(fits.keys, x) for x in index]
+        at = [_keys.find(fits.keys, x) for x in index]
     elif isinstance(index, (str, tuple)):
-        index = _keys.find(fits.keys, index)
-    single = isinstance(index, (int, np.integer)) and not isinstance(index, bool)
-    if single and not -size <= index < size:
-        known = fits.keys is not None and str(index) in map(_keys.label, fits.keys)
-        hint = f"; the fit with that key is fits['{index}']" if known else ""
-        raise IndexError(f"position {index} of {size} data sets{hint}")
-    chosen = np.atleast_1d(np.arange(size)[index])
+        at = _keys.find(fits.keys, index)
+    single = isinstance(at, (int, np.integer)) and not isinstance(at, bool)
+    if single and not -size <= at < size:
+        known = fits.keys is not None and str(at) in map(_keys.label, fits.keys)
+        hint = f"; the fit with that key is fits['{at}']" if known else ""
+        raise IndexError(f"position {at} of {size} data sets{hint}")
+    chosen = np.atleast_1d(np.arange(size)[at])
     outcome = Outcome(*(x[chosen] for x in fits._outcome))
     model = _model_of(fits.model, size, chosen, single)
     return type(fits)(model, outcome, fits._batch.subset(chosen), single, fits._info)
