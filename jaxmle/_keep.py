@@ -57,7 +57,7 @@ def save(fit: Any, path: str | os.PathLike[str], *, data: bool = False) -> Path:
     Args:
         path: of the file; it appears whole or not at all.
         data: whether to keep data and weights too, for what is computed from them (`"robust"` and `"opg"`
-            covariances, simulation, residuals).
+            covariances, simulation, residuals, and the one-sided interval of a maximum on the boundary).
 
     Returns:
         the path.
@@ -83,7 +83,7 @@ def save(fit: Any, path: str | os.PathLike[str], *, data: bool = False) -> Path:
     store |= {f"outcome.{name}": x for name, x in fit._outcome._asdict().items()}
     store["header"] = np.frombuffer(json.dumps(header, default=str).encode(), np.uint8)
     with whole(path) as name, open(name, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **store)  # pyright: ignore[reportArgumentType]
+        np.savez(file, allow_pickle=False, **store)  # pyright: ignore[reportArgumentType]
     return Path(path)
 
 

@@ -115,8 +115,8 @@ def fit_many(
         model: as in `fit`. Pinned values may carry a leading data-set axis: one for each.
         data: leaves [datasets, n, ...]; with `groups`, rows in long format, leaves [rows, ...].
         weights: frequencies, [datasets, n], [n] for all, or [rows]; 0 where a row is padding.
-        groups: the key of each row, of any sortable type and in any order; data sets keep the order of first
-            appearance.
+        groups: the key of each row, text, numbers or dates in any order, or several columns of keys (a dict or a data
+            frame); data sets keep the order of first appearance.
         shared: leaves without a data-set axis, such as one design for all; never copied.
         lanes: how many fits step together in each worker; `"auto"` or a number.
         devices: all by default, each with lanes of its own; or how many, or a sequence of `jax.Device`. A CPU that
