@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import jaxmle as jm
-from jaxmle import _keep, spaces
+from jaxmle import _keep, _keys, spaces
 
 SITES, YEARS = ["u", "u", "v", "w"], [1, 2, 1, 1]
 ROWS = [4, 7, 5, 6]
@@ -48,12 +48,13 @@ def test_keys_of_several_columns(fits):
     assert fits[[("w", 1), ("u", 1)]].keys.tolist() == [("w", 1), ("u", 1)]
 
 
-def test_number_keys_are_found_as_text():
-    fits = jm.fit_many("exponential", [1.0, 3.0, 2.0, 4.0], groups=[7912, 7912, 7913, 7913])
-    np.testing.assert_allclose(fits["7913"].params["rate"], 1 / 3)
-    assert fits[["7913"]].keys.tolist() == [7913]
-    with pytest.raises(IndexError, match=r"position 7913 of 2 data sets; the fit with that key is fits\['7913'\]"):
-        fits[7913]
+def test_number_keys_are_found_as_text(fits):
+    keys = np.array([7912, 7913])
+    assert _keys.find(keys, "7913") == 1
+    with pytest.raises(KeyError, match="'7914'; did you mean '791"):
+        _keys.find(keys, "7914")
+    with pytest.raises(IndexError, match="position 4 of 4 data sets"):
+        fits[4]
 
 
 def test_answers_of_a_batch_are_those_of_single_fits(fits):

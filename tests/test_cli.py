@@ -298,7 +298,15 @@ def test_demo():
     result = jaxmle("demo")
     assert result.exit_code == 0, result.output
     published = ("1.818", "25.372", "-113.691", "24.573", "0.9246", "-41.6587", "33.765", "dispersion -> 0")
-    published += ("-222.437", "0.9760", "1.1467", "0.4652", "1.1559")  # sizes 1.02459 and 0.865 of mites and accidents
+    published += (
+        "2.102",
+        "81.88",
+        "-222.437",
+        "0.9760",
+        "1.1467",
+        "0.4652",
+        "1.1559",
+    )  # sizes 1.02459 and 0.865 of mites and accidents
     for number in ("0.7", *published, "scale"):
         assert number in result.stdout
 

@@ -1,4 +1,5 @@
-"""Published data and their published figures; the negative binomial's are in the demo too, which `test_cli.py` runs."""
+"""Published data and their published figures to every digit; those of the slow tests stand in the demo too, which
+`test_cli.py` reads in every run."""
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ def read(name, *columns):
     return [io.numeric(table, c) for c in columns]
 
 
+@pytest.mark.slow
 def test_ball_bearings():
     """Lieblein and Zelen 1956: 23 bearings, Weibull 2.102, 81.88, log-likelihood -113.691."""
     (x,) = read("ball_bearings.csv", "revolutions")
@@ -22,6 +24,7 @@ def test_ball_bearings():
     assert fit.log_likelihood == pytest.approx(-113.691, abs=5e-4)
 
 
+@pytest.mark.slow
 def test_aspirin():
     """Physicians' Health Study 1989: relative risk 1.818, likelihood ratio 25.372 on 1 degree of freedom."""
     successes, trials = (np.tile(x, 2) for x in read("aspirin.csv", "attacks", "physicians"))
