@@ -1,57 +1,139 @@
-"""The command line: `python -m benchmarks` races jaxmle against its rivals and prints a table."""
+"""The command line: `python -m benchmarks` races jaxmle against its rivals and prints tables."""
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measure
-from benchmarks.rivals import RIVALS
+import jax
+
+from benchmarks import fresh, measure, roofline
+from benchmarks.compare import compare
+from benchmarks.derivatives import derivatives
+from benchmarks.everyone import RIVALS
+from benchmarks.machine import machine
+from benchmarks.scaling import scaling
+from benchmarks.table import markdown
 from benchmarks.workloads import WORKLOADS, task
 
-ONCE = "once"
+PARTS = {
+    "scaling": "throughput against data sets, rows, parameters and workers",
+    "ceilings": "what the machine can do, and which share of it is reached",
+    "derivatives": "exact derivatives against those by hand and finite differences",
+    "once": "what happens once in a process: import, first fit, compilation",
+    "cold": "of each rival, the first result of a new process and its peak memory (in the full set)",
+}
+OTHERS = [r.name for r in RIVALS if r.name != "jaxmle"]
+REFERENCES = ("numba", "vmap")
+"Rivals that tell a slower machine from slower code."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
+    old = json.loads(options.compare.read_text()) if options.compare else None
     if options.table:
-        print(markdown(json.loads(options.table.read_text())))
-        return 0
-    rivals = [r for r in RIVALS if r.name == "jaxmle" or r.name in options.against]
-    record: dict[str, Any] = {"machine": measure.machine(), "repeats": options.repeats, "workloads": []}
-    for workload in WORKLOADS:
-        if workload.name in options.only:
-            drawn = task(workload, *options.sizes)
-            record["workloads"].append(measure.race(drawn, rivals, options.repeats, _say))
-    if ONCE in options.only:
-        record["once"] = measure.once(options.repeats, _say)
-    _say("")
+        record = json.loads(options.table.read_text())
+    else:
+        with _device(options.device):
+            record = _run(options, old)
+        _say("")
     print(markdown(record))
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
-    return 0
+    _keep(record, options.json)
+    if old is None:
+        return 0
+    lines, slower = compare(old, record)
+    print("", *lines, sep="\n")
+    return int(slower)
+
+
+def _run(options: argparse.Namespace, old: dict[str, Any] | None) -> dict[str, Any]:
+    names, against, sizes = _set(options, old)
+    rivals = [r for r in RIVALS if r.name == "jaxmle" or r.name in against]
+    record: dict[str, Any] = {"machine": machine(), "repeats": options.repeats, "full": options.full, "workloads": []}
+    for workload in WORKLOADS:
+        if workload.name in names:
+            drawn = task(workload, *sizes(workload), dtype=options.dtype)
+            record["workloads"].append(measure.race(drawn, rivals, options.repeats, _say))
+            _keep(record, options.json)
+    if "ceilings" in names:
+        record["ceilings"] = roofline.ceilings(options.dtype, 0.1, options.repeats, _say)
+        record["fractions"] = roofline.fractions(record)
+    if "derivatives" in names:
+        chosen = [w for w in WORKLOADS if not w.calls and (options.full or w.name in ("weibull", "student-t", "garch"))]
+        record["derivatives"] = [derivatives(w, 1000, None, options.repeats, _say) for w in chosen]
+    if "once" in names:
+        record["once"] = fresh.once(options.repeats if options.full else 1, _say)
+    _keep(record, options.json)
+    if "cold" in names:
+        fresh.cold(record["workloads"], _say)
+        _keep(record, options.json)
+    if "scaling" in names:
+        record["scaling"] = scaling(rivals, options.full, options.repeats, options.dtype, _say)
+    return record
+
+
+def _keep(record: dict[str, Any], file: Path | None) -> None:
+    """Writes what there is so far: a long run that is cut short loses little."""
+    if file:
+        file.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _set(options: argparse.Namespace, old: dict[str, Any] | None) -> tuple[list[str], list[str], Any]:
+    """What is run, against whom, and at which size; a comparison repeats what the old record holds."""
+    former = {race["workload"]: race for race in old["workloads"]} if old else {}
+    names = (
+        options.only or list(former) or [w.name for w in WORKLOADS] + [p for p in PARTS if options.full or p != "cold"]
+    )
+    against = options.against
+    if against is None:
+        against = [r.name for r in RIVALS if (r.name in REFERENCES if former else r.quick or options.full)]
+
+    def sizes(workload: Any) -> tuple[Any, ...]:
+        if options.sizes:
+            return options.sizes
+        if workload.name in former:
+            race = former[workload.name]
+            return race["datasets"], race["rows"], race.get("parameters")
+        return workload.full if options.full else (workload.datasets, workload.rows)
+
+    return names, against, sizes
+
+
+def _device(name: str | None) -> Any:
+    if name is None:
+        return contextlib.nullcontext()
+    try:
+        return jax.default_device(jax.devices(name)[0])
+    except RuntimeError as error:
+        raise SystemExit(f"--device {name}: JAX finds no such device here ({error})") from None
+
+
+# --- options ---------------------------------------------------------------------------------------------------
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    names = [w.name for w in WORKLOADS] + [ONCE]
-    others = [r.name for r in RIVALS if r.name != "jaxmle"]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", type=_among(names), default=names, metavar="NAME,...", help=f"of {', '.join(names)}")
-    parser.add_argument(
-        "--against", type=_among(others), default=others, metavar="RIVAL,...", help=f"of {', '.join(others)}"
+    names = [w.name for w in WORKLOADS] + list(PARTS)
+    about = (__doc__ or "") + " Parts beside the workloads: " + "; ".join(f"{k}: {v}" for k, v in PARTS.items()) + "."
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=about)
+    add = parser.add_argument
+    add("--full", action="store_true", help="full sizes, every rival and every part: about an hour on two cores")
+    add("--only", type=_among(names), metavar="NAME,...", help=f"of {', '.join(names)}")
+    add("--against", type=_among(["nobody", *OTHERS]), metavar="RIVAL,...", help=f"of {', '.join(OTHERS)}; or nobody")
+    add("--sizes", type=_sizes, metavar="DATASETSxROWS", help="such as 2000x200; by default each its own")
+    add("--device", choices=("cpu", "gpu", "tpu"), help="where JAX computes; by default where it would")
+    add("--dtype", choices=("float64", "float32"), default="float64", help="in which JAX computes; float64")
+    add("--repeats", type=_count, default=3, help="timed calls of each after the first; 3")
+    add("--json", type=Path, metavar="FILE", help="write every number here")
+    add(
+        "--compare",
+        type=_file,
+        metavar="OLD.json",
+        help="what became slower than its spread; exit code 1 if anything did",
     )
-    parser.add_argument(
-        "--sizes",
-        type=_sizes,
-        default=(None, None),
-        metavar="DATASETSxROWS",
-        help="such as 2000x200; by default each its own",
-    )
-    parser.add_argument("--repeats", type=_count, default=3, help="timed calls of each after the first; 3")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number here")
-    parser.add_argument("--table", type=Path, metavar="FILE", help="only print the table of a file that --json wrote")
+    add("--table", type=_file, metavar="FILE", help="run nothing: print (and compare) a file that --json wrote")
     return parser.parse_args(arguments)
 
 
@@ -80,60 +162,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is no file")
+    return Path(text)
+
+
 def _say(text: str) -> None:
     """One line on the terminal, written over; nothing where nobody looks."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-# --- the table -------------------------------------------------------------------------------------------------
-
-
-def markdown(record: dict[str, Any]) -> str:
-    """A record as Markdown: a table for each workload."""
-    where = record["machine"]
-    versions = ", ".join(f"{name} {v}" for name, v in where["versions"].items() if v)
-    load = "" if where["load"] is None else f", load {where['load']:.1f} at the start"
-    lines = [f"{where['date']}, {where['cpu']}, {where['cores']} cores{load}, Python {where['python']}, {versions}."]
-    for race in record["workloads"]:
-        size = f"{race['datasets']:,} x {race['rows']} rows".replace(",", " ")
-        lines += ["", f"**{race['title']}** ({size}, tolerance {race['tolerance']:g}, float64)", ""]
-        lines += [
-            "| rival | fits | fits/s (least to most) | jaxmle is faster by | first call, beyond a later one "
-            "| within 1e-6 of the best | largest gap | not converged | steps |",
-            "|---|---|---|---|---|---|---|---|---|",
-        ]
-        lines += [_row(entry) for entry in race["rivals"]]
-    if "once" in record:
-        lines += ["", "| once, in a fresh process | seconds (least to most) |", "|---|---|"]
-        for entry in record["once"].values():
-            found = f"failed: {entry['failed']}" if "failed" in entry else _spread(entry["spread"], "{:.2f}")
-            lines.append(f"| {entry['title']} | {found} |")
-    return "\n".join(lines)
-
-
-def _row(entry: dict[str, Any]) -> str:
-    if "skipped" in entry or "failed" in entry:
-        reason = entry.get("skipped") or "failed: " + entry["failed"].strip().splitlines()[-1]
-        return f"| {entry['title']} | {reason} | | | | | | | |"
-    gap = "infinite" if entry["largest_gap"] is None else f"{entry['largest_gap']:.1e}"
-    cells = [
-        entry["title"],
-        f"{entry['fits_per_call']:,}".replace(",", " "),
-        _spread(entry["fits_per_second"], "{:,.0f}").replace(",", " "),
-        _spread(entry["ratio"], "{:.2g}") if entry["ratio_of"] != entry["rival"] else "",
-        f"{entry['compile_seconds']:.1f} s",
-        f"{100 * entry['close']:.2f} %",
-        gap,
-        str(entry["not_converged"]),
-        f"{entry['mean_steps']:.1f}, at most {entry['most_steps']}",
-    ]
-    return "| " + " | ".join(cells) + " |"
-
-
-def _spread(values: dict[str, float], form: str) -> str:
-    middle, least, most = (form.format(values[k]) for k in ("median", "least", "most"))
-    return f"{middle} ({least} to {most})"
 
 
 if __name__ == "__main__":

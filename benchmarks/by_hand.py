@@ -1,6 +1,7 @@
-"""The workloads' models as an expert writes them by hand: reduced data, analytic derivatives, no generality.
+"""The workloads' models as an expert writes them by hand with NumPy: the judge, reduced data, gradients.
 
-Coordinates are theta = (log shape, log scale). Everything here is independent of jaxmle, so that the judge is too.
+Nothing here knows jaxmle, so that the judge is impartial. Coordinates theta are those of the workload's model: names in
+alphabetical order, logarithms of what is positive. Kernels for numba are in `kernels.py`.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-NAMES = ("shape", "scale")
+HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,26 +21,41 @@ class ByHand:
     """One model by hand, B data sets of n rows.
 
     Attributes:
-        judge: (params with leaves f[B], data) -> log-likelihood f[B], NumPy, every constant kept.
+        judge: (params with leaves f[B, ...], data) -> log-likelihood f[B], NumPy, every constant kept.
         reduce: data -> arrays [B, ...]: what an expert computes once and not at every step.
-        log_likelihood: (theta f[2], reduced arrays of one data set) -> f[], JAX.
-        minimand: the same -> (f[], f[2]), negative log-likelihood and gradient, NumPy.
-        prepare: (row arrays..., work f[2, n]) -> None: `reduce` of one data set, in Python that numba compiles.
-        evaluate: (log shape, log scale, work) -> value, two first and three second derivatives, likewise.
+        log_likelihood: (theta f[p], reduced arrays of one data set) -> f[], JAX.
+        minimand: the same -> (f[], f[p]), negative log-likelihood and gradient, NumPy. These three are None where there
+            is nothing to gain by hand.
+        pair: data -> the two arrays f[B, n], f[B, n, q] that a kernel reads.
     """
 
     judge: Callable[..., Any]
-    reduce: Callable[..., Any]
-    log_likelihood: Callable[..., Any]
-    minimand: Callable[..., Any]
-    prepare: Callable[..., Any]
-    evaluate: Callable[..., Any]
+    reduce: Any = None
+    log_likelihood: Any = None
+    minimand: Any = None
+    pair: Callable[..., Any] = lambda x: (x, np.empty((len(x), 1, 1)))
 
 
 _lgamma = np.vectorize(math.lgamma, otypes=[float])
 
 
-# --- gamma: three sufficient statistics --------------------------------------------------------------------
+def _softplus(x: Any) -> Any:
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _normal_log(z: Any, scale: Any) -> Any:
+    return -0.5 * z * z - np.log(scale) - HALF_LOG_2_PI
+
+
+# --- normal -------------------------------------------------------------------------------------------------
+
+
+def _normal_judge(params: Any, x: Any) -> Any:
+    scale = params["scale"][:, None]
+    return _normal_log((x - params["loc"][:, None]) / scale, scale).sum(1)
+
+
+# --- gamma: three sufficient statistics; theta = log scale, log shape ------------------------------------------
 
 
 def _gamma_judge(params: Any, x: Any) -> Any:
@@ -49,19 +65,19 @@ def _gamma_judge(params: Any, x: Any) -> Any:
 
 
 def _gamma_reduce(x: Any) -> tuple[Any, ...]:
-    return np.log(x).sum(1), x.sum(1), np.full(len(x), float(x.shape[1]))
+    return np.log(x).sum(1), x.sum(1), np.full(len(x), x.shape[1], x.dtype)
 
 
 def _gamma_log_likelihood(theta: Any, logs: Any, total: Any, n: Any) -> Any:
-    shape = jnp.exp(theta[0])
-    return (shape - 1) * logs - total * jnp.exp(-theta[1]) - n * (shape * theta[1] + jax.lax.lgamma(shape))
+    shape = jnp.exp(theta[1])
+    return (shape - 1) * logs - total * jnp.exp(-theta[0]) - n * (shape * theta[0] + jax.lax.lgamma(shape))
 
 
 def _gamma_minimand(theta: Any, logs: Any, total: Any, n: Any) -> tuple[Any, Any]:
-    a, b = theta
+    b, a = theta
     shape, rest = math.exp(a), total * math.exp(-b)
     value = (shape - 1) * logs - rest - n * (shape * b + math.lgamma(shape))
-    return -value, -np.array([shape * (logs - n * b - n * polygammas(shape)[0]), rest - n * shape])
+    return -value, -np.array([rest - n * shape, shape * (logs - n * b - n * polygammas(shape)[0])])
 
 
 def polygammas(x: float) -> tuple[float, float]:
@@ -79,24 +95,7 @@ def polygammas(x: float) -> tuple[float, float]:
     return first, second
 
 
-def _gamma_prepare(x: Any, _: Any, work: Any) -> None:
-    logs, total = 0.0, 0.0
-    for value in x:
-        logs += math.log(value)
-        total += value
-    work[0, 0], work[0, 1], work[1, 0] = logs, total, len(x)
-
-
-def _gamma_evaluate(a: float, b: float, work: Any) -> tuple[float, ...]:
-    logs, total, n = work[0, 0], work[0, 1], work[1, 0]
-    shape, rest = math.exp(a), total * math.exp(-b)
-    digamma, trigamma = polygammas(shape)
-    value = (shape - 1) * logs - rest - n * (shape * b + math.lgamma(shape))
-    slope = shape * (logs - n * b - n * digamma)
-    return value, slope, rest - n * shape, slope - n * shape * shape * trigamma, -n * shape, -rest
-
-
-# --- right-censored Weibull: logarithms taken once -----------------------------------------------------------
+# --- right-censored Weibull: logarithms taken once; theta = log scale, log shape --------------------------------
 
 
 def _weibull_judge(params: Any, data: Any) -> Any:
@@ -107,51 +106,126 @@ def _weibull_judge(params: Any, data: Any) -> Any:
 
 
 def _weibull_reduce(data: Any) -> tuple[Any, ...]:
-    return np.log(data["lower"]), np.isfinite(data["upper"]).astype(float)
+    return np.log(data["lower"]), np.isfinite(data["upper"]).astype(data["lower"].dtype)
 
 
 def _weibull_log_likelihood(theta: Any, log_x: Any, event: Any) -> Any:
-    z = jnp.exp(theta[0]) * (log_x - theta[1])
-    return jnp.sum(event * (theta[0] - log_x + z) - jnp.exp(z))
+    z = jnp.exp(theta[1]) * (log_x - theta[0])
+    return jnp.sum(event * (theta[1] - log_x + z) - jnp.exp(z))
 
 
 def _weibull_minimand(theta: Any, log_x: Any, event: Any) -> tuple[Any, Any]:
-    shape = math.exp(theta[0])
-    z = shape * (log_x - theta[1])
+    shape = math.exp(theta[1])
+    z = shape * (log_x - theta[0])
     hazard, events = np.exp(z), event.sum()
-    value = events * theta[0] + event @ (z - log_x) - hazard.sum()
-    return -value, -np.array([events + event @ z - hazard @ z, shape * (hazard.sum() - events)])
+    value = events * theta[1] + event @ (z - log_x) - hazard.sum()
+    return -value, -np.array([shape * (hazard.sum() - events), events + event @ z - hazard @ z])
 
 
-def _weibull_prepare(lower: Any, upper: Any, work: Any) -> None:
-    for i in range(len(lower)):
-        work[0, i] = math.log(lower[i])
-        work[1, i] = 1.0 if upper[i] < math.inf else 0.0
+# --- regressions ----------------------------------------------------------------------------------------------
 
 
-def _weibull_evaluate(a: float, b: float, work: Any) -> tuple[float, ...]:
-    shape = math.exp(a)
-    value, events, first, hazard, moment, square = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(work.shape[1]):
-        z = shape * (work[0, i] - b)
-        e = math.exp(z)
-        value += work[1, i] * (a - work[0, i] + z) - e
-        events += work[1, i]
-        first += work[1, i] * z
-        hazard += e
-        moment += e * z
-        square += e * z * z
-    return (
-        value,
-        events + first - moment,
-        shape * (hazard - events),
-        first - square - moment,
-        shape * (hazard - events + moment),
-        -shape * shape * hazard,
-    )
+def _predictor(params: Any, data: Any) -> Any:
+    return np.einsum("bnp,bp->bn", data["x"], params["beta"])
 
 
-GAMMA = ByHand(_gamma_judge, _gamma_reduce, _gamma_log_likelihood, _gamma_minimand, _gamma_prepare, _gamma_evaluate)
+def _logistic_judge(params: Any, data: Any) -> Any:
+    eta = _predictor(params, data)
+    return (data["y"] * eta - _softplus(eta)).sum(1)
+
+
+def _columns(data: Any) -> tuple[Any, ...]:
+    return data["y"], data["x"]
+
+
+def _logistic_log_likelihood(theta: Any, y: Any, x: Any) -> Any:
+    eta = x @ theta
+    return jnp.sum(y * eta - jax.nn.softplus(eta))
+
+
+def _logistic_minimand(theta: Any, y: Any, x: Any) -> tuple[Any, Any]:
+    eta = x @ theta
+    return _softplus(eta).sum() - y @ eta, x.T @ (1 / (1 + np.exp(-eta)) - y)
+
+
+def _counts_judge(params: Any, data: Any) -> Any:
+    y, r, mean = data["y"], 1 / params["dispersion"][:, None], np.exp(_predictor(params, data))
+    terms = _lgamma(y + r) - _lgamma(r) - _lgamma(y + 1) + r * np.log(r) + y * np.log(mean) - (y + r) * np.log(r + mean)
+    return terms.sum(1)
+
+
+def _counts_reduce(data: Any) -> tuple[Any, ...]:
+    return data["y"], data["x"], _lgamma(data["y"] + 1).sum(1).astype(data["y"].dtype)
+
+
+def _counts_log_likelihood(theta: Any, y: Any, x: Any, constant: Any) -> Any:
+    eta, a = x @ theta[:-1], theta[-1]
+    r = jnp.exp(-a)
+    rising = jax.lax.lgamma(y + r) - jax.lax.lgamma(r)
+    return jnp.sum(rising + y * (eta + a) - (y + r) * jnp.log1p(jnp.exp(eta + a))) - constant
+
+
+# --- Student t -------------------------------------------------------------------------------------------------
+
+
+def _student_judge(params: Any, x: Any) -> Any:
+    v, scale = params["df"], params["scale"][:, None]
+    q = ((x - params["loc"][:, None]) / scale) ** 2
+    constant = _lgamma((v + 1) / 2) - _lgamma(v / 2) - 0.5 * np.log(np.pi * v) - np.log(scale[:, 0])
+    return x.shape[1] * constant - 0.5 * (v + 1) * np.log1p(q / v[:, None]).sum(1)
+
+
+# --- two normals mixed -------------------------------------------------------------------------------------------
+
+
+def _mixture_judge(params: Any, x: Any) -> Any:
+    parts = [
+        np.log(weight)[:, None] + _normal_log((x - params["loc"][:, i, None]) / scale, scale)
+        for i, weight in enumerate((params["weight"], 1 - params["weight"]))
+        for scale in (params["scale"][:, i, None],)
+    ]
+    return np.logaddexp(*parts).sum(1)
+
+
+# --- GARCH(1,1), its first variance the mean square ------------------------------------------------------------
+
+
+def _garch_judge(params: Any, x: Any) -> Any:
+    square = (x * x).T
+    variance, total = square.mean(0), 0.0
+    for today in square:
+        total = total - 0.5 * (np.log(variance) + today / variance) - HALF_LOG_2_PI
+        variance = params["omega"] + params["alpha"] * today + params["beta"] * variance
+    return total
+
+
+# --- Gaussian spot -----------------------------------------------------------------------------------------------
+
+
+def _spot_judge(params: Any, data: Any) -> Any:
+    p = {name: value[:, None] for name, value in params.items()}
+    square = (data["row"] - p["row"]) ** 2 + (data["column"] - p["column"]) ** 2
+    fitted = p["offset"] + p["amplitude"] * np.exp(-0.5 * square / p["width"] ** 2)
+    return _normal_log(data["light"] - fitted, 1.0).sum(1)
+
+
+def _spot_pair(data: Any) -> tuple[Any, Any]:
+    places = np.stack([data["row"], data["column"]], axis=-1)
+    return data["light"], np.broadcast_to(places, (*data["light"].shape, 2))
+
+
+NORMAL = ByHand(_normal_judge)
+GAMMA = ByHand(_gamma_judge, _gamma_reduce, _gamma_log_likelihood, _gamma_minimand)
 WEIBULL = ByHand(
-    _weibull_judge, _weibull_reduce, _weibull_log_likelihood, _weibull_minimand, _weibull_prepare, _weibull_evaluate
+    _weibull_judge,
+    _weibull_reduce,
+    _weibull_log_likelihood,
+    _weibull_minimand,
+    lambda data: (data["lower"], data["upper"][:, :, None]),
 )
+LOGISTIC = ByHand(_logistic_judge, _columns, _logistic_log_likelihood, _logistic_minimand, _columns)
+COUNTS = ByHand(_counts_judge, _counts_reduce, _counts_log_likelihood, pair=_columns)
+STUDENT = ByHand(_student_judge)
+MIXTURE = ByHand(_mixture_judge)
+GARCH = ByHand(_garch_judge)
+SPOT = ByHand(_spot_judge, pair=_spot_pair)

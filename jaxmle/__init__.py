@@ -4,6 +4,7 @@ from jaxmle import distributions, models, optimizers, spaces, special
 from jaxmle._status import Status
 from jaxmle._version import __version__
 from jaxmle.check import Report, check
+from jaxmle.compare import compare, likelihood_ratio, score_test, wald_test
 from jaxmle.fit import fit, fit_many
 from jaxmle.load import load
 from jaxmle.maximize import Maximum, maximize
@@ -18,15 +19,19 @@ __all__ = [
     "Status",
     "__version__",
     "check",
+    "compare",
     "constant",
     "distributions",
     "fit",
     "fit_many",
+    "likelihood_ratio",
     "load",
     "maximize",
     "models",
     "optimizers",
     "rows",
+    "score_test",
     "spaces",
     "special",
+    "wald_test",
 ]

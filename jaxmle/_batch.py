@@ -175,8 +175,14 @@ def _hold(data: Any) -> tuple[Any, bool]:
 
 
 def _checksums(buckets: list[Bucket]) -> tuple[int, ...]:
-    leaves = [x for bucket in buckets for x in jax.tree.leaves(bucket.data)]
-    return tuple(zlib.crc32(np.ascontiguousarray(x).data.cast("B")) for x in leaves)
+    return tuple(_checksum(x) for bucket in buckets for x in jax.tree.leaves(bucket.data))
+
+
+def _checksum(x: np.ndarray) -> int:
+    """Of every byte, at the speed of memory: 8-byte words are folded into 1021 before they are summed up."""
+    flat = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
+    words = flat[: len(flat) // 8168 * 8168].view(np.uint64).reshape(-1, 1021)
+    return zlib.crc32(flat[words.nbytes :].tobytes(), zlib.crc32(np.bitwise_xor.reduce(words, axis=0).tobytes()))
 
 
 def merge(data: Any, shared: Any, dtype: Any) -> tuple[Any, tuple[bool, ...]]:
@@ -205,7 +211,7 @@ def rectangular(data: Any, weights: Any, shared: Any, dtype: Any, missing: str) 
         weights = np.broadcast_to(_fits(weights, n), (size, n))
     data, weights, bad, gone = apply_missing(missing, data, weights, 2)
     dropped = None if gone is None else gone.sum(1)
-    weights = np.ones((size, n), dtype) if weights is None else weights.astype(dtype)
+    weights = np.broadcast_to(np.ones((), dtype), (size, n)) if weights is None else weights.astype(dtype, copy=False)
     if n == 0:
         data = jax.tree.map(lambda x: np.ones((size, 1, *x.shape[2:]), x.dtype), data)
         weights = np.zeros((size, 1), dtype)

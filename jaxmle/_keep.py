@@ -1,5 +1,6 @@
 """Fits in files: one file of arrays and a JSON header, no pickle, readable without the user's model."""
 
+import dataclasses
 import json
 import os
 import zipfile
@@ -23,6 +24,9 @@ from jaxmle.model import Model, constant
 from jaxmle.models import IID, Censored, censored, iid
 
 MAGIC, FORMAT = "jaxmle fit", 1
+
+_OPTIONAL = ("simulate", "information", "maximum")
+"Parts of a model that it need not have."
 
 
 @record
@@ -136,7 +140,7 @@ def _encode_model(model: Model, put: _Names) -> dict[str, Any]:
         leaves = jax.tree.leaves(model.space)
         space = _encode(OrderedDict(zip(model.names, leaves, strict=True)), lambda s: _encode_space(s, put))
     name = model.name or getattr(f, "__name__", "") or getattr(f, "name", "") or "model"
-    has = {k: getattr(model, k) is not None for k in ("simulate", "information")}
+    has = {k: getattr(model, k) is not None for k in _OPTIONAL}
     found = {"name": name, "names": model.names, "observations": model.observations, "space": space, "made": made}
     return found | has
 
@@ -279,12 +283,10 @@ def _decode_model(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model
         law = by_name(made["distribution"])
         model = censored(law, made["kinds"]) if "kinds" in made else iid(law)
         if model.names == Model(NotSaved(""), found).names:
-            return Model(
-                model.log_likelihood, found, model.start, model.simulate, model.information, model.observations,
-                saved["name"],
-            )  # fmt: skip
+            maximum = model.maximum if saved["maximum"] else None
+            return dataclasses.replace(model, space=found, maximum=maximum, name=saved["name"])
     lost = NotSaved(saved["name"])
-    more = {k: lost for k in ("simulate", "information") if saved[k]}
+    more = {k: lost for k in _OPTIONAL if saved[k]}
     return Model(lost, found, observations=saved["observations"], name=saved["name"], **more)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 _UNROLLED = 8
-"Largest p for which the factorization is written out; beyond it LAPACK's call overhead no longer matters."
+"Largest p for which the factorization is written out. LAPACK is not called: two threads in its batched routines never end."
 
 
 def hessian(f: Any, u: Any) -> Any:
@@ -59,7 +59,7 @@ def descend(matrix: Any, gradient: Any, scale: Any, damping: Any, still: Any) ->
     if p == 0:
         zero = jnp.zeros((), dtype)
         return Descent(gradient, zero, jnp.array(True), zero + 1)
-    factor = _ldl if p <= _UNROLLED else _eigen
+    factor = _ldl if p <= _UNROLLED else _ldl_loop
     move, decrement, lowest = factor(scaled, rhs, floor, still)
     return Descent(move / root, decrement, lowest > floor, lowest)
 
@@ -96,12 +96,25 @@ def _ldl(a: Any, b: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
     return jnp.stack(x), decrement, lowest
 
 
-def _eigen(a: Any, b: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
-    # A matrix that is not finite would hang nothing but costs LAPACK its longest path.
-    finite = jnp.all(jnp.isfinite(a))
-    values, vectors = jnp.linalg.eigh(jnp.where(finite, a, jnp.eye(b.shape[0], dtype=b.dtype)))
-    pivots = _positive(values, floor)
-    y = vectors.T @ b
+def _ldl_loop(a: Any, b: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
+    """`_ldl` column by column, for any p."""
+    p = b.shape[0]
+    rows = jnp.arange(p)
+
+    def column(j: Any, carry: Any) -> Any:
+        rest, low, y, raw, pivots = carry
+        pivot = _positive(rest[j, j], floor)
+        column = jnp.where(rows > j, rest[:, j] / pivot, 0.0)
+        rest = rest - pivot * column[:, None] * column[None, :]
+        y = y - column * y[j]
+        return rest, low.at[:, j].set(column), y, raw.at[j].set(carry[0][j, j]), pivots.at[j].set(pivot)
+
+    _, low, y, raw, pivots = jax.lax.fori_loop(0, p, column, (a, jnp.zeros_like(a), b, b, b))
     decrement = 0.5 * jnp.sum(y**2 / pivots)
-    move = vectors @ (y / pivots + _kick(values, decrement < still, floor))
-    return move, decrement, jnp.where(finite, values[0], jnp.nan)
+    x = y / pivots + _kick(raw, decrement < still, floor)
+
+    def back(k: Any, x: Any) -> Any:
+        i = p - 1 - k
+        return x.at[i].add(-(low[:, i] @ x))
+
+    return jax.lax.fori_loop(0, p, back, x), decrement, jnp.min(raw)

@@ -5,6 +5,7 @@ lanes running on: nobody waits for anybody, and no collective is needed. Between
 interrupt is noticed; what is finished by then is kept.
 """
 
+import functools
 import os
 import queue
 import threading
@@ -16,13 +17,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmle import lanes
+from jaxmle import lanes, native
 from jaxmle._compile import compiled_with
 from jaxmle._limits import unsettled
 from jaxmle._progress import Progress
 from jaxmle._solve import Problem, Program, items_of, phases, settle_many
 from jaxmle._status import Status
 from jaxmle._step import Outcome
+from jaxmle._ways import apart, machine
 
 SLICE_SECONDS = 0.2
 "About how long a slice of lanes runs before progress is shown and an interrupt is noticed."
@@ -56,11 +58,11 @@ def places(devices: Any) -> list[Any]:
 
 def width(chosen: Any, count: int, n: int, workers: int) -> int:
     """How many fits step together in each worker: their rows should sit in cache, and all workers should have work."""
-    if isinstance(chosen, str) and chosen == "auto":
+    if isinstance(chosen, str) and chosen in ("auto", "native"):
         wide = int(np.clip(np.floor(np.log2(32768 / max(n, 1))), 4, 8))
         return 1 << min(wide, max(0, int(np.ceil(np.log2(max(count, 1) / (2 * workers))))))
     if isinstance(chosen, bool) or not isinstance(chosen, (int, np.integer)) or chosen < 1:
-        raise ValueError(f"lanes={chosen!r}; expected 'auto' or a positive whole number")
+        raise ValueError(f"lanes={chosen!r}; expected 'auto', 'native' or a positive whole number")
     return min(int(chosen), count)
 
 
@@ -91,12 +93,18 @@ class _Crew:
         finished: which of them are there, bool[count].
     """
 
-    def __init__(self, program: Program, phase: int, items: Any, shared: Any, count: int, workers: int) -> None:
+    def __init__(
+        self, program: Program, phase: int, items: Any, shared: Any, count: int, workers: int,
+        kernel: native.Compiled | None = None, weights: Any = None,
+    ) -> None:  # fmt: skip
         self.program, self.phase, self.items, self.shared, self.count = program, phase, items, shared, count
+        self.kernel, self.weights = kernel, weights
         least = min(program.lanes, count)
         most = CHUNK_BYTES // max(sum(x[:1].nbytes for x in jax.tree.leaves(items)), 1)
         room = max(min(count // (CHUNKS * workers), most) // least, 1)
         self.size = least * 4 ** min((room.bit_length() - 1) // 2, 2)  # 1, 4 or 16 data sets a lane: few programs
+        if kernel is not None:
+            self.size = int(np.clip(min(most, -(-count // (CHUNKS * workers))), 1, 1 << 14))
         self.begins, self.lock = iter(range(0, count, self.size)), threading.Lock()
         self.stop: threading.Event = threading.Event()
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -123,6 +131,8 @@ class _Crew:
 
     def compile(self, place: Any) -> None:
         """So that workers on the same device do not compile the same program side by side."""
+        if self.kernel is not None:
+            return
         with jax.default_device(place):
             self.labor(place, self.chunk(0, place)._replace(stop=np.int32(0), drain=np.bool_(True)))
 
@@ -147,22 +157,56 @@ class _Crew:
             took = max(time.perf_counter() - began, 1e-4)
             refills = int(np.clip(refills * SLICE_SECONDS / took, 1, min(4 * refills, 10_000)))
 
+    def fit(self, kernel: native.Compiled) -> None:
+        """Hands out data sets to the machine function."""
+        pace = 64
+        while not self.stop.is_set():
+            with self.lock:
+                begin = next(self.begins, None)
+            if begin is None:
+                return
+            held = min(self.size, self.count - begin)
+            mine = [np.asarray(x)[begin : begin + held] for x in jax.tree.leaves(self.items)]
+            chunk = kernel.read(
+                [*mine, *map(np.asarray, jax.tree.leaves(self.shared))], held, self.weights[begin : begin + held]
+            )
+            out, left = np.empty((held, kernel.kernel.results)), np.ones(held, np.uint8)
+            at = 0
+            while at < held and not self.stop.is_set():
+                end, began = min(at + pace, held), time.perf_counter()
+                chunk.fit(kernel.kernel, at, end, out, left)
+                fitted = np.flatnonzero(left[at:end] == 0) + at
+                self.keep(begin + fitted, kernel.results(out[fitted]))
+                took = max(time.perf_counter() - began, 1e-6)
+                pace = int(np.clip(pace * SLICE_SECONDS / took, 1, 8 * pace))
+                at = end
+
     def collect(self, carry: lanes.Carry) -> None:
         """Results that a slice has written."""
         written = int(carry.written)
-        ids = np.asarray(carry.ids)[:written]
-        for all_, log in zip(jax.tree.leaves(self.results), jax.tree.leaves(carry.log), strict=True):
-            all_[ids] = np.asarray(log)[:written]
+        log = jax.tree.map(lambda x: np.asarray(x)[:written], carry.log)
+        self.keep(np.asarray(carry.ids)[:written], log)
+
+    def keep(self, ids: np.ndarray, log: Any) -> None:
+        """Results of some data sets."""
+        for all_, new in zip(jax.tree.leaves(self.results), jax.tree.leaves(log), strict=True):
+            all_[ids] = new
         self.finished[ids] = True
-        status = self.results.status[ids]
-        failed = (status > Status.CONVERGED_TO_ROUNDING) & (status != Status.AT_BOUNDARY)
-        self.messages.put((written, int(np.sum(failed))))
+        self.messages.put((len(ids), int(np.sum(self.failed(self.results.status[ids])))))
+
+    @staticmethod
+    def failed(status: np.ndarray) -> np.ndarray:
+        fine = (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING, Status.AT_BOUNDARY, Status.AT_DATA_EDGE)
+        return ~np.isin(status, fine)
 
     def work(self, place: Any) -> None:
         """A worker's thread; contexts of JAX belong to a thread."""
         try:
-            with jax.enable_x64(True), jax.default_device(place):
-                self.labor(place, self.next(place))
+            if self.kernel is not None:
+                self.fit(self.kernel)
+            else:
+                with jax.enable_x64(True), jax.default_device(place):
+                    self.labor(place, self.next(place))
             self.messages.put(None)
         except BaseException as error:
             self.messages.put(error)
@@ -210,22 +254,39 @@ def _phase(crew: _Crew, crew_places: list[Any], shown: Progress | None) -> bool:
 
 
 def run(
-    program: Program, problem: Problem, count: int, crew_places: list[Any], shown: Progress, interrupted: bool
-) -> tuple[Outcome, bool]:
-    """One bucket through the lanes; its outcome, and whether an interrupt left some of it out."""
+    program: Program, problem: Problem, count: int, crew_places: list[Any], shown: Progress, chosen: Any,
+    interrupted: bool,
+) -> tuple[Outcome, Any, bool]:  # fmt: skip
+    """One bucket; its outcome, how it was fitted, and whether an interrupt left some of it out.
+
+    Args:
+        chosen: "auto" for the machine's own functions where they are understood, "native" for nothing else, or lanes.
+    """
     own, shared = items_of(program, problem)
     last = len(phases(program, shared)) - 1
-    crew = _Crew(program, 0, (own,), shared, count, len(crew_places))
-    interrupted = interrupted or _phase(crew, crew_places, None if last else shown)
-    if last:  # what another method nominated waits for its certificate
-        crew = _Crew(program, last, (own, crew.results), shared, count, len(crew_places))
-        interrupted = interrupted or _phase(crew, crew_places, shown)
+    items: Any = (own,)
+    used: Any = program.lanes
+    for phase in range(last + 1):
+        watched = shown if phase == last else None
+        kernel = machine(program, phase, items, shared, problem.weights, crew_places, chosen)
+        lanes_places = functools.partial(apart, program, phase, items, shared, problem.weights, crew_places)
+        crew = _Crew(program, phase, items, shared, count, len(crew_places), kernel, problem.weights)
+        interrupted = interrupted or _phase(crew, lanes_places() if kernel is None else crew_places, watched)
+        left = ~crew.finished | (crew.failed(crew.results.status) if kernel is not None and kernel.partial else False)
+        rest = np.flatnonzero(left)
+        if kernel is not None and len(rest) and not interrupted:  # such as data sets outside the support
+            few = jax.tree.map(lambda x, rest=rest: x[rest], items)
+            others = _Crew(program, phase, few, shared, len(rest), len(crew_places))
+            interrupted = _phase(others, lanes_places(), watched)
+            crew.keep(rest[others.finished], jax.tree.map(lambda x, done=others.finished: x[done], others.results))
+        items = (own, crew.results)  # what another method nominated waits for its certificate
+        used = "native" if kernel is not None else program.lanes
     shown.advance(count)
     outcome, finished = crew.results, crew.finished
     look_closer(program, own, shared, outcome, finished)
     if not finished.all():
         outcome = _not_run(outcome, ~finished)
-    return outcome, interrupted
+    return outcome, used, interrupted
 
 
 def look_closer(program: Program, own: Any, shared: Any, outcome: Outcome, finished: np.ndarray) -> None:

@@ -1,5 +1,6 @@
 """Two policies over the one step: a loop for one fit, lanes for many. No driver anywhere else."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,11 +10,11 @@ import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle import lanes, spaces
-from jaxmle._data import bare, clean, float_dtype
+from jaxmle import lanes, native, spaces
+from jaxmle._data import bare, clean, float_dtype, row_leaves
 from jaxmle._limits import settle, unsettled
 from jaxmle._status import Status
-from jaxmle._step import NOMINATED, RUNNING, Outcome, State, certifies, done, finish, init, step
+from jaxmle._step import NOMINATED, RUNNING, Outcome, State, certifies, closed, done, finish, init, step
 from jaxmle._types import join, split
 from jaxmle.model import Model
 from jaxmle.objective import Objective
@@ -74,9 +75,9 @@ def default_max_steps(optimizer: Any) -> int:
     return 100 if optimizer in (newton(), fisher_scoring()) else 1000 if optimizer is bhhh() else 10_000
 
 
-def objective_of(skeleton: Any, problem: Problem) -> Objective:
-    """The objective of one problem, rows of weight 0 replaced."""
-    data, weights = clean(problem.data, problem.weights)
+def objective_of(skeleton: Any, problem: Problem, cleaned: bool = False) -> Objective:
+    """The objective of one problem, rows of weight 0 replaced unless they were `cleaned` before."""
+    data, weights = (problem.data, problem.weights) if cleaned else clean(problem.data, problem.weights)
     model = join(skeleton, problem.numbers)
     keeps = getattr(model.log_likelihood, "keeps_constants", False)
     return Objective(model, data if keeps else bare(data), weights)
@@ -92,32 +93,57 @@ def first(objective: Objective, start: Any) -> Any:
     return jax.tree.map(lambda x: jnp.asarray(x, dtype), model.inverse(params))
 
 
-def _policies(program: Program, build: Callable[[Any], Problem]) -> tuple[lanes.Policy, lanes.Policy]:
+def has_closed_form(program: Program) -> bool:
+    """Whether the maximum is computed and not climbed to, whatever the method."""
+    return join(program.skeleton, itertools.repeat(None)).maximum is not None
+
+
+def one_phase(program: Program) -> bool:
+    """Whether the climb is its own certificate."""
+    return certifies(program.optimizer) or has_closed_form(program)
+
+
+def _policies(
+    program: Program, build: Callable[[Any], Problem], cleaned: bool = False
+) -> tuple[lanes.Policy, lanes.Policy]:
     """How to climb with the method, and how to certify where it led. An item is a problem, or (problem, climbed)."""
     certifier = newton()
+
+    def objective_in(problem: Problem) -> Objective:
+        return objective_of(program.skeleton, problem, cleaned)
 
     def stepper(optimizer: Any, budget: Callable[[Any], Any]) -> Callable[[State, Any], State]:
         def one(state: State, item: Any) -> State:
             problem = build(item)
-            return step(optimizer, objective_of(program.skeleton, problem), state, problem.tolerance, budget(item))
+            return step(optimizer, objective_in(problem), state, problem.tolerance, budget(item))
 
         return one
 
     def begin(item: Any) -> State:
         problem = build(item)
-        objective = objective_of(program.skeleton, problem)
+        objective = objective_in(problem)
         return init(program.optimizer, objective, first(objective, problem.start), problem.status)
 
     def limit(item: Any) -> Any:
         return build(item).max_steps
 
+    def known(item: Any) -> State:
+        problem = build(item)
+        objective = objective_in(problem)
+        maximum = objective.model.maximum
+        assert maximum is not None
+        return closed(objective, first(objective, maximum(objective.data, objective.weights)), problem.status)
+
+    if has_closed_form(program):
+        policy = lanes.Policy(known, stepper(certifier, limit), done, lambda state, _: finish(state))
+        return policy, policy
     if certifies(program.optimizer):
         climb = lanes.Policy(begin, stepper(certifier, limit), done, lambda state, _: finish(state))
         return climb, climb
 
     def again(item: Any) -> State:
         problem, climbed = build(item), item[-1]
-        objective = objective_of(program.skeleton, problem)
+        objective = objective_in(problem)
         _, unravel = ravel_pytree(objective.model.origin(objective.weights.dtype))
         goes_on = (climbed.status == NOMINATED) | (climbed.status == Status.MAX_STEPS)
         return init(certifier, objective, unravel(climbed.best), jnp.where(goes_on, RUNNING, climbed.status))
@@ -139,7 +165,7 @@ def solve_one(program: Program, problem: Problem) -> Outcome:
 
     climb, certify = _policies(program, lambda item: item[0])
     outcome = loop(climb, (problem,))
-    if not certifies(program.optimizer):
+    if not one_phase(program):
         outcome = loop(certify, (problem, outcome))
     return outcome
 
@@ -172,10 +198,40 @@ def _builder(program: Program, shared: list[Any]) -> Callable[[Any], Problem]:
     return build
 
 
-def phases(program: Program, shared: list[Any]) -> tuple[lanes.Policy, ...]:
+def phases(program: Program, shared: list[Any], cleaned: bool = False) -> tuple[lanes.Policy, ...]:
     """The lanes' policies, one after the other: climb and certify, or the one that is both."""
-    climb, certify = _policies(program, _builder(program, shared))
-    return (climb,) if certifies(program.optimizer) else (climb, certify)
+    climb, certify = _policies(program, _builder(program, shared), cleaned)
+    return (climb,) if one_phase(program) else (climb, certify)
+
+
+def row_flags(program: Program) -> tuple[list[bool], list[bool]]:
+    """Which of `items_of`'s leaves have an observation axis."""
+    problem = jax.tree.unflatten(program.tree, range(len(program.axes)))
+    rows = {*jax.tree.leaves(row_leaves(problem.data)), problem.weights}
+    flags = [i in rows for i in range(len(program.axes))]
+    return items_of(program, jax.tree.unflatten(program.tree, flags))
+
+
+def native_fit(program: Program, phase: int) -> native.Fit:
+    """A phase for the machine; an item is (item of the lanes, shared leaves), rows of weight 0 replaced before."""
+
+    def policy(item: Any) -> lanes.Policy:
+        return phases(program, item[1], cleaned=True)[phase]
+
+    return native.Fit(
+        begin=lambda item: policy(item).begin(item[0]),
+        done=done,
+        step=lambda state, item: policy(item).step(state, item[0]),
+        end=lambda state, item: policy(item).end(state, item[0]),
+    )
+
+
+def contributions_of(program: Program, item: Any) -> tuple[Any, Any]:
+    """What of an item a user's functions compute: contributions where the ascent begins, and its first state."""
+    problem = _builder(program, item[1])(item[0])
+    objective = objective_of(program.skeleton, problem, cleaned=True)
+    begun = phases(program, item[1], cleaned=True)[0].begin(item[0])
+    return objective.contributions(begun.u), begun.u
 
 
 def solve_many(program: Program, own: list[Any], shared: list[Any]) -> Outcome:

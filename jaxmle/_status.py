@@ -25,6 +25,7 @@ class Status(enum.IntEnum):
     NOT_RUN = 11
     BAD_WEIGHTS = 12
     MISSING_VALUES = 13
+    AT_DATA_EDGE = 14
 
     @property
     def sentence(self) -> str:
@@ -67,4 +68,6 @@ _SENTENCES = {
     Status.BAD_WEIGHTS: "bad weights: a weight is negative or not a number; weights are frequencies, 0 or more",
     Status.MISSING_VALUES: "missing values: a value is NaN; drop such rows with missing='drop', or pass missing='keep' "
     "to a model that knows what NaN means",
+    Status.AT_DATA_EDGE: "maximum at a data edge: an end of the support is an observation, where the log-likelihood has no "
+    "slope; the estimate is exact, and standard errors do not exist",
 }

@@ -96,6 +96,23 @@ def init(optimizer: Any, objective: Objective, u: Any, status: Any = RUNNING) ->
     return State(u, optimizer.init(u), flat, flat, jnp.full((), jnp.inf, flat.dtype), status, jnp.zeros((), jnp.int32))
 
 
+def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
+    """A fit whose maximum is known in closed form: no ascent, and the expected information where there is one."""
+    model = objective.model
+    state = init(newton(), objective, u, status)
+    value, flat = objective(state.u), state.best
+    known = Status.CONVERGED if model.information is not None else Status.AT_DATA_EDGE
+    matrix = objective.expected(state.u) if model.information is not None else jnp.full_like(state.opt.matrix, jnp.nan)
+    # Infinite coordinates: rows that are all the same, or a limit that has no density.
+    inside = jnp.all(jnp.isfinite(ravel_pytree(u)[0])) & jnp.isfinite(value)
+    status = jnp.where(inside, int(known), jnp.where(objective.varies, int(Status.STALLED), int(Status.UNBOUNDED)))
+    status = jnp.where(state.status == RUNNING, status, state.status).astype(jnp.int32)
+    decrement = jnp.where(inside, jnp.zeros_like(value), jnp.nan)
+    opt = state.opt._replace(anchor=flat, value=value, matrix=matrix, decrement=decrement)
+    best = jnp.where(inside | (status != Status.STALLED) & (status != Status.UNBOUNDED), flat, jnp.nan)
+    return state._replace(opt=opt, best=best, value=value, status=status, steps=state.steps + 1)
+
+
 def done(state: State) -> Any:
     return state.status != RUNNING
 
@@ -227,5 +244,7 @@ def finish(state: State, climbed: State | None = None) -> Outcome:
         polish=jnp.where(never, 0, polish),
         direction=jnp.where(c.fall < 1, c.heading, c.moved),
         travel=state.best - state.begin,
-        attained=(status == Status.CONVERGED) | (status == Status.CONVERGED_TO_ROUNDING),
+        attained=(status == Status.CONVERGED)
+        | (status == Status.CONVERGED_TO_ROUNDING)
+        | (status == Status.AT_DATA_EDGE),
     )

@@ -7,12 +7,15 @@ import jax
 import numpy as np
 
 from jaxmle._contract import percent
+from jaxmle._frame import aligned
 from jaxmle._status import Status
 from jaxmle._step import NEVER_RAN
 from jaxmle.models import Censored
 
 _WIDTH = 78
 _SHOWN = 10
+_ENOUGH = 10
+"Observations for each free parameter under which the summary warns."
 
 
 def number(x: Any, digits: int = 4) -> str:
@@ -63,11 +66,7 @@ def table_one(fit: Any, level: float, kind: str) -> str:
         ("BIC:", number(fit.bic)),
     ]
     right += [("Decrement:", f"{fit.decrement:.1e}"), ("Dropped rows:", f"{fit.dropped}")]
-    width = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    body = [
-        "  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, width, strict=True)))
-        for row in rows
-    ]
+    body = aligned(rows)
     wide = max(_WIDTH, *(len(line) for line in body))
     half = wide // 2 - 1
     head = [
@@ -77,7 +76,7 @@ def table_one(fit: Any, level: float, kind: str) -> str:
     title = "Maximum likelihood".center(wide).rstrip()
     lines = [title, "=" * wide, *head, "=" * wide, body[0], "-" * wide, *body[1:], "=" * wide]
     scale = "on the scale of each parameter's space (log for positive, logit between bounds), mapped back"
-    lines += [f"Verdict: {fit.message()}", f"Intervals: {scale}" if fit.converged else ""]
+    lines += [f"Verdict: {fit.message()}", f"Intervals: {scale}" if fit.converged else "", _small(fit)]
     return "\n".join(line for line in lines if line)
 
 
@@ -95,14 +94,26 @@ def table_many(fits: Any, level: float, kind: str) -> str:
         ]
         status = Status(int(some._outcome.status[i])).name.lower()
         rows.append((some._label(i), *cells, number(-some._outcome.value[i]), f"{some.n_observations[i]:g}", status))
-    width = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    body = [
-        "  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, width, strict=True)))
-        for row in rows
-    ]
+    body = aligned(rows)
     more = [f"... and {len(fits) - _SHOWN:,} more"] if len(fits) > _SHOWN else []
-    more += [sentence] if (sentence := dropped(fits)) else []
-    return "\n".join([f"{len(fits):,} fits of {name}: {counts}", *body, *more])
+    lines = [f"{len(fits):,} fits of {name}: {counts}", *body, *more, dropped(fits), _small(fits)]
+    return "\n".join(line for line in lines if line)
+
+
+def _small(fit: Any) -> str:
+    """What to use instead of Wald's errors where there are few observations for each free parameter."""
+    n, k = np.atleast_1d(fit.n_observations), fit.model.free
+    few = fit._ok & (n < _ENOUGH * k)
+    if not few.any():
+        return ""
+    advice = "interval(method='profile') and likelihood_ratio rest on it less, refitting simulate(key) not at all"
+    who = (
+        f"{few.sum():,} of {len(n):,} fits have"
+        if len(n) > 1
+        else f"{n[0] / k:.3g} observations for each free parameter,"
+    )
+    few_each = f"under {_ENOUGH} observations for each free parameter" if len(n) > 1 else f"under {_ENOUGH}"
+    return f"Small sample: {who} {few_each}. Standard errors and Wald intervals rest on large n; {advice}."
 
 
 def dropped(fits: Any) -> str:

@@ -52,8 +52,9 @@ def show_distributions(console: Console) -> None:
 
 
 def failures(result: Any) -> int:
-    """How many fits are neither certified maxima nor maxima on a boundary."""
-    return sum(1 for code in statuses(result) if not (Status(int(code)).ok or Status(int(code)).at_limit))
+    """How many fits are neither certified maxima nor maxima on a boundary or at a data edge."""
+    found = [Status(int(code)) for code in statuses(result)]
+    return sum(not (s.ok or s.at_limit or s is Status.AT_DATA_EDGE) for s in found)
 
 
 def event_counts(

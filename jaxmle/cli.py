@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperGroup
 
 import jaxmle
-from jaxmle import _keep, _table, io
+from jaxmle import _cli_compare, _keep, _table, io
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -35,6 +35,14 @@ Weeks until relapse, some patients still in remission (1 is a relapse):
 Results to a file, one row for each group:
 
     jaxmle fit remission.csv ... --by treatment --out fits.parquet
+
+Which law fits better; when a tenth has failed; how many outlast 100 hours:
+
+    jaxmle fit air_conditioning.csv -d weibull,gamma,exponential --value hours --quantile 0.1 --survival 100
+
+Do all aircraft share one rate? For two groups also their difference and ratio (the A/B test):
+
+    jaxmle fit air_conditioning.csv -d exponential --value hours --by plane --pooled
 
 A coin, toss by toss; or counts of successes out of trials:
 
@@ -123,7 +131,10 @@ def _entry(
 def fit(
     file: Annotated[Path, typer.Argument(help="Table in long format: .csv, .parquet, .json or .ndjson.")],
     distribution: Annotated[
-        str, typer.Option("--distribution", "-d", help="A name from `jaxmle distributions`.", metavar="NAME")
+        str,
+        typer.Option(
+            "--distribution", "-d", help="A name from `jaxmle distributions`; several to compare.", metavar="NAME,..."
+        ),
     ] = "",
     model: Annotated[str, typer.Option(help="A model of your own.", metavar="FILE.py:NAME")] = "",
     value: Annotated[
@@ -142,9 +153,19 @@ def fit(
         str, typer.Option(help="Missing numbers: error; drop the row; or status, the verdict of its group.")
     ] = "error",
     level: Annotated[float, typer.Option(help="Level of the intervals.", min=0.01, max=0.9999)] = 0.95,
+    pooled: Annotated[bool, typer.Option("--pooled", help="Test whether all groups share their parameters.")] = False,
+    quantile: Annotated[
+        str, typer.Option(help="Values that these shares stay below: 0.1 is the B10 life.", metavar="Q,...")
+    ] = "",
+    survival: Annotated[str, typer.Option(help="Probabilities to exceed these values.", metavar="X,...")] = "",
+    criterion: Annotated[str, typer.Option(help="To compare by: aic, aicc or bic.")] = "aic",
     optimizer: Annotated[str, typer.Option(help="newton, fisher_scoring or bhhh.")] = "newton",
     out: Annotated[
-        Path | None, typer.Option(help="Write the results: .csv, .parquet, .json or .ndjson.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="Write the results (of several distributions the criteria): .csv, .parquet, .json or .ndjson.",
+            metavar="FILE",
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
@@ -155,6 +176,11 @@ def fit(
         raise ValueError("give --event or --censored, not both: they say the same thing with opposite sign")
     if missing not in ("error", "drop", "status"):
         raise ValueError(f"--missing {missing}: expected error, drop or status")
+    if criterion not in ("aic", "aicc", "bic"):
+        raise ValueError(f"--criterion {criterion}: expected aic, aicc or bic")
+    if pooled and not by:
+        raise ValueError("--pooled tests whether groups share their parameters; say which with --by COLUMN")
+    quantiles, times = _cli_compare.numbers("--quantile", quantile), _cli_compare.numbers("--survival", survival)
     if out is not None:
         io.check_ending(out)
         if not out.parent.is_dir():
@@ -168,35 +194,45 @@ def fit(
         row = int((~(weight >= 0)).argmax())
         raise ValueError(f"column {weights!r}, row {row + 1}: a weight must be 0 or more, not {weight[row]:g}")
     bad = _missing_rows(columns, missing)
-    law = _user_model(model) if model else _law(distribution, columns)
+    laws = {model: _user_model(model)} if model else _laws(distribution, columns)
+    if (quantiles or times) and any(getattr(law, "columns", ()) for law in laws.values()):
+        raise ValueError("--quantile and --survival are for one column of values; in Python fit.quantile takes trials=")
     data = columns if len(columns) > 1 or model else next(iter(columns.values()))
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
 
     begin = time.perf_counter()
     options = {"weights": weight, "optimizer": optimizer, "missing": missing}
-    if codes is None:
-        result, sets = jaxmle.fit(law, data, **options), 1
-    else:
-        with _progress(not quiet and sys.stderr.isatty()) as progress:
-            result = jaxmle.fit_many(law, data, groups=codes, progress=progress, **options)
-        sets = len(result)
-        if result.info["interrupted"]:
-            raise typer.Abort
+    results = {name: _fit(law, data, codes, not quiet, options) for name, law in laws.items()}
+    nulls = {name: jaxmle.fit(law, data, **options) for name, law in laws.items()} if pooled else {}
     seconds = time.perf_counter() - begin
+    result, sets = next(iter(results.values())), 1 if codes is None else len(next(iter(results.values())))
+    found = {name: _cli_compare.predictions(r, quantiles, times, level) for name, r in results.items()}
     counts = None
     if failed is not None:
         each = np.where(bad, 0.0, 1.0 if weight is None else weight)
         counts = _table.event_counts(failed, each, codes, sets, "exact" if "," in value else "events")
+    several = len(results) > 1
+    table = _cli_compare.criteria_frame(results, keys, criterion) if several else None
     if not quiet:
         dropped = int(bad.sum()) if missing == "drop" else 0
         notes = [f"{dropped} row{'s' * (dropped > 1)} with missing numbers dropped"] if dropped else []
-        _table.show(console, result, keys, level, counts, notes)
+        if several:
+            _cli_compare.show_criteria(console, results, keys, criterion)
+            for sentence in [*([_table.counted(counts)] if counts else []), *notes]:
+                console.print(sentence, markup=False)
+        else:
+            _table.show(console, result, keys, level, counts, notes)
+        for name, r in results.items():
+            _cli_compare.show_predictions(console, found[name], keys, level, name)
+            if pooled:
+                _cli_compare.show_pooled(console, nulls[name], r, keys, level, name)
         print(f"{sets} data set{'s' * (sets > 1)}, {len(frame)} rows, {seconds:.1f} s", file=sys.stderr)
     if out is not None:
-        io.write_table(out, _table.frame(result, keys, level, counts))
+        more = (counts or {}) | _cli_compare.prediction_columns(found[next(iter(found))])
+        io.write_table(out, _table.frame(result, keys, level, more) if table is None else table)
         if not quiet:
             print(f"wrote {out}", file=sys.stderr)
-    raise typer.Exit(1 if _table.failures(result) else 0)
+    raise typer.Exit(1 if any(_table.failures(r) for r in results.values()) else 0)
 
 
 @app.command()
@@ -278,6 +314,27 @@ def _progress(shown: bool) -> Iterator[Any]:
             bar.update(task, completed=done, total=total, description=f"fitting, {failed} without a maximum")
 
         yield update
+
+
+def _fit(law: Any, data: Any, codes: Any, shown: bool, options: dict[str, Any]) -> Any:
+    """The fit of all rows, or of each group."""
+    if codes is None:
+        return jaxmle.fit(law, data, **options)
+    with _progress(shown and sys.stderr.isatty()) as progress:
+        result = jaxmle.fit_many(law, data, groups=codes, progress=progress, **options)
+    if result.info["interrupted"]:
+        raise typer.Abort
+    return result
+
+
+def _laws(names: str, columns: dict[str, np.ndarray]) -> dict[str, Any]:
+    found = {name.strip(): _law(name.strip(), columns) for name in names.split(",") if name.strip()}
+    if not found:
+        raise ValueError("give --distribution NAME (see: jaxmle distributions)")
+    counts = [name for name in found if jaxmle.distributions.by_name(name).discrete]
+    if 0 < len(counts) < len(found):
+        raise ValueError(f"cannot compare a law of counts ({', '.join(counts)}) with one that is continuous")
+    return found
 
 
 def _law(name: str, columns: dict[str, np.ndarray]) -> Any:

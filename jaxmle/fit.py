@@ -118,7 +118,8 @@ def fit_many(
         groups: the key of each row, text, numbers or dates in any order, or several columns of keys (a dict or a data
             frame); data sets keep the order of first appearance.
         shared: leaves without a data-set axis, such as one design for all; never copied.
-        lanes: how many fits step together in each worker; `"auto"` or a number.
+        lanes: `"native"` compiles the model for the machine (float64 on a CPU, with llvmlite installed); a number says
+            how many fits step together in each worker, in XLA. `"auto"` takes the first where it can be had.
         devices: all by default, each with lanes of its own; or how many, or a sequence of `jax.Device`. A CPU that
             stands alone has a worker for each core, and a number counts workers.
         progress: True for a line on the terminal or a bar in Jupyter, or a function called with (done, failed, total).
@@ -149,7 +150,7 @@ def fit_many(
         if not batch.buckets:
             raise ValueError("fit_many got no rows; expected at least one data set")
         model = as_model(model, batch.buckets[0].data)
-        parts, program = [], None
+        parts, program, used = [], None, 0
         crew = _run.places(devices)
         shown = Progress(progress, batch.size)
         interrupted = False
@@ -159,11 +160,11 @@ def fit_many(
             count = len(bucket.index)
             width = _run.width(lanes, count, bucket.weights.shape[1], len(crew))
             program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, width)
-            part, interrupted = _run.run(program, problem, count, crew, shown, interrupted)
+            part, used, interrupted = _run.run(program, problem, count, crew, shown, lanes, interrupted)
             parts.append(part)
         shown.close()
     outcome = _gather(parts, batch)
-    info = _info(program, tolerance, dtype) | options | {"interrupted": interrupted}
+    info = _info(program, tolerance, dtype) | options | {"lanes": used, "interrupted": interrupted}
     return Fit(model=model, outcome=outcome, batch=batch, single=False, info=info)
 
 

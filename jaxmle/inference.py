@@ -1,5 +1,6 @@
 """Covariances and intervals: pure functions of a model at a point; arrays in, arrays out."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -8,8 +9,12 @@ import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._batch import Batch, Bucket
 from jaxmle._compile import compiled_with
-from jaxmle._solve import Problem, objective_of
+from jaxmle._solve import Problem, numbers_of, objective_of
+from jaxmle._step import RUNNING
+from jaxmle._types import split
+from jaxmle.model import Model
 from jaxmle.objective import Objective
 
 
@@ -43,27 +48,66 @@ def contributions(objective: Objective, u: Any, unravel: Any) -> Any:
     return objective.weights * objective.contributions(unravel(u))
 
 
-def endpoint(objective: Objective, u: Any, unravel: Any, drop: Any) -> Any:
-    """Where the log-likelihood of a one-parameter model has fallen by `drop` from its limit, f[1].
+def endpoints(objective: Objective, u: Any, unravel: Any, drop: Any) -> Any:
+    """Where the log-likelihood of a one-parameter model has fallen by `drop` from its maximum, f[2]: below and above.
 
-    The likelihood interval of a maximum on the boundary is one-sided: it ends here. Bisection between the limit and
-    a coordinate as far on the other side. Pawitan 2001, *In All Likelihood*, section 2.6.
+    Doubled steps until it has fallen further, then bisection. A maximum at a limit (u infinite) is its own end on that
+    side, so that its likelihood interval is one-sided; an end beyond which the log-likelihood never falls is infinite.
+    Pawitan 2001, *In All Likelihood*, section 2.6.
 
     Args:
-        u: the limit, plus or minus infinity, f[1].
+        u: the maximum, f[1].
         drop: half a chi-square quantile, f[].
     """
     best = objective(unravel(u))
-    away = -jnp.sign(u)
 
-    def halve(_: Any, ends: Any) -> Any:
-        near, far = ends
-        middle = 0.5 * (near + far)
-        inside = objective(unravel(middle)) - best <= drop
-        return jnp.where(inside, middle, near), jnp.where(inside, far, middle)
+    def inside(x: Any) -> Any:
+        return objective(unravel(x)) - best <= drop
 
-    near, far = lax.fori_loop(0, 200, halve, (-700.0 * away, 700.0 * away))
-    return 0.5 * (near + far)
+    def end(side: float) -> Any:
+        limit = jnp.isinf(u)
+        begin, first = jnp.where(limit, -700.0 * side, u), jnp.where(limit, 1.0, 1e-10 * jnp.maximum(jnp.abs(u), 1))
+
+        def going(state: Any) -> Any:
+            step, count = state
+            return (count < 1000) & inside(begin + side * step)
+
+        step, count = lax.while_loop(going, lambda s: (2 * s[0], s[1] + 1), (first, 0))
+
+        def halve(_: Any, ends: Any) -> Any:
+            near, far = ends
+            middle = 0.5 * (near + far)
+            return lax.cond(inside(middle), lambda: (middle, far), lambda: (near, middle))
+
+        near = begin + side * jnp.where(count > 0, 0.5 * step, 0)
+        near, far = lax.fori_loop(0, 80, halve, (near, begin + side * step))
+        falls = (count < 1000) & ~jnp.isnan(objective(unravel(far)))
+        found = jnp.where(falls, 0.5 * (near + far), side * jnp.inf)
+        return jnp.where(limit & (jnp.sign(u) == side), u, found)
+
+    return jnp.concatenate([end(-1.0), end(1.0)])
+
+
+def score_and(information: str, objective: Objective, u: Any, unravel: Any) -> Any:
+    """The score S and an information matrix side by side, f[p, p + 1]."""
+    rule = {"observed": objective.information, "expected": objective.expected, "opg": objective.opg}[information]
+    score = -jax.grad(lambda x: objective(unravel(x)))(u)
+    return jnp.concatenate([score[:, None], rule(unravel(u))], axis=1)
+
+
+def score_and_observed(objective: Objective, u: Any, unravel: Any) -> Any:
+    """S and J, f[p, p + 1]."""
+    return score_and("observed", objective, u, unravel)
+
+
+def score_and_expected(objective: Objective, u: Any, unravel: Any) -> Any:
+    """S and the expected information, f[p, p + 1]."""
+    return score_and("expected", objective, u, unravel)
+
+
+def score_and_opg(objective: Objective, u: Any, unravel: Any) -> Any:
+    """S and K, f[p, p + 1]."""
+    return score_and("opg", objective, u, unravel)
 
 
 def _evaluate(
@@ -102,6 +146,49 @@ def evaluated(
         lambda x, at: _evaluate(function, skeleton, tree, axes, x, shared, at, *more), some[:-1], some[-1]
     )
     return np.empty((0, *shape.shape[1:]), shape.dtype)
+
+
+def parts(
+    model: Model, batch: Batch, function: Any, u: np.ndarray, *more: Any, at: Any = None
+) -> Iterator[tuple[Bucket, np.ndarray]]:
+    """(bucket, `function(objective, u, unravel, *more)` f[b, ...]) of every bucket of data sets; see `everywhere`."""
+    if at is None:
+        batch.check_unchanged()
+    numbers, each = numbers_of(model, batch.size, u.dtype)
+    skeleton = split(model)[0]
+    for b in batch.buckets:
+        data, weights, own_data = b.data, b.weights, list(batch.own)
+        if at is not None:  # no data, no copy, one program whatever the length
+            data = jax.tree.map(lambda x, b=b: x[b.index], at)
+            leaves = jax.tree.leaves(data)
+            weights = np.ones(leaves[0].shape if leaves else (len(b.index), 1), u.dtype)
+            own_data = [True] * len(leaves)
+        own_numbers = [x[b.index] if own else x for x, own in zip(numbers, each, strict=True)]
+        problem = Problem(own_numbers, data, weights, None, np.int32(RUNNING), u.dtype.type(1), np.int32(1))
+        own = Problem(each, own_data, True, [], False, False, False)
+        axes = tuple(jax.tree.leaves(own))
+        leaves, tree = jax.tree.flatten(problem)
+        mine = [x for x, has in zip(leaves, axes, strict=True) if has]
+        common = [x for x, has in zip(leaves, axes, strict=True) if not has]
+        yield b, evaluated(function, skeleton, tree, axes, mine, common, u[b.index], *more)
+
+
+def everywhere(model: Model, batch: Batch, function: Any, u: np.ndarray, *more: Any, at: Any = None) -> np.ndarray:
+    """`function(objective, u, unravel, *more)` for every data set, f[B, ...], in the original order.
+
+    Args:
+        model, batch: of a fit.
+        function: one of a module, since programs are remembered by it.
+        u: coordinates, f[B, p].
+        *more: arrays, the same for all data sets.
+        at: points that take the place of the data, leaves f[B, m]; `()` where the parameters alone matter.
+    """
+    out: np.ndarray | None = None
+    for bucket, part in parts(model, batch, function, u, *more, at=at):
+        out = np.empty((batch.size, *part.shape[1:]), part.dtype) if out is None else out
+        out[bucket.index] = part
+    assert out is not None
+    return out
 
 
 # --- NumPy, batched over the leading axis ----------------------------------------------------------------

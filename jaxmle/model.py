@@ -30,6 +30,8 @@ class Model:
         simulate: `(key, params, data) -> data` of the same shape, drawn from the model.
         information: `(params, data) -> f[n, p, p]`, the expected information of each observation about the
             natural parameters, in the order of `jax.flatten_util.ravel_pytree(params)` (dict keys sorted).
+        maximum: `(data, weights[n]) -> params`, the maximum in closed form, for a log-likelihood with kinks or edges that
+            derivatives cannot climb. It is certified by `information`; without that it is a maximum at a data edge.
         observations: what a row is: `"independent"`, `"ordered"` (a series) or `"units"` (clusters).
         name: used in tables.
 
@@ -47,6 +49,7 @@ class Model:
     start: Callable[[Any, Any], Any] | None = None
     simulate: Callable[[Any, Any, Any], Any] | None = None
     information: Callable[[Any, Any], Any] | None = None
+    maximum: Callable[[Any, Any], Any] | None = None
     observations: Observations = "independent"
     name: str = ""
 

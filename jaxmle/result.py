@@ -1,38 +1,20 @@
 """`Fit`: what a fit says, the same calls for one data set and for a million. Holds NumPy arrays only."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
-from jaxmle import _html, _keep, _keys, batches, inference, intervals
+from jaxmle import _html, _keep, _keys, batches, draws, inference, intervals, predict
 from jaxmle._batch import Batch
-from jaxmle._compile import compiled_once
-from jaxmle._data import bare
-from jaxmle._solve import Problem, numbers_of
+from jaxmle._compile import in_float64
 from jaxmle._status import Status
-from jaxmle._step import RUNNING, Outcome
+from jaxmle._step import Outcome
 from jaxmle._summary import message, table_many, table_one
-from jaxmle._types import split
-from jaxmle.intervals import Derived, Interval, IntervalStatus, normal_quantile
 from jaxmle.model import Model
 
 KINDS = ("observed", "expected", "opg", "robust")
-
-
-def _x64(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Every call computes in float64, whatever the global flag says, in whatever thread."""
-
-    @functools.wraps(method)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        with jax.enable_x64(True):
-            return method(*args, **kwargs)
-
-    return call
 
 
 class Fit:
@@ -53,7 +35,7 @@ class Fit:
         attained: whether `log_likelihood` is reached at `params`.
         keys: the group of each data set, or None.
         dropped: rows left out because a value was missing.
-        info: versions, device, dtype, optimizer, tolerance, options, hash of the data.
+        info: versions, device, dtype, optimizer, tolerance, options, lanes, hash of the data.
     """
 
     def __init__(self, model: Model, outcome: Outcome, batch: Batch, single: bool, info: dict[str, Any]) -> None:
@@ -100,44 +82,21 @@ class Fit:
 
     # --- computing at the estimate -----------------------------------------------------------------------
 
-    def _evaluate(self, function: Any, u: np.ndarray, *more: Any, data: bool = True) -> np.ndarray:
-        """`function(objective, u, unravel, *more)` for every data set, f[B, ...], in the original order."""
-        if data:
-            self._batch.check_unchanged()
-        numbers, each = numbers_of(self.model, self._batch.size, u.dtype)
-        out: np.ndarray | None = None
-        for b in self._batch.buckets:
-            own_numbers = [x[b.index] if own else x for x, own in zip(numbers, each, strict=True)]
-            if data:
-                problem = Problem(own_numbers, b.data, b.weights, None, np.int32(RUNNING), u.dtype.type(1), np.int32(1))
-                own = Problem(each, list(self._batch.own), True, [], False, False, False)
-            else:  # nothing but the parameters matters: no data, no copy, one program whatever the length
-                weights = np.ones((len(b.index), 1), u.dtype)
-                problem = Problem(own_numbers, (), weights, None, np.int32(RUNNING), u.dtype.type(1), np.int32(1))
-                own = Problem(each, [], True, [], False, False, False)
-            axes = tuple(jax.tree.leaves(own))
-            leaves, tree = jax.tree.flatten(problem)
-            mine = [x for x, has in zip(leaves, axes, strict=True) if has]
-            common = [x for x, has in zip(leaves, axes, strict=True) if not has]
-            skeleton = split(self.model)[0]
-            part = inference.evaluated(function, skeleton, tree, axes, mine, common, u[b.index], *more)
-            out = np.empty((self._batch.size, *part.shape[1:]), part.dtype) if out is None else out
-            out[b.index] = part
-        assert out is not None
-        return out
+    def _evaluate(self, function: Any, u: np.ndarray, *more: Any, at: Any = None) -> np.ndarray:
+        return inference.everywhere(self.model, self._batch, function, u, *more, at=at)
 
     @functools.cached_property
     def _natural(self) -> np.ndarray:
         with jax.enable_x64(True):
-            return self._evaluate(inference.natural, self._outcome.u, data=False)
+            return self._evaluate(inference.natural, self._outcome.u, at=())
 
     @functools.cached_property
     def _jacobian(self) -> np.ndarray:
         u = np.where(np.isfinite(self._outcome.u), self._outcome.u, 0.0)
         with jax.enable_x64(True):
-            return self._evaluate(inference.jacobian, u, data=False)
+            return self._evaluate(inference.jacobian, u, at=())
 
-    @_x64
+    @in_float64
     def _unconstrained(self, kind: str) -> np.ndarray:
         """Covariance in coordinates, f[B, p, p]; NaN unless converged."""
         if kind not in KINDS:
@@ -177,113 +136,14 @@ class Fit:
         covariance = inference.delta(self._jacobian, self._unconstrained(kind))
         return self._structured(inference.standard_errors(covariance))
 
-    @_x64
-    def interval(
-        self, level: float = 0.95, method: str = "wald", *, kind: str = "observed", scale: str | None = None
-    ) -> Interval:
-        """Confidence intervals, each on the scale that suits its parameter's space and mapped back.
+    interval = intervals.interval
+    transform = intervals.transform
 
-        A one-parameter fit with its maximum on the boundary gets the one-sided likelihood interval, such as
-        [0, 0.0916] for 0 events in 20.
+    # --- using it ------------------------------------------------------------------------------------------
 
-        Args:
-            level: of confidence.
-            method: `"wald"`.
-            kind: of covariance.
-            scale: `"natural"` for estimate plus or minus z standard errors.
-
-        Returns:
-            an `Interval` with the structure of params; its `status` says what each one is.
-        """
-        if method != "wald":
-            raise ValueError(f"method={method!r}; expected 'wald'")
-        if scale not in (None, "natural"):
-            raise ValueError(f"scale={scale!r}; expected None (the scale of each parameter's space) or 'natural'")
-        z = normal_quantile(level)
-        u_cov = self._unconstrained(kind)
-        se = inference.standard_errors(inference.delta(self._jacobian, u_cov))
-        u, u_se = self._outcome.u, inference.standard_errors(u_cov)
-        leaves, tree = jax.tree.flatten(self.model.space)
-        at = np.cumsum([0] + [int(np.prod(s.value_shape)) for s in leaves])
-        at_u = np.cumsum([0] + [int(np.prod(s.coordinate_shape)) for s in leaves])
-        done: dict[str, Any] = {}
-        one_sided = self._one_sided(z)
-        for k, (name, s) in enumerate(zip(self.model.names, leaves, strict=True)):
-            value_shape, u_shape = (len(u), *s.value_shape), (len(u), *s.coordinate_shape)
-            x = self._natural[:, at[k] : at[k + 1]].reshape(value_shape)
-            x_se = se[:, at[k] : at[k + 1]].reshape(value_shape)
-            status = np.where(self._ok, IntervalStatus.WALD, IntervalStatus.NONE)
-            if s.kind.name == "pinned":
-                low, high, status = x, x, np.full(len(u), IntervalStatus.FIXED)
-            elif s.source:
-                low, high, status = done.get(s.source, (x, x, status))
-            else:
-                here = slice(at_u[k], at_u[k + 1])
-                low, high = intervals.wald(
-                    s, x, x_se, u[:, here].reshape(u_shape), u_se[:, here].reshape(u_shape), z, scale
-                )
-                bad = ~np.isfinite(x_se).all(tuple(range(1, x_se.ndim)))
-                if one_sided is not None and s.kind.ends is not None and np.prod(s.coordinate_shape) == 1:
-                    which, edge = one_sided
-                    edge = np.asarray(jax.vmap(s.forward)(edge.reshape(u_shape)))
-                    pick = which.reshape(-1, *[1] * (x.ndim - 1))
-                    low, high = np.where(pick, np.minimum(x, edge), low), np.where(pick, np.maximum(x, edge), high)
-                    status, bad = np.where(which, IntervalStatus.ONE_SIDED, status), bad & ~which
-                status = np.where(bad, IntervalStatus.NONE, status)
-            done[name] = (low, high, status)
-        order = [done[name] for name in self.model.names]
-        pick = (lambda x: x[0]) if self._single else (lambda x: x)
-        return Interval(*(jax.tree.unflatten(tree, [pick(np.asarray(e[i])) for e in order]) for i in range(3)))
-
-    def _one_sided(self, z: float) -> tuple[np.ndarray, np.ndarray] | None:
-        """For models with one free coordinate: which fits are at a boundary, and where their interval ends."""
-        u = self._outcome.u
-        if u.shape[1] != 1:
-            return None
-        which = (self._outcome.status == Status.AT_BOUNDARY) & self._outcome.attained & np.isinf(u[:, 0])
-        if not which.any() or not self._batch.kept or isinstance(self.model.log_likelihood, _keep.NotSaved):
-            return None
-        part = self if self._single else self[np.flatnonzero(which)]
-        edge = np.zeros_like(u)
-        edge[which] = part._evaluate(inference.endpoint, u[which], np.asarray(0.5 * z**2, u.dtype))
-        return which, edge
-
-    @_x64
-    def transform(self, f: Callable[[Any], Any], kind: str = "observed") -> Derived:
-        """Any smooth function of the params, with standard errors by the delta method.
-
-        Args:
-            f: params of one data set -> pytree of numbers; pure JAX.
-            kind: of covariance.
-
-        Example:
-            >>> import jaxmle as jm
-            >>> fit = jm.fit("exponential", [1.0, 2.0, 3.0])
-            >>> mean = fit.transform(lambda p: 1 / p["rate"])
-            >>> round(float(mean.value), 10), round(float(mean.standard_errors), 10)
-            (2.0, 1.1547005384)
-        """
-        leaves, tree = jax.tree.flatten(self.model.space)
-        example = jax.tree.unflatten(tree, [np.ones(s.value_shape) for s in leaves])
-        _, unravel = ravel_pytree(example)
-        shaped = jax.eval_shape(f, example)
-        _, unravel_value = ravel_pytree(jax.tree.map(lambda s: np.zeros(s.shape), shaped))
-
-        def flat(x: Any) -> Any:
-            return ravel_pytree(f(unravel(x)))[0]
-
-        values = np.asarray(compiled_once(jax.vmap(flat))(self._natural))
-        slopes = np.asarray(compiled_once(jax.vmap(jax.jacfwd(flat)))(self._natural))
-        covariance = inference.delta(slopes @ self._jacobian, self._unconstrained(kind))
-        errors = inference.standard_errors(covariance)
-
-        def structured(x: np.ndarray) -> Any:
-            return jax.tree.map(
-                np.asarray,
-                unravel_value(jnp.asarray(x[0])) if self._single else jax.vmap(unravel_value)(jnp.asarray(x)),
-            )
-
-        return Derived(structured(values), structured(errors), covariance[0] if self._single else covariance)
+    pdf, cdf, sf = predict.pdf, predict.cdf, predict.sf
+    quantile, mean = predict.quantile, predict.mean
+    residuals, simulate = draws.residuals, draws.simulate
 
     # --- criteria ----------------------------------------------------------------------------------------
 
@@ -345,17 +205,6 @@ class Fit:
     def info(self) -> dict[str, Any]:
         """Versions, device, dtype, optimizer, tolerance, options, and the hash of the data."""
         return {**self._info, "data": self._batch.hash}
-
-    @_x64
-    def simulate(self, key: Any = None) -> Any:
-        """Data drawn from the fitted model, of the same shape; `key` a `jax.random` key or a whole number, 0 by default."""
-        if self.model.simulate is None:
-            raise TypeError(f"model {self.model.name or ''} does not say how to simulate: give Model(simulate=...)")
-        key = jax.random.key(0 if key is None else key) if key is None or isinstance(key, int) else key
-        if not self._single:
-            return [self[i].simulate(jax.random.fold_in(key, i)) for i in range(len(self))]
-        data = jax.tree.map(lambda x: x[0], self._batch.buckets[0].data)
-        return jax.tree.map(np.asarray, self.model.simulate(jax.random.fold_in(key, 0), self.params, bare(data)))
 
     # --- tables ------------------------------------------------------------------------------------------
 

@@ -15,18 +15,19 @@ ROOT = Path(jaxmle.__file__).parent
 
 # From the bottom up; a module may import what is below it, or a neighbour on its own line.
 LAYERS = [
-    {"_types", "_compile", "_optional", "_linalg", "_status", "_version", "_progress", "_keys", "_files"},
+    {"_types", "_compile", "_optional", "_linalg", "_status", "_version", "_progress", "_frame", "_keys", "_files"},
     {"spaces", "special"},
+    {"native"},
     {"model", "objective", "_data"},
     {"distributions", "models", "optimizers"},
-    {"_step", "_limits", "lanes", "_solve", "_door", "_batch", "_contract", "_run"},
-    {"inference", "intervals", "_summary", "_html", "batches", "_keep", "result"},
+    {"_step", "_limits", "lanes", "_solve", "_door", "_batch", "_contract", "_ways", "_run"},
+    {"inference", "profile", "intervals", "predict", "draws", "_summary", "_html", "batches", "_keep", "result"},
     {"fit", "load", "maximize"},
-    {"compare", "profile", "resample", "diagnose", "check", "sharding"},
+    {"compare", "resample", "diagnose", "check", "sharding"},
     {"io", "plot", "explore", "cluster"},
     {"cli", "_table", "_demo", "__main__", "__init__"},
 ]
-EDGES = {"io", "plot", "explore", "cluster", "cli", "_table", "_demo", "__main__", "_optional"}
+EDGES = {"io", "plot", "explore", "cluster", "cli", "_cli_compare", "_table", "_demo", "__main__", "_optional"}
 OPTIONAL = {
     "typer", "rich", "polars", "pandas", "matplotlib", "bokeh", "scipy", "numba", "xarray", "statsmodels", "narwhals",
 }  # fmt: skip

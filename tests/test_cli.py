@@ -60,6 +60,42 @@ def test_equal_rates_of_aircraft(tmp_path):
     assert each["plane"].to_list() == [*range(7907, 7918), 8044, 8045]
     assert each["n"].sum() == 213
     assert "7917" in result.stdout
+    pooled = jaxmle("fit", AIRCRAFT, "-d", "exponential", "--value", "hours", "--by", "plane", "--pooled")
+    assert "Likelihood ratio 24.573 on 12 degrees of freedom, p = 0.01698" in pooled.stdout
+
+
+def test_two_groups_of_binomial_data(tmp_path):
+    path = tmp_path / "ab.csv"
+    path.write_text("arm,attacks,people\naspirin,104,11037\nplacebo,189,11034\n")
+    words = [path, "-d", "binomial", "--value", "attacks", "--trials", "people", "--by", "arm", "--pooled"]
+    text = jaxmle("fit", *words).stdout
+    for word in (
+        "25.372 on 1 degrees",
+        "placebo against aspirin",
+        "0.0077060",
+        "1.8178",
+        "1.4330",
+        "2.3059",
+        "odds ratio",
+    ):
+        assert word in text
+
+
+def test_several_distributions_quantiles_and_survival(tmp_path):
+    words = [AIRCRAFT, "-d", "weibull,exponential", "--value", "hours", "--by", "plane"]
+    frame, result = fitted(tmp_path, *words, "--criterion", "bic")
+    assert frame.columns[:2] == ["plane", "model"]
+    assert frame.height == 26
+    assert frame["weight"].sum() == pytest.approx(13)
+    assert frame.filter(pl.col("difference") == 0).height == 13
+    assert "difference" in result.stdout
+    words = [AIRCRAFT, "-d", "exponential", "--value", "hours", "--by", "plane"]
+    frame, result = fitted(tmp_path, *words, "--quantile", "0.1", "--survival", "100,200")
+    rate = frame["rate"].to_numpy()
+    assert frame["quantile_0.1"].to_numpy() == pytest.approx(-math.log(0.9) / rate, rel=1e-9)
+    assert frame["survival_200"].to_numpy() == pytest.approx([math.exp(-200 * r) for r in rate], rel=1e-9)
+    assert (frame["survival_100_lower"] < frame["survival_100"]).all()
+    assert "P(X > at)" in result.stdout and "stays below" in result.stdout
 
 
 def test_main_job(tmp_path):
@@ -240,6 +276,14 @@ FIT = ["fit", AIRCRAFT, *WEIBULL, "--value", "hours"]
         ([*FIT, "--out", "results.xlsx"], "the name must end in"),
         ([*FIT, "--out", "no/such/folder/results.csv"], "there is no folder"),
         ([*FIT, "--nonsense"], "nonsense"),
+        ([*FIT, "--pooled"], "say which with --by COLUMN"),
+        ([*FIT, "--quantile", "ten"], "--quantile ten: expected numbers separated by commas"),
+        ([*FIT, "--quantile", "10"], "did you mean 0.1?"),
+        ([*FIT, "--criterion", "dic"], "expected aic, aicc or bic"),
+        (
+            ["fit", AIRCRAFT, "-d", "weibull,poisson", "--value", "hours"],
+            "a law of counts (poisson) with one that is continuous",
+        ),
         (["fit", "nowhere.csv", *WEIBULL, "--value", "x"], "no file nowhere.csv"),
         (["fit", LINE, "--model", "model.py"], "expected FILE.py:NAME"),
         (["fit", LINE, "--model", "nowhere.py:line"], "no file nowhere.py"),

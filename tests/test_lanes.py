@@ -91,7 +91,7 @@ def test_lanes_do_not_wait_for_the_slowest():
 
 @pytest.fixture(scope="module")
 def plain():
-    return jm.fit_many("gamma", X, lanes=4)
+    return jm.fit_many("gamma", X)
 
 
 def test_groups_of_any_kind_in_any_order(plain):
@@ -100,7 +100,7 @@ def test_groups_of_any_kind_in_any_order(plain):
     order = rng(83).permutation(len(rows))
     names = np.array(list("qwertyuiopas"))
     for keys in (index[order], names[index][order], pd.Series(index[order] * 1.5), pd.Categorical(names[index][order])):
-        fits = jm.fit_many("gamma", rows[order], groups=keys, lanes=4)
+        fits = jm.fit_many("gamma", rows[order], groups=keys)
         seen = list(dict.fromkeys(np.asarray(keys).tolist()))
         assert fits.keys.tolist() == seen  # in order of first appearance
         which = list(dict.fromkeys(index[order].tolist()))
@@ -110,7 +110,7 @@ def test_groups_of_any_kind_in_any_order(plain):
 
 def test_groups_name_the_table(plain):
     frame = pd.DataFrame({"plane": np.repeat(["b", "a"], 30), "hours": X[:2].reshape(-1)})
-    fits = jm.fit_many("gamma", frame["hours"], groups=frame["plane"], lanes=2)
+    fits = jm.fit_many("gamma", frame["hours"], groups=frame["plane"])
     assert fits.to_polars().columns[0] == "plane"
     assert fits["a"].log_likelihood == pytest.approx(plain.log_likelihood[1], rel=1e-12)
 
@@ -134,12 +134,12 @@ def test_very_ragged_groups():
 
 
 def test_weights_of_every_shape(plain):
-    ones = jm.fit_many("gamma", X, weights=np.ones(30), lanes=4)
+    ones = jm.fit_many("gamma", X, weights=np.ones(30))
     np.testing.assert_array_equal(ones.log_likelihood, plain.log_likelihood)
     w = rng(86).integers(0, 3, X.shape)
-    own = jm.fit_many("gamma", X, weights=w, lanes=4)
+    own = jm.fit_many("gamma", X, weights=w)
     np.testing.assert_array_equal(own.n_observations, w.sum(1))
-    grouped = jm.fit_many("gamma", X.reshape(-1), weights=w.reshape(-1), groups=np.repeat(np.arange(12), 30), lanes=4)
+    grouped = jm.fit_many("gamma", X.reshape(-1), weights=w.reshape(-1), groups=np.repeat(np.arange(12), 30))
     np.testing.assert_allclose(grouped.log_likelihood, own.log_likelihood, rtol=1e-12)
 
 
@@ -148,12 +148,12 @@ def test_a_shared_design():
     r = rng(87)
     x = np.column_stack([np.ones(30), r.normal(size=(30, 2))])
     y = x @ np.array([1.0, 2.0, -1.0]) + r.normal(size=(12, 30))
-    fits = jm.fit_many(REGRESSION, {"y": y}, shared={"x": x}, lanes=4)
+    fits = jm.fit_many(REGRESSION, {"y": y}, shared={"x": x})
     beta = np.linalg.lstsq(x, y.T, rcond=None)[0].T
     np.testing.assert_allclose(fits.params["beta"], beta, rtol=1e-8)
     held = fits._batch.buckets[0].data["x"]
     assert held.shape == (30, 3)
-    copied = jm.fit_many(REGRESSION, {"y": y, "x": np.tile(x, (12, 1, 1))}, lanes=4)
+    copied = jm.fit_many(REGRESSION, {"y": y, "x": np.tile(x, (12, 1, 1))})
     np.testing.assert_allclose(fits.covariance("robust"), copied.covariance("robust"), rtol=1e-7, atol=1e-14)
 
 
@@ -175,7 +175,7 @@ def test_constants_one_each_and_shared():
 
 def test_pinned_values_one_each():
     shapes = np.linspace(0.5, 4.0, 12)
-    fits = jm.fit_many(models.pinned("gamma", shape=shapes), X, lanes=4)
+    fits = jm.fit_many(models.pinned("gamma", shape=shapes), X)
     np.testing.assert_allclose(fits.params["shape"], shapes)
     np.testing.assert_allclose(fits.params["scale"], X.mean(1) / shapes, rtol=1e-9)
     np.testing.assert_array_equal(fits.standard_errors()["shape"], 0.0)
@@ -192,21 +192,21 @@ def test_a_tied_model_in_lanes():
     group = np.tile(np.arange(30) % 2, (12, 1))
     x = r.normal(size=(12, 30)) + 3.0 * group
     model = models.tied(TWO_GROUPS, scale_b="scale_a")
-    fits = jm.fit_many(model, {"x": x, "group": group}, lanes=4)
+    fits = jm.fit_many(model, {"x": x, "group": group})
     np.testing.assert_array_equal(fits.params["scale_a"], fits.params["scale_b"])
     np.testing.assert_array_equal(fits.standard_errors()["scale_a"], fits.standard_errors()["scale_b"])
     assert model.free == 3
 
 
 def test_starts_for_all_one_each_and_from_another_fit(plain):
-    common = jm.fit_many("gamma", X, start={"shape": 20.0, "scale": 0.1}, lanes=4)
+    common = jm.fit_many("gamma", X, start={"shape": 20.0, "scale": 0.1})
     np.testing.assert_allclose(common.params["shape"], plain.params["shape"], rtol=1e-8)
-    warm = jm.fit_many("gamma", X, start=plain, lanes=4)
+    warm = jm.fit_many("gamma", X, start=plain)
     assert np.all(warm.steps <= 3)
     assert warm.steps.sum() < common.steps.sum()
-    each = jm.fit_many("gamma", X, start={"shape": np.linspace(1, 9, 12), "scale": 1.0}, lanes=4)
+    each = jm.fit_many("gamma", X, start={"shape": np.linspace(1, 9, 12), "scale": 1.0})
     np.testing.assert_allclose(each.params["shape"], plain.params["shape"], rtol=1e-8)
-    bad = jm.fit_many("gamma", X, start={"shape": np.r_[-1.0, np.ones(11)], "scale": 1.0}, lanes=4)
+    bad = jm.fit_many("gamma", X, start={"shape": np.r_[-1.0, np.ones(11)], "scale": 1.0})
     assert Status(int(bad.status[0])) is Status.NO_FINITE_START
     assert bad.converged[1:].all()
 

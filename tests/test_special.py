@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
 import pytest
+from scipy.special import erf
 
 from jaxmle import special
+from jaxmle.special._bessel import log_bessel_integral
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -221,3 +223,71 @@ def test_incomplete_beta_derivatives():
         assert relative(gradient[i], truth(log_i, a, b, odds, order=order), 1e-3) < 1e-10
         order = tuple((k == i) + (k == 0) for k in range(3))
         assert relative(hessian[0][i], truth(log_i, a, b, odds, order=order), 1e-3) < 1e-10
+
+
+def test_log_iv_at_any_concentration():
+    order = np.repeat([0.0, 0.5, 1.0, 1.5, 7.0, 40.0, 300.0], 6)
+    x = np.tile([1e-8, 0.3, 4.0, 60.0, 900.0, 1e5], 7)
+    value, slope = jax.jit(jax.vmap(jax.value_and_grad(special.log_iv, 1)))(order, x)
+    assert relative(value, truth(lambda v, t: mp.log(mp.besseli(v, t)), order, x), 1) < 1e-14
+    assert relative(slope, truth(lambda v, t: mp.besseli(v + 1, t) / mp.besseli(v, t) + v / t, order, x), 1) < 1e-13
+    # What is left of I_0 when e^x is taken out keeps its digits: -1/(2x) - 1/(8x^2) - ...
+    rest, curve = jax.value_and_grad(jax.grad(log_bessel_integral, 1), 1)(0.0, 1e6)
+    assert rest == pytest.approx(-5e-7 - 1.25e-13, rel=1e-12) and curve == pytest.approx(5e-13, rel=1e-5)
+    assert special.log_iv(0.0, 0.0) == pytest.approx(0, abs=1e-14) and special.log_iv(2.0, 0.0) == -np.inf
+
+
+def test_owens_t():
+    h = np.array([0.0, 1e-8, 1e-3, 0.5, 1.0, 2.0, 3.0, 6.0, 10.0, 0.2])
+    a = np.array([3.0, 1e9, 100.0, -2.0, 1.0, 0.3, 5.0, 1e-3, 0.1, 0.0])
+
+    def exact(h, a):
+        cuts = [0, *(10.0**k for k in range(-2, 10) if 10.0**k < abs(a)), abs(a)]
+        f = lambda x: mp.exp(-h * h * (1 + x * x) / 2) / (1 + x * x) / (2 * mp.pi)
+        return mp.sign(a) * mp.quad(f, cuts)
+
+    value, slopes = jax.jit(jax.vmap(jax.value_and_grad(special.owens_t, (0, 1))))(h, a)
+    assert relative(value, truth(exact, h, a)) < 1e-13
+    want = np.exp(-h * h * (1 + a * a) / 2) / (1 + a * a) / (2 * np.pi)
+    np.testing.assert_allclose(slopes[1], want, rtol=1e-12, atol=1e-17)
+    phi = np.exp(-h * h / 2) / np.sqrt(2 * np.pi)
+    np.testing.assert_allclose(slopes[0], -phi * erf(a * h / np.sqrt(2)) / 2, atol=1e-15)
+    # The rest keeps its digits where the difference of the two has none: T(h, inf) - T(h, a).
+
+    def rest(h, a):
+        f = lambda t: mp.exp(-h * h * a * a * mp.expm1(2 * t) / 2) * a * mp.exp(t) / (1 + a * a * mp.exp(2 * t))
+        whole = mp.quad(f, [0, 1e-3, 1e-2, 0.1, 0.5, 1, 3, 9, 40])
+        return mp.log(whole / (2 * mp.pi)) - h * h * (1 + a * a) / 2
+
+    h, a = np.array([3.0, 30.0, 0.1, 2.0]), np.array([2.0, 2.0, 1e3, 0.3])
+    assert relative(special.log_owens_rest(h, a), truth(rest, h, a)) < 1e-13
+
+
+def test_log_zeta():
+    s = np.array([1.0001, 1.5, 2.6, 3.0, 40.0, 40.0, 100.0, 30.0, 2.0])
+    a = np.array([1.0, 1.0, 7.0, 1e6, 1.0, 50.0, 100.0, 17.0, 0.3])
+    value, slope = jax.jit(jax.vmap(jax.value_and_grad(special.log_zeta)))(s, a)
+    assert relative(value, truth(lambda s, a: mp.log(mp.zeta(s, a)), s, a), 1e-3) < 1e-14
+    keep = s != 40.0  # mpmath's own derivative is lost there
+    want = truth(lambda s, a: mp.zeta(s, a, derivative=1) / mp.zeta(s, a), s[keep], a[keep])
+    assert relative(slope[keep], want) < 1e-13
+
+
+def test_differences_and_ratios():
+    upper, lower = np.array([-1e-300, -1.0, -1000.0, -5.0]), np.array([-1e-3, -1.0 - 1e-12, -1001.0, -np.inf])
+    want = truth(lambda u, v: u + mp.log(-mp.expm1(v - u)) if v > -mp.inf else u, upper, lower)
+    assert relative(special.log_diff(upper, lower), want) < 1e-14
+    t = np.array([-800.0, -3.0, -0.49, -1e-9, 1e-300, 0.49, 3.0, 600.0])
+    value, slope = jax.vmap(jax.value_and_grad(special.expm1_ratio))(t)
+    assert relative(value, truth(lambda t: mp.expm1(t) / t, t)) < 1e-15
+    assert relative(slope, truth(lambda t: (t * mp.exp(t) - mp.expm1(t)) / t**2 if abs(t) > 1e-20 else 0.5, t)) < 1e-13
+    t = np.array([-1 + 1e-12, -0.9, -0.501, -0.499, -1e-3, -1e-12])
+    value, slope = jax.vmap(jax.value_and_grad(special.log1p_ratio))(t)
+    assert relative(value, truth(lambda t: mp.log1p(t) / t, t)) < 2e-15
+    assert relative(slope, truth(lambda t: (t / (1 + t) - mp.log1p(t)) / t**2, t)) < 1e-12
+
+
+def test_incomplete_gamma_far_out():
+    for f, want in ((special.log_gammainc, 0.0), (special.log_gammaincc, -np.inf)):
+        value, slope = jax.value_and_grad(f, 1)(0.4, 1e200)
+        assert value == want and slope == 0

@@ -17,13 +17,18 @@ def is_count(x: Any) -> Any:
     return (x >= 0) & (x < jnp.inf) & (x == jnp.floor(x))
 
 
-def _steps(x: Any, value: Any, at_minus: Any, at_plus: Any) -> Any:
+def is_whole_from_one(x: Any) -> Any:
+    """Whether x is a whole number >= 1."""
+    return is_count(x) & (floating(x) >= 1)
+
+
+def steps(x: Any, value: Any, at_minus: Any, at_plus: Any) -> Any:
     """`value` for finite x >= 0; the ends of the distribution function elsewhere; NaN for NaN."""
     inside = (x >= 0) & (x < jnp.inf)
     return jnp.where(inside, value, jnp.where(x < 0, at_minus, jnp.where(x > 0, at_plus, jnp.nan)))
 
 
-def _floor(x: Any) -> Any:
+def floored(x: Any) -> Any:
     """The whole part of a finite x >= 0, 0 for others."""
     return jnp.floor(jnp.where((x >= 0) & (x < jnp.inf), x, 0))
 
@@ -41,15 +46,15 @@ def _poisson_logpdf(params: Any, x: Any) -> Any:
 def _poisson_logcdf(params: Any, x: Any) -> Any:
     x, mean = floating(x), floating(params["mean"])
     zero = mean == 0
-    value = special.log_gammaincc(_floor(x) + 1, jnp.where(zero, 1, mean))
-    return _steps(x, jnp.where(zero, 0, value), -jnp.inf, 0.0)
+    value = special.log_gammaincc(floored(x) + 1, jnp.where(zero, 1, mean))
+    return steps(x, jnp.where(zero, 0, value), -jnp.inf, 0.0)
 
 
 def _poisson_logsf(params: Any, x: Any) -> Any:
     x, mean = floating(x), floating(params["mean"])
     zero = mean == 0
-    value = special.log_gammainc(_floor(x) + 1, jnp.where(zero, 1, mean))
-    return _steps(x, jnp.where(zero, -jnp.inf, value), 0.0, -jnp.inf)
+    value = special.log_gammainc(floored(x) + 1, jnp.where(zero, 1, mean))
+    return steps(x, jnp.where(zero, -jnp.inf, value), 0.0, -jnp.inf)
 
 
 def _poisson_quantile(params: Any, q: Any) -> Any:
@@ -74,8 +79,16 @@ def _poisson_start(x: Any, weights: Any) -> Any:
     return {"mean": count_mean(x, weights)[0]}
 
 
+def _poisson_maximum(x: Any, weights: Any) -> Any:
+    return {"mean": _moments.mean(*_moments.usable(x, weights, is_count(x)))}
+
+
 def _poisson_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[1 / params["mean"]]])
+
+
+def _poisson_mean(params: Any) -> Any:
+    return floating(params["mean"])
 
 
 poisson = Distribution(
@@ -88,8 +101,10 @@ poisson = Distribution(
     support=is_count,
     space={"mean": spaces.positive},
     start=_poisson_start,
+    maximum=_poisson_maximum,
     information=_poisson_information,
     discrete=True,
+    mean=_poisson_mean,
     doc="""Poisson: mass mean^x exp(-mean) / x!, x = 0, 1, 2, ...
 
     Counts of independent events. Mean and variance `mean`; the maximum is the average.
@@ -118,7 +133,7 @@ def _negative_binomial_tail(params: Any, x: Any, upper: bool) -> Any:
     zero = mean == 0
     mean = jnp.where(zero, 1, mean)
     a = jnp.maximum(dispersion, 1e-12)
-    k = _floor(x)
+    k = floored(x)
     if upper:
         value = special.log_betainc_odds(k + 1, 1 / a, a * mean)
         return jnp.where(zero, -jnp.inf, value)
@@ -128,12 +143,12 @@ def _negative_binomial_tail(params: Any, x: Any, upper: bool) -> Any:
 
 def _negative_binomial_logcdf(params: Any, x: Any) -> Any:
     x = floating(x)
-    return _steps(x, _negative_binomial_tail(params, x, False), -jnp.inf, 0.0)
+    return steps(x, _negative_binomial_tail(params, x, False), -jnp.inf, 0.0)
 
 
 def _negative_binomial_logsf(params: Any, x: Any) -> Any:
     x = floating(x)
-    return _steps(x, _negative_binomial_tail(params, x, True), 0.0, -jnp.inf)
+    return steps(x, _negative_binomial_tail(params, x, True), 0.0, -jnp.inf)
 
 
 def _negative_binomial_quantile(params: Any, q: Any) -> Any:
@@ -157,6 +172,10 @@ def _negative_binomial_start(x: Any, weights: Any) -> Any:
     return {"dispersion": jnp.clip(relative - 1 / mean, 0.01, 100.0), "mean": mean}
 
 
+def _negative_binomial_mean(params: Any) -> Any:
+    return floating(params["mean"])
+
+
 negative_binomial = Distribution(
     name="negative_binomial",
     logpdf=_negative_binomial_logpdf,
@@ -168,6 +187,7 @@ negative_binomial = Distribution(
     space={"dispersion": spaces.positive, "mean": spaces.positive},
     start=_negative_binomial_start,
     discrete=True,
+    mean=_negative_binomial_mean,
     doc="""Negative binomial: mass Gamma(x + r) / (x! Gamma(r)) (r / (r + mean))^r (mean / (r + mean))^x, r = 1/dispersion.
 
     Counts that vary more than the Poisson (dispersion -> 0): variance mean + dispersion mean^2 (NB2).

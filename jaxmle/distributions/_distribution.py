@@ -6,6 +6,7 @@ from typing import Any, Literal
 import jax.numpy as jnp
 
 from jaxmle._types import record
+from jaxmle.special._elementary import floating
 
 Regularity = Literal["smooth", "kinked", "edge"]
 
@@ -27,11 +28,15 @@ class Distribution:
         support: `(x) -> bool[n]`, whether any parameters make x possible.
         space: dict of `Space`, one for each parameter.
         start: `(x, weights f[n]) -> params`, pure JAX; legal and finite for any data, equivariant to units.
+        maximum: `(x, weights f[n]) -> params`, the maximum in closed form. Where the density is not smooth in the
+            parameters it takes the place of the ascent; elsewhere it is the start, too.
         information: `(params, x) -> f[n, p, p]`, expected information of an observation about the natural
             parameters, sorted by name.
         discrete: whether x is a count.
         regularity: `"smooth"`, `"kinked"` or `"edge"` (the support moves with the parameters).
+        event: how many axes one observation has: 0 for numbers, 1 for vectors.
         columns: names of the data leaves where x is a dict, the response first.
+        mean: `(params, **known) -> f[]`, the expectation of the response; NaN where it does not exist.
         doc: documentation; the first line gives the density.
 
     Example:
@@ -49,14 +54,52 @@ class Distribution:
     support: Callable[[Any], Any]
     space: dict[str, Any]
     start: Callable[[Any, Any], Any]
+    maximum: Callable[[Any, Any], Any] | None = None
     information: Callable[[Any, Any], Any] | None = None
     discrete: bool = False
     regularity: Regularity = "smooth"
     columns: tuple[str, ...] = ()
+    event: int = 0
+    mean: Callable[..., Any] | None = None
     doc: str = ""
 
     def __repr__(self) -> str:
         return f"<distribution {self.name}({', '.join(self.space)})>"
+
+
+def no_tail(*_: Any, **__: Any) -> Any:
+    """In place of the distribution function and the quantile of a law of vectors."""
+    raise TypeError("a law of vectors has no distribution function and no quantile here; use logpdf and sample")
+
+
+def is_finite(x: Any) -> Any:
+    return jnp.isfinite(floating(x))
+
+
+def is_positive(x: Any) -> Any:
+    x = floating(x)
+    return (x > 0) & (x < jnp.inf)
+
+
+def is_nonnegative(x: Any) -> Any:
+    x = floating(x)
+    return (x >= 0) & (x < jnp.inf)
+
+
+def is_share(x: Any) -> Any:
+    x = floating(x)
+    return (x > 0) & (x < 1)
+
+
+def tails(inside: Any, x: Any, value: Any, below: Any, above: Any) -> Any:
+    """`value` inside, `below` left of the support (-infinity, or up to 0), `above` right of it, NaN for NaN."""
+    return jnp.where(inside, value, jnp.where(x <= 0, below, jnp.where(x > 0, above, jnp.nan)))
+
+
+def standardized(params: Any, x: Any) -> Any:
+    """(x - loc) / scale, with 0 for an x that is not finite."""
+    inside = jnp.isfinite(x)
+    return jnp.where(inside, (within(inside, x, params["loc"]) - params["loc"]) / params["scale"], 0)
 
 
 def within(inside: Any, x: Any, dummy: Any) -> Any:

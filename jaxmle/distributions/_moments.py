@@ -55,3 +55,57 @@ def log_moments(x: Any, weights: Any) -> tuple[Any, Any]:
     logs = jnp.log(jnp.where(weights > 0, x, 1))
     centre = mean(logs, weights)
     return centre, jnp.sqrt(mean((logs - centre) ** 2, weights))
+
+
+def quantiles(x: Any, weights: Any, *levels: float) -> list[Any]:
+    """Weighted quantiles: the least value with at least that share of the weight at or below it."""
+    order = jnp.argsort(jnp.where(weights > 0, x, jnp.inf))
+    x, weights = x[order], weights[order]
+    total = jnp.cumsum(weights)
+    return [x[jnp.argmax(total >= q * total[-1])] for q in levels]
+
+
+def middle_half(x: Any, weights: Any) -> tuple[Any, Any]:
+    """Median and half the distance of the quartiles, which is never 0 (see `location_scale`)."""
+    low, centre, high = quantiles(x, weights, 0.25, 0.5, 0.75)
+    _, spread = location_scale(x, weights)
+    half = 0.5 * high - 0.5 * low
+    return centre, legal_positive(jnp.where(half > 0, half, spread))
+
+
+def skewness(x: Any, weights: Any) -> Any:
+    """Third standardized moment."""
+    loc, scale = location_scale(x, weights)
+    return mean(jnp.where(weights > 0, (x - loc) / scale, 0) ** 3, weights)
+
+
+def l_moments(x: Any, weights: Any) -> tuple[Any, Any, Any]:
+    """Mean, second L-moment and L-skewness of the weighted sample (Hosking 1990, *JRSS B* 52, 105-124)."""
+    loc, scale = location_scale(x, weights)
+    z = jnp.where(weights > 0, (x - loc) / scale, 0)
+    order = jnp.argsort(z)
+    z, weights = z[order], weights[order]
+    above = jnp.cumsum(weights)
+    above = above / jnp.where(above[-1] > 0, above[-1], 1)
+    below = jnp.concatenate([jnp.zeros_like(above[:1]), above[:-1]])
+    b = [jnp.sum(z * (above ** (r + 1) - below ** (r + 1))) / (r + 1) for r in range(3)]
+    second = 2 * b[1] - b[0]
+    second = jnp.where(second > 1e-6, second, 0.56)
+    third = (6 * b[2] - 6 * b[1] + b[0]) / second
+    return loc, second * scale, jnp.clip(third, -0.9, 0.9)
+
+
+def root_mean_square(x: Any, weights: Any) -> Any:
+    """Square root of the mean of x^2; 1 when all are 0."""
+    size = jnp.max(jnp.abs(x) * (weights > 0))
+    size = jnp.where(size > 0, size, 1)
+    square = mean((x / size) ** 2, weights)
+    return legal_positive(jnp.sqrt(jnp.where(square > 0, square, 1)) * size)
+
+
+def gamma_shape(x: Any, weights: Any) -> Any:
+    """Shape of a gamma law from s = log(mean x) - mean(log x) (Minka 2002, "Estimating a gamma distribution")."""
+    centre = positive_mean(x, weights)
+    s = -mean(jnp.log(jnp.where(weights > 0, x, centre) / centre), weights)
+    s = jnp.clip(s, 1e-12, 1e6)
+    return (3 - s + jnp.sqrt((s - 3) ** 2 + 24 * s)) / (12 * s)

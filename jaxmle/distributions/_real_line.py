@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxmle import spaces, special
 from jaxmle.distributions import _moments, _quantiles
-from jaxmle.distributions._distribution import Distribution, symmetric, within
+from jaxmle.distributions._distribution import Distribution, is_finite, standardized, symmetric, tails
 from jaxmle.special._elementary import floating, horner
 from jaxmle.special._incomplete import beta_ratio
 
@@ -16,37 +16,23 @@ _LOG_2 = 0.6931471805599453
 _HALF_LOG_PI = 0.5723649429247001
 
 
-def _is_finite(x: Any) -> Any:
-    return jnp.isfinite(floating(x))
-
-
-def _ends(x: Any, value: Any, at_minus: Any, at_plus: Any) -> Any:
-    return jnp.where(jnp.isfinite(x), value, jnp.where(x > 0, at_plus, jnp.where(x < 0, at_minus, jnp.nan)))
-
-
-def _standardized(params: Any, x: Any) -> Any:
-    """(x - loc) / scale, with 0 for an x that is not finite."""
-    inside = jnp.isfinite(x)
-    return jnp.where(inside, (within(inside, x, params["loc"]) - params["loc"]) / params["scale"], 0)
-
-
 # --- normal ----------------------------------------------------------------------------------------------
 
 
 def _normal_logpdf(params: Any, x: Any) -> Any:
     x = floating(x)
-    z = _standardized(params, x)
+    z = standardized(params, x)
     return jnp.where(jnp.isfinite(x), -0.5 * z * z - jnp.log(params["scale"]) - _HALF_LOG_2PI, -jnp.inf)
 
 
 def _normal_logcdf(params: Any, x: Any) -> Any:
     x = floating(x)
-    return _ends(x, special.log_ndtr(_standardized(params, x)), -jnp.inf, 0.0)
+    return tails(jnp.isfinite(x), x, special.log_ndtr(standardized(params, x)), -jnp.inf, 0.0)
 
 
 def _normal_logsf(params: Any, x: Any) -> Any:
     x = floating(x)
-    return _ends(x, special.log_ndtr(-_standardized(params, x)), 0.0, -jnp.inf)
+    return tails(jnp.isfinite(x), x, special.log_ndtr(-standardized(params, x)), 0.0, -jnp.inf)
 
 
 def _normal_quantile(params: Any, q: Any) -> Any:
@@ -68,6 +54,10 @@ def _normal_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[scale**-2.0, 0.0], [0.0, 2 * scale**-2.0]])
 
 
+def _normal_mean(params: Any) -> Any:
+    return floating(params["loc"])
+
+
 normal = Distribution(
     name="normal",
     logpdf=_normal_logpdf,
@@ -75,10 +65,12 @@ normal = Distribution(
     logsf=_normal_logsf,
     quantile=_normal_quantile,
     sample=_normal_sample,
-    support=_is_finite,
+    support=is_finite,
     space={"loc": spaces.real, "scale": spaces.positive},
     start=_normal_start,
+    maximum=_normal_start,
     information=_normal_information,
+    mean=_normal_mean,
     doc="""Normal: density exp(-(x - loc)^2 / (2 scale^2)) / (scale sqrt(2 pi)).
 
     Sums of many small effects; errors. Mean loc, standard deviation scale; the maximum-likelihood scale divides
@@ -93,7 +85,7 @@ def _student_t_logpdf(params: Any, x: Any) -> Any:
     # In terms of 1/df everything is smooth at the normal limit: with t = z^2 / df,
     # (df + 1)/2 log(1 + t) = log(1 + t)/2 + z^2/2 log(1 + t)/t.
     x, df = floating(x), params["df"]
-    z = _standardized(params, x)
+    z = standardized(params, x)
     square = z * z
     t = square / df
     constant = special.log_rising(0.5, 2 / df) - _HALF_LOG_2PI - jnp.log(params["scale"])
@@ -125,12 +117,12 @@ def _student_t_lower(df: Any, z: Any) -> Any:
 
 def _student_t_logcdf(params: Any, x: Any) -> Any:
     x = floating(x)
-    return _ends(x, _student_t_lower(params["df"], _standardized(params, x)), -jnp.inf, 0.0)
+    return tails(jnp.isfinite(x), x, _student_t_lower(params["df"], standardized(params, x)), -jnp.inf, 0.0)
 
 
 def _student_t_logsf(params: Any, x: Any) -> Any:
     x = floating(x)
-    return _ends(x, _student_t_lower(params["df"], -_standardized(params, x)), 0.0, -jnp.inf)
+    return tails(jnp.isfinite(x), x, _student_t_lower(params["df"], -standardized(params, x)), 0.0, -jnp.inf)
 
 
 def _student_t_quantile(params: Any, q: Any) -> Any:
@@ -177,6 +169,10 @@ def _student_t_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[exact, 0.0, cross], [0.0, loc, 0.0], [cross, 0.0, 2 * df / ((df + 3) * scale**2)]])
 
 
+def _student_t_mean(params: Any) -> Any:
+    return jnp.where(params["df"] > 1, floating(params["loc"]), jnp.nan)
+
+
 student_t = Distribution(
     name="student_t",
     logpdf=_student_t_logpdf,
@@ -184,10 +180,11 @@ student_t = Distribution(
     logsf=_student_t_logsf,
     quantile=_student_t_quantile,
     sample=_student_t_sample,
-    support=_is_finite,
+    support=is_finite,
     space={"df": spaces.positive, "loc": spaces.real, "scale": spaces.positive},
     start=_student_t_start,
     information=_student_t_information,
+    mean=_student_t_mean,
     doc="""Student t: density proportional to (1 + ((x - loc) / scale)^2 / df)^(-(df + 1) / 2) / scale.
 
     Errors with heavy tails; df -> infinity is the normal. Mean loc (df > 1), variance scale^2 df / (df - 2) (df > 2).

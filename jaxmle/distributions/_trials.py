@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxmle import spaces, special
 from jaxmle.distributions import _moments
-from jaxmle.distributions._counts import is_count
+from jaxmle.distributions._counts import is_count, is_whole_from_one
 from jaxmle.distributions._distribution import Distribution, symmetric, within
 from jaxmle.special._elementary import floating
 
@@ -73,9 +73,17 @@ def _bernoulli_start(x: Any, weights: Any) -> Any:
     return _share(jnp.sum(weights * x), jnp.sum(weights))
 
 
+def _bernoulli_maximum(x: Any, weights: Any) -> Any:
+    return {"probability": _moments.mean(*_moments.usable(x, weights, _is_binary(x)))}
+
+
 def _bernoulli_information(params: Any, x: Any) -> Any:
     p = params["probability"]
     return symmetric(x, [[1 / (p * (1 - p))]])
+
+
+def _bernoulli_mean(params: Any) -> Any:
+    return floating(params["probability"])
 
 
 bernoulli = Distribution(
@@ -88,8 +96,10 @@ bernoulli = Distribution(
     support=_is_binary,
     space=_UNIT,
     start=_bernoulli_start,
+    maximum=_bernoulli_maximum,
     information=_bernoulli_information,
     discrete=True,
+    mean=_bernoulli_mean,
     doc="""Bernoulli: mass probability^x (1 - probability)^(1 - x), x = 0 or 1.
 
     One trial a row. Mean `probability`; the maximum is the share of ones.
@@ -100,13 +110,13 @@ bernoulli = Distribution(
 # --- binomial --------------------------------------------------------------------------------------------
 
 
-def _binomial_support(x: Any) -> Any:
+def binomial_support(x: Any) -> Any:
     successes, trials = floating(x["successes"]), floating(x["trials"])
     return is_count(successes) & is_count(trials) & (successes <= trials)
 
 
 def _binomial_logpdf(params: Any, x: Any) -> Any:
-    inside = _binomial_support(x)
+    inside = binomial_support(x)
     k = within(inside, floating(x["successes"]), 0)
     n = within(inside, floating(x["trials"]), 1)
     p = params["probability"]
@@ -136,18 +146,23 @@ def _binomial_logsf(params: Any, x: Any) -> Any:
     return _binomial_tail(params, x, True)
 
 
-def _binomial_quantile(params: Any, q: Any, trials: Any = 1) -> Any:
+def binomial_quantile(logcdf: Any, params: Any, q: Any, trials: Any) -> Any:
+    """Least k in 0, ..., trials with P(X <= k) >= q."""
     q, trials = jnp.broadcast_arrays(floating(q), floating(trials))
     level = jnp.log(q) - 8 * jnp.finfo(q.dtype).eps
 
     def halve(_: Any, ends: Any) -> Any:
         low, high = ends
         middle = jnp.floor(0.5 * (low + high))
-        below = _binomial_logcdf(params, {"successes": middle, "trials": trials}) < level
+        below = logcdf(params, {"successes": middle, "trials": trials}) < level
         return jnp.where(below, middle, low), jnp.where(below, high, middle)
 
     _, high = jax.lax.fori_loop(0, 52, halve, (jnp.full_like(q, -1), trials))
     return jnp.where((q >= 0) & (q <= 1), high, jnp.nan)
+
+
+def _binomial_quantile(params: Any, q: Any, trials: Any = 1) -> Any:
+    return binomial_quantile(_binomial_logcdf, params, q, trials)
 
 
 def _binomial_sample(key: Any, params: Any, shape: Any = (), trials: Any = 1) -> Any:
@@ -156,17 +171,30 @@ def _binomial_sample(key: Any, params: Any, shape: Any = (), trials: Any = 1) ->
     return jax.random.binomial(key, trials, p, shape, dtype=p.dtype)
 
 
-def _binomial_start(x: Any, weights: Any) -> Any:
+def _binomial_sums(x: Any, weights: Any) -> tuple[Any, Any]:
+    """Successes and trials in all."""
     weights = floating(weights)
-    keep = (weights > 0) & _binomial_support(x)
+    keep = (weights > 0) & binomial_support(x)
     successes = jnp.sum(jnp.where(keep, weights * jnp.where(keep, floating(x["successes"]), 0), 0))
-    trials = jnp.sum(jnp.where(keep, weights * jnp.where(keep, floating(x["trials"]), 0), 0))
-    return _share(successes, trials)
+    return successes, jnp.sum(jnp.where(keep, weights * jnp.where(keep, floating(x["trials"]), 0), 0))
+
+
+def binomial_start(x: Any, weights: Any) -> Any:
+    return _share(*_binomial_sums(x, weights))
+
+
+def _binomial_maximum(x: Any, weights: Any) -> Any:
+    successes, trials = _binomial_sums(x, weights)
+    return {"probability": successes / trials}
 
 
 def _binomial_information(params: Any, x: Any) -> Any:
     p = params["probability"]
     return symmetric(x["trials"], [[floating(x["trials"]) / (p * (1 - p))]])
+
+
+def _binomial_mean(params: Any, trials: Any = 1) -> Any:
+    return trials * floating(params["probability"])
 
 
 binomial = Distribution(
@@ -176,12 +204,14 @@ binomial = Distribution(
     logsf=_binomial_logsf,
     quantile=_binomial_quantile,
     sample=_binomial_sample,
-    support=_binomial_support,
+    support=binomial_support,
     space=_UNIT,
-    start=_binomial_start,
+    start=binomial_start,
+    maximum=_binomial_maximum,
     information=_binomial_information,
     discrete=True,
     columns=("successes", "trials"),
+    mean=_binomial_mean,
     doc="""Binomial: mass C(trials, successes) probability^successes (1 - probability)^(trials - successes).
 
     Data are {"successes": ..., "trials": ...}, each [n]. Mean trials probability; the maximum is the share of
@@ -192,13 +222,9 @@ binomial = Distribution(
 # --- geometric -------------------------------------------------------------------------------------------
 
 
-def _is_whole_from_one(x: Any) -> Any:
-    return is_count(x) & (floating(x) >= 1)
-
-
 def _geometric_logpdf(params: Any, x: Any) -> Any:
     x, p = floating(x), params["probability"]
-    inside = _is_whole_from_one(x)
+    inside = is_whole_from_one(x)
     return jnp.where(inside, jnp.log(p) + special.xlog1py(within(inside, x, 1) - 1, -p), -jnp.inf)
 
 
@@ -230,13 +256,21 @@ def _geometric_sample(key: Any, params: Any, shape: Any = ()) -> Any:
 
 
 def _geometric_start(x: Any, weights: Any) -> Any:
-    x, weights = _moments.usable(x, weights, _is_whole_from_one(x))
+    x, weights = _moments.usable(x, weights, is_whole_from_one(x))
     return _share(jnp.sum(weights), jnp.sum(weights * x))
+
+
+def _geometric_maximum(x: Any, weights: Any) -> Any:
+    return {"probability": 1 / _moments.mean(*_moments.usable(x, weights, is_whole_from_one(x)))}
 
 
 def _geometric_information(params: Any, x: Any) -> Any:
     p = params["probability"]
     return symmetric(x, [[1 / (p**2 * (1 - p))]])
+
+
+def _geometric_mean(params: Any) -> Any:
+    return 1 / floating(params["probability"])
 
 
 geometric = Distribution(
@@ -246,11 +280,13 @@ geometric = Distribution(
     logsf=_geometric_logsf,
     quantile=_geometric_quantile,
     sample=_geometric_sample,
-    support=_is_whole_from_one,
+    support=is_whole_from_one,
     space=_UNIT,
     start=_geometric_start,
+    maximum=_geometric_maximum,
     information=_geometric_information,
     discrete=True,
+    mean=_geometric_mean,
     doc="""Geometric: mass probability (1 - probability)^(x - 1), x = 1, 2, 3, ...
 
     The number of trials up to and including the first success. Mean 1/probability; the maximum is n / sum x.

@@ -35,9 +35,10 @@ class SimulateIID:
 def draw(distribution: Distribution, key: Any, params: Any, data: Any) -> Any:
     """A sample with the shape of `data`; where data are a dict, only the response column is drawn."""
     if not distribution.columns:
-        return distribution.sample(key, params, data.shape)
+        return distribution.sample(key, params, data.shape[: data.ndim - distribution.event])
     response, *known = distribution.columns
-    new = distribution.sample(key, params, data[response].shape, **{name: data[name] for name in known})
+    shape = data[response].shape[: data[response].ndim - distribution.event]
+    new = distribution.sample(key, params, shape, **{name: data[name] for name in known})
     return {**data, response: new}
 
 
@@ -61,5 +62,6 @@ def iid(distribution: Distribution) -> Model:
         start=distribution.start,
         simulate=SimulateIID(distribution),
         information=distribution.information,
+        maximum=None if distribution.regularity == "smooth" else distribution.maximum,
         name=distribution.name,
     )

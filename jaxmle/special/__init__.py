@@ -1,10 +1,13 @@
 """Special functions made for scores and Hessians: every derivative keeps its digits, in float64 and float32."""
 
+from jaxmle.special._bessel import log_iv
 from jaxmle.special._elementary import (
+    expm1_ratio,
     log1mexp,
     log1mexpexp,
     log1p_ratio,
     log1pmx,
+    log_diff,
     log_ndtr,
     xlog1py,
     xlogx_excess,
@@ -28,11 +31,14 @@ from jaxmle.special._incomplete import (
     log_gammainc,
     log_gammaincc,
 )
+from jaxmle.special._owens import log_owens_rest, log_owens_t, owens_t
+from jaxmle.special._zeta import log_zeta
 
 __all__ = [
     "betainc",
     "betaln",
     "digamma",
+    "expm1_ratio",
     "gammainc",
     "gammaincc",
     "gammaln",
@@ -43,10 +49,16 @@ __all__ = [
     "log1pmx",
     "log_betainc",
     "log_betainc_odds",
+    "log_diff",
     "log_gammainc",
     "log_gammaincc",
+    "log_iv",
     "log_ndtr",
+    "log_owens_rest",
+    "log_owens_t",
     "log_rising",
+    "log_zeta",
+    "owens_t",
     "polygamma",
     "trigamma",
     "xlog1py",

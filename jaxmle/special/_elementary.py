@@ -1,6 +1,7 @@
 """Elementary pieces of log-likelihoods whose derivatives keep their digits."""
 
 from functools import partial
+from math import factorial
 from typing import Any
 
 import jax
@@ -57,13 +58,35 @@ def log1mexpexp(v: Any) -> Any:
 
 
 def log1p_ratio(t: Any) -> Any:
-    """log(1 + t) / t for t >= 0, smooth at 0: derivatives of every order keep their digits there."""
+    """log(1 + t) / t for t > -1, smooth at 0: derivatives of every order keep their digits there."""
     t = floating(t)
-    small = t < 0.5
+    small = jnp.abs(t + 0.05) < 0.45
     s = jnp.where(small, t, 0)
     u = s / (2 + s)
     big = jnp.where(small, 1, t)
     return jnp.where(small, 2 / (2 + s) * (1 + u * u * _atanh_rest(u * u)), jnp.log1p(big) / big)
+
+
+def expm1_ratio(t: Any) -> Any:
+    """(e^t - 1) / t, smooth at 0."""
+    t = floating(t)
+    small = jnp.abs(t) < 0.5
+    series = horner(tuple(1 / factorial(k + 1) for k in range(16)), jnp.where(small, t, 0))
+    big = jnp.where(small, 1, t)
+    return jnp.where(small, series, jnp.expm1(big) / big)
+
+
+def log_diff(upper: Any, lower: Any) -> Any:
+    """log(e^upper - e^lower), upper >= lower: the log-probability between two points, from those on one side of them.
+
+    >>> from jaxmle import special
+    >>> round(float(special.log_diff(-1000.0, -1001.0)), 4)
+    -1000.4587
+    """
+    upper, lower = floating(upper), floating(lower)
+    nothing = lower == -jnp.inf
+    gap = jnp.where(nothing, -1, lower - jnp.where(nothing, 0, upper))
+    return upper + jnp.where(nothing, 0, log1mexp(gap))
 
 
 def xlogx_excess(q: Any) -> Any:
@@ -145,7 +168,7 @@ def _log_ndtr(x: Any) -> Any:
 
 
 @jax.custom_jvp
-def _hazard(x: Any) -> Any:
+def hazard(x: Any) -> Any:
     return _normal_parts(x)[1]
 
 
@@ -156,16 +179,16 @@ def _hazard_excess(x: Any) -> Any:
 
 @_log_ndtr.defjvp
 def _log_ndtr_jvp(primals: Any, tangents: Any) -> Any:
-    return _log_ndtr(*primals), _hazard(*primals) * tangents[0]
+    return _log_ndtr(*primals), hazard(*primals) * tangents[0]
 
 
-@_hazard.defjvp
+@hazard.defjvp
 def _hazard_jvp(primals: Any, tangents: Any) -> Any:
-    h = _hazard(*primals)
+    h = hazard(*primals)
     return h, -h * _hazard_excess(*primals) * tangents[0]
 
 
 @_hazard_excess.defjvp
 def _hazard_excess_jvp(primals: Any, tangents: Any) -> Any:
     excess = _hazard_excess(*primals)
-    return excess, (1 - _hazard(*primals) * excess) * tangents[0]
+    return excess, (1 - hazard(*primals) * excess) * tangents[0]

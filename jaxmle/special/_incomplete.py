@@ -129,10 +129,11 @@ def _lift(a: Any, ratio: Any, core: Any) -> Any:
 
 
 def _gamma_tail(a: Any, x: Any) -> tuple[Any, Any, Any]:
-    """Which tail is small, its logarithm, and whether x is infinite."""
+    """Which tail is small, its logarithm, and whether x is as good as infinite (its square is)."""
     a, x = _together(a, x)
-    inside = (x > 0) & (x < jnp.inf)
-    zero, sure = x <= 0, x == jnp.inf
+    most = float(jnp.finfo(x.dtype).max) ** 0.48
+    inside = (x > 0) & (x < most)
+    zero, sure = x <= 0, x >= most
     x = jnp.where(inside, x, 0.5 * a)
     left = (x < jnp.where(a < 1, jnp.exp(-0.7 / jnp.minimum(a, 1)), a)) | zero
     prefix = _gamma_prefix(a, x)

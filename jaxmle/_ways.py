@@ -1,0 +1,106 @@
+"""Which way a phase goes: as a function of the machine or through the lanes, and by how many workers."""
+
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import jaxprs_in_params
+
+from jaxmle import native
+from jaxmle._solve import Program, contributions_of, native_fit, row_flags
+
+_LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "geqp3", "householder_product", "svd", "schur",
+    "hessenberg", "tridiagonal", "tridiagonal_solve"}  # fmt: skip
+"Primitives that XLA hands to LAPACK on a CPU."
+
+
+@functools.lru_cache(maxsize=64)
+def _built(program: Program, phase: int, leaves: tuple[native.Leaf, ...], tree: Any) -> native.Compiled | str:
+    """The phase as a function of the machine, or what keeps it from being one."""
+
+    try:
+        built = native.build(leaves, tree, native_fit(program, phase))
+        with jax.enable_x64(True):
+            shapes = functools.partial(_shapes, leaves, tree)
+            if not native.same_for_all_lengths(functools.partial(contributions_of, program), shapes):
+                raise native.NotUnderstood(
+                    "a log-likelihood that depends on the number of rows otherwise than by a sum"
+                )
+        return built
+    except native.NotUnderstood as error:
+        return str(error)
+
+
+def _shapes(leaves: tuple[native.Leaf, ...], tree: Any, n: int) -> tuple[Any, ...]:
+    sized = [(tuple(n if k == native.ROWS else k for k in leaf.shape), leaf.dtype) for leaf in leaves]
+    return (jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(*x) for x in sized]),)
+
+
+@functools.lru_cache(maxsize=64)
+def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[native.Leaf, ...], tree: Any) -> bool:
+    """Whether a step calls LAPACK: two such programs at once on one CPU never end, as they fill XLA's pool of threads.
+
+    Each waits in one of its threads for work that it has put into the same pool (JAX 0.10.2, 2 cores).
+    """
+    fit = native_fit(program, phase)
+    with jax.enable_x64(True):
+        shapes = _shapes(leaves, tree, n)
+        state = jax.eval_shape(fit.begin, *shapes)
+        todo = [jax.make_jaxpr(fit.begin)(*shapes).jaxpr, jax.make_jaxpr(fit.step)(state, *shapes).jaxpr]
+    while todo:
+        for eqn in todo.pop().eqns:
+            if eqn.primitive.name in _LAPACK:
+                return True
+            todo.extend(getattr(x, "jaxpr", x) for x in jaxprs_in_params(eqn.params))
+    return False
+
+
+def machine(
+    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, places: list[Any], chosen: Any
+) -> native.Compiled | None:
+    """The phase as a function of the machine for these leaves, or None for the lanes.
+
+    Raises:
+        ValueError: where `chosen` is "native" and something keeps it from that, saying what.
+    """
+    if chosen not in ("auto", "native"):
+        return None
+    found: native.Compiled | str
+    if any(place.platform != "cpu" for place in places):
+        found = "the device is not a CPU"
+    elif weights.dtype != np.float64:
+        found = f"numbers of type {weights.dtype}"
+    elif not native.available():
+        found = "llvmlite is not installed; try: pip install 'jaxmle[native]'"
+    else:
+        found = _built(program._replace(lanes=0), phase, *_signature(program, items, shared, native.plain(weights)))
+    if isinstance(found, str):
+        if chosen == "native":
+            raise ValueError(f"lanes='native' cannot fit this model: {found}. Pass lanes='auto' or a number")
+        return None
+    return found
+
+
+def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[tuple[native.Leaf, ...], Any]:
+    """The leaves of (items, shared) without their data-set axis, and their tree; `ones` if all weights are 1."""
+    own_rows, shared_rows = row_flags(program)
+    own, common = jax.tree.leaves(items), jax.tree.leaves(shared)
+    rows = own_rows + [False] * (len(own) - len(own_rows)) + shared_rows
+    weights = jax.tree.unflatten(program.tree, range(len(program.axes))).weights
+    at = sum(program.axes[:weights])
+    leaves = []
+    for i, (x, has_rows) in enumerate(zip([*own, *common], rows, strict=True)):
+        shape = np.shape(x)[i < len(own) :]
+        shape = (native.ROWS, *shape[1:]) if has_rows else shape
+        leaves.append(native.Leaf(shape, np.asarray(x).dtype, i < len(own), i == at, ones and i == at))
+    return tuple(leaves), jax.tree.structure((items, shared))
+
+
+def apart(program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, places: list[Any]) -> list[Any]:
+    """The places of workers in lanes whose programs do not get in each other's way."""
+    alone = list(dict.fromkeys(places))
+    if len(alone) == len(places):
+        return places
+    signature = _signature(program, items, shared, False)
+    return alone if _calls_lapack(program._replace(lanes=0), phase, weights.shape[1], *signature) else places

@@ -1,0 +1,213 @@
+"""Skewed laws on the line: asymmetric Laplace, Johnson's SU and skew normal."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmle import spaces, special
+from jaxmle.distributions import _moments
+from jaxmle.distributions._distribution import symmetric
+from jaxmle.distributions._standard import LINE, Bisected, law
+
+_LOG_2 = 0.6931471805599453
+_HALF_LOG_2PI = 0.9189385332046727
+
+
+# --- asymmetric Laplace ----------------------------------------------------------------------------------
+
+
+def _asymmetric_logpdf(params: Any, z: Any) -> Any:
+    k = params["asymmetry"]
+    return -jnp.log(k + 1 / k) + jnp.where(z < 0, z / k, -k * z)
+
+
+def _asymmetric_lower(params: Any, z: Any) -> Any:
+    k = params["asymmetry"]
+    right = -jnp.log1p(k * k) - k * jnp.where(z < 0, 0, z)
+    left = -jnp.log1p(k**-2.0) + jnp.where(z < 0, z, 0) / k
+    return jnp.where(z < 0, left, special.log1mexp(right))
+
+
+def _asymmetric_upper(params: Any, z: Any) -> Any:
+    return _asymmetric_lower({"asymmetry": 1 / params["asymmetry"]}, -z)
+
+
+def _asymmetric_quantile(params: Any, q: Any) -> Any:
+    k = params["asymmetry"]
+    left = k * (jnp.log(q) + jnp.log1p(k**-2.0))
+    right = -(jnp.log1p(-q) + jnp.log1p(k * k)) / k
+    return jnp.where(q * (1 + k**-2.0) < 1, left, right)
+
+
+def _asymmetric_maximum(x: Any, weights: Any) -> Any:
+    # The location is the row where sqrt(a) + sqrt(b) is least, a and b the mean distances to its right and left
+    # (Kotz, Kozubowski & Podgorski 2001, section 3.5, with the other two parameters profiled out).
+    x, weights = _moments.usable(x, weights, True)
+    centre, size = _moments.location_scale(x, weights)
+    z = jnp.where(weights > 0, (x - centre) / size, 0)
+    order = jnp.argsort(jnp.where(weights > 0, z, jnp.inf))
+    z, weights = z[order], weights[order]
+    share = weights / jnp.where(jnp.sum(weights) > 0, jnp.sum(weights), 1)
+    left = z * jnp.cumsum(share) - jnp.cumsum(share * z)
+    right = left - z + jnp.sum(share * z)
+    rounding = 1e-13 if z.dtype == jnp.float64 else 1e-5
+    left, right = (jnp.where(side > rounding, side, 0) for side in (left, right))
+    at = jnp.argmin(jnp.where(weights > 0, jnp.sqrt(left) + jnp.sqrt(right), jnp.inf))
+    a, b = right[at], left[at]
+    scale = jnp.sqrt(jnp.sqrt(a * b)) * (jnp.sqrt(a) + jnp.sqrt(b))
+    ratio = jnp.sqrt(jnp.sqrt(b / jnp.where(a > 0, a, 1)))
+    return {"asymmetry": jnp.where(a > 0, ratio, jnp.inf), "loc": x[order][at], "scale": scale * size}
+
+
+def _asymmetric_start(x: Any, weights: Any) -> Any:
+    at = _asymmetric_maximum(x, weights)
+    _, spread = _moments.location_scale(*_moments.usable(x, weights, True))
+    scale = _moments.legal_positive(jnp.where(at["scale"] > 0, at["scale"], spread))
+    return {"asymmetry": jnp.clip(at["asymmetry"], 1e-3, 1e3), "loc": at["loc"], "scale": scale}
+
+
+def _asymmetric_information(params: Any, x: Any) -> Any:
+    k, scale = params["asymmetry"], params["scale"]
+    square = 1 + k * k
+    kk = (1 + 4 * k**2 - k**4) / (k * square) ** 2 + 2 / square
+    loc, cross = -2 / (square * scale), (k * k - 1) / (k * square * scale)
+    unit = scale**-2.0
+    return symmetric(x, [[kk, loc, cross], [loc, unit, 0.0], [cross, 0.0, unit]])
+
+
+asymmetric_laplace = law(
+    LINE,
+    "asymmetric_laplace",
+    _asymmetric_logpdf,
+    _asymmetric_lower,
+    _asymmetric_upper,
+    _asymmetric_start,
+    shapes={"asymmetry": spaces.positive},
+    quantile=_asymmetric_quantile,
+    maximum=_asymmetric_maximum,
+    information=_asymmetric_information,
+    regularity="kinked",
+    doc="""Asymmetric Laplace: density exp(-k z) for z >= 0 and exp(z / k) for z < 0, over scale (k + 1/k), z = (x - loc) / scale.
+
+    k = asymmetry; loc is the k^2 / (1 + k^2) quantile: quantile regression, financial returns. Mean loc + scale (1/k - k).
+    The maximum is found among the rows; standard errors come from the expected information.
+    Kotz, Kozubowski & Podgorski 2001, *The Laplace Distribution and Generalizations*, chapter 3.""",
+)
+
+
+# --- Johnson's SU ----------------------------------------------------------------------------------------
+
+
+def _johnson_normal(params: Any, z: Any) -> Any:
+    return params["gamma"] + params["delta"] * jnp.arcsinh(z)
+
+
+def _johnson_logpdf(params: Any, z: Any) -> Any:
+    y = _johnson_normal(params, z)
+    return jnp.log(params["delta"]) - 0.5 * jnp.log1p(z * z) - 0.5 * y * y - _HALF_LOG_2PI
+
+
+def _johnson_start(x: Any, weights: Any) -> Any:
+    # Quantiles at normal scores -1.5, -0.5, 0.5, 1.5 (Slifker & Shapiro 1980, Technometrics 22, 239-246).
+    x, weights = _moments.usable(x, weights, True)
+    centre, size = _moments.location_scale(x, weights)
+    z = jnp.where(weights > 0, (x - centre) / size, 0)
+    low, left, right, high = _moments.quantiles(z, weights, 0.0668072, 0.3085375, 0.6914625, 0.9331928)
+    p = jnp.maximum(right - left, 1e-3)
+    m, n = jnp.maximum(high - right, 1e-3) / p, jnp.maximum(left - low, 1e-3) / p
+    spread = jnp.maximum(m * n, 1.1)  # 1 is the normal, where delta is infinite
+    delta = 1 / jnp.arccosh(jnp.clip(0.5 * (m + n), jnp.sqrt(spread), 10.0))
+    gamma = jnp.clip(delta * jnp.arcsinh((n - m) / (2 * jnp.sqrt(spread - 1))), -3, 3)
+    scale = 2 * p * jnp.sqrt(spread - 1) / ((m + n - 2) * jnp.sqrt(m + n + 2))
+    scale = jnp.where(m + n > 2.1, scale, p * delta)
+    loc = 0.5 * (left + right) + scale * jnp.sinh(gamma / delta)
+    return {"delta": delta, "gamma": gamma, "loc": centre + loc * size, "scale": _moments.legal_positive(scale * size)}
+
+
+johnson_su = law(
+    LINE,
+    "johnson_su",
+    _johnson_logpdf,
+    lambda p, z: special.log_ndtr(_johnson_normal(p, z)),
+    lambda p, z: special.log_ndtr(-_johnson_normal(p, z)),
+    _johnson_start,
+    shapes={"delta": spaces.positive, "gamma": spaces.real},
+    quantile=lambda p, q: jnp.sinh((jax.scipy.special.ndtri(q) - p["gamma"]) / p["delta"]),
+    draw=lambda key, p, shape, dtype: jnp.sinh((jax.random.normal(key, shape, dtype) - p["gamma"]) / p["delta"]),
+    doc="""Johnson's SU: gamma + delta asinh((x - loc) / scale) is standard normal.
+
+    Any skewness with tails heavier than the normal's (delta -> infinity). Mean loc - scale exp(1 / (2 delta^2))
+    sinh(gamma / delta). Johnson 1949, *Biometrika* 36, 149-176.""",
+)
+
+
+# --- skew normal -----------------------------------------------------------------------------------------
+
+
+def _skew_small(a: Any, z: Any) -> Any:
+    """For a >= 0: log P(Z <= z) where z < 0, log P(Z > z) elsewhere; sums of positive terms."""
+    left = z < 0
+    h = jnp.where(left, -z, z)
+    below = _LOG_2 + special.log_owens_rest(h, a)
+    part = jnp.where(a > 0, a, 1)
+    above = jnp.logaddexp(special.log_ndtr(-h), jnp.where(a > 0, _LOG_2 + special.log_owens_t(h, part), -jnp.inf))
+    return jnp.where(left, below, above)
+
+
+def _skew_tail(params: Any, z: Any, upper: bool) -> Any:
+    a = params["shape"]
+    flip = a < 0
+    a, z = jnp.where(flip, -a, a), jnp.where(flip, -z, z)
+    small = _skew_small(a, z)
+    direct = (z < 0) ^ flip ^ upper
+    return jnp.where(direct, small, special.log1mexp(small))
+
+
+def _skew_lower(params: Any, z: Any) -> Any:
+    return _skew_tail(params, z, False)
+
+
+def _skew_upper(params: Any, z: Any) -> Any:
+    return _skew_tail(params, z, True)
+
+
+def _skew_draw(key: Any, params: Any, shape: Any, dtype: Any) -> Any:
+    a = params["shape"]
+    one, two = jax.random.normal(key, (2, *shape), dtype)
+    return (a * jnp.abs(one) + two) / jnp.sqrt(1 + a * a)
+
+
+def _skew_start(x: Any, weights: Any) -> Any:
+    # Moments; away from shape 0, where the information is singular.
+    x, weights = _moments.usable(x, weights, True)
+    mean, spread = _moments.location_scale(x, weights)
+    skew = _moments.skewness(x, weights)
+    size = jnp.clip(jnp.abs(skew), 0.02, 0.9) ** (2 / 3)
+    delta = jnp.sqrt(np.pi / 2 * size / (size + ((4 - np.pi) / 2) ** (2 / 3)))
+    delta = jnp.where(skew < 0, -delta, delta)
+    scale = _moments.legal_positive(spread / jnp.sqrt(1 - 2 * delta**2 / np.pi))
+    return {
+        "loc": mean - scale * delta * np.sqrt(2 / np.pi),
+        "scale": scale,
+        "shape": delta / jnp.sqrt(1 - delta**2),
+    }
+
+
+skew_normal = law(
+    LINE,
+    "skew_normal",
+    lambda p, z: _LOG_2 - 0.5 * z * z - _HALF_LOG_2PI + special.log_ndtr(p["shape"] * z),
+    _skew_lower,
+    _skew_upper,
+    _skew_start,
+    shapes={"shape": spaces.real},
+    quantile=Bisected(_skew_lower, _skew_upper, jnp.sinh, -19.0, 19.0),
+    draw=_skew_draw,
+    doc="""Skew normal: density 2 phi(z) Phi(shape z) / scale, z = (x - loc) / scale.
+
+    Normal errors with a selection on one side; shape 0 is the normal, where the information is singular. Mean loc + scale
+    d sqrt(2/pi), d = shape / sqrt(1 + shape^2). In small samples the maximum may lie at infinite shape.
+    Azzalini 1985, *Scand. J. Statist.* 12, 171-178.""",
+)

@@ -1,0 +1,238 @@
+"""Symmetric laws on the line: Cauchy, hyperbolic secant, Laplace, logistic and generalized normal."""
+
+from math import exp, lgamma
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmle import spaces, special
+from jaxmle.distributions import _moments
+from jaxmle.distributions._distribution import symmetric
+from jaxmle.distributions._standard import LINE, Bisected, law
+from jaxmle.special._elementary import floating
+
+_PI = np.pi
+_LOG_2 = 0.6931471805599453
+_LOG_PI = 1.1447298858494002
+
+
+def moment_start(ratio: float) -> Any:
+    """A start from mean and standard deviation; `ratio` is scale over standard deviation."""
+
+    def start(x: Any, weights: Any) -> Any:
+        loc, scale = _moments.location_scale(*_moments.usable(x, weights, True))
+        return {"loc": loc, "scale": _moments.legal_positive(ratio * scale)}
+
+    return start
+
+
+def _diagonal(loc: float, scale: float) -> Any:
+    """Information loc/scale^2 about the location and scale/scale^2 about the scale."""
+
+    def information(params: Any, x: Any) -> Any:
+        unit = params["scale"] ** -2.0
+        return symmetric(x, [[loc * unit, 0.0], [0.0, scale * unit]])
+
+    return information
+
+
+# --- Cauchy ----------------------------------------------------------------------------------------------
+
+
+def _cauchy_lower(params: Any, z: Any) -> Any:
+    tail = jnp.log(jnp.arctan2(jnp.ones_like(z), jnp.abs(z))) - _LOG_PI
+    return jnp.where(z < 0, tail, jnp.log1p(-jnp.exp(tail)))
+
+
+def _cauchy_quantile(params: Any, q: Any) -> Any:
+    # Near 1/2 the cotangent of the tail is as good as the tangent about the middle.
+    return jnp.where(q < 0.5, -1 / jnp.tan(_PI * q), 1 / jnp.tan(_PI * (1 - q)))
+
+
+def _cauchy_start(x: Any, weights: Any) -> Any:
+    loc, scale = _moments.middle_half(*_moments.usable(x, weights, True))
+    return {"loc": loc, "scale": scale}
+
+
+cauchy = law(
+    LINE,
+    "cauchy",
+    lambda p, z: -_LOG_PI - jnp.log1p(z * z),
+    _cauchy_lower,
+    lambda p, z: _cauchy_lower(p, -z),
+    _cauchy_start,
+    quantile=_cauchy_quantile,
+    information=_diagonal(0.5, 0.5),
+    doc="""Cauchy: density 1 / (pi scale (1 + ((x - loc) / scale)^2)).
+
+    Errors with very heavy tails, ratios of normals, resonances; no moments: loc is the median, scale half the distance of
+    the quartiles. Small samples may have several maxima. Johnson, Kotz & Balakrishnan, *Continuous Univariate
+    Distributions* 1, chapter 16.""",
+)
+
+
+# --- hyperbolic secant -----------------------------------------------------------------------------------
+
+
+def _secant_lower(params: Any, z: Any) -> Any:
+    w = 0.5 * _PI * z
+    tail = jnp.log(jnp.arctan(jnp.exp(-jnp.abs(w)))) - np.log(_PI / 2)
+    far = jnp.abs(w) > 300
+    tail = jnp.where(far, -jnp.abs(w) - np.log(_PI / 2), jnp.where(far, 0, tail))
+    return jnp.where(z < 0, tail, special.log1mexp(tail))
+
+
+def _secant_quantile(params: Any, q: Any) -> Any:
+    small = jnp.minimum(q, 1 - q)
+    z = 2 / _PI * jnp.log(jnp.tan(0.5 * _PI * small))
+    return jnp.where(q < 0.5, z, -z)
+
+
+hyperbolic_secant = law(
+    LINE,
+    "hyperbolic_secant",
+    lambda p, z: -jnp.logaddexp(0.5 * _PI * z, -0.5 * _PI * z),
+    _secant_lower,
+    lambda p, z: _secant_lower(p, -z),
+    moment_start(1.0),
+    quantile=_secant_quantile,
+    doc="""Hyperbolic secant: density sech(pi (x - loc) / (2 scale)) / (2 scale).
+
+    Between normal and Laplace in its tails; asset returns. Mean loc, standard deviation scale.
+    Johnson, Kotz & Balakrishnan, *Continuous Univariate Distributions* 2, section 23.11.""",
+)
+
+
+# --- Laplace ---------------------------------------------------------------------------------------------
+
+
+def _laplace_lower(params: Any, z: Any) -> Any:
+    tail = -jnp.abs(z) - _LOG_2
+    return jnp.where(z < 0, tail, jnp.log1p(-jnp.exp(tail)))
+
+
+def _laplace_quantile(params: Any, q: Any) -> Any:
+    small = jnp.log(2 * jnp.minimum(q, 1 - q))
+    return jnp.where(q < 0.5, small, -small)
+
+
+def _laplace_maximum(x: Any, weights: Any) -> Any:
+    x, weights = _moments.usable(x, weights, True)
+    (loc,) = _moments.quantiles(x, weights, 0.5)
+    size = jnp.max(jnp.abs(x - loc) * (weights > 0))
+    return {"loc": loc, "scale": size * _moments.mean(jnp.abs(x - loc) / jnp.where(size > 0, size, 1), weights)}
+
+
+def _laplace_start(x: Any, weights: Any) -> Any:
+    at = _laplace_maximum(x, weights)
+    _, spread = _moments.location_scale(*_moments.usable(x, weights, True))
+    return {"loc": at["loc"], "scale": _moments.legal_positive(jnp.where(at["scale"] > 0, at["scale"], spread))}
+
+
+laplace = law(
+    LINE,
+    "laplace",
+    lambda p, z: -jnp.abs(z) - _LOG_2,
+    _laplace_lower,
+    lambda p, z: _laplace_lower(p, -z),
+    _laplace_start,
+    quantile=_laplace_quantile,
+    maximum=_laplace_maximum,
+    information=_diagonal(1.0, 1.0),
+    regularity="kinked",
+    doc="""Laplace: density exp(-|x - loc| / scale) / (2 scale).
+
+    Errors judged by their size; least absolute deviations. Mean loc, variance 2 scale^2. The maximum is the (lower)
+    median and the mean absolute deviation from it; standard errors come from the expected information.
+    Johnson, Kotz & Balakrishnan, *Continuous Univariate Distributions* 2, chapter 24.""",
+)
+
+
+# --- logistic --------------------------------------------------------------------------------------------
+
+logistic = law(
+    LINE,
+    "logistic",
+    lambda p, z: jax.nn.log_sigmoid(z) + jax.nn.log_sigmoid(-z),
+    lambda p, z: jax.nn.log_sigmoid(z),
+    lambda p, z: jax.nn.log_sigmoid(-z),
+    moment_start(np.sqrt(3) / _PI),
+    quantile=lambda p, q: jnp.log(q) - jnp.log1p(-q),
+    information=_diagonal(1 / 3, (3 + _PI**2) / 9),
+    doc="""Logistic: density e^-z / (scale (1 + e^-z)^2), z = (x - loc) / scale.
+
+    Growth, choice, errors a little heavier than normal. Mean loc, variance (pi scale)^2 / 3.
+    Johnson, Kotz & Balakrishnan, *Continuous Univariate Distributions* 2, chapter 23.""",
+)
+
+
+# --- generalized normal ----------------------------------------------------------------------------------
+
+_SHAPES = np.exp(np.linspace(np.log(0.3), np.log(20), 60))
+_RATIOS = np.array([exp(2 * lgamma(2 / b) - lgamma(1 / b) - lgamma(3 / b)) for b in _SHAPES])
+"(E|z|)^2 / E z^2 of those shapes."
+
+
+def _power(params: Any, z: Any) -> Any:
+    """|z|^shape, with an end to its derivatives at 0."""
+    size = jnp.maximum(jnp.abs(z), float(jnp.finfo(z.dtype).tiny) ** 0.5)
+    return jnp.exp(params["shape"] * jnp.log(size))
+
+
+def _generalized_logpdf(params: Any, z: Any) -> Any:
+    shape = params["shape"]
+    return jnp.log(shape) - _LOG_2 - special.gammaln(1 / shape) - _power(params, z)
+
+
+def _generalized_lower(params: Any, z: Any) -> Any:
+    shape, power = params["shape"], _power(params, z)
+    # Next to the middle the law is uniform.
+    near = power < 1e-17
+    tail = special.log_gammaincc(1 / shape, jnp.where(near, 1, power)) - _LOG_2
+    slope = jnp.exp(jnp.log(shape) - special.gammaln(1 / shape))
+    middle = jnp.log1p(jnp.where(near, z, 0) * slope) - _LOG_2
+    return jnp.where(near, middle, jnp.where(z < 0, tail, special.log1mexp(jnp.where(near, -1, tail))))
+
+
+def _generalized_upper(params: Any, z: Any) -> Any:
+    return _generalized_lower(params, -z)
+
+
+def _generalized_start(x: Any, weights: Any) -> Any:
+    x, weights = _moments.usable(x, weights, True)
+    loc, scale = _moments.location_scale(x, weights)
+    size = _moments.mean(jnp.where(weights > 0, jnp.abs(x - loc) / scale, 0), weights)
+    shape = jnp.interp(size**2, jnp.asarray(_RATIOS, x.dtype), jnp.asarray(_SHAPES, x.dtype))
+    unit = jnp.exp(0.5 * (special.gammaln(3 / shape) - special.gammaln(1 / shape)))
+    return {"loc": loc, "scale": _moments.legal_positive(scale / unit), "shape": shape}
+
+
+def _generalized_information(params: Any, x: Any) -> Any:
+    b, scale = floating(params["shape"]), params["scale"]
+    a = 1 / b
+    one, two = special.digamma(a + 1), special.trigamma(a + 1)
+    loc = jnp.exp(special.gammaln(2 - a) - special.gammaln(a)) * (b / scale) ** 2
+    loc = jnp.where(b > 0.5, loc, jnp.nan)
+    shape = a**2 * (1 + 2 * a * special.digamma(a) + a**2 * special.trigamma(a) + a * (two + one**2))
+    cross = -a * (1 + one) / scale
+    return symmetric(x, [[loc, 0.0, 0.0], [0.0, b / scale**2, cross], [0.0, cross, shape]])
+
+
+generalized_normal = law(
+    LINE,
+    "generalized_normal",
+    _generalized_logpdf,
+    _generalized_lower,
+    _generalized_upper,
+    _generalized_start,
+    shapes={"shape": spaces.positive},
+    quantile=Bisected(_generalized_lower, _generalized_upper, jnp.sinh, -300.0, 300.0),
+    information=_generalized_information,
+    doc="""Generalized normal (exponential power): density shape exp(-|z|^shape) / (2 scale Gamma(1/shape)), z = (x - loc) / scale.
+
+    Tails between Laplace (shape 1), normal (2) and uniform (infinity). Mean loc, variance scale^2 Gamma(3/shape) /
+    Gamma(1/shape). Up to shape 1 the density has a kink at loc, and up to shape 2 its curvature there is unbounded.
+    Box & Tiao 1973, *Bayesian Inference in Statistical Analysis*, section 3.2.""",
+)

@@ -1,0 +1,129 @@
+"""Fits as functions of the machine: the traced step of any model and method, compiled row by row.
+
+XLA runs each operation of a step over all lanes and rows before the next, through memory. Here the same trace is written
+out as scalar expressions: one pass over a data set's rows, in vectors, for value, scores and curvature together; what
+depends on the data alone is computed once for each data set; sums whose terms factor into parameters and data, such as
+those of an exponential family, cost nothing a step. It needs llvmlite and float64 on a CPU. What it does not understand
+(loops over rows, sorts, large matrices) goes through the lanes as before.
+"""
+
+import ctypes
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxmle.native._kernel import Fit, Kernel, Leaf, assemble, same_for_all_lengths, trace
+from jaxmle.native._trace import ROWS, NotUnderstood
+
+__all__ = ["ROWS", "Compiled", "Fit", "Leaf", "NotUnderstood", "available", "build", "plain", "same_for_all_lengths"]
+
+
+def available() -> bool:
+    """Whether llvmlite is installed."""
+    return find_spec("llvmlite") is not None
+
+
+def build(leaves: tuple[Leaf, ...], tree: Any, fit: Fit) -> "Compiled":
+    """Compiles a fit of items with these leaves.
+
+    Raises:
+        NotUnderstood: saying what keeps it from being written out.
+    """
+    with jax.enable_x64(True):
+        parts, rows, numbers, shapes, partial = trace(leaves, tree, fit)
+    return Compiled(assemble(parts, rows, numbers), shapes, leaves, partial)
+
+
+class Compiled(NamedTuple):
+    """A kernel, and how to speak to it.
+
+    Attributes:
+        kernel: the machine function.
+        shapes: of its results, a pytree.
+        leaves: what it reads.
+        partial: whether something is NaN in it where JAX has a value, so that what fails deserves a second look.
+    """
+
+    kernel: Kernel
+    shapes: Any
+    leaves: tuple[Leaf, ...]
+    partial: bool
+
+    def read(self, arrays: list[np.ndarray], size: int, weights: np.ndarray) -> "Chunk":
+        """The leaves of `size` data sets laid out for the machine; columns of float64 are not copied.
+
+        Args:
+            arrays: for each leaf [size, n, ...] or, where it is shared, [n, ...]; without n where it has no rows.
+            weights: f[size, n]. Rows after the last positive one are not there; others of weight 0 take the place of
+                a row that counts, as 0 times NaN is NaN.
+        """
+        n = weights.shape[1]
+        count, holes = _count(weights)
+        if holes is not None and any(leaf.has_rows and not leaf.own for leaf in self.leaves):
+            count, holes = np.where(holes[1].any(1), 0, count), None  # left to others
+        columns: dict[bool, list[np.ndarray]] = {True: [], False: []}
+        for leaf, x in zip(self.leaves, arrays, strict=True):
+            if leaf.ones:
+                continue
+            x = _mended(x, *holes) if leaf.has_rows and not leaf.weights and holes is not None else x
+            many = (size if leaf.own else 1) * (n if leaf.has_rows else 1)
+            columns[leaf.has_rows].extend(np.ascontiguousarray(np.reshape(x, (many, -1)).T, np.float64))
+        return Chunk([*columns[True], *columns[False]], np.arange(size, dtype=np.int64) * n, count)
+
+    def results(self, out: np.ndarray) -> Any:
+        """The columns of `out` as a pytree with leaves [C, ...]."""
+        leaves, tree = jax.tree.flatten(self.shapes)
+        made, start = [], 0
+        for x in leaves:
+            count = int(np.prod(x.shape))
+            made.append(out[:, start : start + count].reshape(len(out), *x.shape).astype(x.dtype))
+            start += count
+        return jax.tree.unflatten(tree, made)
+
+
+class Chunk(NamedTuple):
+    """Data sets as the machine sees them: columns, where each data set begins in those with rows, how many rows it has."""
+
+    columns: list[np.ndarray]
+    offset: np.ndarray
+    count: np.ndarray
+
+    def fit(self, kernel: Kernel, begin: int, end: int, out: np.ndarray, left: np.ndarray) -> None:
+        """Fits data sets begin..end; `left` becomes 0 where that was done."""
+        room = int(self.count[begin:end].max())
+        state = np.empty((len(self.count), kernel.states))
+        scratch = np.empty(max(kernel.buffers * room, 1))
+        pointers = (ctypes.c_void_p * max(len(self.columns), 1))(*(x.ctypes.data for x in self.columns))
+        where = (x.ctypes.data for x in (self.offset, self.count, state, out, left, scratch))
+        kernel.call(begin, end, ctypes.addressof(pointers), *where, room)
+
+
+def plain(weights: np.ndarray) -> bool:
+    """Whether all weights are 1, up to rows at the end that are not there."""
+    if weights.strides == (0, 0):
+        return bool(weights[0, 0] == 1)
+    count, holes = _count(weights)
+    return holes is None and bool(np.sum(weights) == np.sum(count)) and bool(np.max(weights) == 1)
+
+
+def _count(weights: np.ndarray) -> tuple[np.ndarray, Any]:
+    """How many rows there are up to the last that counts, int64[B]; and where in between rows do not, or None.
+
+    That is the first row that counts, int[B], and which rows do not, bool[B, n].
+    """
+    size, n = weights.shape
+    used = (weights if weights.strides[0] else weights[:1]) != 0
+    if used.all():
+        return np.full(size, n, np.int64), None
+    used = np.broadcast_to(used, weights.shape)
+    count = np.where(used.any(1), n - np.argmax(used[:, ::-1], axis=1), 0).astype(np.int64)
+    holes = ~used & (np.arange(n) < count[:, None])
+    return count, (np.argmax(used, axis=1), holes) if holes.any() else None
+
+
+def _mended(x: np.ndarray, spare: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    x, at = x.copy(), np.nonzero(holes)
+    x[at] = x[at[0], spare[at[0]]]
+    return x

@@ -1,0 +1,87 @@
+"""The LLVM of one operation on one number or on a vector of them."""
+
+from jaxmle.native._math import Lines
+from jaxmle.native._nodes import BOOL, FLOAT, INT, Node
+
+BASE = {FLOAT: "double", INT: "i64", BOOL: "i1"}
+LIBM = ("exp", "log", "log1p", "expm1", "tanh", "sin", "cos", "tan", "erf", "erfc", "exp2", "cbrt")
+LIBM_TWO = ("pow", "atan2", "fmod")
+_VECTOR = ("exp", "log", "log1p", "expm1", "tanh", "logistic")
+_FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
+_INT_COMPARE = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
+
+
+def extreme(b: Lines, op: str, x: str, y: str, kind: str) -> str:
+    """The larger or smaller; NaN where either is."""
+    if kind == BOOL:
+        return b.op("or" if op == "max" else "and", x, y, base="i1")
+    if kind == INT:
+        return b.select(b.compare("sgt" if op == "max" else "slt", x, y, "i64"), x, y, "i64")
+    larger = b.select(b.compare("ugt" if op == "max" else "ult", x, y), x, y)
+    return b.select(b.compare("uno", y, y), y, larger)
+
+
+def element(b: Lines, x: Node, args: list[str]) -> str:
+    """The code of one operation."""
+    op, kind = x.op, x.args[0].kind if x.args else x.kind
+    base = BASE[kind]
+    if op == "const":
+        return b.const(x.value, BASE[x.kind])
+    if op in ("add", "sub", "mul"):
+        return b.op(("f" if kind == FLOAT else "") + op, *args, base=base)
+    if op == "div":
+        return b.op("fdiv" if kind == FLOAT else "sdiv", *args, base=base)
+    if op in ("and", "or", "xor"):
+        return b.op(op, *args, base=base)
+    if op == "not":
+        return b.op("xor", args[0], b.const(-1 if kind == INT else True, base), base=base)
+    if op == "neg":
+        return b.op("fneg", *args) if kind == FLOAT else b.op("sub", b.const(0, "i64"), args[0], base="i64")
+    if op in _FLOAT_COMPARE:
+        return b.compare((_FLOAT_COMPARE if kind == FLOAT else _INT_COMPARE)[op], *args, base=base)
+    if op == "select":
+        return b.select(*args, base=BASE[x.kind])
+    if op in ("max", "min"):
+        return extreme(b, op, args[0], args[1], kind)
+    if op == "is_finite":
+        return b.compare("olt", b.intrinsic("fabs", args[0]), b.const(float("inf")))
+    if op == "abs":
+        if kind == INT:
+            negative = b.op("sub", b.const(0, "i64"), args[0], base="i64")
+            return b.select(b.compare("slt", args[0], b.const(0, "i64"), "i64"), negative, args[0], "i64")
+        return b.intrinsic("fabs", *args)
+    if op in ("sqrt", "floor", "ceil"):
+        return b.intrinsic(op, *args)
+    if op == "rsqrt":
+        return b.op("fdiv", b.const(1.0), b.intrinsic("sqrt", *args))
+    if op == "sign":
+        down = b.select(b.compare("olt", args[0], b.const(0.0)), b.const(-1.0), args[0])
+        return b.select(b.compare("ogt", args[0], b.const(0.0)), b.const(1.0), down)
+    if op == "convert":
+        return _convert(b, args[0], kind, x.kind)
+    if op == "rem" and kind == INT:
+        return b.op("srem", *args, base="i64")
+    return _function(b, "fmod" if op == "rem" else op, args)
+
+
+def _convert(b: Lines, x: str, start: str, end: str) -> str:
+    if end == BOOL:
+        return b.compare("une" if start == FLOAT else "ne", x, b.const(0, BASE[start]), BASE[start])
+    how = {(BOOL, FLOAT): "uitofp", (INT, FLOAT): "sitofp", (FLOAT, INT): "fptosi", (BOOL, INT): "zext"}[start, end]
+    return b.cast(how, x, BASE[start], BASE[end])
+
+
+def _function(b: Lines, op: str, args: list[str]) -> str:
+    if b.width > 1 and op in _VECTOR:
+        return b.call(f"jm_{op}", *args)
+    if op == "logistic":
+        e = b.call("exp", b.op("fneg", args[0]))
+        return b.op("fdiv", b.const(1.0), b.op("fadd", e, b.const(1.0)))
+    if b.width == 1:
+        return b.call(op, *args)
+    result = "poison"  # no vector of it: one element after another
+    for i in range(b.width):
+        each = [b.let(f"extractelement {b.type()} {a}, i64 {i}") for a in args]
+        one = b.let(f"call double @{op}({', '.join(f'double {x}' for x in each)})")
+        result = b.let(f"insertelement {b.type()} {result}, double {one}, i64 {i}")
+    return result

@@ -1,0 +1,359 @@
+"""Scalar expressions of a data set's rows and of uniform values, shared where they are equal.
+
+A node is a number that is the same for all rows of a data set (uniform), or one for each row. Nodes are made by
+`Graph.make`, which folds constants, shares equal nodes and takes uniform factors out of sums over rows: what is left of
+a sum that depends on the data alone is computed once for each data set. So a likelihood of exponential family costs O(1)
+in n a step, whoever wrote it, and what can be hoisted is.
+"""
+
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from jaxmle.native._nodes import BOOL, COMMUTATIVE, COMPARISONS, FLOAT, INT, ROUNDED, SUMS, Node, reachable
+
+_NUMPY: dict[str, Any] = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "neg": np.negative,
+    "abs": np.abs, "exp": np.exp, "log": np.log, "log1p": np.log1p, "expm1": np.expm1, "sqrt": np.sqrt, "tanh": np.tanh,
+    "sin": np.sin, "cos": np.cos, "floor": np.floor, "ceil": np.ceil, "sign": np.sign, "pow": np.power,
+    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+    "is_finite": np.isfinite, "rsqrt": lambda x: 1 / np.sqrt(x), "logistic": lambda x: 1 / (1 + np.exp(-x)),
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "not": np.invert,
+}  # fmt: skip
+
+
+class Graph:
+    """The nodes of one function.
+
+    Args:
+        assumed: constants to put for nodes of another graph, by their key there; see `Graph.again`.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: dict[Any, Node] = {}
+
+    # --- making nodes ------------------------------------------------------------------------------------
+
+    def leaf(self, op: str, attr: Any, kind: str, row: bool, known: bool) -> Node:
+        return self._new(op, (), attr, kind, row, known)
+
+    def const(self, value: Any, kind: str | None = None) -> Node:
+        if kind is None:
+            kind = (
+                BOOL if isinstance(value, (bool, np.bool_)) else INT if isinstance(value, (int, np.integer)) else FLOAT
+            )
+        value = {FLOAT: float, INT: int, BOOL: bool}[kind](value)
+        key = (np.float64(value).tobytes(),) if kind == FLOAT else value  # -0.0 is not 0.0
+        found = self.nodes.get(("const", kind, key))
+        if found is None:
+            found = Node("const", (), value, kind, False, True, len(self.nodes))
+            self.nodes["const", kind, key] = found
+        return found
+
+    def make(self, op: str, *args: Node, attr: Any = None) -> Node:
+        """The node op(args), simplified."""
+        if all(a.op == "const" for a in args) and (folded := self._fold(op, args, attr)) is not None:
+            return folded
+        rule = getattr(self, f"_{op}", None)
+        if rule is not None and (simple := rule(*args) if attr is None else rule(*args, attr)) is not None:
+            return simple
+        if op in COMMUTATIVE and args[0].id > args[1].id:
+            args = args[1], args[0]
+        kind: Any = BOOL if op in COMPARISONS else attr if op == "convert" else args[-1].kind
+        row = op not in SUMS and any(a.row for a in args)
+        return self._new(op, args, attr, kind, row, all(a.known for a in args))
+
+    def _new(self, op: str, args: tuple[Node, ...], attr: Any, kind: str, row: bool, known: bool) -> Node:
+        key = op, tuple(a.id for a in args), attr
+        found = self.nodes.get(key)
+        if found is None:
+            found = self.nodes[key] = Node(op, args, attr, kind, row, known, len(self.nodes))
+        return found
+
+    def _fold(self, op: str, args: tuple[Node, ...], attr: Any) -> Node | None:
+        kind = args[0].kind
+        values = [{FLOAT: np.float64, INT: np.int64, BOOL: np.bool_}[a.kind](a.value) for a in args]
+        with np.errstate(all="ignore"):
+            if op == "convert":
+                return self.const(values[0].astype({FLOAT: float, INT: int, BOOL: bool}[attr]), attr)
+            if op == "select":
+                return args[1] if values[0] else args[2]
+            if op == "div" and kind == FLOAT:
+                return self.const(values[0] / values[1], FLOAT)
+            if op in _NUMPY:
+                return self.const(_NUMPY[op](*values), BOOL if op in COMPARISONS else kind)
+        return None
+
+    # --- rules: None where nothing is simpler -------------------------------------------------------------
+
+    def _add(self, a: Node, b: Node) -> Node | None:
+        if a.is_(0):
+            return b
+        if b.is_(0):
+            return a
+        if b.op == "neg":
+            return self.make("sub", a, b.args[0])
+        if a.op == "neg":
+            return self.make("sub", b, a.args[0])
+        return self._shared("add", (a, b))
+
+    def _sub(self, a: Node, b: Node) -> Node | None:
+        if b.is_(0):
+            return a
+        if a.is_(0):
+            return self.make("neg", b)
+        return self.make("add", a, b.args[0]) if b.op == "neg" else self._shared("sub", (a, b))
+
+    def _mul(self, a: Node, b: Node) -> Node | None:
+        for x, y in ((a, b), (b, a)):
+            if x.is_(0):
+                return x
+            if x.is_(1):
+                return y
+            if x.is_(-1):
+                return self.make("neg", y)
+            if y.op == "neg" and x.op != "const":
+                return self.make("neg", self.make("mul", x, y.args[0]))
+        if (a.row or b.row) and a.kind == FLOAT and any(x.row and x.op == "mul" for x in (a, b)):
+            return self._ordered(*self._split(a), *self._split(b))
+        return None
+
+    def _split(self, x: Node) -> tuple[list[Node], list[Node], list[Node]]:
+        """A product's factors: uniform ones, known rows, others."""
+        if x.op == "mul" and x.row:
+            halves = [self._split(a) for a in x.args]
+            return tuple(p + q for p, q in zip(*halves, strict=True))  # pyright: ignore[reportReturnType]
+        return ([], [], [x]) if x.row and not x.known else ([], [x], []) if x.row else ([x], [], [])
+
+    def _ordered(self, *parts: list[Node]) -> Node:
+        """Products of like factors are like nodes: first those that depend on the state, then known rows, then the rest."""
+        uniform, known, moving = (parts[i] + parts[i + 3] if len(parts) > 3 else parts[i] for i in range(3))
+        factors = [*sorted(moving, key=_age), *sorted(known, key=_age)]
+        row = functools.reduce(lambda x, y: self._raw("mul", x, y), factors)
+        if not uniform:
+            return row
+        return self._raw("mul", functools.reduce(lambda x, y: self.make("mul", x, y), sorted(uniform, key=_age)), row)
+
+    def _raw(self, op: str, *args: Node) -> Node:
+        """A node without further simplification."""
+        args = tuple(sorted(args, key=_age))
+        return self._new(op, args, None, args[0].kind, any(a.row for a in args), all(a.known for a in args))
+
+    def _shared(self, op: str, args: tuple[Node, Node], *before: Node) -> Node | None:
+        """op(a f, b f) as op(a, b) f, for known rows f: of a tangent's direction only one multiplication is left."""
+        splits = [self._split(x.args[0] if x.op == "neg" else x) for x in args]
+        zeros = [x.is_(0) for x in args]
+        if all(x.known for x in (*args, *before)) or any(x.kind != FLOAT for x in args):
+            return None
+        known = [s[1] for s, zero in zip(splits, zeros, strict=True) if not zero]
+        both = [f for f in dict.fromkeys(known[0] if known else ()) if all(f in k for k in known)]
+        if not both:
+            return None
+        rests = []
+        for x, (uniform, rows, moving), zero in zip(args, splits, zeros, strict=True):
+            if zero:
+                rests.append(x)
+                continue
+            left = list(rows)
+            for f in both:
+                left.remove(f)
+            rest = self._ordered(uniform, left, moving) if left or moving else functools.reduce(
+                lambda p, q: self.make("mul", p, q), uniform, self.const(1.0)
+            )  # fmt: skip
+            rests.append(self.make("neg", rest) if x.op == "neg" else rest)
+        out = self.make(op, *before, *rests)
+        return functools.reduce(lambda x, y: self.make("mul", x, y), both, out)
+
+    def _div(self, a: Node, b: Node) -> Node | None:
+        if b.is_(1) or (a.is_(0) and a.kind == FLOAT):
+            return a
+        if b.is_(-1):
+            return self.make("neg", a)
+        if a.op == "neg":
+            return self.make("neg", self.make("div", a.args[0], b))
+        if a.row and not b.row and b.kind == FLOAT:
+            return self.make("mul", a, self.make("div", self.const(1.0), b))
+        if b.op == "select" and all(x.is_(1) or x.is_(2) for x in b.args[1:]):
+            half = [self.const(1 / x.value) for x in b.args[1:]]
+            return self.make("mul", a, self.make("select", b.args[0], *half))
+        return None
+
+    def _neg(self, a: Node) -> Node | None:
+        if a.op == "neg":
+            return a.args[0]
+        return self.make("sub", *a.args[::-1]) if a.op == "sub" else None
+
+    def _not(self, a: Node) -> Node | None:
+        return a.args[0] if a.op == "not" else None
+
+    def _and(self, a: Node, b: Node) -> Node | None:
+        if a.kind != BOOL:
+            return None
+        for x, y in ((a, b), (b, a)):
+            if x.op == "const":
+                return y if x.value else x
+        return a if a is b else None
+
+    def _or(self, a: Node, b: Node) -> Node | None:
+        if a.kind != BOOL:
+            return None
+        for x, y in ((a, b), (b, a)):
+            if x.op == "const":
+                return x if x.value else y
+        return a if a is b else None
+
+    def _select(self, p: Node, yes: Node, no: Node) -> Node | None:
+        if p.op == "const":
+            return yes if p.value else no
+        if yes is no:
+            return yes
+        if p.op == "not":
+            return self.make("select", p.args[0], no, yes)
+        if yes.kind == BOOL:
+            if yes.op == "const":
+                return self.make("or", p, no) if yes.value else self.make("and", self.make("not", p), no)
+            if no.op == "const":
+                return self.make("or", self.make("not", p), yes) if no.value else self.make("and", p, yes)
+        if yes.op == "select" and yes.args[0] is p:
+            return self.make("select", p, yes.args[1], no)
+        if no.op == "select" and no.args[0] is p:
+            return self.make("select", p, yes, no.args[2])
+        if not p.known:
+            return self._shared("select", (yes, no), p)
+        return None
+
+    def _convert(self, a: Node, kind: str) -> Node | None:
+        return a if a.kind == kind else None
+
+    def _max(self, a: Node, b: Node) -> Node | None:
+        return a if a is b else None
+
+    _min = _max
+
+    def _eq(self, a: Node, b: Node) -> Node | None:
+        for x, y in ((a, b), (b, a)):
+            if y.op in ("max", "min") and x in y.args:  # as jax differentiates them
+                return self.make("ge" if y.op == "max" else "le", x, y.args[y.args[0] is x])
+        return None
+
+    def power(self, a: Node, n: int) -> Node:
+        """a**n by repeated squares."""
+        if n < 0:
+            return self.make("div", self.const(1.0), self.power(a, -n))
+        result, square = self.const(1.0 if a.kind == FLOAT else 1, a.kind), a
+        while n:
+            result = self.make("mul", result, square) if n & 1 else result
+            n >>= 1
+            square = self.make("mul", square, square) if n else square
+        return result
+
+    # --- reductions over rows ----------------------------------------------------------------------------
+
+    def _rand(self, a: Node) -> Node | None:
+        return None if a.row else a
+
+    _ror = _rmax = _rmin = _rand
+
+    def _rsum(self, a: Node) -> Node | None:
+        """Uniform factors out of the sum; terms that are known become sums of their own."""
+        if not a.row:
+            return self.make("mul", a, self.make("convert", self.leaf("count", None, INT, False, True), attr=a.kind))
+        if a.kind != FLOAT:
+            return None
+        terms = list(self._terms(self.const(1.0), a))
+        total = self.const(0.0)
+        for factor, row in terms:
+            if row is None or row.known:
+                total = self.make("add", total, self.make("mul", factor, self._sum_of(row)))
+        moving = [(c, r) for c, r in terms if r is not None and not r.known]
+        if len(moving) == 1:
+            factor, row = moving[0]
+            return self.make("add", total, self.make("mul", factor, self._sum_of(row)))
+        if moving:
+            rest = functools.reduce(lambda x, y: self.make("add", x, y), (self.make("mul", *t) for t in moving))
+            total = self.make("add", total, self._sum_of(rest))
+        return total
+
+    def _sum_of(self, row: Node | None) -> Node:
+        if row is None:
+            return self.make("convert", self.leaf("count", None, INT, False, True), attr=FLOAT)
+        return self._new("rsum", (row,), None, FLOAT, False, row.known)
+
+    def _terms(self, factor: Node, e: Node) -> Iterable[tuple[Node, Node | None]]:
+        """e as a sum of uniform factors times rows (None for 1)."""
+        if not e.row:
+            yield self.make("mul", factor, e), None
+        elif e.op == "neg":
+            yield from self._terms(self.make("neg", factor), e.args[0])
+        elif e.op in ("add", "sub") and all(_apart(x) for x in e.args):
+            yield from self._terms(factor, e.args[0])
+            yield from self._terms(factor if e.op == "add" else self.make("neg", factor), e.args[1])
+        elif e.op == "mul":
+            yield from self._product(factor, e)
+        elif e.op == "select" and e.args[0].row and e.args[0].known and not e.known:
+            yield from self._either(factor, e)
+        else:
+            yield factor, e
+
+    def _either(self, factor: Node, e: Node) -> Iterable[tuple[Node, Node | None]]:
+        """A choice that is known: what both ways share is unconditional, and known terms become sums of their own."""
+        which, one, zero = e.args[0], self.const(1.0), self.const(0.0)
+        ways = [list(self._terms(one, x)) for x in e.args[1:]]
+        both = [t for t in ways[0] if t in ways[1]]
+        apart = [[t for t in way if t not in both] for way in ways]
+        if not both and all(r is not None and not r.known for way in apart for _, r in way):
+            yield factor, e
+            return
+        for c, r in both:
+            yield self.make("mul", factor, c), r
+        left = [zero, zero]
+        for i, way in enumerate(apart):
+            for c, r in way:
+                if r is None or r.known:
+                    row = one if r is None else r
+                    row = self.make("select", which, row, zero) if i == 0 else self.make("select", which, zero, row)
+                    # Where no row goes this way an infinite factor means nothing.
+                    none = self.make("eq", self._sum_of(row), zero)
+                    yield self.make("select", none, zero, self.make("mul", factor, c)), row
+                else:
+                    left[i] = self.make("add", left[i], self.make("mul", c, r))
+        if left != [zero, zero]:
+            yield factor, self.make("select", which, *left)
+
+    def _product(self, factor: Node, e: Node) -> Iterable[tuple[Node, Node | None]]:
+        for x, y in (e.args, e.args[::-1]):
+            if not x.row:
+                yield from self._terms(self.make("mul", factor, x), y)
+                return
+        for x, y in (e.args, e.args[::-1]):
+            # A known row times a sum: each term may become known, as weights times contributions do.
+            if x.known and not y.known:
+                for c, r in self._terms(self.const(1.0), y):
+                    yield self.make("mul", factor, c), x if r is None else self.make("mul", x, r)
+                return
+        yield factor, e
+
+    # --- the whole ---------------------------------------------------------------------------------------
+
+    def again(self, outputs: list[Node], assumed: dict[Node, bool]) -> list[Node]:
+        """Rebuilds nodes under assumptions about some of them, simplifying as it goes."""
+        made: dict[Node, Node] = {node: self.const(value) for node, value in assumed.items()}
+        for node in reachable(outputs):
+            if node not in made:
+                args = tuple(made[a] for a in node.args)
+                if not args or all(x is y for x, y in zip(args, node.args, strict=True)):
+                    made[node] = node
+                else:
+                    made[node] = self.make(node.op, *args, attr=node.attr)
+        return [made[x] for x in outputs]
+
+
+def _age(x: Node) -> int:
+    return x.id
+
+
+def _apart(x: Node) -> bool:
+    """Whether x may be summed apart from its neighbor: raw data must not, as their differences are exact."""
+    return not x.row or x.op in ROUNDED or (x.op in ("neg", "add", "sub") and all(_apart(a) for a in x.args))

@@ -1,0 +1,211 @@
+"""Compiled kernels: one function of a machine that fits data sets one after another."""
+
+import ctypes
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxmle._optional import optional
+from jaxmle.native import _products, _shapes
+from jaxmle.native._emit import Emitter, Parts
+from jaxmle.native._graph import Graph
+from jaxmle.native._nodes import FLOAT, Node, reachable
+from jaxmle.native._trace import ROWS, Array, NotUnderstood, Tracer, axis_of, kind_of, objects, squeezed
+
+_CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 7, ctypes.c_int64)
+
+
+class Leaf(NamedTuple):
+    """One leaf of a problem as the kernel sees it.
+
+    Attributes:
+        shape: without a data-set axis, its rows counted as `ROWS`.
+        dtype: of its numbers.
+        own: whether it has a data-set axis.
+        weights: whether it holds the weights of the rows.
+        ones: whether they are all 1.
+    """
+
+    shape: tuple[int, ...]
+    dtype: Any
+    own: bool
+    weights: bool = False
+    ones: bool = False
+
+    @property
+    def has_rows(self) -> bool:
+        return axis_of(self.shape) is not None
+
+
+class Kernel(NamedTuple):
+    """A machine function, and how its arguments are laid out.
+
+    Attributes:
+        call: fit(begin, end, leaves, offset, count, state, out, left, scratch, room).
+        states, results, buffers: numbers in a state, in a result, and buffers of rows.
+        engine: what keeps the code alive.
+    """
+
+    call: Any
+    states: int
+    results: int
+    buffers: int
+    engine: Any
+
+
+class Fit(NamedTuple):
+    """What a kernel does with an item; pure functions of JAX, as a policy of the lanes.
+
+    Attributes:
+        begin: item -> state.
+        done: state -> bool[].
+        step: (state, item) -> state.
+        end: (state, item) -> result.
+    """
+
+    begin: Callable[[Any], Any]
+    done: Callable[[Any], Any]
+    step: Callable[[Any, Any], Any]
+    end: Callable[[Any, Any], Any]
+
+
+def trace(leaves: Sequence[Leaf], tree: Any, fit: Fit) -> tuple[Parts, list[bool], list[bool], Any, bool]:
+    """One fit as nodes, whether columns with and without rows have a data-set axis, the results' shapes, and `partial`.
+
+    Raises:
+        NotUnderstood: where something cannot be written out.
+    """
+    begin, done, step, end = fit
+    graph = Graph()
+    tracer = Tracer(graph, {**_shapes.RULES, **_products.RULES})
+    rows: list[bool] = []
+    numbers: list[bool] = []
+    item = [_input(graph, leaf, rows, numbers) for leaf in leaves]
+    shapes = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves])
+
+    def run(f: Callable[..., Any], args: Any, values: list[Array]) -> tuple[list[Array], Any]:
+        try:
+            closed, out = jax.make_jaxpr(f, return_shape=True)(*args)
+        except Exception as error:  # such as data that the user closed over, of another length
+            raise NotUnderstood(f"a function that cannot be traced with {ROWS} rows ({error})") from error
+        return tracer.run(closed.jaxpr, closed.consts, values), out
+
+    first, state = run(begin, (shapes,), item)
+    kinds = [kind_of(x.dtype) for x in jax.tree.leaves(state)]
+    place = 0
+    old: list[Array] = []
+    for kind, x in zip(kinds, jax.tree.leaves(state), strict=True):
+        if axis_of(x.shape) is not None:
+            raise NotUnderstood("a state with rows")
+        count = int(np.prod(x.shape))
+        old.append(
+            Array(objects((graph.leaf("state", place + i, kind, False, False) for i in range(count)), x.shape), None)
+        )
+        place += count
+    (finished,), _ = run(done, (state,), first)
+    (running,), _ = run(done, (state,), old)
+    new, _ = run(step, (state, shapes), old + item)
+    results, out = run(end, (state, shapes), old + item)
+    assumed = {running.only: False}
+    nodes = [finished.only, *_flat(first), *_flat(new), *_flat(results)]
+    guards = _guards(nodes)
+    valid = [graph.make("rand", x if holds else graph.make("not", x)) for x, holds in guards.items()]
+    for x, holds in guards.items():
+        assumed |= _conjuncts(x) if holds else {x: False}
+    nodes = graph.again(nodes, assumed)
+    new = [Array(objects(part, x.shape), None) for part, x in zip(_parts(nodes[1 + place :], old), old, strict=True)]
+    (again,), _ = run(done, (state,), new)
+    parts = Parts(
+        valid, nodes[1 : 1 + place], nodes[0], nodes[1 + place : 1 + 2 * place], again.only, nodes[1 + 2 * place :]
+    )
+    return parts, rows, numbers, out, tracer.partial
+
+
+def _input(graph: Graph, leaf: Leaf, rows: list[bool], numbers: list[bool]) -> Array:
+    axis = axis_of(leaf.shape)
+    shape, kind = squeezed(leaf.shape), kind_of(leaf.dtype)
+    count = int(np.prod(shape))
+    if leaf.ones:
+        return Array(objects([graph.const(1.0)] * count, shape), axis)
+    to, op = (numbers, "number") if axis is None else (rows, "load")
+    start = len(to)
+    to.extend([leaf.own] * count)
+    return Array(objects((graph.leaf(op, start + i, kind, axis is not None, True) for i in range(count)), shape), axis)
+
+
+def _flat(arrays: list[Array]) -> list[Node]:
+    return [x for a in arrays for x in a.nodes.ravel()]
+
+
+def _parts(nodes: list[Node], like: list[Array]) -> list[list[Node]]:
+    out, start = [], 0
+    for a in like:
+        out.append(nodes[start : start + a.nodes.size])
+        start += a.nodes.size
+    return out
+
+
+def _guards(nodes: list[Node]) -> dict[Node, bool]:
+    """What each row must fulfil for a sum of log-likelihoods to be finite, such as to lie in the support."""
+    found: dict[Node, bool] = {}
+    todo = [x.args[0] for x in reachable(nodes) if x.op == "rsum" and x.kind == FLOAT]
+    while todo:
+        x = todo.pop()
+        if x.op in ("add", "sub", "mul", "neg"):
+            todo.extend(a for a in x.args if a.row)
+        elif x.op == "select" and x.args[0].row and x.args[0].known:
+            for holds, kept, other in ((True, *x.args[1:]), (False, *x.args[:0:-1])):
+                if other.op == "const" and not np.isfinite(other.value):
+                    found[x.args[0]] = holds
+                    todo.append(kept)
+    return found
+
+
+def _conjuncts(x: Node) -> dict[Node, bool]:
+    """What holds where x holds."""
+    if x.op == "and":
+        return {x: True} | _conjuncts(x.args[0]) | _conjuncts(x.args[1])
+    return {x: True, x.args[0]: False} if x.op == "not" else {x: True}
+
+
+def same_for_all_lengths(f: Callable[..., Any], shapes: Callable[[int], Any]) -> bool:
+    """Whether f(*shapes(n)) does the same whatever the number of rows n, so that one kernel serves all."""
+    texts = set()
+    for n in (ROWS, 8191):
+        try:
+            text = str(jax.make_jaxpr(f)(*shapes(n)))
+        except Exception:
+            return False
+        texts.add(re.sub(rf"\b{n}\b(?![.:e])", "rows", text))
+    return len(texts) == 1
+
+
+# --- the machine -----------------------------------------------------------------------------------------
+
+
+def _machine(llvm: Any) -> tuple[Any, int]:
+    """A target machine for this CPU, and how many float64 go together: two of its vectors."""
+    features = llvm.get_host_cpu_features()
+    target = llvm.Target.from_default_triple()
+    machine = target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features.flatten(), opt=3, jit=True)
+    return machine, 16 if features.get("avx512f") else 8
+
+
+def assemble(parts: Parts, rows: Sequence[bool], numbers: Sequence[bool]) -> Kernel:
+    """Compiles the kernel of one fit."""
+    llvm: Any = optional("llvmlite.binding", "native")
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine, width = _machine(llvm)
+    emitter = Emitter(parts, rows, numbers, width)
+    module = llvm.parse_assembly(emitter.text())
+    module.verify()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(2))
+    builder.getModulePassManager().run(module, builder)
+    engine = llvm.create_mcjit_compiler(module, _machine(llvm)[0])  # which takes the machine over
+    engine.finalize_object()
+    call = _CALL(engine.get_function_address("fit"))
+    return Kernel(call, len(parts.following), len(parts.end), len(emitter.buffers), engine)

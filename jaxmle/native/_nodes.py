@@ -1,0 +1,86 @@
+"""Nodes of scalar expressions; see `Graph`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+FLOAT, INT, BOOL = "fib"
+"Kinds: float64, int64, bool."
+
+COMMUTATIVE = {"add", "mul", "and", "or", "xor", "eq", "ne", "max", "min"}
+COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge", "is_finite"}
+SUMS = {"rsum", "rmax", "rmin", "rand", "ror"}
+"Reductions over the rows."
+ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow"}
+"Operations whose result carries a rounding error of its own size, so that it may be summed apart from its neighbor."
+DEAR = {
+    "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "sin", "cos", "tan", "atan2",
+    "erf", "erfc", "exp2", "cbrt", "rem",
+}  # fmt: skip
+"Operations that cost more than reading their result from memory."
+
+
+class Node:
+    """One expression; compared by identity.
+
+    Attributes:
+        op, args, attr: the operation, its operands and what else it needs.
+        kind: FLOAT, INT or BOOL.
+        row: whether it differs between rows.
+        known: whether it depends on the data set alone, not on the state.
+        id: in order of creation, after its operands.
+    """
+
+    __slots__ = ("args", "attr", "id", "kind", "known", "op", "row")
+
+    def __init__(
+        self, op: str, args: tuple["Node", ...], attr: Any, kind: str, row: bool, known: bool, id: int
+    ) -> None:
+        self.op, self.args, self.attr, self.kind = op, args, attr, kind
+        self.row, self.known, self.id = row, known, id
+
+    @property
+    def value(self) -> Any:
+        """Of a constant."""
+        return self.attr
+
+    def is_(self, number: float) -> bool:
+        return self.op == "const" and self.kind != BOOL and self.attr == number
+
+
+def reachable(outputs: Iterable[Node]) -> list[Node]:
+    """What `outputs` depend on, operands first."""
+    seen: set[Node] = set()
+    todo = list(outputs)
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            todo.extend(node.args)
+    return sorted(seen, key=lambda node: node.id)
+
+
+def reachable_from(outputs: Iterable[Node], stop: dict[Node, str]) -> list[Node]:
+    """What `outputs` depend on, as far as it is not at hand; operands first."""
+    seen: set[Node] = set()
+    todo = list(outputs)
+    while todo:
+        x = todo.pop()
+        if x not in seen:
+            seen.add(x)
+            if x not in stop:
+                todo.extend(x.args)
+    return sorted(seen, key=lambda x: x.id)
+
+
+def rows_under(roots: Iterable[Node], stored: dict[Node, int]) -> tuple[list[Node], list[Node]]:
+    """The rows that `roots` are made of, operands first, as far as they are not stored; and their uniform operands."""
+    seen: set[Node] = set()
+    todo = list(roots)
+    while todo:
+        x = todo.pop()
+        if x not in seen:
+            seen.add(x)
+            if x.row and x not in stored:
+                todo.extend(x.args)
+    nodes = sorted(seen, key=lambda x: x.id)
+    return [x for x in nodes if x.row], [x for x in nodes if not x.row]

@@ -1,0 +1,55 @@
+"""The pages of docs/ that are made from the code are current. `python tests/test_docs.py` makes them anew."""
+
+from pathlib import Path
+
+from jaxmle import distributions
+
+PAGE = Path(__file__).parents[1] / "docs" / "distributions.md"
+HEAD = """# Distributions
+
+Made from the code by `python tests/test_docs.py`. Every distribution has a log-density, the logarithms of both tails, a quantile
+function, a sampler and a start; all but the start may be differentiated to any order. *Closed form*: the maximum is a
+formula. *Information*: the expected information is known, for `fisher_scoring` and `kind="expected"`. *Regularity*: `smooth`;
+`kinked`, whose maximum comes from its closed form and whose standard errors from the expected information; `edge`, whose
+maximum lies at an edge of the data and has no standard errors.
+
+| name | parameters | data | closed form | information | regularity | density |
+|---|---|---|---|---|---|---|
+"""
+
+
+def row(name):
+    d = distributions.by_name(name)
+    parameters = ", ".join(f"{k}: {str(s).replace('|', '')}" for k, s in d.space.items())
+    kind = " and ".join(d.columns) if d.columns else "whole numbers" if d.discrete else "real"
+    density = d.doc.strip().splitlines()[0].replace("|", "\\|")
+    tick = {True: "yes", False: ""}
+    cells = [
+        name,
+        parameters,
+        kind,
+        tick[d.maximum is not None],
+        tick[d.information is not None],
+        d.regularity,
+        density,
+    ]
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def page():
+    return HEAD + "".join(row(name) for name in distributions.names())
+
+
+def test_the_table_of_distributions_is_current():
+    assert PAGE.read_text() == page(), "run: python tests/test_docs.py"
+
+
+def test_every_distribution_is_documented():
+    for name in distributions.names():
+        first, *rest = distributions.by_name(name).doc.strip().splitlines()
+        assert ":" in first and len(rest) >= 2, name
+        assert any(word in first for word in ("density", "mass", "hazard", "survival", "function", "normal")), name
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

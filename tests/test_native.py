@@ -1,0 +1,205 @@
+"""Fits as functions of the machine: they are what the lanes compute, for whatever they understand."""
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+from cases import BY_NAME, CASES, GARCH_CASE, errors, flat
+from test_laws import identical, padded, weights_of
+
+import jaxmle as jm
+from jaxmle import Status, native, spaces
+
+pytest.importorskip("llvmlite")
+
+NOT_UNDERSTOOD = {"autoregression": "a loop over the rows"}
+"Cases that go through the lanes, and why."
+
+
+@pytest.mark.parametrize("case", [*CASES, GARCH_CASE], ids=repr)
+def test_what_is_understood(case):
+    data, weights = padded(case.data(1, 6, case.n)), weights_of(case, 6)
+    if case.name in NOT_UNDERSTOOD or case is GARCH_CASE:
+        with pytest.raises(ValueError, match=NOT_UNDERSTOOD.get(case.name, "a loop over the rows")):
+            jm.fit_many(case.model, data, weights=weights, lanes="native")
+        return
+    fits = jm.fit_many(case.model, data, weights=weights, lanes="native")
+    assert fits.info["lanes"] == "native" and fits.converged.all()
+
+
+@pytest.mark.parametrize("name", ["gamma", "student_t", "counts", "bivariate", "censored weibull"])
+@pytest.mark.parametrize("optimizer", ["newton", "bhhh"])
+def test_the_machine_and_the_lanes_agree(name, optimizer):
+    case = BY_NAME[name]
+    data = case.data(3, 16, case.n)
+    mine, theirs = (
+        jm.fit_many(case.model, data, optimizer=optimizer, max_steps=2000, lanes=lanes) for lanes in ("native", 8)
+    )
+    np.testing.assert_array_equal(mine.status, theirs.status)
+    np.testing.assert_allclose(mine.log_likelihood, theirs.log_likelihood, rtol=1e-12)
+    assert optimizer == "bhhh" or np.mean(np.abs(mine.steps - theirs.steps) <= 1) >= 0.99
+    assert all(errors(mine[i], theirs[i].params) < 1e-6 for i in range(16))
+    np.testing.assert_allclose(mine.covariance(), theirs.covariance(), rtol=1e-6, atol=1e-12)
+
+
+# --- elementary functions --------------------------------------------------------------------------------
+
+GRID = np.concatenate(
+    [
+        -np.logspace(-320, 308, 400), np.logspace(-320, 308, 400), np.linspace(-40, 40, 801), [0.0, -0.0, 709.7, 710.0],
+        [-745.2, -708.5, 1 - 2**-53, 1 + 2**-52, np.inf, -np.inf, np.nan],
+    ]
+)  # fmt: skip
+FUNCTIONS = {
+    "exp": (jnp.exp, mpmath.exp), "expm1": (jnp.expm1, mpmath.expm1), "log": (jnp.log, mpmath.log),
+    "log1p": (jnp.log1p, mpmath.log1p), "tanh": (jnp.tanh, mpmath.tanh),
+    "logistic": (jax.nn.sigmoid, lambda x: 1 / (1 + mpmath.exp(-x))), "sqrt": (jnp.sqrt, mpmath.sqrt),
+    "sin": (jnp.sin, mpmath.sin), "erf": (jax.lax.erf, lambda x: mpmath.erf(max(min(x, 40), -40))), "erfc": (jax.lax.erfc, lambda x: mpmath.erfc(max(min(x, 40), -40))),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def computed():
+    """Each function at each point of the grid, as the sum over a data set of one row."""
+    functions = [f for f, _ in FUNCTIONS.values()]
+    fit = native.Fit(
+        begin=lambda x: jnp.zeros(1),
+        done=lambda state: state[0] == 0,
+        step=lambda state, x: state,
+        end=lambda state, x: jnp.stack([jnp.sum(f(x)) for f in functions]),
+    )
+    leaf = native.Leaf((native.ROWS,), np.dtype(float), True)
+    built = native.build((leaf,), jax.tree.structure(0), fit)
+    chunk = built.read([GRID[:, None]], len(GRID), np.ones((len(GRID), 1)))
+    out, left = np.empty((len(GRID), len(functions))), np.ones(len(GRID), np.uint8)
+    chunk.fit(built.kernel, 0, len(GRID), out, left)
+    assert not left.any()
+    return dict(zip(FUNCTIONS, out.T, strict=True))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_elementary_functions_are_exact_to_four_units_in_the_last_place(name, computed):
+    with np.errstate(all="ignore"):
+        reference = np.array([_exact(FUNCTIONS[name][1], x) for x in GRID.tolist()])
+    found = computed[name]
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(reference))
+    same = (found == reference) | np.isnan(reference)
+    assert same[~np.isfinite(reference)].all()
+    with np.errstate(all="ignore"):
+        apart = np.abs(found - reference) / np.maximum(np.spacing(np.abs(reference)), 5e-324)
+    assert np.max(np.where(same, 0, apart)) <= 4
+
+
+def _exact(f, x):
+    if np.isnan(x):
+        return np.nan
+    with mpmath.workprec(120):
+        try:
+            value = f(mpmath.mpf(x))
+        except (ValueError, ZeroDivisionError):  # a pole
+            return -np.inf
+        return float(value) if mpmath.im(value) == 0 else np.nan
+
+
+# --- rows that do not count ------------------------------------------------------------------------------
+
+
+def test_rows_of_weight_zero_anywhere():
+    case = BY_NAME["regression"]
+    data = case.data(2, 8, case.n)
+    weights = np.random.default_rng(0).integers(0, 3, (8, case.n)).astype(float)
+    weights[3] = 0  # nothing left
+    weights[4] = 2
+    spoiled = {k: np.where((weights == 0).reshape(8, case.n, *[1] * (x.ndim - 2)), np.nan, x) for k, x in data.items()}
+    fits = jm.fit_many(case.model, spoiled, weights=weights, missing="keep", lanes="native")
+    for i in range(8):
+        rows = weights[i] > 0
+        if i == 3:
+            assert fits[i].status == Status.NO_DATA
+            continue
+        one = jm.fit_many(
+            case.model,
+            {k: x[i : i + 1, rows] for k, x in data.items()},
+            weights=weights[i : i + 1, rows],
+            lanes="native",
+        )
+        np.testing.assert_allclose(fits[i].log_likelihood, one.log_likelihood[0], rtol=1e-13)
+        np.testing.assert_allclose(flat(fits[i].params), flat(one[0].params), rtol=1e-12)
+
+
+def test_rows_of_weight_zero_beside_a_shared_design():
+    case = BY_NAME["logistic"]
+    data = case.data(2, 8, case.n)
+    shared = {"x": data["x"][0].copy()}
+    weights = np.ones((8, case.n))
+    weights[::2, 5] = 0
+    whole = jm.fit_many(case.model, {"y": data["y"]}, shared=shared, weights=weights, lanes=8)
+    mine = jm.fit_many(case.model, {"y": data["y"]}, shared=shared, weights=weights, lanes="native")
+    np.testing.assert_array_equal(mine.status, whole.status)
+    np.testing.assert_allclose(mine.log_likelihood, whole.log_likelihood, rtol=1e-13)
+
+
+def test_data_sets_do_not_touch_each_other():
+    x = np.random.default_rng(1).gamma(2.0, 1.0, (50, 21))
+    clean = jm.fit_many("gamma", x, lanes="native")
+    spoiled = x.copy()
+    spoiled[[0, 7, 49]] = np.array([np.nan, -1.0, np.inf])[:, None]
+    fits = jm.fit_many("gamma", spoiled, lanes="native")
+    others = np.setdiff1d(np.arange(50), [0, 7, 49])
+    identical(clean, fits, others)
+    assert not fits.converged[[0, 7, 49]].any()
+    one = jm.fit_many("gamma", x[20:21], lanes="native", devices=1)
+    np.testing.assert_array_equal(one._outcome.u[0], clean._outcome.u[20])
+
+
+# --- what is not understood goes through the lanes --------------------------------------------------------
+
+
+def by_the_mean(params, x):
+    return -0.5 * (x - params["loc"]) ** 2 * (1 + 0 * jnp.mean(x)) - 0.5 * jnp.log(2 * jnp.pi) * x.shape[0] / 30
+
+
+OFFSETS = np.linspace(0.0, 1.0, 30)
+
+
+def by_its_own_rows(params, x):
+    return -0.5 * (x - params["loc"] - OFFSETS) ** 2
+
+
+@pytest.mark.parametrize("f", [by_the_mean, by_its_own_rows], ids=lambda f: f.__name__)
+def test_what_depends_on_the_number_of_rows_goes_through_the_lanes(f):
+    model = jm.Model(f, {"loc": spaces.real()})
+    x = np.random.default_rng(0).normal(size=(5, 30))
+    fits = jm.fit_many(model, x)
+    assert fits.info["lanes"] != "native" and fits.converged.all()
+    expected = x.mean(1) - (0.5 if f is by_its_own_rows else 0.0)
+    np.testing.assert_allclose(fits.params["loc"], expected, rtol=1e-9, atol=1e-12)
+    with pytest.raises(ValueError, match="lanes='native' cannot fit this model"):
+        jm.fit_many(model, x, lanes="native")
+
+
+def negative_arguments(params, x):
+    # lgamma has values left of 0, where the machine's is NaN.
+    return -((x - params["loc"]) ** 2) + 0.0 * jax.lax.lgamma(params["loc"] - 10.0)
+
+
+def test_a_function_known_in_part_gets_a_second_look():
+    model = jm.Model(negative_arguments, {"loc": spaces.real()}, start=lambda x, w: {"loc": jnp.mean(x) + 0.3})
+    x = np.random.default_rng(0).normal(5.5, 0.1, size=(4, 10))
+    fits = jm.fit_many(model, x)
+    assert fits.converged.all()
+    np.testing.assert_allclose(fits.params["loc"], x.mean(1), rtol=1e-9)
+
+
+def test_float32_is_for_the_lanes():
+    fits = jm.fit_many("normal", np.random.default_rng(0).normal(size=(4, 20)), dtype="float32")
+    assert fits.info["lanes"] != "native" and fits.converged.all()
+
+
+def test_without_llvmlite(monkeypatch):
+    monkeypatch.setattr(native, "available", lambda: False)
+    x = np.random.default_rng(0).gamma(2.0, 1.0, (4, 20))
+    assert jm.fit_many("gamma", x).info["lanes"] != "native"
+    with pytest.raises(ValueError, match=r"pip install 'jaxmle\[native\]'"):
+        jm.fit_many("gamma", x, lanes="native")
