@@ -43,11 +43,11 @@ class Absent:
         "fit.save(path, data=True), or fit again"
     )
 
-    def __getitem__(self, _: Any) -> Any:
+    def _refuse(self, *_: Any, **__: Any) -> Any:
         raise RuntimeError(self.WHY)
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
-        raise RuntimeError(self.WHY)
+    __getitem__ = __array__ = _refuse
+    shape = dtype = ndim = property(_refuse)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -121,6 +121,11 @@ def columns(keys: np.ndarray | None, name: str) -> dict[str, np.ndarray]:
     return {part: keys[part] for part in keys.dtype.names} if keys.dtype.names else {name: keys}
 
 
+def beside(keys: dict[str, np.ndarray], table: Any) -> dict[str, np.ndarray]:
+    """Key columns under names that the table does not use."""
+    return {f"group_{name}" if name in table else name: x for name, x in keys.items()}
+
+
 def label(key: Any) -> str:
     """A key as text: `7912`, or `u, 1` for several columns."""
     parts: Any = key

@@ -76,7 +76,7 @@ def table_one(fit: Any, level: float, kind: str) -> str:
     title = "Maximum likelihood".center(wide).rstrip()
     lines = [title, "=" * wide, *head, "=" * wide, body[0], "-" * wide, *body[1:], "=" * wide]
     scale = "on the scale of each parameter's space (log for positive, logit between bounds), mapped back"
-    lines += [f"Verdict: {fit.message()}", f"Intervals: {scale}" if fit.converged else "", _small(fit)]
+    lines += [f"Verdict: {fit.message()}", f"Intervals: {scale}" if fit.converged else "", small(fit)]
     return "\n".join(line for line in lines if line)
 
 
@@ -96,11 +96,11 @@ def table_many(fits: Any, level: float, kind: str) -> str:
         rows.append((some._label(i), *cells, number(-some._outcome.value[i]), f"{some.n_observations[i]:g}", status))
     body = aligned(rows)
     more = [f"... and {len(fits) - _SHOWN:,} more"] if len(fits) > _SHOWN else []
-    lines = [f"{len(fits):,} fits of {name}: {counts}", *body, *more, dropped(fits), _small(fits)]
+    lines = [f"{len(fits):,} fits of {name}: {counts}", *body, *more, dropped(fits), small(fits)]
     return "\n".join(line for line in lines if line)
 
 
-def _small(fit: Any) -> str:
+def small(fit: Any) -> str:
     """What to use instead of Wald's errors where there are few observations for each free parameter."""
     n, k = np.atleast_1d(fit.n_observations), fit.model.free
     few = fit._ok & (n < _ENOUGH * k)

@@ -185,12 +185,7 @@ def columns(fits: Any, level: float = 0.95, long: bool = False) -> dict[str, np.
         table |= {"log_likelihood": -fits._outcome.value, "n": np.atleast_1d(fits.n_observations)}
         table |= {"dropped": np.atleast_1d(fits.dropped), "status": status}
         table |= {"steps": fits._outcome.steps, "decrement": fits._outcome.decrement}
-    return _beside(keys, table) | table
-
-
-def _beside(keys: dict[str, np.ndarray], table: Any) -> dict[str, np.ndarray]:
-    """Key columns under names that the table does not use."""
-    return {f"group_{name}" if name in table else name: x for name, x in keys.items()}
+    return _keys.beside(keys, table) | table
 
 
 def to_pandas(fits: Any, level: float = 0.95, long: bool = False) -> Any:
@@ -212,7 +207,7 @@ def to_xarray(fits: Any, level: float = 0.95) -> Any:
     xarray = optional("xarray", "frames")
     table = columns(fits, level)
     keys = _keys.columns(fits.keys, fits._batch.key_name) or {"dataset": np.arange(fits._batch.size)}
-    keys = _beside(keys, {*fits.names, *fits.model.names, *_OTHERS})
+    keys = _keys.beside(keys, {*fits.names, *fits.model.names, *_OTHERS})
     axis = next(iter(keys)) if len(keys) == 1 else "dataset"
     lead = () if fits._single else (axis,)
     ends = fits.interval(level)

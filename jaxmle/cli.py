@@ -322,7 +322,7 @@ def _fit(law: Any, data: Any, codes: Any, shown: bool, options: dict[str, Any]) 
         return jaxmle.fit(law, data, **options)
     with _progress(shown and sys.stderr.isatty()) as progress:
         result = jaxmle.fit_many(law, data, groups=codes, progress=progress, **options)
-    if result.info["interrupted"]:
+    if result._info["interrupted"]:
         raise typer.Abort
     return result
 

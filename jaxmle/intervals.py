@@ -238,6 +238,7 @@ def _one_sided(fit: Any, z: float) -> tuple[np.ndarray, tuple[np.ndarray, np.nda
 
 
 def _likelihood_interval(fit: Any, z: float) -> Interval:
+    fit._batch.check_unchanged()
     one_sided = _one_sided(fit, z)
     limit = np.zeros(len(fit._ok), bool) if one_sided is None else one_sided[0]
     alone = _ends(fit, fit._ok | limit, z) if fit.model.free == 1 else None

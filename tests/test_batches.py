@@ -209,7 +209,9 @@ def test_a_loaded_fit_has_the_same_numbers(fits, tmp_path):
 
 def test_what_needs_data_says_so_or_finds_them(fits, tmp_path):
     bare = jm.load(fits.save(tmp_path / "bare.npz"))
-    for call in (lambda: bare.covariance("robust"), lambda: bare[0].covariance("opg")):
+    absent = bare._batch.buckets[0].data
+    calls = [lambda: bare.covariance("robust"), lambda: bare[0].covariance("opg"), lambda: bare.simulate(1)]
+    for call in (*calls, lambda: absent.shape, lambda: np.asarray(absent)):
         with pytest.raises(RuntimeError, match="file that the fit was loaded from holds none.*data=True"):
             call()
     whole = jm.load(fits.save(tmp_path / "whole.npz", data=True))
