@@ -284,3 +284,19 @@ def test_info_of_a_fit(fits):
         assert name in fits.info
     assert fits.info["optimizer"] == "newton"
     assert jm.fit("poisson", [1, 2, 3]).info["data"] != jm.fit("poisson", [1, 2, 4]).info["data"]
+
+
+def test_parts_files_and_tables_of_what_is_computed(fits, tmp_path):
+    found = fits.quantile(0.5).columns()  # every key column stands beside the numbers
+    assert (list(found)[:2], found["n"].tolist()) == (["site", "n"], YEARS)
+    same = jm.likelihood_ratio(jm.fit("exponential", table()["x"], missing="drop"), fits)
+    assert same.df == 3 and np.isfinite(same.p_value)
+    assert list(jm.compare({"first": fits, "again": fits}).columns())[:2] == ["site", "n"]
+    np.testing.assert_array_equal(fits[[2, 0]].simulate(1)[0], fits.simulate(1)[2])  # part or whole, the same draws
+    kept, bare = (jm.load(fits.save(tmp_path / f"{data}.npz", data=data)) for data in (True, False))
+    np.testing.assert_array_equal(kept.residuals(1), fits.residuals(1))
+    for needs in (lambda f: f.interval(method="profile"), lambda f: f.residuals(), lambda f: f.simulate()):
+        with pytest.raises(RuntimeError, match="holds none"):
+            needs(bare)
+    assert fits[:0].interval(method="profile").lower["rate"].shape == (0,)
+    assert fits[:0].quantile(0.5).value.shape == (0,)
