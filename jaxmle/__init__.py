@@ -6,6 +6,7 @@ from jaxmle._version import __version__
 from jaxmle.check import Report, check
 from jaxmle.compare import compare, likelihood_ratio, score_test, wald_test
 from jaxmle.fit import fit, fit_many
+from jaxmle.load import load
 from jaxmle.maximize import Maximum, maximize
 from jaxmle.model import Model, constant, rows
 from jaxmle.result import Fit
@@ -24,6 +25,7 @@ __all__ = [
     "fit",
     "fit_many",
     "likelihood_ratio",
+    "load",
     "maximize",
     "models",
     "optimizers",

@@ -1,6 +1,7 @@
 """Data at the door: anything array-like in, rectangular buckets of NumPy arrays out, each check made once."""
 
 import dataclasses
+import hashlib
 import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,10 +9,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxmle import _keys
 from jaxmle._data import is_constant
+from jaxmle._door import apply_missing, arrays, lengths, row_items
 from jaxmle._status import Status
 from jaxmle._step import RUNNING
-from jaxmle.model import constant
 
 _COPY_BELOW = 1 << 20
 "Arrays of fewer bytes are copied on the way in; larger ones are held as they are, under a checksum."
@@ -33,6 +35,21 @@ class Bucket(NamedTuple):
     status: np.ndarray
 
 
+class Absent:
+    """Stands where the data of a loaded fit would be; whoever needs them is told so."""
+
+    WHY = (
+        "this needs the data, and the file that the fit was loaded from holds none; save them with "
+        "fit.save(path, data=True), or fit again"
+    )
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError(self.WHY)
+
+    __getitem__ = __array__ = _refuse
+    shape = dtype = ndim = property(_refuse)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Batch:
     """All data of a fit.
@@ -41,11 +58,12 @@ class Batch:
         buckets: of ascending length.
         size: B, the number of data sets.
         own: for each data leaf, whether it has a data-set axis.
-        keys: the group of each data set, [B] or None.
+        keys: the group of each data set, [B] or None; a structured array where several columns make the key.
         key_name: what the groups are called.
-        dropped: rows left out because a value was missing.
+        dropped: rows of each data set left out because a value was missing, int[B], or None for none.
         sums: checksums of the arrays that the caller still holds.
         of: the positions in the batch that this is a part of, or None; see `position`.
+        digest: the hash of data that were not kept.
     """
 
     buckets: list[Bucket]
@@ -53,153 +71,69 @@ class Batch:
     own: tuple[bool, ...]
     keys: np.ndarray | None = None
     key_name: str = "key"
-    dropped: int = 0
+    dropped: np.ndarray | None = None
     sums: tuple[int, ...] = ()
     of: np.ndarray | None = None
+    digest: str = ""
 
     @property
     def position(self) -> np.ndarray:
         """Where each data set stood in the batch that was fitted, int[B]: what its random numbers hang on."""
         return np.arange(self.size) if self.of is None else self.of
 
+    @property
+    def kept(self) -> bool:
+        """Whether the data are here; a fit that was loaded may have left them behind."""
+        return not any(isinstance(x, Absent) for b in self.buckets for x in jax.tree.leaves(b.data))
+
+    @property
+    def hash(self) -> str:
+        """Of data and weights, as they lie here."""
+        if not self.kept:
+            return self.digest
+        found = hashlib.blake2b(digest_size=16)
+        for bucket in self.buckets:
+            for x in (*jax.tree.leaves(bucket.data), bucket.weights):
+                found.update(f"{x.dtype}{x.shape}".encode())
+                found.update(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data)
+        return found.hexdigest()
+
     def check_unchanged(self) -> None:
-        """Raises where the caller has changed the data since the fit."""
+        """Raises where the data are not here, or where the caller has changed them since the fit."""
+        if not self.kept:
+            raise RuntimeError(Absent.WHY)
         if self.sums and self.sums != _checksums(self.buckets):
             raise RuntimeError(
                 "the data were changed in place after the fit, so what is computed from them now would not belong to "
                 "it; fit again, or pass a copy"
             )
 
+    def one(self, index: int) -> tuple[Any, np.ndarray]:
+        """Data and weights of one data set, padding included: leaves [n, ...] and f[n]."""
+        for b in self.buckets:
+            for row in np.flatnonzero(b.index == index):
+                leaves, tree = jax.tree.flatten(b.data)
+                mine = [x[row] if own else x for x, own in zip(leaves, self.own, strict=True)]
+                return jax.tree.unflatten(tree, mine), b.weights[row]
+        raise IndexError(f"data set {index} of {self.size}")
+
     def subset(self, chosen: np.ndarray) -> "Batch":
-        """The chosen data sets, in the order of their positions in `chosen`."""
-        place = {int(old): new for new, old in enumerate(chosen)}
+        """The data sets at the positions `chosen`, in that order; one may stand there more than once."""
         buckets = []
         for b in self.buckets:
-            rows = np.flatnonzero(np.isin(b.index, chosen))
-            if not len(rows):
+            row = np.full(self.size, -1)
+            row[b.index] = np.arange(len(b.index))
+            index = np.flatnonzero(row[chosen] >= 0)
+            if not len(index) and (len(chosen) or buckets):  # an empty batch still knows what its data look like
                 continue
+            rows = row[chosen[index]]
             leaves, tree = jax.tree.flatten(b.data)
             data = jax.tree.unflatten(tree, [x[rows] if own else x for x, own in zip(leaves, self.own, strict=True)])
-            index = np.array([place[int(i)] for i in b.index[rows]])
             buckets.append(Bucket(index, data, b.weights[rows], b.status[rows]))
         keys = None if self.keys is None else self.keys[chosen]
-        return Batch(buckets, len(chosen), self.own, keys, self.key_name, self.dropped, of=self.position[chosen])
-
-
-def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
-    """Any array-like pytree to NumPy leaves: floats in `dtype`, integers and booleans as they are.
-
-    Data frames become dicts of columns, lists of numbers become arrays.
-
-    Raises:
-        TypeError: for text, dates and objects, naming the leaf.
-    """
-    if is_constant(data):
-        return constant(arrays(data.value, dtype, what))
-    if hasattr(data, "columns") and hasattr(data, "__getitem__"):  # a pandas or polars data frame
-        return {str(name): arrays(data[name], dtype, f"column {name!r}") for name in data.columns}
-    if isinstance(data, Mapping):
-        return {k: arrays(v, dtype, _inside(what, k)) for k, v in data.items()}
-    if isinstance(data, tuple) and hasattr(data, "_fields"):
-        return type(data)(*(arrays(v, dtype, _inside(what, k)) for k, v in data._asdict().items()))  # pyright: ignore
-    if isinstance(data, tuple) and any(np.ndim(x) > 0 if not isinstance(x, Mapping) else True for x in data):
-        return tuple(arrays(v, dtype, _inside(what, i)) for i, v in enumerate(data))
-    if isinstance(data, list) and any(isinstance(x, (Mapping, constant)) for x in data):
-        return [arrays(v, dtype, _inside(what, i)) for i, v in enumerate(data)]
-    try:
-        array = np.asarray(data)
-    except ValueError as error:
-        raise TypeError(
-            f"{what} cannot be read as one array ({error}); for ragged data use fit_many with groups="
-        ) from None
-    if array.dtype.kind in "iub":
-        return array
-    if array.dtype.kind == "f":
-        return array.astype(dtype, copy=False)
-    shown = array.reshape(-1)[:1].tolist() if array.size else "nothing"
-    raise TypeError(
-        f"{what} holds {array.dtype.name if array.dtype.kind != 'U' else 'text'} (such as {shown}); expected numbers. "
-        "Encode text and dates as numbers first, and leave columns out that the model does not use"
-    )
-
-
-def _inside(what: str, key: Any) -> str:
-    return f"data[{key!r}]" if what == "data" else f"{what}[{key!r}]"
-
-
-def leaf_names(data: Any) -> list[str]:
-    """A name for each leaf, for messages."""
-    paths = jax.tree_util.tree_flatten_with_path(data, is_leaf=is_constant)[0]
-    return [jax.tree_util.keystr(path, simple=True, separator=".") or "data" for path, _ in paths]
-
-
-def row_items(data: Any) -> list[tuple[str, np.ndarray]]:
-    """(name, array) of every leaf that has an observation axis."""
-    leaves = jax.tree.leaves(data, is_leaf=is_constant)
-    return [(name, x) for name, x in zip(leaf_names(data), leaves, strict=True) if not is_constant(x)]
-
-
-def lengths(data: Any, axes: int, weights: Any = None) -> tuple[int, ...]:
-    """The leading axes that all rows share: (n,) or (B, n).
-
-    Raises:
-        ValueError: saying which leaf disagrees.
-    """
-    found: dict[tuple[int, ...], str] = {}
-    for name, x in [*row_items(data), *([("weights", weights)] if weights is not None else [])]:
-        if x.ndim < axes:
-            wanted = "an observation axis [n, ...]" if axes == 1 else "axes [datasets, n, ...]"
-            raise ValueError(
-                f"{name} has shape {list(x.shape)}; every leaf needs {wanted}. Wrap a leaf without observations as "
-                "jaxmle.constant(x)"
-                + ("" if axes == 1 else ", pass what all data sets share as shared=, or use fit for one data set")
-            )
-        found.setdefault(x.shape[:axes], name)
-    if not found:
-        raise ValueError("data hold no leaf with an observation axis; pass an array, or a dict of arrays, [n, ...]")
-    if len(found) > 1:
-        listed = ", ".join(f"{name} {list(shape)}" for shape, name in found.items())
-        raise ValueError(
-            f"the leaves must share their leading axes, one entry per observation; got {listed}. Wrap a leaf without "
-            "observations as jaxmle.constant(x)"
-        )
-    return next(iter(found))
-
-
-def missing_rows(data: Any, weights: np.ndarray | None, axes: int) -> np.ndarray | None:
-    """Which rows hold a NaN in a leaf and are not of weight 0, bool over the leading axes; None where there is none."""
-    bad: Any = None
-    for _, x in row_items(data):
-        if x.dtype.kind == "f":
-            nan = np.isnan(x)
-            if nan.any():
-                nan = nan.reshape(*x.shape[:axes], -1).any(-1)
-                bad = nan if bad is None else bad | nan
-    if bad is not None and weights is not None:
-        bad = bad & (weights != 0)
-    return bad if bad is not None and bad.any() else None
-
-
-def apply_missing(policy: str, data: Any, weights: Any, axes: int) -> tuple[Any, Any, np.ndarray | None, int]:
-    """Missing values by policy: data, weights, the rows that still miss values, and how many rows were dropped."""
-    if policy not in ("error", "drop", "status", "keep"):
-        raise ValueError(f"missing={policy!r}; expected 'error', 'drop', 'status' or 'keep'")
-    bad = None if policy == "keep" else missing_rows(data, weights, axes)
-    if bad is None:
-        return data, weights, None, 0
-    if policy == "error":
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
-        name = next(n for n, x in row_items(data) if x.dtype.kind == "f" and np.isnan(x[where]).any())
-        row = f"row {where[0]}" if axes == 1 else f"data set {where[0]}, row {where[1]}"
-        raise ValueError(
-            f"{name} is missing (NaN) in {row}, and in {int(bad.sum())} rows in all; drop such rows with missing='drop', "
-            "or pass missing='keep' to a model that knows what NaN means"
-        )
-    if policy == "drop":
-        shape = lengths(data, axes, weights)
-        weights = np.ones(shape) if weights is None else weights
-        return data, np.where(bad, 0.0, weights), None, int(bad.sum())
-    return data, weights, bad, 0
+        dropped = None if self.dropped is None else self.dropped[chosen]
+        of = self.position[chosen]
+        return Batch(buckets, len(chosen), self.own, keys, self.key_name, dropped, of=of)
 
 
 def one(data: Any, weights: Any, dtype: Any, missing: str) -> Batch:
@@ -212,7 +146,8 @@ def one(data: Any, weights: Any, dtype: Any, missing: str) -> Batch:
     if weights is not None and not (weights >= 0).all():
         row = int(np.argmin(weights >= 0))
         raise ValueError(f"weights are frequencies, 0 or more; got {weights[row]} in row {row}")
-    data, weights, bad, dropped = apply_missing(missing, data, weights, 1)
+    data, weights, bad, gone = apply_missing(missing, data, weights, 1)
+    dropped = None if gone is None else gone.sum(keepdims=True)
     weights = np.ones(n, dtype) if weights is None else weights.astype(dtype)
     if n == 0:
         data, weights = _dummy(data), np.zeros(1, dtype)
@@ -274,7 +209,8 @@ def rectangular(data: Any, weights: Any, shared: Any, dtype: Any, missing: str) 
     size, n = lengths(data, 2, None if weights is None or weights.ndim == 1 else weights)
     if weights is not None and weights.ndim == 1:
         weights = np.broadcast_to(_fits(weights, n), (size, n))
-    data, weights, bad, dropped = apply_missing(missing, data, weights, 2)
+    data, weights, bad, gone = apply_missing(missing, data, weights, 2)
+    dropped = None if gone is None else gone.sum(1)
     weights = np.broadcast_to(np.ones((), dtype), (size, n)) if weights is None else weights.astype(dtype, copy=False)
     if n == 0:
         data = jax.tree.map(lambda x: np.ones((size, 1, *x.shape[2:]), x.dtype), data)
@@ -308,18 +244,15 @@ def _check_shared(shared: Any, n: int) -> None:
 
 def grouped(data: Any, groups: Any, weights: Any, shared: Any, dtype: Any, missing: str) -> Batch:
     """Long-format rows with a group key each, ragged and in any order, sorted into few buckets of like length."""
-    key_name = str(getattr(groups, "name", None) or "key")
-    groups = np.asarray(groups)
     data = arrays(data, dtype)
     weights = None if weights is None else np.asarray(weights).astype(dtype)
     (n,) = lengths(data, 1, weights)
-    if groups.shape != (n,):
-        raise ValueError(f"groups must hold one key per row, shape [{n}], got {list(groups.shape)}")
+    key_name, keys, inverse, counts = _keys.read(groups, n)
     if shared is not None and row_items(arrays(shared, dtype, "shared")):
         raise ValueError("with groups=, shared leaves cannot have an observation axis: wrap them as jaxmle.constant(x)")
-    data, weights, bad, dropped = apply_missing(missing, data, weights, 1)
+    data, weights, bad, gone = apply_missing(missing, data, weights, 1)
+    dropped = None if gone is None else np.bincount(inverse[gone], minlength=len(keys))
     weights = np.ones(n, dtype) if weights is None else weights.astype(dtype)
-    keys, inverse, counts = _unique(groups)
     order = np.argsort(inverse, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
     status = np.full(len(keys), RUNNING, np.int32)
@@ -338,15 +271,6 @@ def grouped(data: Any, groups: Any, weights: Any, shared: Any, dtype: Any, missi
         merged, own = merge(taken, common or None, dtype)
         buckets.append(Bucket(members, merged, np.where(inside, weights[at], 0.0).astype(dtype), status[members]))
     return Batch(buckets, len(keys), own, keys=keys, key_name=key_name, dropped=dropped)
-
-
-def _unique(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct keys in order of first appearance: keys, inverse, counts."""
-    keys, first, inverse, counts = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
-    rank = np.argsort(first, kind="stable")
-    place = np.empty(len(keys), np.int64)
-    place[rank] = np.arange(len(keys))
-    return keys[rank], place[inverse.reshape(-1)], counts[rank]
 
 
 def _bucket_lengths(counts: np.ndarray, compile_cost: float = 4e6) -> list[tuple[int, np.ndarray]]:

@@ -5,8 +5,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxmle._batch import Batch, Bucket, leaf_names
+from jaxmle._batch import Batch, Bucket
 from jaxmle._data import is_constant
+from jaxmle._door import leaf_names
 from jaxmle.distributions import Distribution
 from jaxmle.model import Model
 from jaxmle.result import Fit

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from jaxmle import inference, special
+from jaxmle import _keys, inference, special
 from jaxmle._compare_door import check_fit, check_nested, check_pooled, check_same_data, check_smaller
 from jaxmle._compile import in_float64
 from jaxmle._frame import cell, table, to_pandas, to_polars
@@ -81,8 +81,11 @@ class Significance:
         """One column for each number, one row for each data set."""
         statistic, p, status = (np.atleast_1d(x) for x in (self.statistic, self.p_value, self.status))
         words = np.array([SignificanceStatus(int(s)).name.lower() for s in status])
-        label = {} if np.ndim(self.statistic) == 0 else {"key": np.arange(len(p)) if self.keys is None else self.keys}
-        return {**label, "statistic": statistic, "df": np.full(len(p), self.df), "p_value": p, "status": words}
+        found = {"statistic": statistic, "df": np.full(len(p), self.df), "p_value": p, "status": words}
+        if np.ndim(self.statistic) == 0:
+            return found
+        label = _keys.columns(self.keys, "key") or {"key": np.arange(len(p))}
+        return _keys.beside(label, found) | found
 
     def __repr__(self) -> str:
         codes = np.unique(self.status)

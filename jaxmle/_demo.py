@@ -1,4 +1,4 @@
-"""`jaxmle demo`: a one-minute tour on shipped data."""
+"""`jaxmle demo`: a tour on published data."""
 
 import textwrap
 from typing import Any
@@ -15,9 +15,12 @@ def run(console: Console) -> None:
     """Runs the tour; every number is computed as it is shown."""
     for title, part in (
         ("1. A coin", _coin),
-        ("2. Thirteen aircraft", _aircraft),
-        ("3. Remissions, some still going on", _remission),
-        ("4. A derivative worked out by hand", _derivative),
+        ("2. Aspirin and heart attacks", _aspirin),
+        ("3. Ball bearings", _bearings),
+        ("4. Thirteen aircraft", _aircraft),
+        ("5. Remissions, some still going on", _remission),
+        ("6. Mites, accidents and horse kicks", _counts),
+        ("7. A derivative worked out by hand", _derivative),
     ):
         console.rule(f"[bold]{title}", align="left")
         part(console)
@@ -39,6 +42,68 @@ def _coin(console: Console) -> None:
         console,
         f"And 0 heads in 20 tosses? The fit says so instead of inventing an error: {none.message()}. The interval is "
         f"one-sided, [0, {float(none.interval().upper['probability']):.4f}].",
+    )
+
+
+def _aspirin(console: Console) -> None:
+    table = io.read_table(io.example("aspirin.csv"))
+    data = {"successes": io.numeric(table, "attacks"), "trials": io.numeric(table, "physicians")}
+    _say(
+        console,
+        "Heart attacks among 22 071 physicians who took aspirin or a placebo every other day (Steering Committee 1989). "
+        "Each group with a probability of its own, and both with one:",
+    )
+    both = {name: np.tile(x, 2) for name, x in data.items()}
+    fits = jm.fit_many("binomial", both, groups=["aspirin", "placebo", "together", "together"])
+    probability, best = fits.params["probability"], fits.log_likelihood
+    console.print()
+    for name, p in zip(("aspirin", "placebo", "together"), probability, strict=True):
+        console.print(f"  {name:<9}{100 * p:.4f} %", markup=False)
+    console.print()
+    _say(
+        console,
+        f"The risk without aspirin is {probability[1] / probability[0]:.3f} times as high; likelihood ratio of one common "
+        f"risk {2 * (best[0] + best[1] - best[2]):.3f} on 1 degree of freedom (5 % point: 3.841).",
+    )
+
+
+def _bearings(console: Console) -> None:
+    revolutions = io.numeric(io.read_table(io.example("ball_bearings.csv")), "revolutions")
+    _say(
+        console,
+        "Millions of revolutions until 23 ball bearings failed (Lieblein and Zelen 1956). Two laws of lifetime, and the "
+        "log-likelihood of each:",
+    )
+    console.print()
+    for name in ("weibull", "lognormal"):
+        fit = jm.fit(name, revolutions)
+        shown = ", ".join(f"{p} {float(x):.4g}" for p, x in fit.params.items())
+        console.print(f"  {name:<11}{fit.log_likelihood:.3f}   {shown}", markup=False)
+    console.print()
+    _say(
+        console,
+        "A Weibull shape of 2.1 means that worn bearings fail faster; the lognormal fits a little better. With 23 "
+        "bearings nobody can be sure which law is right.",
+    )
+
+
+def _counts(console: Console) -> None:
+    names = ("mites", "accidents", "horse_kicks")
+    tables = [io.read_table(io.example(f"{name}.csv")) for name in names]
+    x, weights = (np.concatenate([io.numeric(t, t.columns[k]) for t in tables]) for k in (0, -1))
+    groups = np.repeat(names, [t.height for t in tables])
+    _say(
+        console,
+        "Mites on 150 apple leaves (Bliss and Fisher 1953), accidents of 647 women (Greenwood and Yule 1920), deaths by "
+        "horse kick in 200 corps-years of the Prussian army (Bortkiewicz 1898). A table of counts is values and weights; "
+        "all three fitted at once by the negative binomial:",
+    )
+    fits = jm.fit_many("negative_binomial", x, weights=weights, groups=groups)
+    console.print(f"\n{fits.summary()}\n", markup=False)
+    _say(
+        console,
+        "Mites gather, and accidents befall some more than others. Kicks do neither: their variance is below their mean, "
+        f"and the fit says so: {fits['horse_kicks'].message()}.",
     )
 
 

@@ -58,9 +58,9 @@ def table(title: str, columns: dict[str, np.ndarray], notes: Any = (), plain: An
 
 def to_pandas(result: Any) -> Any:
     """A pandas data frame; needs pandas."""
-    return optional("pandas", "test").DataFrame(result.columns())
+    return optional("pandas", "frames").DataFrame(result.columns())
 
 
 def to_polars(result: Any) -> Any:
     """A polars data frame; needs polars."""
-    return optional("polars", "cli").DataFrame(result.columns())
+    return optional("polars", "frames").DataFrame(result.columns())

@@ -6,8 +6,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxmle._contract import percent
 from jaxmle._frame import aligned
 from jaxmle._status import Status
+from jaxmle._step import NEVER_RAN
+from jaxmle.models import Censored
 
 _WIDTH = 78
 _SHOWN = 10
@@ -62,7 +65,7 @@ def table_one(fit: Any, level: float, kind: str) -> str:
         ("AIC:", number(fit.aic)),
         ("BIC:", number(fit.bic)),
     ]
-    right += [("Decrement:", f"{fit.decrement:.1e}"), ("Dropped rows:", str(fit._batch.dropped))]
+    right += [("Decrement:", f"{fit.decrement:.1e}"), ("Dropped rows:", f"{fit.dropped}")]
     body = aligned(rows)
     wide = max(_WIDTH, *(len(line) for line in body))
     half = wide // 2 - 1
@@ -73,7 +76,7 @@ def table_one(fit: Any, level: float, kind: str) -> str:
     title = "Maximum likelihood".center(wide).rstrip()
     lines = [title, "=" * wide, *head, "=" * wide, body[0], "-" * wide, *body[1:], "=" * wide]
     scale = "on the scale of each parameter's space (log for positive, logit between bounds), mapped back"
-    lines += [f"Verdict: {fit.message()}", f"Intervals: {scale}" if fit.converged else "", _small(fit)]
+    lines += [f"Verdict: {fit.message()}", f"Intervals: {scale}" if fit.converged else "", small(fit)]
     return "\n".join(line for line in lines if line)
 
 
@@ -93,11 +96,11 @@ def table_many(fits: Any, level: float, kind: str) -> str:
         rows.append((some._label(i), *cells, number(-some._outcome.value[i]), f"{some.n_observations[i]:g}", status))
     body = aligned(rows)
     more = [f"... and {len(fits) - _SHOWN:,} more"] if len(fits) > _SHOWN else []
-    lines = [f"{len(fits):,} fits of {name}: {counts}", *body, *more, _small(fits)]
+    lines = [f"{len(fits):,} fits of {name}: {counts}", *body, *more, dropped(fits), small(fits)]
     return "\n".join(line for line in lines if line)
 
 
-def _small(fit: Any) -> str:
+def small(fit: Any) -> str:
     """What to use instead of Wald's errors where there are few observations for each free parameter."""
     n, k = np.atleast_1d(fit.n_observations), fit.model.free
     few = fit._ok & (n < _ENOUGH * k)
@@ -113,14 +116,44 @@ def _small(fit: Any) -> str:
     return f"Small sample: {who} {few_each}. Standard errors and Wald intervals rest on large n; {advice}."
 
 
+def dropped(fits: Any) -> str:
+    """How many rows were left out because a value was missing; nothing where none was."""
+    counts = np.atleast_1d(fits.dropped)
+    sets = np.count_nonzero(counts)
+    where = f", in {sets:,} of {len(counts):,} data sets" if len(counts) > 1 else ""
+    return f"Dropped: {counts.sum():,} rows with a missing value{where}" if sets else ""
+
+
 def message(fit: Any, index: int) -> str:
     """What happened to one fit, with the direction named."""
     status = Status(int(fit._outcome.status[index]))
     where = _where(fit, index)
     head, colon, tail = status.sentence.partition(":")
-    if not where:
-        return status.sentence
-    return f"{head} ({where}):{tail}" if colon else f"{status.sentence} ({where})"
+    text = status.sentence if not where else f"{head} ({where}):{tail}" if colon else f"{status.sentence} ({where})"
+    return "; ".join([text, *_hints(fit, index, status)])
+
+
+def _hints(fit: Any, index: int, status: Status) -> list[str]:
+    """What about the data of one fit may explain a verdict that is no certified maximum."""
+    if status.ok:
+        return []
+    n, k = np.atleast_1d(fit.n_observations)[index], fit.model.free
+    gone = np.atleast_1d(fit.dropped)[index]
+    found = [f"{gone} rows with a missing value were dropped"] if gone and status is Status.NO_DATA else []
+    degenerate = status in (Status.UNBOUNDED, Status.NOT_IDENTIFIED)
+    if 0 < n < k + degenerate and status not in NEVER_RAN:
+        found.append(
+            f"{n:g} {'observation' if n == 1 else 'observations'} for {k} free parameter{'s' * (k > 1)}: too few"
+        )
+    if not fit._batch.kept:
+        return found
+    data, weights = fit._batch.one(index)
+    used = weights > 0
+    if isinstance(fit.model.log_likelihood, Censored) and used.any() and np.all(data["upper"][used] == np.inf):
+        found.append("no events: every row is right-censored; are the event and the censoring flag swapped?")
+    if status is Status.OUTSIDE_SUPPORT and (hint := percent(fit.model, data, weights)):
+        found.append(hint.removeprefix("; "))
+    return found
 
 
 def _where(fit: Any, index: int) -> str:
@@ -128,8 +161,9 @@ def _where(fit: Any, index: int) -> str:
     status, d = Status(int(fit._outcome.status[index])), fit._outcome.direction[index]
     names = fit.model.coordinate_names
     if status is Status.NOT_IDENTIFIED:
-        scaled = np.abs(d) * np.sqrt(np.abs(np.diagonal(fit._outcome.information[index])))
-        return ", ".join(name for name, x in zip(names, scaled, strict=True) if x > 0.1 * scaled.max())
+        diagonal = np.abs(np.diagonal(fit._outcome.information[index]))
+        scaled = np.where(diagonal > 0, np.abs(d) * np.sqrt(diagonal), np.inf if (diagonal == 0).any() else 0)
+        return ", ".join(name for name, x in zip(names, scaled, strict=True) if x > 0.1 * scaled.max() or x == np.inf)
     if not status.at_limit and status is not Status.UNBOUNDED:
         return ""
     ends = [s.kind.ends for s in jax.tree.leaves(fit.model.space) for _ in range(int(np.prod(s.coordinate_shape)))]
@@ -138,24 +172,3 @@ def _where(fit: Any, index: int) -> str:
         if step != 0 and (status.at_limit or np.abs(value) > 10):
             found.append(f"{name} -> {end[int(step > 0)] if end else 'its limit'}")
     return ", ".join(found)
-
-
-def columns(fit: Any, level: float) -> dict[str, np.ndarray]:
-    """One column for each number, one row for each data set."""
-    ends = fit.interval(level)
-    flat = {
-        "": fit._natural,
-        "_se": fit._flat(fit.standard_errors()),
-        "_lower": fit._flat(ends.lower),
-        "_upper": fit._flat(ends.upper),
-    }
-    table: dict[str, Any] = {}
-    if fit.keys is not None:
-        table[fit._batch.key_name] = fit.keys
-    for j, name in enumerate(fit.names):
-        table |= {name + suffix: x[:, j] for suffix, x in flat.items()}
-    table["log_likelihood"] = -fit._outcome.value
-    table["n"] = np.atleast_1d(fit.n_observations)
-    table["status"] = np.array([Status(int(s)).name.lower() for s in fit._outcome.status])
-    table["steps"], table["decrement"] = fit._outcome.steps, fit._outcome.decrement
-    return table

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperGroup
 
 import jaxmle
-from jaxmle import _cli_compare, _table, io
+from jaxmle import _cli_compare, _keep, _table, io
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -96,12 +96,14 @@ def _complain(sentence: str, code: int = 2) -> int:
 
 def _user_line(error: BaseException) -> str:
     """Where in a user's own file an error arose: `file.py, line 3: KeyError: `; empty if it did not."""
-    where, trace = "", error.__traceback__
-    while trace is not None:
-        if "__jaxmle_user_model__" in trace.tb_frame.f_globals:
-            file = Path(trace.tb_frame.f_code.co_filename).name
-            where = f"{file}, line {trace.tb_lineno}: {type(error).__name__}: "
-        trace = trace.tb_next
+    where = ""
+    for cause in (error, error.__cause__):
+        trace = cause.__traceback__ if cause is not None and not where else None
+        while trace is not None:
+            if "__jaxmle_user_model__" in trace.tb_frame.f_globals:
+                file = Path(trace.tb_frame.f_code.co_filename).name
+                where = f"{file}, line {trace.tb_lineno}: {type(cause).__name__}: "
+            trace = trace.tb_next
     return where
 
 
@@ -240,8 +242,15 @@ def distributions() -> None:
 
 
 @app.command()
+def info(file: Annotated[Path, typer.Argument(help="A file that fit.save(path) wrote.")]) -> None:
+    """Say what a saved fit holds: the model, its verdicts, versions, options."""
+    for name, text in _keep.describe(file).items():
+        print(f"{name:<14}{text}")
+
+
+@app.command()
 def demo() -> None:
-    """A one-minute tour on shipped data: a coin, aircraft, remissions, and a wrong derivative found."""
+    """A tour on published data: a coin, aspirin, bearings, aircraft, remissions, mites, horse kicks, a wrong derivative."""
     from jaxmle import _demo
 
     _demo.run(Console(highlight=False, width=None if sys.stdout.isatty() else 120))
@@ -313,7 +322,7 @@ def _fit(law: Any, data: Any, codes: Any, shown: bool, options: dict[str, Any]) 
         return jaxmle.fit(law, data, **options)
     with _progress(shown and sys.stderr.isatty()) as progress:
         result = jaxmle.fit_many(law, data, groups=codes, progress=progress, **options)
-    if result.info["interrupted"]:
+    if result._info["interrupted"]:
         raise typer.Abort
     return result
 

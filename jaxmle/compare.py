@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxmle import _keys
 from jaxmle._compare_door import check_fit, check_same_data, law_of
 from jaxmle._compare_tests import Significance, SignificanceStatus, likelihood_ratio, score_test, wald_test
 from jaxmle._compile import in_float64
@@ -73,14 +74,13 @@ class Comparison:
         single, m = self.difference.ndim == 1, len(self.names)
         order = np.argsort(self.difference, kind="stable") if single else np.arange(self.difference.size)
         sets = 1 if single else len(self.difference)
-        label = {}
-        if not single:
-            label = {"key": np.repeat(np.arange(sets) if self.keys is None else self.keys, m)}
+        label = {} if single else _keys.columns(self.keys, "key") or {"key": np.arange(sets)}
+        label = {name: np.repeat(x, m) for name, x in label.items()}
         numbers = {name: getattr(self, name) for name in ("log_likelihood", *CRITERIA, "difference", "weight")}
         status = np.array([Status(int(s)).name.lower() for s in self.status.ravel()])
         all_ = {"model": np.tile(self.names, sets), "k": np.tile(self.free, sets)}
         all_ |= {name: x.ravel() for name, x in numbers.items()} | {"status": status}
-        return label | {name: x[order] for name, x in all_.items()}
+        return _keys.beside(label, all_) | {name: x[order] for name, x in all_.items()}
 
     def __repr__(self) -> str:
         title = f"Models by {self.criterion}"
@@ -241,4 +241,5 @@ def two_groups(fits: Fit, level: float = 0.95) -> Contrast:
         upper = np.array([value[0] + z * difference_se, *(value[1:] * np.exp(z * log_se))])
     names = ("difference", "ratio", "odds ratio")[: len(value)]
     keys = (0, 1) if fits.keys is None else fits.keys
-    return Contrast(names, value, errors, lower, upper, f"{keys[1]} / {keys[0]}", level)
+    label = f"{_keys.label(keys[1])} / {_keys.label(keys[0])}"
+    return Contrast(names, value, errors, lower, upper, label, level)

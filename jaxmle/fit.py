@@ -11,6 +11,7 @@ import numpy as np
 from jaxmle import _batch, _run
 from jaxmle._batch import Batch, Bucket
 from jaxmle._compile import compiled_with
+from jaxmle._contract import check_contributions, check_start, percent
 from jaxmle._data import is_constant
 from jaxmle._progress import Progress
 from jaxmle._solve import (
@@ -25,7 +26,6 @@ from jaxmle._solve import (
 from jaxmle._status import Status
 from jaxmle._step import Outcome
 from jaxmle._types import split
-from jaxmle.maximize import check_contributions
 from jaxmle.model import Model
 from jaxmle.models import as_model
 from jaxmle.optimizers import by_name
@@ -75,19 +75,20 @@ def fit(
         True
     """
     dtype = np.dtype(dtype)
+    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "missing": missing}
     optimizer = by_name(optimizer)
     with jax.enable_x64(True):
         batch = _batch.one(data, weights, dtype, missing)
         model = as_model(model, batch.buckets[0].data)
-        _check_support(model, batch)
         problem, axes = _problem(model, batch, batch.buckets[0], start, optimizer, tolerance, max_steps, dtype, True)
         _check_model(model, problem)
+        _check_support(model, batch)
         program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, 1)
         outcome = jax.tree.map(lambda x: np.array(x)[None], _solve_one(program, problem))
         each = [x[None] for x in jax.tree.leaves(problem)]
         many = program._replace(axes=(True,) * len(each))
         _run.look_closer(many, each, [], outcome, np.ones(1, bool))
-    info = _info(program, tolerance, dtype)
+    info = _info(program, tolerance, dtype) | options
     return Fit(model=model, outcome=outcome, batch=batch, single=True, info=info)
 
 
@@ -114,14 +115,14 @@ def fit_many(
         model: as in `fit`. Pinned values may carry a leading data-set axis: one for each.
         data: leaves [datasets, n, ...]; with `groups`, rows in long format, leaves [rows, ...].
         weights: frequencies, [datasets, n], [n] for all, or [rows]; 0 where a row is padding.
-        groups: the key of each row, of any sortable type and in any order; data sets keep the order of first
-            appearance.
+        groups: the key of each row, text, numbers or dates in any order, or several columns of keys (a dict or a data
+            frame); data sets keep the order of first appearance.
         shared: leaves without a data-set axis, such as one design for all; never copied.
         lanes: `"native"` compiles the model for the machine (float64 on a CPU, with llvmlite installed); a number says
             how many fits step together in each worker, in XLA. `"auto"` takes the first where it can be had.
         devices: all by default, each with lanes of its own; or how many, or a sequence of `jax.Device`. A CPU that
             stands alone has a worker for each core, and a number counts workers.
-        progress: True for a line on the terminal, or a function called with (done, failed, total).
+        progress: True for a line on the terminal or a bar in Jupyter, or a function called with (done, failed, total).
         start: natural params for all, with a leading axis for each, or another `Fit`.
         optimizer, tolerance, max_steps, dtype: as in `fit`.
         missing: as in `fit`; by default a data set with a NaN gets a status.
@@ -139,6 +140,7 @@ def fit_many(
         [0.5, 0.25]
     """
     dtype = np.dtype(dtype)
+    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "missing": missing}
     optimizer = by_name(optimizer)
     with jax.enable_x64(True):
         if groups is None:
@@ -162,7 +164,7 @@ def fit_many(
             parts.append(part)
         shown.close()
     outcome = _gather(parts, batch)
-    info = _info(program, tolerance, dtype) | {"lanes": used, "interrupted": interrupted}
+    info = _info(program, tolerance, dtype) | options | {"lanes": used, "interrupted": interrupted}
     return Fit(model=model, outcome=outcome, batch=batch, single=False, info=info)
 
 
@@ -204,14 +206,16 @@ def _start(model: Model, start: Any, batch: Batch, dtype: Any) -> tuple[Any, np.
     legal = np.ones(batch.size, bool)
     if start is None:
         return None, legal, None
+    given = f"a fit of {start.model.name or 'another model'}, with" if isinstance(start, Fit) else "got"
     start = getattr(start, "params", start)
     leaves, tree = jax.tree.flatten(model.space)
     try:
         values = [np.asarray(x, dtype) for x in tree.flatten_up_to(start)]
     except (ValueError, TypeError) as error:
-        given = sorted(start) if isinstance(start, Mapping) else type(start).__name__
+        shown = sorted(start) if isinstance(start, Mapping) else type(start).__name__
         raise ValueError(
-            f"start has another structure than the model's params: got {given}, expected {model.names}"
+            f"start has another structure than the model's params: {given} {shown}, expected {model.names}; give a value "
+            "for each of them, a fit of this model, or no start"
         ) from error
     own = []
     for name, s, x in zip(model.names, leaves, values, strict=True):
@@ -219,14 +223,17 @@ def _start(model: Model, start: Any, batch: Batch, dtype: Any) -> tuple[Any, np.
         if not each and x.shape != s.value_shape:
             raise ValueError(
                 f"start of {name} has shape {list(x.shape)}; expected {list(s.value_shape)}, or one for each of the "
-                f"{batch.size} data sets"
+                f"{batch.size} data sets" + ("; of a batch of fits give one, such as start=fits[0]" if x.ndim else "")
             )
         own.append(each and x.shape != s.value_shape)
         inside = np.asarray(jax.vmap(s.contains)(x) if own[-1] else s.contains(x))
         if s.kind is PINNED or s.source:
             continue
         if not own[-1] and not inside:
-            raise ValueError(f"start of {name} is {x}, which is outside its space {s!r}; give a value strictly inside")
+            part = "" if not bool(s.contains(x / 100)) else f" ({x} percent is {x / 100})"
+            raise ValueError(
+                f"start of {name} is {x}, which is outside its space {s!r}; give a value strictly inside{part}"
+            )
         legal &= inside
     return jax.tree.unflatten(tree, values), legal, jax.tree.unflatten(tree, own)
 
@@ -241,7 +248,14 @@ def _check_model(model: Model, problem: Problem) -> None:
 def _checked(skeleton: Any, tree: Any, leaves: tuple[Any, ...]) -> None:
     problem = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves])
     n = problem.weights.shape[0]
-    jax.eval_shape(lambda p: check_contributions(objective_of(skeleton, p), n), problem)
+
+    def check(p: Problem) -> None:
+        objective = objective_of(skeleton, p)
+        check_contributions(objective, n)
+        if p.start is None:
+            check_start(objective)
+
+    jax.eval_shape(check, problem)
 
 
 def _first_of(problem: Problem, axes: tuple[bool, ...]) -> Problem:
@@ -266,7 +280,7 @@ def _check_support(model: Model, batch: Batch) -> None:
         shown = next(iter(values.values())) if len(values) == 1 else values
         raise ValueError(
             f"row {row} is {shown}, outside the support of {model.name or 'the model'} "
-            f"({int(outside.sum())} such rows in all)"
+            f"({int(outside.sum())} such rows in all){percent(model, data, bucket.weights[0])}"
         )
 
 
@@ -282,6 +296,10 @@ def _gather(parts: list[Outcome], batch: Batch) -> Outcome:
     """Buckets back into the original order."""
     where = np.argsort(np.concatenate([b.index for b in batch.buckets]), kind="stable")
     return jax.tree.map(lambda *x: np.concatenate(x)[where], *parts)
+
+
+def _name(optimizer: Any) -> str:
+    return optimizer if isinstance(optimizer, str) else type(optimizer).__name__
 
 
 def _info(program: Program | None, tolerance: Any, dtype: Any) -> dict[str, Any]:

@@ -110,8 +110,7 @@ def score_and_opg(objective: Objective, u: Any, unravel: Any) -> Any:
     return score_and("opg", objective, u, unravel)
 
 
-@compiled_with(static_argnums=(0, 1, 2, 3))
-def evaluate(
+def _evaluate(
     function: Any, skeleton: Any, tree: Any, axes: tuple[bool, ...], own: Any, shared: Any, u: Any, *more: Any
 ) -> Any:
     """`function(objective, u, unravel, *more)` for every data set, a few hundred at a time.
@@ -131,6 +130,22 @@ def evaluate(
         return function(objective, at, unravel, *more)
 
     return lax.map(one, (own, u), batch_size=min(256, u.shape[0]))
+
+
+evaluate = compiled_with(static_argnums=(0, 1, 2, 3))(_evaluate)
+
+
+def evaluated(
+    function: Any, skeleton: Any, tree: Any, axes: Any, own: Any, shared: Any, u: Any, *more: Any
+) -> np.ndarray:
+    """`evaluate`, as a NumPy array; without any data set an empty array of the right shape, and nothing is computed."""
+    if len(u):
+        return np.asarray(evaluate(function, skeleton, tree, axes, own, shared, u, *more))
+    some = [jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype) for x in (*own, u)]
+    shape = jax.eval_shape(
+        lambda x, at: _evaluate(function, skeleton, tree, axes, x, shared, at, *more), some[:-1], some[-1]
+    )
+    return np.empty((0, *shape.shape[1:]), shape.dtype)
 
 
 def parts(
@@ -155,7 +170,7 @@ def parts(
         leaves, tree = jax.tree.flatten(problem)
         mine = [x for x, has in zip(leaves, axes, strict=True) if has]
         common = [x for x, has in zip(leaves, axes, strict=True) if not has]
-        yield b, np.asarray(evaluate(function, skeleton, tree, axes, mine, common, u[b.index], *more))
+        yield b, evaluated(function, skeleton, tree, axes, mine, common, u[b.index], *more)
 
 
 def everywhere(model: Model, batch: Batch, function: Any, u: np.ndarray, *more: Any, at: Any = None) -> np.ndarray:

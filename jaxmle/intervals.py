@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from jaxmle import inference, profile
+from jaxmle import _keep, inference, profile
 from jaxmle._compile import compiled_once, in_float64
 from jaxmle._status import Status
 from jaxmle.spaces import Space
@@ -36,7 +36,7 @@ class IntervalStatus(enum.IntEnum):
             0: "Wald interval, mapped from the scale of the parameter's space",
             1: "one-sided likelihood interval: the maximum is on the boundary",
             2: "pinned: the value is not estimated",
-            3: "no interval: the fit has no standard errors (see its status)",
+            3: "no interval: the fit has no standard errors (see its status), or it was loaded without its data",
             4: "likelihood interval: where the log-likelihood has fallen by half a chi-square quantile",
             5: "no interval: the quantile of counts is a whole number and moves in steps",
             6: "not defined: a mean that does not exist, or a point that is no number",
@@ -195,7 +195,7 @@ def _wald_interval(fit: Any, z: float, kind: str, scale: str | None) -> Interval
         else:
             here = slice(at_u[k], at_u[k + 1])
             low, high = wald(s, x, x_se, u[:, here].reshape(u_shape), u_se[:, here].reshape(u_shape), z, scale)
-            bad = ~np.isfinite(x_se).reshape(len(u), -1).all(1)
+            bad = ~np.isfinite(x_se).all(tuple(range(1, x_se.ndim)))
             if one_sided is not None and s.kind.ends is not None and np.prod(s.coordinate_shape) == 1:
                 which, ends = one_sided
                 pick = which.reshape(-1, *[1] * (x.ndim - 1))
@@ -233,10 +233,12 @@ def _one_sided(fit: Any, z: float) -> tuple[np.ndarray, tuple[np.ndarray, np.nda
     if u.shape[1] != 1:
         return None
     which = (outcome.status == Status.AT_BOUNDARY) & outcome.attained & np.isinf(u[:, 0])
-    return (which, _ends(fit, which, z)) if which.any() else None
+    lost = not fit._batch.kept or isinstance(fit.model.log_likelihood, _keep.NotSaved)
+    return (which, _ends(fit, which, z)) if which.any() and not lost else None
 
 
 def _likelihood_interval(fit: Any, z: float) -> Interval:
+    fit._batch.check_unchanged()
     one_sided = _one_sided(fit, z)
     limit = np.zeros(len(fit._ok), bool) if one_sided is None else one_sided[0]
     alone = _ends(fit, fit._ok | limit, z) if fit.model.free == 1 else None

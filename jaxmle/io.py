@@ -7,13 +7,14 @@ error, an event is 0 or 1 or it is an error. Nothing is half-written: a table ap
 import csv
 import difflib
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxmle._files import whole
+from jaxmle._keys import check_blanks
 from jaxmle._optional import optional
 
 READABLE = (".csv", ".parquet", ".json", ".ndjson")
@@ -98,11 +99,7 @@ def write_table(path: str | os.PathLike[str], frame: Any) -> None:
     """
     path = Path(path)
     ending = check_ending(path)
-    if not path.parent.is_dir():
-        raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
+    with whole(path) as name:
         if ending == ".csv":
             frame.write_csv(name)
         elif ending == ".parquet":
@@ -111,10 +108,6 @@ def write_table(path: str | os.PathLike[str], frame: Any) -> None:
             frame.write_json(name)
         else:
             frame.write_ndjson(name)
-        os.chmod(name, 0o666 & ~_umask())  # a temporary file is private, a result need not be
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def check_ending(path: str | os.PathLike[str]) -> str:
@@ -211,9 +204,10 @@ def group_codes(frame: Any, names: list[str]) -> tuple[np.ndarray, Any]:
         if values.null_count():
             raise ValueError(f"column {name!r}, row {int(values.is_null().arg_true()[0]) + 1}: the group is missing")
         if values.dtype == polars.String:
-            whole = values.cast(polars.Int64, strict=False)
-            if whole.null_count() == 0 and (whole.cast(polars.String) == values).all():
-                values = whole
+            check_blanks(values.unique(maintain_order=True).to_list(), f"column {name!r}")
+            integers = values.cast(polars.Int64, strict=False)
+            if integers.null_count() == 0 and (integers.cast(polars.String) == values).all():
+                values = integers
         keys[name] = values
     table = polars.DataFrame(keys)
     unique = table.unique(maintain_order=True).with_row_index("__code")
@@ -250,9 +244,3 @@ def _why(path: Path, ending: str, error: Exception) -> str:
                 if len(fields) > width:
                     return f"line {lines.line_num} has {len(fields)} fields, the header has {width}"
     return first
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

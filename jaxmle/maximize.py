@@ -9,6 +9,7 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._contract import check_contributions
 from jaxmle._data import row_leaves
 from jaxmle._solve import (
     Problem,
@@ -166,35 +167,6 @@ def count_rows(data: Any, weights: Any = None) -> int:
             f"observations; got lengths {sorted(sizes)}. Wrap a leaf without that axis as jaxmle.constant(x)"
         )
     return sizes.pop()
-
-
-def check_contributions(objective: Any, n: int) -> None:
-    """Proves at trace time that the log-likelihood returns exactly [n].
-
-    Raises:
-        ValueError: saying what came, and what to try.
-    """
-    model = objective.model
-    u = model.origin(objective.weights.dtype)
-    shape = jax.eval_shape(lambda: model.log_likelihood(model.forward(u), objective.data))
-    got = getattr(shape, "shape", None)
-    name = getattr(model.log_likelihood, "__name__", model.name or "log_likelihood")
-    if got is None:
-        raise ValueError(f"{name} must return one array of shape [{n}], got {type(shape).__name__}")
-    if got == (n,) and n > 0 and jnp.issubdtype(shape.dtype, jnp.floating):
-        return
-    if got == (n,):
-        if n == 0:
-            return
-        raise ValueError(f"{name} must return real numbers, got {shape.dtype}")
-    hint = "return one value per observation"
-    if got == ():
-        hint = "did you sum? Return one value per observation, or write it for one observation and use jaxmle.rows"
-    elif got in ((n, 1), (1, n)):
-        hint = "drop the extra axis, for example with [:, 0]; it would broadcast against the weights"
-    raise ValueError(
-        f"{name} must return the contribution of each observation, shape [{n}] for these data, got {list(got)}: {hint}"
-    )
 
 
 @jax.custom_jvp

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmle import _keys
 from jaxmle._compile import in_float64
 from jaxmle._frame import table, to_pandas, to_polars
 from jaxmle._status import Status
@@ -346,9 +347,9 @@ def _predict(fit: Any, what: str, function: Any, points: Any, level: float, kind
     columns = {name: x.ravel() for name, x in {**shown, **numbers}.items()}
     columns["status"] = np.array([IntervalStatus(int(s)).name.lower() for s in columns["status"]])
     if not fit._single:
-        label = np.arange(len(value)) if fit.keys is None else fit.keys
-        name = "data set" if fit.keys is None else fit._batch.key_name
-        columns = {name: np.repeat(label, value.shape[1]), **columns}
+        label = _keys.columns(fit.keys, fit._batch.key_name) or {"data set": np.arange(len(value))}
+        label = {name: np.repeat(x, value.shape[1]) for name, x in label.items()}
+        columns = _keys.beside(label, columns) | columns
 
     def pick(x: np.ndarray) -> Any:
         return x.reshape(shape) if shape else x.item()

@@ -34,6 +34,8 @@ def profile_ends(fit: Any, name: str, z: float) -> tuple[np.ndarray, np.ndarray]
 
     Reference: Venzon & Moolgavkar 1988, *Applied Statistics* 37, 87-94; Pawitan 2001, *In All Likelihood*, section 3.4.
     """
+    if not fit._ok.any():
+        return np.full(len(fit._ok), np.nan), np.full(len(fit._ok), np.nan)
     k = fit.model.names.index(name)
     leaves = jax.tree.leaves(fit.model.space)
     at = sum(int(np.prod(s.coordinate_shape)) for s in leaves[:k])

@@ -6,15 +6,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxmle import draws, inference, intervals, predict
+from jaxmle import _html, _keep, _keys, batches, draws, inference, intervals, predict
 from jaxmle._batch import Batch
 from jaxmle._compile import in_float64
-from jaxmle._optional import optional
-from jaxmle._solve import numbers_of
 from jaxmle._status import Status
 from jaxmle._step import Outcome
-from jaxmle._summary import columns, message, table_many, table_one
-from jaxmle._types import join, split
+from jaxmle._summary import message, table_many, table_one
 from jaxmle.model import Model
 
 KINDS = ("observed", "expected", "opg", "robust")
@@ -37,11 +34,12 @@ class Fit:
         decrement: log-likelihood still to be gained.
         attained: whether `log_likelihood` is reached at `params`.
         keys: the group of each data set, or None.
-        info: versions, device, dtype, tolerance, lanes.
+        dropped: rows left out because a value was missing.
+        info: versions, device, dtype, optimizer, tolerance, options, lanes, hash of the data.
     """
 
     def __init__(self, model: Model, outcome: Outcome, batch: Batch, single: bool, info: dict[str, Any]) -> None:
-        self.model, self._outcome, self._batch, self._single, self.info = model, outcome, batch, single, info
+        self.model, self._outcome, self._batch, self._single, self._info = model, outcome, batch, single, info
         n = np.zeros(batch.size)
         for bucket in batch.buckets:
             n[bucket.index] = np.where(bucket.weights >= 0, bucket.weights, np.nan).sum(1)
@@ -54,6 +52,7 @@ class Fit:
         self.steps, self.polish = self._out(outcome.steps), self._out(outcome.polish)
         self.decrement, self.attained = self._out(outcome.decrement), self._out(outcome.attained)
         self.keys = batch.keys
+        self.dropped = self._out(np.zeros(batch.size, int) if batch.dropped is None else batch.dropped)
         self.params = self._structured(self._natural)
 
     # --- shapes ------------------------------------------------------------------------------------------
@@ -78,33 +77,8 @@ class Fit:
     def __iter__(self) -> Any:
         return (self[i] for i in range(len(self)))
 
-    def __getitem__(self, index: Any) -> "Fit":
-        """One fit of the batch by position or key, or a smaller batch by slice, mask or positions."""
-        if self._single:
-            raise TypeError("a single fit cannot be indexed; fit_many gives a batch of them")
-        single = isinstance(index, (int, np.integer)) and not isinstance(index, bool)
-        if isinstance(index, str):
-            found = np.flatnonzero(self.keys == index) if self.keys is not None else np.zeros(0, int)
-            if not len(found):
-                raise KeyError(f"no data set has the key {index!r}")
-            index, single = int(found[0]), True
-        if single and not -len(self) <= index < len(self):
-            raise IndexError(f"data set {index} of {len(self)}")
-        chosen = np.atleast_1d(np.arange(len(self))[index])
-        outcome = Outcome(*(x[chosen] for x in self._outcome))
-        part = self._batch.subset(chosen)
-        return Fit(self._model_of(chosen), outcome, part, single, self.info)
-
-    def _model_of(self, chosen: np.ndarray) -> Model:
-        """The model with the chosen ones of numbers that come one for each data set."""
-        skeleton, _ = split(self.model)
-        numbers, each = numbers_of(self.model, self._batch.size, float)
-        if not any(each):
-            return self.model
-        numbers = [
-            (x[chosen] if len(chosen) > 1 else x[chosen[0]]) if own else x for x, own in zip(numbers, each, strict=True)
-        ]
-        return join(skeleton, numbers)
+    __getitem__ = batches.select
+    concatenate = staticmethod(batches.concatenate)
 
     # --- computing at the estimate -----------------------------------------------------------------------
 
@@ -199,10 +173,7 @@ class Fit:
         """What happened to one fit, with the direction named, and what to try."""
         return message(self, index)
 
-    def status_counts(self) -> dict[str, int]:
-        """How many fits ended in which way."""
-        codes, counts = np.unique(self._outcome.status, return_counts=True)
-        return {Status(int(code)).name.lower(): int(count) for code, count in zip(codes, counts, strict=True)}
+    status_counts = batches.status_counts
 
     def raise_for_status(self) -> "Fit":
         """Returns the fit, or raises where it is not a certified maximum.
@@ -222,7 +193,18 @@ class Fit:
         return self
 
     def _label(self, index: int) -> str:
-        return str(index if self.keys is None else self.keys[index])
+        return str(index) if self.keys is None else _keys.label(self.keys[index])
+
+    def _flat(self, params: Any) -> np.ndarray:
+        sizes = [int(np.prod(s.value_shape)) for s in jax.tree.leaves(self.model.space)]
+        leaves = jax.tree.leaves(params)
+        leaves = [np.asarray(x).reshape(self._batch.size, k) for x, k in zip(leaves, sizes, strict=True)]
+        return np.concatenate(leaves, axis=1) if leaves else np.zeros((self._batch.size, 0))
+
+    @functools.cached_property
+    def info(self) -> dict[str, Any]:
+        """Versions, device, dtype, optimizer, tolerance, options, and the hash of the data."""
+        return {**self._info, "data": self._batch.hash}
 
     # --- tables ------------------------------------------------------------------------------------------
 
@@ -233,18 +215,7 @@ class Fit:
     def __repr__(self) -> str:
         return self.summary()
 
-    def columns(self, level: float = 0.95) -> dict[str, np.ndarray]:
-        """One column for each number, one row for each data set: what data frames are made of."""
-        return columns(self, level)
-
-    def _flat(self, params: Any) -> np.ndarray:
-        leaves = [np.asarray(x).reshape(self._batch.size, -1) for x in jax.tree.leaves(params)]
-        return np.concatenate(leaves, axis=1)
-
-    def to_pandas(self, level: float = 0.95) -> Any:
-        """A pandas data frame, one row for each data set; needs pandas."""
-        return optional("pandas", "test").DataFrame(self.columns(level))
-
-    def to_polars(self, level: float = 0.95) -> Any:
-        """A polars data frame, one row for each data set; needs polars."""
-        return optional("polars", "cli").DataFrame(self.columns(level))
+    columns = batches.columns
+    to_pandas, to_polars, to_xarray = batches.to_pandas, batches.to_polars, batches.to_xarray
+    save = _keep.save
+    _repr_html_ = _html.fit

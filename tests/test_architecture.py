@@ -15,14 +15,14 @@ ROOT = Path(jaxmle.__file__).parent
 
 # From the bottom up; a module may import what is below it, or a neighbour on its own line.
 LAYERS = [
-    {"_types", "_compile", "_optional", "_linalg", "_status", "_version", "_progress", "_frame"},
+    {"_types", "_compile", "_optional", "_linalg", "_status", "_version", "_progress", "_frame", "_keys", "_files"},
     {"spaces", "special"},
     {"native"},
     {"model", "objective", "_data"},
     {"distributions", "models", "optimizers"},
-    {"_step", "_limits", "lanes", "_solve", "_batch", "_ways", "_run"},
-    {"inference", "profile", "intervals", "predict", "draws", "_summary", "result"},
-    {"fit", "maximize"},
+    {"_step", "_limits", "lanes", "_solve", "_door", "_batch", "_contract", "_ways", "_run"},
+    {"inference", "profile", "intervals", "predict", "draws", "_summary", "_html", "batches", "_keep", "result"},
+    {"fit", "load", "maximize"},
     {"compare", "resample", "diagnose", "check", "sharding"},
     {"io", "plot", "explore", "cluster"},
     {"cli", "_table", "_demo", "__main__", "__init__"},
@@ -173,7 +173,7 @@ def test_import_is_silent_and_changes_no_flag():
 def test_works_without_optional_dependencies():
     # JAX itself imports SciPy in a few places, so blocking it means: nobody but JAX.
     result = run(f"""
-        import builtins, sys
+        import builtins, sys, tempfile
         real = builtins.__import__
         blocked, allowed = {OPTIONAL!r}, ("jax", "jaxlib", "scipy", "optax")
         def guarded(name, globals=None, locals=None, fromlist=(), level=0):
@@ -182,13 +182,26 @@ def test_works_without_optional_dependencies():
                 raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
             return real(name, globals, locals, fromlist, level)
         builtins.__import__ = guarded
+        sys.modules |= dict.fromkeys(("pandas", "polars", "xarray"))  # None: not to be had by any way of importing
         import jaxmle as jm
         fit = jm.fit("weibull", [1.0, 2.0, 4.0, 5.0])
         assert fit.converged
         print(fit.summary(), repr(fit))
         many = jm.fit_many("weibull", [[1.0, 2.0, 4.0, 5.0], [1.0, 2.0, 3.0, 3.5]])
         assert many.converged.all()
-        assert not {{"typer", "rich", "polars", "pandas", "matplotlib"}} & set(sys.modules)
+        for name in ("pandas", "polars", "xarray"):
+            try:
+                getattr(many, "to_" + name)()
+            except ImportError as error:
+                assert "pip install 'jaxmle[frames]'" in str(error) and name in str(error)
+            else:
+                raise AssertionError(name)
+        with tempfile.TemporaryDirectory() as folder:
+            again = jm.load(many.save(folder + "/fits.npz"))
+        assert again.summary() == many.summary() and "<table>" in again._repr_html_()
+        joined = jm.Fit.concatenate([many[:1], many[1]])
+        assert joined.columns(long=True)["status"].tolist() == ["converged"] * 4
+        assert not {{"typer", "rich", "matplotlib"}} & set(sys.modules)
     """)
     assert result.returncode == 0, result.stderr
 

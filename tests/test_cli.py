@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+import jaxmle as jm
 from jaxmle import io
 from jaxmle.cli import app
 
@@ -340,8 +341,33 @@ def test_distributions():
 def test_demo():
     result = jaxmle("demo")
     assert result.exit_code == 0, result.output
-    for number in ("0.7", "24.573", "0.9246", "-41.6587", "33.765", "scale"):
+    published = ("1.818", "25.372", "-113.691", "24.573", "0.9246", "-41.6587", "33.765", "dispersion -> 0")
+    published += (
+        "2.102",
+        "81.88",
+        "-222.437",
+        "0.9760",
+        "1.1467",
+        "0.4652",
+        "1.1559",
+    )  # sizes 1.02459 and 0.865 of mites and accidents
+    for number in ("0.7", *published, "scale"):
         assert number in result.stdout
+
+
+def test_info(tmp_path):
+    fits = jm.fit_many("exponential", [1.0, 2.0, 3.0, 4.0], groups=["a", "a", "b", "b"])
+    result = jaxmle("info", fits.save(tmp_path / "fits.npz"))
+    assert result.exit_code == 0, result.output
+    for words in ("rate (positive)", "2, by key", "2 converged", "not in the file", "newton"):
+        assert words in result.stdout
+    assert "cannot be read as a saved fit" in refused("info", COIN)
+
+
+def test_group_keys_that_differ_in_blanks(tmp_path):
+    (tmp_path / "b.csv").write_text("g,x\na,1\n a,2\na,3\n")
+    line = refused("fit", tmp_path / "b.csv", "-d", "exponential", "--value", "x", "--by", "g")
+    assert "column 'g': 'a' and ' a' differ only in blanks" in line
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["fit", "--help"], ["--version"]])

@@ -176,7 +176,7 @@ def batch():
 def test_data_frames():
     fits = batch()
     each = [name + suffix for name in ("scale", "shape") for suffix in ("", "_se", "_lower", "_upper")]
-    columns = ["machine", *each, "log_likelihood", "n", "status", "steps", "decrement"]
+    columns = ["machine", *each, "log_likelihood", "n", "dropped", "status", "steps", "decrement"]
     for table in (fits.to_pandas(), fits.to_polars()):
         assert list(table.columns) == columns
         assert list(table["machine"]) == ["b", "a", "c"]

@@ -167,9 +167,13 @@ def _checked(name: str, value: Any, space: Any) -> Any:
             f"pinned: {name} has shape {value.shape}; expected {want}, or one leading axis more (one for each data set)"
         )
     with jax.enable_x64(True):
-        inside = bool(np.all(np.asarray(space.contains(np.broadcast_to(value, _full(value.shape, want))))))
+        inside, hundredth = (
+            bool(np.all(np.asarray(space.contains(np.broadcast_to(x, _full(value.shape, want))))))
+            for x in (value, value / 100)
+        )
     if not inside:
-        raise ValueError(f"pinned: {name} = {value} is outside its space {space}")
+        part = f"; give a value inside ({value} percent is {value / 100})" if hundredth else "; give a value inside"
+        raise ValueError(f"pinned: {name} = {value} is outside its space {space}{part}")
     return value
 
 
