@@ -121,11 +121,17 @@ def lengths(data: Any, axes: int, weights: Any = None) -> tuple[int, ...]:
     return next(iter(found))
 
 
+def _may_hold_nan(x: np.ndarray) -> bool:
+    """False only where no number is NaN; one pass."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isnan(x.sum()))
+
+
 def missing_rows(data: Any, weights: np.ndarray | None, axes: int) -> np.ndarray | None:
     """Which rows hold a NaN in a leaf and are not of weight 0, bool over the leading axes; None where there is none."""
     bad: Any = None
     for _, x in row_items(data):
-        if x.dtype.kind == "f":
+        if x.dtype.kind == "f" and _may_hold_nan(x):
             nan = np.isnan(x)
             if nan.any():
                 nan = nan.reshape(*x.shape[:axes], -1).any(-1)

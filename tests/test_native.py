@@ -203,3 +203,29 @@ def test_without_llvmlite(monkeypatch):
     assert jm.fit_many("gamma", x).info["lanes"] != "native"
     with pytest.raises(ValueError, match=r"pip install 'jaxmle\[native\]'"):
         jm.fit_many("gamma", x, lanes="native")
+
+
+BAD = {
+    "nan": (np.nan, Status.MISSING_VALUES),
+    "infinite": (np.inf, Status.OUTSIDE_SUPPORT),
+    "negative": (-1.0, Status.OUTSIDE_SUPPORT),
+    "empty": (1.0, Status.NO_DATA),
+    "constant": (2.5, Status.UNBOUNDED),
+}
+
+
+@pytest.mark.parametrize("sets", [5_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_one_in_a_hundred_is_bad(sets):
+    r = np.random.default_rng(5)
+    x, weights = r.gamma(2.5, 1.5, (sets, 20)), np.ones((sets, 20))
+    clean = jm.fit_many("gamma", x)
+    where = r.permutation(sets)[: sets // 100]
+    parts = np.array_split(where, len(BAD))
+    for part, (value, _) in zip(parts, BAD.values(), strict=True):
+        x[part, :: 1 if value in (1.0, 2.5) else 7] = value
+    weights[parts[list(BAD).index("empty")]] = 0
+    fits = jm.fit_many("gamma", x, weights=weights)
+    assert fits.info["lanes"] == "native"
+    for part, (_, status) in zip(parts, BAD.values(), strict=True):
+        assert set(fits.status[part].tolist()) == {int(status)}
+    identical(clean, fits, np.setdiff1d(np.arange(sets), where))

@@ -14,6 +14,7 @@ from cases import gaussian, logistic_log_likelihood, rng
 
 import jaxmle as jm
 from jaxmle import Status, models, spaces
+from jaxmle.intervals import IntervalStatus
 
 LIMITS = {Status.AT_INFINITY, Status.AT_BOUNDARY}
 
@@ -213,7 +214,7 @@ def test_no_events_in_twenty():
     assert ends.lower["probability"] == 0.0
     assert ends.upper["probability"] == pytest.approx(1 - np.exp(-scipy.stats.chi2.ppf(0.95, 1) / 40), abs=1e-9)
     assert round(float(ends.upper["probability"]), 4) == 0.0916
-    assert "boundary" in jm.result.IntervalStatus(int(ends.status["probability"])).sentence
+    assert "boundary" in IntervalStatus(int(ends.status["probability"])).sentence
     mirrored = jm.fit("binomial", {"successes": [20], "trials": [20]}).interval()
     assert mirrored.upper["probability"] == 1.0
     assert mirrored.lower["probability"] == pytest.approx(1 - ends.upper["probability"], abs=1e-9)
