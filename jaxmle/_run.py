@@ -108,8 +108,12 @@ class _Crew:
         self.stop: threading.Event = threading.Event()
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.finished = np.zeros(count, bool)
-        log = jax.eval_shape(lambda i, s: lanes.start(phases(program, s)[phase], i, 1, 1).log, items, shared)
-        self.results = jax.tree.map(lambda s: np.zeros((count, *s.shape[1:]), s.dtype), log)
+        if kernel is not None:
+            shapes = kernel.shapes
+        else:
+            log = jax.eval_shape(lambda i, s: lanes.start(phases(program, s)[phase], i, 1, 1).log, items, shared)
+            shapes = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape[1:], s.dtype), log)
+        self.results = jax.tree.map(lambda s: np.zeros((count, *s.shape), s.dtype), shapes)
 
     def chunk(self, begin: int, place: Any) -> lanes.Work:
         """The data sets from `begin` on, on their device."""
