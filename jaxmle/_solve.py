@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle import lanes, native, spaces
+from jaxmle import lanes, spaces
 from jaxmle._data import bare, clean, float_dtype, row_leaves
 from jaxmle._limits import settle, unsettled
 from jaxmle._status import Status
@@ -212,13 +212,13 @@ def row_flags(program: Program) -> tuple[list[bool], list[bool]]:
     return items_of(program, jax.tree.unflatten(program.tree, flags))
 
 
-def native_fit(program: Program, phase: int) -> native.Fit:
+def native_fit(program: Program, phase: int) -> lanes.Policy:
     """A phase for the machine; an item is (item of the lanes, shared leaves), rows of weight 0 replaced before."""
 
     def policy(item: Any) -> lanes.Policy:
         return phases(program, item[1], cleaned=True)[phase]
 
-    return native.Fit(
+    return lanes.Policy(
         begin=lambda item: policy(item).begin(item[0]),
         done=done,
         step=lambda state, item: policy(item).step(state, item[0]),

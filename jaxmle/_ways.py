@@ -69,8 +69,6 @@ def machine(
     """
     if chosen not in ("auto", "native"):
         return []
-    plain = native.plain(weights)
-    kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
     found: list[native.Compiled | str]
     if any(place.platform != "cpu" for place in places):
         found = ["the device is not a CPU"]
@@ -79,6 +77,8 @@ def machine(
     elif not native.available():
         found = ["llvmlite is not installed; try: pip install 'jaxmle[native]'"]
     else:
+        plain = native.plain(weights)
+        kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
         found = [_built(program._replace(lanes=0), phase, *_signature(program, items, shared, ones)) for ones in kinds]
     reasons = [x for x in found if isinstance(x, str)]
     if reasons and chosen == "native":

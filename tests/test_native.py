@@ -9,7 +9,7 @@ from cases import BY_NAME, CASES, GARCH_CASE, errors, flat
 from test_laws import identical, padded, weights_of
 
 import jaxmle as jm
-from jaxmle import Status, native, spaces
+from jaxmle import Status, lanes, native, spaces
 
 pytest.importorskip("llvmlite")
 
@@ -63,7 +63,7 @@ FUNCTIONS = {
 def computed():
     """Each function at each point of the grid, as the sum over a data set of one row."""
     functions = [f for f, _ in FUNCTIONS.values()]
-    fit = native.Fit(
+    fit = lanes.Policy(
         begin=lambda x: jnp.zeros(1),
         done=lambda state: state[0] == 0,
         step=lambda state, x: state,

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxmle.native._kernel import Fit, Kernel, Leaf, assemble, same_for_all_lengths, trace
+from jaxmle.native._kernel import Kernel, Leaf, assemble, same_for_all_lengths, trace
 from jaxmle.native._trace import ROWS, NotUnderstood
 
-__all__ = ["ROWS", "Compiled", "Fit", "Leaf", "NotUnderstood", "available", "build", "plain", "same_for_all_lengths"]
+__all__ = ["ROWS", "Compiled", "Leaf", "NotUnderstood", "available", "build", "plain", "same_for_all_lengths"]
 
 
 def available() -> bool:
@@ -25,14 +25,14 @@ def available() -> bool:
     return find_spec("llvmlite") is not None
 
 
-def build(leaves: tuple[Leaf, ...], tree: Any, fit: Fit) -> "Compiled":
-    """Compiles a fit of items with these leaves.
+def build(leaves: tuple[Leaf, ...], tree: Any, policy: Any) -> "Compiled":
+    """Compiles what a policy of the lanes does with items of these leaves.
 
     Raises:
         NotUnderstood: saying what keeps it from being written out.
     """
     with jax.enable_x64(True):
-        parts, rows, numbers, shapes, partial = trace(leaves, tree, fit)
+        parts, rows, numbers, shapes, partial = trace(leaves, tree, policy)
     return Compiled(assemble(parts, rows, numbers), shapes, leaves, partial)
 
 
@@ -95,7 +95,7 @@ class Chunk(NamedTuple):
     def fit(self, kernel: Kernel, begin: int, end: int, out: np.ndarray, left: np.ndarray) -> None:
         """Fits data sets begin..end; `left` becomes 0 where that was done."""
         room = int(self.count[begin:end].max())
-        state = np.empty((len(self.count), kernel.states))
+        state = np.empty(max(kernel.states, 1))
         scratch = np.empty(max(kernel.buffers * room, 1))
         pointers = (ctypes.c_void_p * max(len(self.columns), 1))(*(x.ctypes.data for x in self.columns))
         where = (x.ctypes.data for x in (self.offset, self.count, state, out, left, scratch))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from jaxmle.native._elements import BASE, LIBM, LIBM_TWO, element, extreme
 from jaxmle.native._math import Lines, functions, intrinsics
-from jaxmle.native._nodes import BOOL, DEAR, FLOAT, INT, SUMS, Node, reachable, reachable_from, rows_under
+from jaxmle.native._nodes import BOOL, DEAR, FLOAT, INT, SUMS, Node, reachable, rows_under
 
 _START = {"rsum": 0.0, "rmax": float("-inf"), "rmin": float("inf"), "rand": True, "ror": False}
 
@@ -41,7 +41,7 @@ class Section:
 
     def need(self, outputs: Sequence[Node], keep: Sequence[Node] = ()) -> None:
         """Computes uniform nodes; rows in `keep` go to their buffers."""
-        nodes = reachable_from(outputs, self.names)
+        nodes = reachable(outputs, lambda x: x not in self.names)
         stages: dict[Node, int] = {}
         for x in nodes:
             below = max((stages.get(a, 0) for a in x.args), default=0)
@@ -283,7 +283,6 @@ class Emitter:
         for i, own in enumerate(self.rows):
             base = let(f"load ptr, ptr {let(f'getelementptr ptr, ptr %leaves, i64 {i}')}")
             self.row_base.append(let(f"getelementptr double, ptr {base}, i64 {offset}") if own else base)
-        state = let(f"getelementptr double, ptr %state, i64 {let(f'mul i64 %b, {len(p.following)}')}")
         left = let("getelementptr i8, ptr %left, i64 %b")
         empty = let("icmp eq i64 %n, 0")
         put(f"  br i1 {empty}, label %skip, label %full")
@@ -306,23 +305,23 @@ class Emitter:
         put("legal:")
         put(f"  store i8 0, ptr {left}")
         known.need(p.begin)
-        self._store(state, p.begin, known.names)
+        self._store("%state", p.begin, known.names)
         inputs = self._known_inputs()
         _, uniform = rows_under([x for x in inputs if x.row], {})
         known.need([*uniform, *(x for x in inputs if not x.row)], list(self.buffers))
         at_start = Section(self, known.names, self.buffers)
-        self._load(state, at_start)
+        self._load("%state", at_start)
         at_start.need([p.finished])
         put(f"  br i1 {at_start.names[p.finished]}, label %last, label %step")
         put("step:")
         step = Section(self, known.names, self.buffers)
-        self._load(state, step)
+        self._load("%state", step)
         step.need([*p.following, p.again])
-        self._store(state, p.following, step.names)
+        self._store("%state", p.following, step.names)
         put(f"  br i1 {step.names[p.again]}, label %last, label %step")
         put("last:")
         last = Section(self, known.names, self.buffers)
-        self._load(state, last)
+        self._load("%state", last)
         last.need(p.end)
         out = let(f"getelementptr double, ptr %out, i64 {let(f'mul i64 %b, {len(p.end)}')}")
         self._store(out, p.end, last.names)

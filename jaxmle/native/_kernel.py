@@ -56,29 +56,15 @@ class Kernel(NamedTuple):
     engine: Any
 
 
-class Fit(NamedTuple):
-    """What a kernel does with an item; pure functions of JAX, as a policy of the lanes.
-
-    Attributes:
-        begin: item -> state.
-        done: state -> bool[].
-        step: (state, item) -> state.
-        end: (state, item) -> result.
-    """
-
-    begin: Callable[[Any], Any]
-    done: Callable[[Any], Any]
-    step: Callable[[Any, Any], Any]
-    end: Callable[[Any, Any], Any]
-
-
-def trace(leaves: Sequence[Leaf], tree: Any, fit: Fit) -> tuple[Parts, list[bool], list[bool], Any, bool]:
+def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[bool], list[bool], Any, bool]:
     """One fit as nodes, whether columns with and without rows have a data-set axis, the results' shapes, and `partial`.
+
+    Args:
+        policy: `lanes.Policy`, pure functions of JAX on one item.
 
     Raises:
         NotUnderstood: where something cannot be written out.
     """
-    begin, done, step, end = fit
     graph = Graph()
     tracer = Tracer(graph, {**_shapes.RULES, **_products.RULES})
     rows: list[bool] = []
@@ -93,7 +79,7 @@ def trace(leaves: Sequence[Leaf], tree: Any, fit: Fit) -> tuple[Parts, list[bool
             raise NotUnderstood(f"a function that cannot be traced with {ROWS} rows ({error})") from error
         return tracer.run(closed.jaxpr, closed.consts, values), out
 
-    first, state = run(begin, (shapes,), item)
+    first, state = run(policy.begin, (shapes,), item)
     kinds = [kind_of(x.dtype) for x in jax.tree.leaves(state)]
     place = 0
     old: list[Array] = []
@@ -105,10 +91,10 @@ def trace(leaves: Sequence[Leaf], tree: Any, fit: Fit) -> tuple[Parts, list[bool
             Array(objects((graph.leaf("state", place + i, kind, False, False) for i in range(count)), x.shape), None)
         )
         place += count
-    (finished,), _ = run(done, (state,), first)
-    (running,), _ = run(done, (state,), old)
-    new, _ = run(step, (state, shapes), old + item)
-    results, out = run(end, (state, shapes), old + item)
+    (finished,), _ = run(policy.done, (state,), first)
+    (running,), _ = run(policy.done, (state,), old)
+    new, _ = run(policy.step, (state, shapes), old + item)
+    results, out = run(policy.end, (state, shapes), old + item)
     assumed = {running.only: False}
     nodes = [finished.only, *_flat(first), *_flat(new), *_flat(results)]
     guards = _guards(nodes)
@@ -117,7 +103,7 @@ def trace(leaves: Sequence[Leaf], tree: Any, fit: Fit) -> tuple[Parts, list[bool
         assumed |= _conjuncts(x) if holds else {x: False}
     nodes = graph.again(nodes, assumed)
     new = [Array(objects(part, x.shape), None) for part, x in zip(_parts(nodes[1 + place :], old), old, strict=True)]
-    (again,), _ = run(done, (state,), new)
+    (again,), _ = run(policy.done, (state,), new)
     parts = Parts(
         valid, nodes[1 : 1 + place], nodes[0], nodes[1 + place : 1 + 2 * place], again.only, nodes[1 + 2 * place :]
     )

@@ -1,6 +1,6 @@
 """Nodes of scalar expressions; see `Graph`."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 FLOAT, INT, BOOL = "fib"
@@ -47,40 +47,20 @@ class Node:
         return self.op == "const" and self.kind != BOOL and self.attr == number
 
 
-def reachable(outputs: Iterable[Node]) -> list[Node]:
-    """What `outputs` depend on, operands first."""
-    seen: set[Node] = set()
-    todo = list(outputs)
-    while todo:
-        node = todo.pop()
-        if node not in seen:
-            seen.add(node)
-            todo.extend(node.args)
-    return sorted(seen, key=lambda node: node.id)
-
-
-def reachable_from(outputs: Iterable[Node], stop: dict[Node, str]) -> list[Node]:
-    """What `outputs` depend on, as far as it is not at hand; operands first."""
+def reachable(outputs: Iterable[Node], beyond: Callable[[Node], bool] = lambda _: True) -> list[Node]:
+    """What `outputs` depend on, operands first; the operands of a node count where `beyond` says so."""
     seen: set[Node] = set()
     todo = list(outputs)
     while todo:
         x = todo.pop()
         if x not in seen:
             seen.add(x)
-            if x not in stop:
+            if beyond(x):
                 todo.extend(x.args)
     return sorted(seen, key=lambda x: x.id)
 
 
 def rows_under(roots: Iterable[Node], stored: dict[Node, int]) -> tuple[list[Node], list[Node]]:
     """The rows that `roots` are made of, operands first, as far as they are not stored; and their uniform operands."""
-    seen: set[Node] = set()
-    todo = list(roots)
-    while todo:
-        x = todo.pop()
-        if x not in seen:
-            seen.add(x)
-            if x.row and x not in stored:
-                todo.extend(x.args)
-    nodes = sorted(seen, key=lambda x: x.id)
+    nodes = reachable(roots, lambda x: x.row and x not in stored)
     return [x for x in nodes if x.row], [x for x in nodes if not x.row]
