@@ -98,6 +98,11 @@ class Batch:
                 found.update(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data)
         return found.hexdigest()
 
+    def gathered(self, parts: list[Any]) -> Any:
+        """What was computed of each bucket, leaves [b, ...], in the order of the data sets."""
+        where = np.argsort(np.concatenate([b.index for b in self.buckets]), kind="stable")
+        return jax.tree.map(lambda *x: np.concatenate(x)[where], *parts)
+
     def check_unchanged(self) -> None:
         """Raises where the data are not here, or where the caller has changed them since the fit."""
         if not self.kept:

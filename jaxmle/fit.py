@@ -163,7 +163,7 @@ def fit_many(
             part, used, interrupted = _run.run(program, problem, count, crew, shown, lanes, interrupted)
             parts.append(part)
         shown.close()
-    outcome = _gather(parts, batch)
+    outcome = batch.gathered(parts)
     info = _info(program, tolerance, dtype) | options | {"lanes": used, "interrupted": interrupted}
     return Fit(model=model, outcome=outcome, batch=batch, single=False, info=info)
 
@@ -290,12 +290,6 @@ def _check_support(model: Model, batch: Batch) -> None:
 @compiled_with(static_argnums=0)
 def _solve_one(program: Program, problem: Problem) -> Outcome:
     return solve_one(program, problem)
-
-
-def _gather(parts: list[Outcome], batch: Batch) -> Outcome:
-    """Buckets back into the original order."""
-    where = np.argsort(np.concatenate([b.index for b in batch.buckets]), kind="stable")
-    return jax.tree.map(lambda *x: np.concatenate(x)[where], *parts)
 
 
 def _name(optimizer: Any) -> str:

@@ -126,5 +126,4 @@ def _fit(model: Model, batch: Batch, start: Any) -> Any:
         if interrupted:
             raise KeyboardInterrupt
         parts.append(part)
-    where = np.argsort(np.concatenate([b.index for b in batch.buckets]), kind="stable")
-    return jax.tree.map(lambda *x: np.concatenate(x)[where], *parts)
+    return batch.gathered(parts)
