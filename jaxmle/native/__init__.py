@@ -32,8 +32,8 @@ def build(leaves: tuple[Leaf, ...], tree: Any, policy: Any) -> "Compiled":
         NotUnderstood: saying what keeps it from being written out.
     """
     with jax.enable_x64(True):
-        parts, rows, numbers, shapes, partial = trace(leaves, tree, policy)
-    return Compiled(assemble(parts, rows, numbers), shapes, leaves, partial)
+        parts, rows, numbers, *described = trace(leaves, tree, policy)
+    return Compiled(assemble(parts, rows, numbers), leaves, *described)
 
 
 class Compiled(NamedTuple):
@@ -41,15 +41,17 @@ class Compiled(NamedTuple):
 
     Attributes:
         kernel: the machine function.
-        shapes: of its results, a pytree.
         leaves: what it reads.
+        shapes: of its results, a pytree.
         partial: whether something is NaN in it where JAX has a value, so that what fails deserves a second look.
+        counts: whether the number of rows is a number in it, such as in a mean: rows of weight 0 at the end count there.
     """
 
     kernel: Kernel
-    shapes: Any
     leaves: tuple[Leaf, ...]
+    shapes: Any
     partial: bool
+    counts: bool
 
     def read(self, arrays: list[np.ndarray], size: int, weights: np.ndarray) -> "Chunk":
         """The leaves of `size` data sets laid out for the machine; columns of float64 are not copied.
@@ -65,6 +67,8 @@ class Compiled(NamedTuple):
             count, holes = np.where(holes[1].any(1), 0, count), None  # left to others
         if any(leaf.ones for leaf in self.leaves):
             count = np.where(plain(weights), count, 0)
+        if self.counts:
+            count = np.where(count == n, count, 0)
         columns: dict[bool, list[np.ndarray]] = {True: [], False: []}
         for leaf, x in zip(self.leaves, arrays, strict=True):
             if leaf.ones:
@@ -94,7 +98,7 @@ class Chunk(NamedTuple):
 
     def fit(self, kernel: Kernel, begin: int, end: int, out: np.ndarray, left: np.ndarray) -> None:
         """Fits data sets begin..end; `left` becomes 0 where that was done."""
-        room = int(self.count[begin:end].max())
+        room = int(self.count[begin:end].max()) + 2  # a row before the first and one after the last
         state = np.empty(max(kernel.states, 1))
         scratch = np.empty(max(kernel.buffers * room, 1))
         pointers = (ctypes.c_void_p * max(len(self.columns), 1))(*(x.ctypes.data for x in self.columns))

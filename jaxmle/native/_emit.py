@@ -7,11 +7,10 @@ its first step; rows that are known and dear wait in a buffer.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from jaxmle.native._elements import BASE, LIBM, LIBM_TWO, element, extreme
+from jaxmle.native._elements import BASE, LIBM, LIBM_TWO, extreme
 from jaxmle.native._math import Lines, functions, intrinsics
-from jaxmle.native._nodes import BOOL, DEAR, FLOAT, INT, SUMS, Node, reachable, rows_under
-
-_START = {"rsum": 0.0, "rmax": float("-inf"), "rmin": float("inf"), "rand": True, "ror": False}
+from jaxmle.native._nodes import BOOL, FLOAT, INT, Node, dear, reachable, rows_under
+from jaxmle.native._section import Section
 
 
 class Parts(NamedTuple):
@@ -33,149 +32,6 @@ class Parts(NamedTuple):
     end: list[Node]
 
 
-class Section:
-    """Straight code for some nodes, with loops over the rows where there are sums."""
-
-    def __init__(self, emit: "Emitter", known: dict[Node, str], stored: dict[Node, int]) -> None:
-        self.emit, self.lines, self.names, self.stored = emit, emit.lines, dict(known), stored
-
-    def need(self, outputs: Sequence[Node], keep: Sequence[Node] = ()) -> None:
-        """Computes uniform nodes; rows in `keep` go to their buffers."""
-        nodes = reachable(outputs, lambda x: x not in self.names)
-        stages: dict[Node, int] = {}
-        for x in nodes:
-            below = max((stages.get(a, 0) for a in x.args), default=0)
-            stages[x] = below + (x.op in SUMS)
-        for stage in range(max(stages.values(), default=0) + 1):
-            sums = [x for x in nodes if x.op in SUMS and stages[x] == stage and x not in self.names]
-            if sums:
-                self.loop(sums, ())
-            for x in nodes:
-                if stages[x] == stage and not x.row and x not in self.names:
-                    self.names[x] = self.scalar(x)
-        if keep:
-            self.loop((), keep)
-
-    def scalar(self, x: Node) -> str:
-        e = self.emit
-        if x.op == "load":
-            raise AssertionError("a row outside its loop")
-        if x.op == "first":
-            return e.from_double(self.lines, self.lines.let(f"load double, ptr {e.row_base[x.attr]}, align 8"), x.kind)
-        args = [self.names[a] if a in self.names else e.constant(self.lines, a) for a in x.args]
-        return element(self.lines, x, args)
-
-    def loop(self, sums: Sequence[Node], keep: Sequence[Node]) -> None:
-        """One pass over the rows."""
-        e, lines = self.emit, self.lines
-        width = e.width
-        body, uniform = rows_under([x.args[0] for x in sums] + list(keep), self.stored)
-        vector = Lines(width)
-        splat: dict[Node, str] = {}
-        for x in uniform:
-            if x.op == "const":
-                splat[x] = vector.const(x.value, BASE[x.kind])
-            else:
-                base = BASE[x.kind]
-                one = lines.let(f"insertelement {vector.type(base)} poison, {base} {self.names[x]}, i64 0")
-                splat[x] = lines.let(
-                    f"shufflevector {vector.type(base)} {one}, {vector.type(base)} poison, <{width} x i32> zeroinitializer"
-                )
-        spots = []
-        for x in sums:
-            spot = e.accumulator(x.kind)
-            lines.put(
-                f"  store {vector.type(BASE[x.kind])} {vector.const(_START[x.op], BASE[x.kind])}, ptr {spot}, align 64"
-            )
-            spots.append(spot)
-        label = e.label()
-        lines.put(f"  br label %{label}.head")
-        for tail in (False, True):
-            self._pass(f"{label}{'.tail' if tail else ''}", tail, sums, spots, keep, body, splat)
-        lines.put(f"{label}.end:")
-        for x, spot in zip(sums, spots, strict=True):
-            base = BASE[x.kind]
-            vec = lines.let(f"load {vector.type(base)}, ptr {spot}, align 64")
-            self.names[x] = e.folded(lines, x, vec)
-
-    def _pass(
-        self, label: str, tail: bool, sums: Sequence[Node], spots: list[str], keep: Sequence[Node], body: list[Node],
-        splat: dict[Node, str],
-    ) -> None:  # fmt: skip
-        e, lines, width = self.emit, self.lines, self.emit.width
-        whole = label.removesuffix(".tail")
-        phis: list[str] = []
-        if not tail:
-            lines.put(f"{whole}.head:")
-            firsts = [lines.let(f"load {self._type(x)}, ptr {s}, align 64") for x, s in zip(sums, spots, strict=True)]
-            lines.put(f"  br label %{whole}.test")
-            lines.put(f"{whole}.test:")
-            index, following = lines.name(), lines.name()
-            lines.put(f"  {index} = phi i64 [ 0, %{whole}.head ], [ {following}, %{whole}.body ]")
-            nexts = [lines.name() for _ in sums]
-            for x, first, new in zip(sums, firsts, nexts, strict=True):
-                phis.append(lines.let(f"phi {self._type(x)} [ {first}, %{whole}.head ], [ {new}, %{whole}.body ]"))
-            end = lines.let(f"add i64 {index}, {width}")
-            more = lines.let(f"icmp sle i64 {end}, %n")
-            lines.put(f"  br i1 {more}, label %{whole}.body, label %{whole}.rest")
-            lines.put(f"{whole}.body:")
-            mask = None
-        else:
-            lines.put(f"{whole}.rest:")
-            index = self._index
-            for value, spot, x in zip(self._phis, spots, sums, strict=True):
-                lines.put(f"  store {self._type(x)} {value}, ptr {spot}, align 64")
-            left = lines.let(f"icmp slt i64 {index}, %n")
-            lines.put(f"  br i1 {left}, label %{whole}.tail, label %{whole}.end")
-            lines.put(f"{whole}.tail:")
-            phis = list(self._phis)
-            count = lines.let(f"sub i64 %n, {index}")
-            one = lines.let(f"insertelement <{width} x i64> poison, i64 {count}, i64 0")
-            all_ = lines.let(
-                f"shufflevector <{width} x i64> {one}, <{width} x i64> poison, <{width} x i32> zeroinitializer"
-            )
-            steps = "<" + ", ".join(f"i64 {i}" for i in range(width)) + ">"
-            mask = lines.let(f"icmp slt <{width} x i64> {steps}, {all_}")
-        # The vector code of one stretch of rows; names go on where the scalar code has come to.
-        vector = Lines(width)
-        vector.text, vector.count = lines.text, lines.count
-        names = dict(splat)
-        for x in body:
-            if x in self.stored:
-                names[x] = e.load(vector, e.buffer(vector, x, index), mask, x.kind)
-            elif x.op == "load":
-                at = vector.let(f"getelementptr double, ptr {e.row_base[x.attr]}, i64 {index}")
-                names[x] = e.load(vector, at, mask, x.kind)
-            else:
-                names[x] = element(vector, x, [names[a] for a in x.args])
-        results = []
-        for x, before in zip(sums, phis, strict=True):
-            term = names[x.args[0]]
-            if mask is not None:
-                term = vector.select(mask, term, vector.const(_START[x.op], BASE[x.kind]), BASE[x.kind])
-            results.append(e.joined(vector, x, before, term))
-        for x in keep:
-            at, value = e.buffer(vector, x, index), e.to_double(vector, names[x], x.kind)
-            if mask is None:
-                vector.put(f"  store {vector.type()} {value}, ptr {at}, align 8")
-            else:
-                vector.put(f"  call void @llvm.masked.store.v{width}f64.p0({vector.type()} {value}, ptr {at}, i32 8, <{width} x i1> {mask})")  # fmt: skip
-        lines.count = vector.count
-        if not tail:
-            for x, new, result in zip(sums, nexts, results, strict=True):
-                lines.put(f"  {new} = select i1 true, {self._type(x)} {result}, {self._type(x)} {result}")
-            lines.put(f"  {following} = add i64 {index}, {width}")
-            lines.put(f"  br label %{whole}.test")
-            self._index, self._phis = index, phis
-        else:
-            for x, spot, result in zip(sums, spots, results, strict=True):
-                lines.put(f"  store {self._type(x)} {result}, ptr {spot}, align 64")
-            lines.put(f"  br label %{whole}.end")
-
-    def _type(self, x: Node) -> str:
-        return Lines(self.emit.width).type(BASE[x.kind])
-
-
 class Emitter:
     """The text of one kernel.
 
@@ -190,7 +46,8 @@ class Emitter:
         self.parts, self.rows, self.numbers, self.width = parts, rows, numbers, width
         self.lines = Lines(1)
         self.labels = 0
-        self.buffers: dict[Node, int] = {}
+        self.buffers: dict[Node, int] = {}  # rows that are known
+        self.rooms = 0  # buffers in all
         self.row_base: list[str] = []
         self.spots: list[str] = []
 
@@ -226,10 +83,15 @@ class Emitter:
             )
         return self.from_double(v, x, kind)
 
-    def buffer(self, lines: Lines, x: Node, index: str) -> str:
-        start = lines.let(f"mul i64 %room, {self.buffers[x]}")
-        at = lines.let(f"add i64 {start}, {index}")
+    def buffer(self, lines: Lines, room: int, index: str, shift: int = 0) -> str:
+        """Where a buffer has a row; there is a place before the first row and one after the last."""
+        start = lines.let(f"mul i64 %room, {room}")
+        at = lines.let(f"add i64 {lines.let(f'add i64 {start}, {index}')}, {1 + shift}")
         return lines.let(f"getelementptr double, ptr %scratch, i64 {at}")
+
+    def place(self, lines: Lines, x: Node, index: str) -> str:
+        """Where a row of the data is."""
+        return lines.let(f"getelementptr double, ptr {self.row_base[x.attr]}, i64 {index}")
 
     def joined(self, v: Lines, x: Node, a: str, b: str) -> str:
         if x.op == "rsum":
@@ -293,7 +155,7 @@ class Emitter:
                 base = let(f"load ptr, ptr {let(f'getelementptr ptr, ptr %leaves, i64 {len(self.rows) + x.attr}')}")
                 at = let(f"getelementptr double, ptr {base}, i64 {'%b' if self.numbers[x.attr] else 0}")
                 known.names[x] = self.from_double(lines, let(f"load double, ptr {at}, align 8"), x.kind)
-            elif x.op == "count":
+            elif x.op in ("count", "length"):
                 known.names[x] = "%n"
             elif x.op == "const":
                 known.names[x] = self.constant(lines, x)
@@ -339,14 +201,9 @@ class Emitter:
 
     def _choose_buffers(self) -> None:
         """Known rows that steps use wait in memory where it costs more than a few operations to make them again."""
-        cost: dict[Node, float] = {}
-        wanted = {x for x in self._known_inputs() if x.row}
-        for x in reachable(wanted):
-            mine = 0 if x.op == "load" else 10 if x.op in DEAR else 1
-            cost[x] = (mine + sum(cost[a] for a in x.args)) * x.row
-        for x in sorted(wanted, key=lambda x: x.id):
-            if cost[x] > 3 and x.kind != INT:
-                self.buffers[x] = len(self.buffers)
+        for x in dear(x for x in self._known_inputs() if x.row):
+            self.buffers[x] = len(self.buffers)
+        self.rooms = len(self.buffers)
 
     def _load(self, at: str, section: Section) -> None:
         p = self.parts

@@ -7,7 +7,7 @@ in n a step, whoever wrote it, and what can be hoisted is.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,7 @@ _NUMPY: dict[str, Any] = {
 
 
 class Graph:
-    """The nodes of one function.
-
-    Args:
-        assumed: constants to put for nodes of another graph, by their key there; see `Graph.again`.
-    """
+    """The nodes of one function."""
 
     def __init__(self) -> None:
         self.nodes: dict[Any, Node] = {}
@@ -337,17 +333,38 @@ class Graph:
 
     # --- the whole ---------------------------------------------------------------------------------------
 
-    def again(self, outputs: list[Node], assumed: dict[Node, bool]) -> list[Node]:
-        """Rebuilds nodes under assumptions about some of them, simplifying as it goes."""
-        made: dict[Node, Node] = {node: self.const(value) for node, value in assumed.items()}
-        for node in reachable(outputs):
+    def again(
+        self, outputs: list[Node], put: dict[Node, Node], beyond: Callable[[Node], bool] = lambda _: True
+    ) -> list[Node]:
+        """Rebuilds nodes with others in place of some of them, simplifying as it goes; `beyond` as in `reachable`."""
+        made = dict(put)
+        for node in reachable(outputs, lambda x: x not in put and beyond(x)):
             if node not in made:
-                args = tuple(made[a] for a in node.args)
-                if not args or all(x is y for x, y in zip(args, node.args, strict=True)):
+                args = tuple(made.get(a, a) for a in node.args)
+                if all(x is y for x, y in zip(args, node.args, strict=True)):
                     made[node] = node
                 else:
                     made[node] = self.make(node.op, *args, attr=node.attr)
         return [made[x] for x in outputs]
+
+    # --- loops over the rows, one after the other --------------------------------------------------------
+
+    def before(self, name: Any, kind: str, known: bool) -> Node:
+        """What stands in a loop for one of its numbers as it is before a row."""
+        return self.leaf("before", (name, kind, known), kind, True, known)
+
+    def _loop(self, *args: Node) -> Node:
+        """k numbers that each row changes: args are k values before the first row and k after a row, made of "prev"."""
+        kinds = "".join(x.kind for x in args[: len(args) // 2])
+        return self._new("loop", args[:-1], args[-1], kinds, False, all(x.known for x in args[:-1]))
+
+    def _series(self, loop: Node, i: int) -> Node:
+        """Number i of a loop as it is before each row."""
+        return self._new("series", (loop,), i, loop.kind[i], True, loop.known)
+
+    def _final(self, loop: Node, i: int) -> Node:
+        """Number i of a loop after the last row."""
+        return self._new("final", (loop,), i, loop.kind[i], False, loop.known)
 
 
 def _age(x: Node) -> int:

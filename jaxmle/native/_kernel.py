@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxmle._optional import optional
-from jaxmle.native import _products, _shapes
+from jaxmle.native import _loops, _products, _shapes
 from jaxmle.native._emit import Emitter, Parts
 from jaxmle.native._graph import Graph
 from jaxmle.native._nodes import FLOAT, Node, reachable
@@ -56,8 +56,9 @@ class Kernel(NamedTuple):
     engine: Any
 
 
-def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[bool], list[bool], Any, bool]:
-    """One fit as nodes, whether columns with and without rows have a data-set axis, the results' shapes, and `partial`.
+def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[bool], list[bool], Any, bool, bool]:
+    """One fit as nodes, whether columns with and without rows have a data-set axis, the results' shapes, and whether it is
+    partial and counts rows (see `Compiled`).
 
     Args:
         policy: `lanes.Policy`, pure functions of JAX on one item.
@@ -66,7 +67,7 @@ def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[b
         NotUnderstood: where something cannot be written out.
     """
     graph = Graph()
-    tracer = Tracer(graph, {**_shapes.RULES, **_products.RULES})
+    tracer = Tracer(graph, {**_shapes.RULES, **_products.RULES, **_loops.RULES})
     rows: list[bool] = []
     numbers: list[bool] = []
     item = [_input(graph, leaf, rows, numbers) for leaf in leaves]
@@ -101,13 +102,14 @@ def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[b
     valid = [graph.make("rand", x if holds else graph.make("not", x)) for x, holds in guards.items()]
     for x, holds in guards.items():
         assumed |= _conjuncts(x) if holds else {x: False}
-    nodes = graph.again(nodes, assumed)
+    nodes = graph.again(nodes, {x: graph.const(holds) for x, holds in assumed.items()})
     new = [Array(objects(part, x.shape), None) for part, x in zip(_parts(nodes[1 + place :], old), old, strict=True)]
     (again,), _ = run(policy.done, (state,), new)
     parts = Parts(
         valid, nodes[1 : 1 + place], nodes[0], nodes[1 + place : 1 + 2 * place], again.only, nodes[1 + 2 * place :]
     )
-    return parts, rows, numbers, out, tracer.partial
+    counts = any(x.op == "length" for x in reachable([*nodes, *valid, again.only]))
+    return parts, rows, numbers, out, tracer.partial, counts
 
 
 def _input(graph: Graph, leaf: Leaf, rows: list[bool], numbers: list[bool]) -> Array:
@@ -165,7 +167,8 @@ def same_for_all_lengths(f: Callable[..., Any], shapes: Callable[[int], Any]) ->
             text = str(jax.make_jaxpr(f)(*shapes(n)))
         except Exception:
             return False
-        texts.add(re.sub(rf"\b{n}\b(?![.:e])", "rows", text))
+        text = re.sub(rf"\b{n}(\.0)?\b", "rows", text)
+        texts.add(re.sub(rf"\b{n - 1}(\.0)?\b", "rows less one", text))
     return len(texts) == 1
 
 
@@ -194,4 +197,4 @@ def assemble(parts: Parts, rows: Sequence[bool], numbers: Sequence[bool]) -> Ker
     engine = llvm.create_mcjit_compiler(module, _machine(llvm)[0])  # which takes the machine over
     engine.finalize_object()
     call = _CALL(engine.get_function_address("fit"))
-    return Kernel(call, len(parts.following), len(parts.end), len(emitter.buffers), engine)
+    return Kernel(call, len(parts.following), len(parts.end), emitter.rooms, engine)

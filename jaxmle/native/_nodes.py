@@ -10,11 +10,11 @@ COMMUTATIVE = {"add", "mul", "and", "or", "xor", "eq", "ne", "max", "min"}
 COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge", "is_finite"}
 SUMS = {"rsum", "rmax", "rmin", "rand", "ror"}
 "Reductions over the rows."
-ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow"}
+ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "series"}
 "Operations whose result carries a rounding error of its own size, so that it may be summed apart from its neighbor."
 DEAR = {
     "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "sin", "cos", "tan", "atan2",
-    "erf", "erfc", "exp2", "cbrt", "rem",
+    "erf", "erfc", "exp2", "cbrt", "rem", "series",
 }  # fmt: skip
 "Operations that cost more than reading their result from memory."
 
@@ -64,3 +64,13 @@ def rows_under(roots: Iterable[Node], stored: dict[Node, int]) -> tuple[list[Nod
     """The rows that `roots` are made of, operands first, as far as they are not stored; and their uniform operands."""
     nodes = reachable(roots, lambda x: x.row and x not in stored)
     return [x for x in nodes if x.row], [x for x in nodes if not x.row]
+
+
+def dear(rows: Iterable[Node], stored: Iterable[Node] = ()) -> list[Node]:
+    """Those rows that cost more than a few operations to make from what is in memory."""
+    cost: dict[Node, float] = {}
+    rows, stored = list(dict.fromkeys(rows)), set(stored)
+    for x in reachable(rows, lambda x: x not in stored):
+        mine = 0 if x.op == "load" or x in stored else 10 if x.op in DEAR else 1
+        cost[x] = (mine + sum(cost.get(a, 0) for a in x.args)) * x.row
+    return sorted((x for x in rows if cost[x] > 3 and x.kind != INT and x not in stored), key=lambda x: x.id)

@@ -1,7 +1,6 @@
-"""Rules of the tracer, one for each primitive of JAX: sums, products, small matrices, choices and loops."""
+"""Rules of the tracer, one for each primitive of JAX: sums, products, small matrices and choices."""
 
 import functools
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -51,16 +50,6 @@ def reduce_prod(t: Tracer, eqn: Any, a: Array) -> Array:
     if a.axis in eqn.params["axes"]:
         raise NotUnderstood("a product over the rows")
     return _reduce(t, "", "mul", eqn, a)
-
-
-def cumsum(t: Tracer, eqn: Any, a: Array) -> Array:
-    axis = eqn.params["axis"]
-    if axis == a.axis:
-        raise NotUnderstood("a running sum over the rows")
-    parts = [Array(a.nodes.take([i], axis), a.axis) for i in range(a.nodes.shape[axis])]
-    parts = parts[::-1] if eqn.params["reverse"] else parts
-    sums = list(itertools.accumulate(parts, functools.partial(t.each, "add")))
-    return Array(np.concatenate([x.nodes for x in (sums[::-1] if eqn.params["reverse"] else sums)], axis), a.axis)
 
 
 def dot_general(t: Tracer, eqn: Any, a: Array, b: Array) -> Array:
@@ -148,32 +137,6 @@ def cond(t: Tracer, eqn: Any, which: Array, *args: Array) -> list[Array]:
     ]
 
 
-def scan(t: Tracer, eqn: Any, *args: Array) -> list[Array]:
-    """A short loop, written out."""
-    p = eqn.params
-    if "num_consts" in p:
-        consts, carry = p["num_consts"], p["num_carry"]
-    else:  # from JAX 0.11 on
-        consts, carry = (len(list(part)) for part in list(p["ft_in"].unpack())[:2])
-    fixed, state, series = args[:consts], list(args[consts : consts + carry]), args[consts + carry :]
-    if p["length"] > 32 or any(x.axis == 0 for x in series):
-        raise NotUnderstood("a loop over the rows")
-    order = range(p["length"])[:: -1 if p["reverse"] else 1]
-    rows: list[Any] = [None] * p["length"]
-    for i in order:
-        now = [
-            Array(objects(np.ravel(x.nodes[i]), x.nodes.shape[1:]), None if x.axis is None else x.axis - 1)
-            for x in series
-        ]
-        out = t.run(p["jaxpr"].jaxpr, p["jaxpr"].consts, [*fixed, *state, *now])
-        state, rows[i] = out[:carry], out[carry:]
-    stacked = [
-        Array(np.stack([x.nodes for x in each]), None if each[0].axis is None else each[0].axis + 1)
-        for each in zip(*rows, strict=True)
-    ]
-    return [*state, *stacked]
-
-
 def gather(t: Tracer, eqn: Any, a: Array, indices: Array) -> Array:
     """Where the indices are known now: whatever jax would take of the elements' places."""
     if a.axis is not None:
@@ -217,7 +180,6 @@ def _places(a: Array) -> np.ndarray:
 RULES = {
     "cholesky": cholesky,
     "cond": cond,
-    "cumsum": cumsum,
     "dot_general": dot_general,
     "gather": gather,
     "platform_index": platform_index,
@@ -227,7 +189,6 @@ RULES = {
     "reduce_or": reduce_or,
     "reduce_prod": reduce_prod,
     "reduce_sum": reduce_sum,
-    "scan": scan,
     "scatter": scatter,
     "scatter-add": scatter_add,
     "triangular_solve": triangular_solve,

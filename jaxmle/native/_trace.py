@@ -110,7 +110,16 @@ class Tracer:
             x = apart.take(0, axis + 1)
             if not (apart == np.expand_dims(x, axis + 1)).all():
                 raise NotUnderstood("an array of constants along the rows")
-        return Array(objects((self.graph.const(v, kind) for v in x.ravel().tolist()), x.shape), axis)
+        return Array(objects((self.number(v, kind) for v in x.ravel().tolist()), x.shape), axis)
+
+    def number(self, value: Any, kind: str) -> Node:
+        """A constant; what equals the number of rows, or one less, is that: `same_for_all_lengths` rules out chance."""
+        if kind != BOOL and value in (ROWS, ROWS - 1):
+            rows = self.graph.leaf("length", None, INT, False, True)
+            return self.graph.make(
+                "convert", self.graph.make("add", rows, self.graph.const(int(value) - ROWS)), attr=kind
+            )
+        return self.graph.const(value, kind)
 
     def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Array]) -> list[Array]:
         made: dict[Any, Array] = dict(zip(jaxpr.invars, args, strict=True))
