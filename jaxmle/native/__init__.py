@@ -98,7 +98,7 @@ class Chunk(NamedTuple):
 
     def fit(self, kernel: Kernel, begin: int, end: int, out: np.ndarray, left: np.ndarray) -> None:
         """Fits data sets begin..end; `left` becomes 0 where that was done."""
-        room = int(self.count[begin:end].max()) + 2  # a row before the first and one after the last
+        room = int(self.count[begin:end].max())
         state = np.empty(max(kernel.states, 1))
         scratch = np.empty(max(kernel.buffers * room, 1))
         pointers = (ctypes.c_void_p * max(len(self.columns), 1))(*(x.ctypes.data for x in self.columns))

@@ -60,8 +60,9 @@ class Emitter:
         return lines.const(x.value, BASE[x.kind])
 
     def accumulator(self, kind: str) -> str:
+        """Memory for a number or a vector of this type."""
         name = f"%spot{len(self.spots)}"
-        self.spots.append(f"  {name} = alloca <{self.width} x {BASE[kind]}>, align 64")
+        self.spots.append(f"  {name} = alloca {kind}, align 64")
         return name
 
     def from_double(self, lines: Lines, x: str, kind: str) -> str:
@@ -83,10 +84,9 @@ class Emitter:
             )
         return self.from_double(v, x, kind)
 
-    def buffer(self, lines: Lines, room: int, index: str, shift: int = 0) -> str:
-        """Where a buffer has a row; there is a place before the first row and one after the last."""
-        start = lines.let(f"mul i64 %room, {room}")
-        at = lines.let(f"add i64 {lines.let(f'add i64 {start}, {index}')}, {1 + shift}")
+    def buffer(self, lines: Lines, room: int, index: str) -> str:
+        """Where a buffer has a row."""
+        at = lines.let(f"add i64 {lines.let(f'mul i64 %room, {room}')}, {index}")
         return lines.let(f"getelementptr double, ptr %scratch, i64 {at}")
 
     def place(self, lines: Lines, x: Node, index: str) -> str:

@@ -362,8 +362,21 @@ class Graph:
         """Number i of a loop as it is before each row."""
         return self._new("series", (loop,), i, loop.kind[i], True, loop.known)
 
+    def _linear(self, first: Node, *args: Any) -> Node:
+        """The number before each row where a row makes a x + b of x; args are a and b, or b alone where a is 0."""
+        *parts, reverse = args
+        if len(parts) == 2 and parts[0].is_(0):
+            return self.make("linear", first, parts[1], attr=reverse)
+        return self._new("linear", (first, *parts), reverse, first.kind, True, all(x.known for x in (first, *parts)))
+
+    def lag(self, first: Node, x: Node) -> Node:
+        """The row before; `first` before the first row."""
+        return self.make("linear", first, x, attr=False)
+
     def _final(self, loop: Node, i: int) -> Node:
-        """Number i of a loop after the last row."""
+        """Number i of a loop after the last row; a number that only gathers terms is a sum."""
+        if loop.op == "linear" and len(loop.args) == 3 and loop.args[1].is_(1):
+            return self.make("add", loop.args[0], self.make("rsum", loop.args[2]))
         return self._new("final", (loop,), i, loop.kind[i], False, loop.known)
 
 

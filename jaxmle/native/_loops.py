@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxmle.native._graph import Graph
-from jaxmle.native._nodes import Node, reachable
+from jaxmle.native._nodes import BOOL, FLOAT, Node, reachable
 from jaxmle.native._trace import Array, NotUnderstood, Tracer, axis_of, objects
 
 _serial = itertools.count()
@@ -62,14 +62,8 @@ def cumsum(t: Tracer, eqn: Any, a: Array) -> Array:
 
 
 def _running_sum(graph: Graph, x: Node, reverse: bool) -> Node:
-    before = graph.before(0, x.kind, x.known)
-    loop = graph.make("loop", graph.const(0, x.kind), graph.make("add", before, x), attr=reverse)
-    return graph.make("add", graph.make("series", loop, attr=0), x)
-
-
-def lagged(graph: Graph, first: Node, x: Node) -> Node:
-    """The row before; `first` before the first."""
-    return graph.make("series", graph.make("loop", first, x, attr=False), attr=0)
+    zero, one = (graph.const(k, x.kind) for k in (0, 1))
+    return graph.make("add", graph.make("linear", zero, one, x, attr=reverse), x)
 
 
 # --- over the rows -----------------------------------------------------------------------------------
@@ -162,28 +156,43 @@ class _Loop:
             new = self.put([after[i] for i in group], values | dict(zip(mine, now, strict=True)))
             if all(x.known for x in [*first, *new]):
                 break
+        if len(group) == 1 and (line := _line(graph, new[0], now[0])) is not None:
+            values[mine[0]] = graph.make("linear", first[0], *line, attr=self.reverse)
+            final[mine[0]] = graph.make("final", values[mine[0]], attr=0)
+            return
         loop = graph.make("loop", *first, *new, attr=self.reverse)
         for j, x in enumerate(mine):
             values[x] = graph.make("series", loop, attr=j)
             final[x] = graph.make("final", loop, attr=j)
-        if len(group) == 1 and (term := _gathered(graph, new[0], now[0])) is not None:
-            final[mine[0]] = graph.make("add", first[0], graph.make("rsum", term))
 
 
-def _gathered(graph: Graph, x: Node, before: Node) -> Node | None:
-    """What a row adds, where that is all it does."""
-    if x is before:
-        return graph.const(0, x.kind)
-    if x.op not in ("add", "sub"):
+def _line(graph: Graph, x: Node, before: Node) -> list[Node] | None:
+    """a and b where x is a `before` + b; b alone where it does not depend on it."""
+    inner = reachable([x], lambda y: y.row and y.op not in ("series", "linear"))
+    if before not in inner:
+        return [x]
+    if before.kind == BOOL:
         return None
-    for mine, other in (x.args, x.args[::-1]) if x.op == "add" else (x.args,):
-        if not _depends(other, before) and (rest := _gathered(graph, mine, before)) is not None:
-            return graph.make(x.op, rest, other)
-    return None
-
-
-def _depends(x: Node, before: Node) -> bool:
-    return before in reachable([x], lambda y: y.row and y.op != "series")
+    make, zero, one = graph.make, graph.const(0, before.kind), graph.const(1, before.kind)
+    lines: dict[Node, tuple[Node, ...]] = {before: (one, zero)}  # what is not here does not depend on it
+    for y in inner:
+        mine = [a for a in y.args if a in lines]
+        if not mine:
+            continue
+        parts = [lines.get(a, (zero, a)) for a in y.args]
+        if y.op in ("add", "sub"):
+            lines[y] = tuple(make(y.op, *pair) for pair in zip(*parts, strict=True))
+        elif y.op == "neg":
+            lines[y] = tuple(make("neg", a) for a in parts[0])
+        elif y.op == "mul" and len(mine) == 1:
+            lines[y] = tuple(make("mul", a, y.args[y.args[0] is mine[0]]) for a in lines[mine[0]])
+        elif y.op == "div" and y.args[0] in lines and len(mine) == 1 and y.kind == FLOAT:
+            lines[y] = tuple(make("div", a, y.args[1]) for a in parts[0])
+        elif y.op == "select" and y.args[0] not in lines:
+            lines[y] = tuple(make("select", y.args[0], *pair) for pair in zip(*parts[1:], strict=True))
+        else:
+            return None
+    return list(lines[x])
 
 
 RULES = {"cumsum": cumsum, "scan": scan}

@@ -10,11 +10,11 @@ COMMUTATIVE = {"add", "mul", "and", "or", "xor", "eq", "ne", "max", "min"}
 COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge", "is_finite"}
 SUMS = {"rsum", "rmax", "rmin", "rand", "ror"}
 "Reductions over the rows."
-ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "series"}
+ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "series", "linear"}
 "Operations whose result carries a rounding error of its own size, so that it may be summed apart from its neighbor."
 DEAR = {
     "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "sin", "cos", "tan", "atan2",
-    "erf", "erfc", "exp2", "cbrt", "rem", "series",
+    "erf", "erfc", "exp2", "cbrt", "rem", "series", "linear",
 }  # fmt: skip
 "Operations that cost more than reading their result from memory."
 
@@ -73,4 +73,4 @@ def dear(rows: Iterable[Node], stored: Iterable[Node] = ()) -> list[Node]:
     for x in reachable(rows, lambda x: x not in stored):
         mine = 0 if x.op == "load" or x in stored else 10 if x.op in DEAR else 1
         cost[x] = (mine + sum(cost.get(a, 0) for a in x.args)) * x.row
-    return sorted((x for x in rows if cost[x] > 3 and x.kind != INT and x not in stored), key=lambda x: x.id)
+    return sorted((x for x in rows if cost[x] > 3 and x not in stored), key=lambda x: x.id)

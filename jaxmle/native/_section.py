@@ -1,11 +1,12 @@
-"""Straight code for some nodes of a kernel, with loops over the rows where there are sums or series."""
+"""Straight code for some nodes of a kernel, with passes over the rows where there are sums or series."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxmle.native._elements import BASE, element
 from jaxmle.native._math import Lines
-from jaxmle.native._nodes import SUMS, Node, dear, reachable, rows_under
+from jaxmle.native._nodes import DEAR, FLOAT, SUMS, Node, dear, reachable, rows_under
+from jaxmle.native._turns import Turn, in_turn
 
 if TYPE_CHECKING:
     from jaxmle.native._emit import Emitter
@@ -13,47 +14,26 @@ if TYPE_CHECKING:
 _START = {"rsum": 0.0, "rmax": float("-inf"), "rmin": float("inf"), "rand": True, "ror": False}
 
 
-class Turn:
-    """A loop over the rows, and what of it is used.
+class Work(NamedTuple):
+    """What one pass over the rows does: sums, rows that are written down, and loops that follow it."""
 
-    Attributes:
-        first, after: its numbers before the first row, and after a row.
-        moving: what is made anew at each row from what was before, operands first.
-        inputs: other rows that this takes.
-        series, final: the nodes that use number i.
-        is_shift: whether it only moves rows to the next place.
-    """
+    ends: list[Node]
+    keep: list[Node]
+    turns: list[Turn]
 
-    def __init__(self, loop: Node, nodes: Sequence[Node]) -> None:
-        count = len(loop.args) // 2
-        self.first, self.after, self.reverse = loop.args[:count], loop.args[count:], loop.attr
-        rows = reachable(self.after, lambda x: x.row and x.op != "series")
-        moving: set[Node] = set()
-        for x in rows:
-            if x.op == "before" or (x.row and x.op != "series" and any(a in moving for a in x.args)):
-                moving.add(x)
-        self.moving = [x for x in rows if x in moving]
-        taken = [*self.after, *(a for x in self.moving for a in x.args)]
-        self.inputs = list(dict.fromkeys(x for x in taken if x.row and x not in moving))
-        self.series = {x.attr: x for x in nodes if x.op == "series" and x.args[0] is loop}
-        self.final = {x.attr: x for x in nodes if x.op == "final" and x.args[0] is loop}
-        self.is_shift = not moving and not self.final
-
-
-class Keep(NamedTuple):
-    """A row that a pass writes down: in which buffer, and by how many rows later."""
-
-    row: Node
-    room: int
-    shift: int = 0
+    @property
+    def roots(self) -> list[Node]:
+        return [*(x.args[0] for x in self.ends), *self.keep]
 
 
 class Section:
     """Straight code for some nodes.
 
+    Passes have numbers; odd ones go through the rows forwards, even ones backwards.
+
     Attributes:
         names: of uniform nodes that are computed.
-        stored: rows that are in a buffer.
+        stored: rows that are in a buffer, and in which.
     """
 
     def __init__(self, emit: "Emitter", known: dict[Node, str], stored: dict[Node, int]) -> None:
@@ -63,26 +43,42 @@ class Section:
     def need(self, outputs: Sequence[Node], keep: Sequence[Node] = ()) -> None:
         """Computes uniform nodes; rows in `keep` go to their buffers."""
         nodes = reachable([*outputs, *keep], lambda x: x not in self.names and x not in self.stored)
-        stages: dict[Node, int] = {}
-        for x in nodes:
-            below = max((stages.get(a, 0) for a in x.args), default=0)
-            stages[x] = below + (x.op in SUMS or x.op == "loop")
-        for stage in range(max(stages.values(), default=0) + 1):
-            now = [x for x in nodes if stages[x] == stage and x not in self.names and x not in self.stored]
-            sums = [x for x in now if x.op in SUMS]
-            turns = [Turn(x, nodes) for x in now if x.op == "loop"]
-            written = [k for turn in turns for k in self.before_turn(turn)]
-            if sums or written:
-                self.loop(sums, list(dict.fromkeys(written)))
-                self.stored |= {k.row: k.room for k in written if not k.shift}
-            for reverse in (False, True):
-                if group := [x for x in turns if x.reverse == reverse and not x.is_shift]:
-                    self.in_turn(group, reverse)
-            for x in now:
-                if not x.row and x.op != "loop" and x not in self.names:
+        nodes = [x for x in nodes if x not in self.names and x not in self.stored]
+        place = _places(nodes)
+        for number, work in enumerate(self._plan(nodes, place, keep)):
+            if work.ends or work.keep:
+                self.loop(work, reverse=number > 0 and number % 2 == 0)
+            for turns in ([t for t in work.turns if t.reverse == reverse] for reverse in (False, True)):
+                if turns:
+                    in_turn(self, turns)
+            for x in nodes:
+                if place[x] == number and not x.row and x.op != "loop" and x not in self.names:
                     self.names[x] = self.scalar(x)
-        if left := [Keep(x, self.room(x)) for x in keep if x not in self.stored]:
-            self.loop((), left)
+
+    def _plan(self, nodes: Sequence[Node], place: dict[Node, int], keep: Sequence[Node]) -> list[Work]:
+        plan = [Work([], [], []) for _ in range(max(place.values(), default=0) + 1)]
+        for x in nodes:
+            if x.op == "loop":
+                turn = Turn(x, nodes)
+                plan[place[x]].turns.append(turn)
+                plan[place[x]].keep.extend(dear(turn.inputs, self.stored))
+            elif x.op in SUMS or (x.op == "final" and x.args[0].row):
+                plan[place[x]].ends.append(x)
+        for x in keep:
+            if x.op != "series" and x not in self.stored:
+                plan[place[x]].keep.append(x)
+        bodies: list[set[Node]] = []
+        for number, work in reversed(list(enumerate(plan))):
+            bodies.insert(0, set(rows_under(work.roots, self.stored)[0]) - self.stored.keys())
+            for x in bodies[0]:  # what runs through the rows is there once
+                if x.op == "linear" and place[x] < number:
+                    plan[place[x]].keep.append(x)
+        seen: dict[Node, int] = {}
+        for number, body in enumerate(bodies):
+            for x in body:
+                if x.op in DEAR and x.op not in ("series", "linear") and seen.setdefault(x, number) < number:
+                    plan[seen[x]].keep.append(x)
+        return [Work(w.ends, sorted(set(w.keep), key=lambda x: x.id), w.turns) for w in plan]
 
     def room(self, x: Node) -> int:
         """The number of a buffer for a row."""
@@ -92,203 +88,208 @@ class Section:
         self.emit.rooms = max(self.emit.rooms, self.rooms)
         return self.rooms - 1
 
+    def name(self, x: Node) -> str:
+        """A uniform node."""
+        return self.names[x] if x in self.names else self.emit.constant(self.lines, x)
+
     def scalar(self, x: Node) -> str:
         e = self.emit
         if x.op == "load":
             raise AssertionError("a row outside its loop")
         if x.op == "first":
             return e.from_double(self.lines, self.lines.let(f"load double, ptr {e.row_base[x.attr]}, align 8"), x.kind)
-        args = [self.names[a] if a in self.names else e.constant(self.lines, a) for a in x.args]
-        return element(self.lines, x, args)
-
-    # --- one row after another ---------------------------------------------------------------------------
-
-    def before_turn(self, turn: Turn) -> list[Keep]:
-        """What a pass over the rows writes down so that a loop can follow."""
-        if not turn.is_shift:
-            return [Keep(x, self.room(x)) for x in dear(turn.inputs, self.stored)]
-        made = []
-        for i, x in turn.series.items():
-            made.append(Keep(turn.after[i], self.room(x), -1 if turn.reverse else 1))
-            self.stored[x] = made[-1].room
-            edge = self.lines.let("sub i64 %n, 1") if turn.reverse else "0"
-            self.put_row(x, self.name(turn.first[i]), edge)
-        return made
-
-    def put_row(self, x: Node, value: str, index: str) -> None:
-        at = self.emit.buffer(self.lines, self.stored[x], index)
-        self.lines.put(f"  store double {self.emit.to_double(self.lines, value, x.kind)}, ptr {at}, align 8")
-
-    def name(self, x: Node) -> str:
-        return self.names[x] if x in self.names else self.emit.constant(self.lines, x)
-
-    def in_turn(self, turns: Sequence[Turn], reverse: bool) -> None:
-        """Loops in which each row needs the one before, side by side."""
-        lines, label = self.lines, self.emit.label()
-        last = lines.let("sub i64 %n, 1")
-        start, stop, step = (last, "-1", -1) if reverse else ("0", "%n", 1)
-        lines.put(f"  br label %{label}.head\n{label}.head:\n  br label %{label}.body\n{label}.body:")
-        index, following = lines.name(), lines.name()
-        lines.put(f"  {index} = phi i64 [ {start}, %{label}.head ], [ {following}, %{label}.body ]")
-        spots, now = [], []
-        for turn in turns:
-            now.append([lines.name() for _ in turn.first])
-            spots.append(len(lines.text))
-            lines.text += [""] * len(turn.first)
-        rows: dict[Node, str] = {}
-        for turn, names, spot in zip(turns, now, spots, strict=True):
-            for i, x in turn.series.items():
-                self.stored[x] = self.room(x)
-                self.put_row(x, names[i], index)
-            made = {x: names[x.attr[0]] for x in turn.moving if x.op == "before"}
-            for x in turn.moving:
-                if x.op != "before":
-                    args = [made[a] if a in made else self.one_row(a, index, rows) for a in x.args]
-                    made[x] = element(lines, x, args)
-            for i, (x, first) in enumerate(zip(turn.after, turn.first, strict=True)):
-                after = made[x] if x in made else self.one_row(x, index, rows)
-                base = BASE[x.kind]
-                lines.text[spot + i] = (
-                    f"  {names[i]} = phi {base} [ {self.name(first)}, %{label}.head ], [ {after}, %{label}.body ]"
-                )
-                if i in turn.final:
-                    self.names[turn.final[i]] = after
-        lines.put(f"  {following} = add i64 {index}, {step}")
-        done = lines.let(f"icmp eq i64 {following}, {stop}")
-        lines.put(f"  br i1 {done}, label %{label}.end, label %{label}.body\n{label}.end:")
-
-    def one_row(self, x: Node, index: str, rows: dict[Node, str]) -> str:
-        """A row's number as a scalar."""
-        if not x.row:
-            return self.name(x)
-        if x not in rows:
-            e, lines = self.emit, self.lines
-            if x in self.stored:
-                rows[x] = e.load(lines, e.buffer(lines, self.stored[x], index), None, x.kind)
-            elif x.op == "load":
-                rows[x] = e.load(lines, e.place(lines, x, index), None, x.kind)
-            elif x.op == "row":
-                rows[x] = index
-            else:
-                rows[x] = element(lines, x, [self.one_row(a, index, rows) for a in x.args])
-        return rows[x]
+        return element(self.lines, x, [self.name(a) for a in x.args])
 
     # --- many rows at once -------------------------------------------------------------------------------
 
-    def loop(self, sums: Sequence[Node], keep: Sequence[Keep]) -> None:
+    def loop(self, work: Work, reverse: bool) -> None:
         """One pass over the rows."""
-        e, lines = self.emit, self.lines
-        width = e.width
-        body, uniform = rows_under([*(x.args[0] for x in sums), *(k.row for k in keep)], self.stored)
-        vector = Lines(width)
-        splat: dict[Node, str] = {}
-        for x in uniform:
-            if x.op == "const":
-                splat[x] = vector.const(x.value, BASE[x.kind])
-            else:
-                base = BASE[x.kind]
-                one = lines.let(f"insertelement {vector.type(base)} poison, {base} {self.names[x]}, i64 0")
-                splat[x] = lines.let(
-                    f"shufflevector {vector.type(base)} {one}, {vector.type(base)} poison, <{width} x i32> zeroinitializer"
-                )
-        spots = []
-        for x in sums:
-            spot = e.accumulator(x.kind)
-            lines.put(
-                f"  store {vector.type(BASE[x.kind])} {vector.const(_START[x.op], BASE[x.kind])}, ptr {spot}, align 64"
-            )
-            spots.append(spot)
-        label = e.label()
-        lines.put(f"  br label %{label}.head")
-        for tail in (False, True):
-            self._pass(f"{label}{'.tail' if tail else ''}", tail, sums, spots, keep, body, splat)
-        lines.put(f"{label}.end:")
-        for x, spot in zip(sums, spots, strict=True):
-            base = BASE[x.kind]
-            vec = lines.let(f"load {vector.type(base)}, ptr {spot}, align 64")
-            self.names[x] = e.folded(lines, x, vec)
-
-    def _pass(
-        self, label: str, tail: bool, sums: Sequence[Node], spots: list[str], keep: Sequence[Keep], body: list[Node],
-        splat: dict[Node, str],
-    ) -> None:  # fmt: skip
         e, lines, width = self.emit, self.lines, self.emit.width
-        whole = label.removesuffix(".tail")
-        phis: list[str] = []
-        if not tail:
-            lines.put(f"{whole}.head:")
-            firsts = [lines.let(f"load {self._type(x)}, ptr {s}, align 64") for x, s in zip(sums, spots, strict=True)]
-            lines.put(f"  br label %{whole}.test")
-            lines.put(f"{whole}.test:")
-            index, following = lines.name(), lines.name()
-            lines.put(f"  {index} = phi i64 [ 0, %{whole}.head ], [ {following}, %{whole}.body ]")
-            nexts = [lines.name() for _ in sums]
-            for x, first, new in zip(sums, firsts, nexts, strict=True):
-                phis.append(lines.let(f"phi {self._type(x)} [ {first}, %{whole}.head ], [ {new}, %{whole}.body ]"))
-            end = lines.let(f"add i64 {index}, {width}")
-            more = lines.let(f"icmp sle i64 {end}, %n")
-            lines.put(f"  br i1 {more}, label %{whole}.body, label %{whole}.rest")
-            lines.put(f"{whole}.body:")
-            mask = None
-        else:
-            lines.put(f"{whole}.rest:")
-            index = self._index
-            for value, spot, x in zip(self._phis, spots, sums, strict=True):
-                lines.put(f"  store {self._type(x)} {value}, ptr {spot}, align 64")
-            left = lines.let(f"icmp slt i64 {index}, %n")
-            lines.put(f"  br i1 {left}, label %{whole}.tail, label %{whole}.end")
-            lines.put(f"{whole}.tail:")
-            phis = list(self._phis)
-            count = lines.let(f"sub i64 %n, {index}")
-            one = lines.let(f"insertelement <{width} x i64> poison, i64 {count}, i64 0")
-            all_ = lines.let(
-                f"shufflevector <{width} x i64> {one}, <{width} x i64> poison, <{width} x i32> zeroinitializer"
-            )
-            mask = lines.let(f"icmp slt <{width} x i64> {_upwards(width)}, {all_}")
-        # The vector code of one stretch of rows; names go on where the scalar code has come to.
+        keep = [x for x in work.keep if x not in self.stored]
+        body, uniform = rows_under([*(x.args[0] for x in work.ends), *keep], self.stored)
         vector = Lines(width)
-        vector.text, vector.count = lines.text, lines.count
-        names = dict(splat)
-        for x in body:
-            if x in self.stored:
-                names[x] = e.load(vector, e.buffer(vector, self.stored[x], index), mask, x.kind)
-            elif x.op == "load":
-                names[x] = e.load(vector, e.place(vector, x, index), mask, x.kind)
-            elif x.op == "row":
-                one = vector.let(f"insertelement <{width} x i64> poison, i64 {index}, i64 0")
-                all_ = vector.let(
-                    f"shufflevector <{width} x i64> {one}, <{width} x i64> poison, <{width} x i32> zeroinitializer"
-                )
-                names[x] = vector.op("add", all_, _upwards(width), base="i64")
+        splat = {
+            x: vector.const(x.value, BASE[x.kind]) if x.op == "const" else self.splat(self.names[x], BASE[x.kind])
+            for x in uniform
+        }
+        runs = [x for x in body if x.op == "linear" and x not in self.stored]
+        powers = {x: self._powers(splat[x.args[1]], x.kind) for x in runs if len(x.args) == 3 and not x.args[1].row}
+        carried = [*work.ends, *runs]
+        spots = {x: e.accumulator(self._type(x)) for x in carried if x.op != "final"}
+        for x, spot in spots.items():
+            start = self.name(x.args[0]) if x.op == "linear" else vector.const(_START[x.op], BASE[x.kind])
+            lines.put(f"  store {self._type(x)} {start}, ptr {spot}, align 64")
+        pass_ = _Pass(self, body, splat, powers, spots, reverse)
+        rooms = [(x, self.room(x)) for x in keep]
+        pass_.emit([x for x in work.ends if x.op != "final"], runs, rooms)
+        for x in work.ends:
+            if x.op == "final":
+                self.names[x] = lines.let(f"load {BASE[x.kind]}, ptr {spots[x.args[0]]}, align 64")
             else:
-                names[x] = element(vector, x, [names[a] for a in x.args])
-        results = []
-        for x, before in zip(sums, phis, strict=True):
-            term = names[x.args[0]]
-            if mask is not None:
-                term = vector.select(mask, term, vector.const(_START[x.op], BASE[x.kind]), BASE[x.kind])
-            results.append(e.joined(vector, x, before, term))
-        for x, room, shift in keep:
-            at, value = e.buffer(vector, room, index, shift), e.to_double(vector, names[x], x.kind)
-            if mask is None:
-                vector.put(f"  store {vector.type()} {value}, ptr {at}, align 8")
-            else:
-                vector.put(f"  call void @llvm.masked.store.v{width}f64.p0({vector.type()} {value}, ptr {at}, i32 8, <{width} x i1> {mask})")  # fmt: skip
-        lines.count = vector.count
-        if not tail:
-            for x, new, result in zip(sums, nexts, results, strict=True):
-                lines.put(f"  {new} = select i1 true, {self._type(x)} {result}, {self._type(x)} {result}")
-            lines.put(f"  {following} = add i64 {index}, {width}")
-            lines.put(f"  br label %{whole}.test")
-            self._index, self._phis = index, phis
-        else:
-            for x, spot, result in zip(sums, spots, results, strict=True):
-                lines.put(f"  store {self._type(x)} {result}, ptr {spot}, align 64")
-            lines.put(f"  br label %{whole}.end")
+                self.names[x] = e.folded(lines, x, lines.let(f"load {self._type(x)}, ptr {spots[x]}, align 64"))
+        self.stored |= dict(rooms)
+
+    def splat(self, x: str, base: str) -> str:
+        return splat(self.lines, x, base, self.emit.width)
 
     def _type(self, x: Node) -> str:
-        return Lines(self.emit.width).type(BASE[x.kind])
+        return BASE[x.kind] if x.op == "linear" else Lines(self.emit.width).type(BASE[x.kind])
+
+    def _powers(self, a: str, kind: str) -> tuple[list[str], str]:
+        """a, a^2, a^4, ... in all elements, and a, a^2, a^3, ... one in each."""
+        v, base, times = over(self.lines, self.emit.width), BASE[kind], "fmul" if kind == FLOAT else "mul"
+        squares, each = [a], a
+        for i in range(v.width.bit_length() - 1):
+            if i:
+                squares.append(v.op(times, squares[-1], squares[-1], base=base))
+            each = v.op(times, each, shifted(v, each, v.const(1, base), 1 << i, False, base), base=base)
+        self.lines.count = v.count
+        return squares, each
 
 
-def _upwards(width: int) -> str:
+def _places(nodes: Sequence[Node]) -> dict[Node, int]:
+    """In which pass each node can be had at the earliest."""
+    place: dict[Node, int] = {}
+    for x in nodes:
+        least = 1 if x.row else 0
+        for a in x.args:
+            least = max(least, place.get(a, a.row) + (x.row and not a.row))
+        place[x] = least + (x.op == "linear" and (least % 2 == 0) != x.attr)
+    return place
+
+
+def over(lines: Lines, width: int) -> Lines:
+    """Vector code that goes on where scalar code has come to; give `count` back at its end."""
+    vector = Lines(width)
+    vector.text, vector.count = lines.text, lines.count
+    return vector
+
+
+def splat(lines: Lines, x: str, base: str, width: int) -> str:
+    one = lines.let(f"insertelement <{width} x {base}> poison, {base} {x}, i64 0")
+    return lines.let(
+        f"shufflevector <{width} x {base}> {one}, <{width} x {base}> poison, <{width} x i32> zeroinitializer"
+    )
+
+
+def shifted(v: Lines, x: str, fill: str, by: int, reverse: bool, base: str) -> str:
+    """Each element in the place of the one `by` places later (earlier in reverse); `fill` where none came."""
+    w = v.width
+    picks = [(i + by if i + by < w else w + i) if reverse else (i - by if i >= by else w + i) for i in range(w)]
+    t = v.type(base)
+    return v.let(f"shufflevector {t} {x}, {t} {fill}, <{w} x i32> <{', '.join(f'i32 {i}' for i in picks)}>")
+
+
+def upwards(width: int) -> str:
     return "<" + ", ".join(f"i64 {i}" for i in range(width)) + ">"
+
+
+class _Pass:
+    """The two blocks of a pass over the rows: vectors of them, and what is left."""
+
+    def __init__(
+        self, section: Section, body: list[Node], uniform: dict[Node, str], powers: dict[Node, tuple[list[str], str]],
+        spots: dict[Node, str], reverse: bool,
+    ) -> None:  # fmt: skip
+        self.section, self.e, self.lines, self.width = section, section.emit, section.lines, section.emit.width
+        self.body, self.uniform, self.powers, self.spots, self.reverse = body, uniform, powers, spots, reverse
+
+    def emit(self, sums: list[Node], runs: list[Node], keep: list[tuple[Node, int]]) -> None:
+        lines, width, label = self.lines, self.width, self.e.label()
+        carried = [*sums, *runs]
+        types = [self.section._type(x) for x in carried]
+        start = lines.let(f"sub i64 %n, {width}") if self.reverse else "0"
+        lines.put(f"  br label %{label}.head\n{label}.head:")
+        begun = [lines.let(f"load {t}, ptr {self.spots[x]}, align 64") for t, x in zip(types, carried, strict=True)]
+        lines.put(f"  br label %{label}.test\n{label}.test:")
+        index, following = lines.name(), lines.name()
+        lines.put(f"  {index} = phi i64 [ {start}, %{label}.head ], [ {following}, %{label}.body ]")
+        new = [lines.name() for _ in carried]
+        old = [
+            lines.let(f"phi {t} [ {first}, %{label}.head ], [ {x}, %{label}.body ]")
+            for t, first, x in zip(types, begun, new, strict=True)
+        ]
+        if self.reverse:
+            more = lines.let(f"icmp sge i64 {index}, 0")
+        else:
+            more = lines.let(f"icmp sle i64 {lines.let(f'add i64 {index}, {width}')}, %n")
+        lines.put(f"  br i1 {more}, label %{label}.body, label %{label}.rest\n{label}.body:")
+        results = self._block(index, None, sums, runs, old, keep)
+        for name, t, x in zip(new, types, results, strict=True):
+            lines.put(f"  {name} = select i1 true, {t} {x}, {t} {x}")
+        lines.put(f"  {following} = add i64 {index}, {-width if self.reverse else width}")
+        lines.put(f"  br label %{label}.test\n{label}.rest:")
+        for t, x, value in zip(types, carried, old, strict=True):
+            lines.put(f"  store {t} {value}, ptr {self.spots[x]}, align 64")
+        left = lines.let(f"icmp sgt i64 {index}, {-width}" if self.reverse else f"icmp slt i64 {index}, %n")
+        lines.put(f"  br i1 {left}, label %{label}.tail, label %{label}.end\n{label}.tail:")
+        edge = splat(lines, lines.let(f"sub i64 {0 if self.reverse else '%n'}, {index}"), "i64", width)
+        mask = lines.let(f"icmp {'sge' if self.reverse else 'slt'} <{width} x i64> {upwards(width)}, {edge}")
+        results = self._block(index, mask, sums, runs, old, keep)
+        for t, x, value in zip(types, carried, results, strict=True):
+            lines.put(f"  store {t} {value}, ptr {self.spots[x]}, align 64")
+        lines.put(f"  br label %{label}.end\n{label}.end:")
+
+    def _block(
+        self, index: str, mask: str | None, sums: list[Node], runs: list[Node], old: list[str],
+        keep: list[tuple[Node, int]],
+    ) -> list[str]:  # fmt: skip
+        """The code of one stretch of rows; what the sums and the running numbers are after it."""
+        e, width, stored = self.e, self.width, self.section.stored
+        v = over(self.lines, width)
+        names, after = dict(self.uniform), dict(zip(runs, old[len(sums) :], strict=True))
+        for x in self.body:
+            if x in stored:
+                names[x] = e.load(v, e.buffer(v, stored[x], index), mask, x.kind)
+            elif x.op == "load":
+                names[x] = e.load(v, e.place(v, x, index), mask, x.kind)
+            elif x.op == "row":
+                names[x] = v.op("add", splat(v, index, "i64", width), upwards(width), base="i64")
+            elif x.op == "linear":
+                names[x], after[x] = self._run(v, x, names, after[x], index, mask)
+            else:
+                names[x] = element(v, x, [names[a] for a in x.args])
+        results = []
+        for x, before in zip(sums, old, strict=False):
+            term = names[x.args[0]]
+            if mask is not None:
+                term = v.select(mask, term, v.const(_START[x.op], BASE[x.kind]), BASE[x.kind])
+            results.append(e.joined(v, x, before, term))
+        for x, room in keep:
+            at, value = e.buffer(v, room, index), e.to_double(v, names[x], x.kind)
+            if mask is None:
+                v.put(f"  store {v.type()} {value}, ptr {at}, align 8")
+            else:
+                v.put(f"  call void @llvm.masked.store.v{width}f64.p0({v.type()} {value}, ptr {at}, i32 8, <{width} x i1> {mask})")  # fmt: skip
+        self.lines.count = v.count
+        return [*results, *(after[x] for x in runs)]
+
+    def _run(
+        self, v: Lines, x: Node, names: dict[Node, str], first: str, index: str, mask: str | None
+    ) -> tuple[str, str]:
+        """A running number before each row of a stretch, and after it, in log2(width) steps (Hillis & Steele 1986)."""
+        base, reverse = BASE[x.kind], self.reverse
+        begun = splat(v, first, base, v.width)
+        out = names[x.args[-1]]
+        if len(x.args) == 3:
+            plus, times = ("fadd", "fmul") if x.kind == FLOAT else ("add", "mul")
+            zero, one = v.const(0, base), v.const(1, base)
+            squares, a = self.powers.get(x, ([], names[x.args[1]]))
+            if squares and reverse:
+                order = ", ".join(f"i32 {i}" for i in reversed(range(v.width)))
+                each = v.let(f"shufflevector {v.type(base)} {a}, {v.type(base)} {a}, <{v.width} x i32> <{order}>")
+            else:
+                each = a
+            for i in range(v.width.bit_length() - 1):
+                moved = shifted(v, out, zero, 1 << i, reverse, base)
+                factor = squares[i] if squares else each
+                out = v.op(plus, v.op(times, factor, moved, base=base), out, base=base)
+                if not squares:
+                    each = v.op(times, each, shifted(v, each, one, 1 << i, reverse, base), base=base)
+            out = v.op(plus, v.op(times, each, begun, base=base), out, base=base)
+        if mask is None:
+            last: str | int = 0 if reverse else v.width - 1
+        else:
+            last = v.let(f"sub i64 0, {index}" if reverse else f"sub i64 {v.let(f'sub i64 %n, {index}')}, 1")
+        after = v.let(f"extractelement {v.type(base)} {out}, i64 {last}")
+        return shifted(v, out, begun, 1, reverse, base), after

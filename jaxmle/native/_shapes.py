@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxmle import special
-from jaxmle.native._nodes import BOOL, FLOAT, Node
+from jaxmle.native._nodes import BOOL, FLOAT, INT, Node
 from jaxmle.native._trace import ROWS, Array, NotUnderstood, Tracer, axis_of, kind_of, objects, squeezed
 
 # --- elements ----------------------------------------------------------------------------------------
@@ -76,7 +76,10 @@ def convert_element_type(t: Tracer, eqn: Any, a: Array) -> Array:
 def iota(t: Tracer, eqn: Any) -> Array:
     shape, axis = eqn.params["shape"], eqn.params["dimension"]
     if axis == axis_of(shape):
-        raise NotUnderstood("the numbers of the rows")
+        if shape[axis] != ROWS:
+            raise NotUnderstood("the numbers of the rows, with columns")
+        rows = Array(objects([t.graph.leaf("row", None, INT, True, True)], [1]), 0)
+        return t.spread(rows, shape, (axis,), kind_of(eqn.params["dtype"]))
     return t.spread(t.constant(np.arange(shape[axis])), shape, (axis,), kind_of(eqn.params["dtype"]))
 
 
@@ -124,9 +127,18 @@ def rev(t: Tracer, eqn: Any, a: Array) -> Array:
 
 
 def concatenate(t: Tracer, eqn: Any, *args: Array) -> Array:
-    if eqn.params["dimension"] == args[0].axis or axis_of(eqn.outvars[0].aval.shape) != args[0].axis:
+    axis = eqn.params["dimension"]
+    if axis == axis_of(eqn.outvars[0].aval.shape):
+        *firsts, last = args
+        if any(a.axis is not None for a in firsts) or sum(a.nodes.shape[axis] for a in firsts) != last.cut:
+            raise NotUnderstood("rows after rows")
+        for a in reversed(firsts):
+            for first in np.split(a.nodes, a.nodes.shape[axis], axis)[::-1]:
+                last = Array(objects(map(t.graph.lag, first.ravel(), last.nodes.ravel()), last.nodes.shape), axis)
+        return last
+    if any(a.cut for a in args) or axis_of(eqn.outvars[0].aval.shape) != args[0].axis:
         raise NotUnderstood("rows after rows")
-    return Array(np.concatenate([a.nodes for a in args], eqn.params["dimension"]), args[0].axis)
+    return Array(np.concatenate([a.nodes for a in args], axis), args[0].axis)
 
 
 def stack(t: Tracer, eqn: Any, *args: Array) -> Array:
@@ -142,6 +154,15 @@ def split(t: Tracer, eqn: Any, a: Array) -> list[Array]:
     return [Array(x, a.axis) for x in parts]
 
 
+def unstack(t: Tracer, eqn: Any, a: Array) -> list[Array]:
+    axis = eqn.params["axis"]
+    if axis == a.axis:
+        raise NotUnderstood("one of the rows")
+    rest = None if a.axis is None else a.axis - (axis < a.axis)
+    parts = np.moveaxis(a.nodes, axis, 0)
+    return [Array(objects(parts[i : i + 1].ravel(), parts.shape[1:]), rest) for i in range(len(parts))]
+
+
 def slice_(t: Tracer, eqn: Any, a: Array) -> Array:
     start, stop = eqn.params["start_indices"], eqn.params["limit_indices"]
     strides = eqn.params["strides"] or (1,) * len(start)
@@ -150,6 +171,10 @@ def slice_(t: Tracer, eqn: Any, a: Array) -> Array:
         if a.axis is not None:
             cut[a.axis] = slice(None)
         return Array(a.nodes[tuple(cut)], a.axis)
+    gone = a.shape[a.axis] - stop[a.axis]
+    if (start[a.axis], strides[a.axis]) == (0, 1) and 0 < gone <= 8 and a.nodes.shape[a.axis] == 1:
+        cut[a.axis] = slice(None)
+        return Array(a.nodes[tuple(cut)], a.axis, cut=gone)
     if (start[a.axis], stop[a.axis]) != (0, 1) or a.nodes.shape[a.axis] != 1:
         raise NotUnderstood("some of the rows")
     cut[a.axis] = slice(None)
@@ -227,6 +252,7 @@ RULES = {
     "squeeze": squeeze,
     "stack": stack,
     "transpose": transpose,
+    "unstack": unstack,
     "empty": empty2,
     "expand_dims": squeeze,
 }

@@ -29,11 +29,13 @@ class Array(NamedTuple):
         nodes: object array; an axis of k times all rows has size k here.
         axis: which one has the rows, or None.
         outer: whether its rows are outermost, each with its k elements.
+        cut: how many rows at the end are not there.
     """
 
     nodes: np.ndarray
     axis: int | None
     outer: bool = False
+    cut: int = 0
 
     @property
     def only(self) -> Node:
@@ -42,7 +44,7 @@ class Array(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(ROWS * k if i == self.axis else k for i, k in enumerate(self.nodes.shape))
+        return tuple(ROWS * k - self.cut if i == self.axis else k for i, k in enumerate(self.nodes.shape))
 
 
 def kind_of(dtype: Any) -> str:
@@ -155,6 +157,8 @@ class Tracer:
         outer = any(a.outer for a in args)
         if outer and not all(a.outer or a.axis is None for a in args):
             raise NotUnderstood("rows in two orders")
+        if any(a.cut for a in args) and name != "concatenate":
+            raise NotUnderstood("some of the rows")
         if name in _DIRECT:
             return [self.each(_DIRECT[name], *args)._replace(outer=outer)]
         if name not in self.rules:
