@@ -306,14 +306,33 @@ def run(
         used = "native" if kernels else program.lanes
     shown.advance(count)
     outcome: Outcome = results
-    look_closer(program, own, shared, outcome, finished)
+    look_closer(program, problem, outcome, finished)
     if not finished.all():
         outcome = _not_run(outcome, ~finished)
     return outcome, used, interrupted
 
 
-def look_closer(program: Program, own: Any, shared: Any, outcome: Outcome, finished: np.ndarray) -> None:
+def on_the_machine(program: Program, problem: Problem) -> Outcome | None:
+    """A batch of one data set as functions of the machine, in this thread; None where that cannot be."""
+    own, shared = items_of(program, problem)
+    items: Any = (own,)
+    results: Any = None
+    for phase in range(len(phases(program, shared))):
+        results = None
+        for kernel in machine(program, phase, items, shared, problem.weights, places(None)[:1], "auto"):
+            crew = _Crew(program, phase, items, shared, 1, 1, kernel, problem.weights)
+            crew.fit(kernel)
+            if crew.finished.all() and not (kernel.partial and crew.failed(crew.results.status).any()):
+                results = crew.results
+        if results is None:
+            return None
+        items = (own, results)
+    return results
+
+
+def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: np.ndarray) -> None:
     """Settles, in place, the fits that did not converge; nothing is compiled where all did."""
+    own, shared = items_of(program, problem)
     look = np.flatnonzero(np.asarray(unsettled(outcome)) & finished)
     if not len(look):
         return

@@ -80,15 +80,16 @@ def fit(
     with jax.enable_x64(True):
         batch = _batch.one(data, weights, dtype, missing)
         model = as_model(model, batch.buckets[0].data)
-        problem, axes = _problem(model, batch, batch.buckets[0], start, optimizer, tolerance, max_steps, dtype, True)
-        _check_model(model, problem)
+        problem, axes = _problem(model, batch, batch.buckets[0], start, optimizer, tolerance, max_steps, dtype)
+        alone = _first_of(problem, axes)
+        _check_model(model, alone)
         _check_support(model, batch)
         program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, 1)
-        outcome = jax.tree.map(lambda x: np.array(x)[None], _solve_one(program, problem))
-        each = [x[None] for x in jax.tree.leaves(problem)]
-        many = program._replace(axes=(True,) * len(each))
-        _run.look_closer(many, each, [], outcome, np.ones(1, bool))
-    info = _info(program, tolerance, dtype) | options
+        outcome, used = _run.on_the_machine(program, problem), "native"
+        if outcome is None:
+            outcome, used = jax.tree.map(lambda x: np.array(x)[None], _solve_one(program, alone)), 1
+        _run.look_closer(program, problem, outcome, np.ones(1, bool))
+    info = _info(program, tolerance, dtype) | options | {"lanes": used}
     return Fit(model=model, outcome=outcome, batch=batch, single=True, info=info)
 
 
@@ -155,7 +156,7 @@ def fit_many(
         shown = Progress(progress, batch.size)
         interrupted = False
         for bucket in batch.buckets:
-            problem, axes = _problem(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype, False)
+            problem, axes = _problem(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype)
             _check_model(model, _first_of(problem, axes))
             count = len(bucket.index)
             width = _run.width(lanes, count, bucket.weights.shape[1], len(crew))
@@ -172,8 +173,7 @@ def fit_many(
 
 
 def _problem(
-    model: Model, batch: Batch, bucket: Bucket, start: Any, optimizer: Any, tolerance: Any, max_steps: Any, dtype: Any,
-    single: bool,
+    model: Model, batch: Batch, bucket: Bucket, start: Any, optimizer: Any, tolerance: Any, max_steps: Any, dtype: Any
 ) -> tuple[Problem, tuple[bool, ...]]:  # fmt: skip
     """The problem of one bucket, and for each of its leaves whether it has a data-set axis."""
     numbers, each = numbers_of(model, batch.size, dtype)
@@ -192,13 +192,7 @@ def _problem(
         numbers, bucket.data, bucket.weights, params, status, np.asarray(tolerance, dtype), np.int32(steps)
     )
     axes_of = Problem(each, list(batch.own), True, jax.tree.leaves(own_start), True, False, False)
-    axes = tuple(jax.tree.leaves(axes_of))
-    if single:
-        problem = jax.tree.unflatten(
-            jax.tree.structure(problem),
-            [x[0] if own else x for x, own in zip(jax.tree.leaves(problem), axes, strict=True)],
-        )
-    return problem, axes
+    return problem, tuple(jax.tree.leaves(axes_of))
 
 
 def _start(model: Model, start: Any, batch: Batch, dtype: Any) -> tuple[Any, np.ndarray, Any]:
