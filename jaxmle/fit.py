@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import _batch, _run
@@ -25,7 +24,7 @@ from jaxmle._solve import (
 )
 from jaxmle._status import Status
 from jaxmle._step import Outcome
-from jaxmle._types import split
+from jaxmle._types import join, split
 from jaxmle.model import Model
 from jaxmle.models import as_model
 from jaxmle.optimizers import by_name
@@ -264,8 +263,12 @@ def _check_support(model: Model, batch: Batch) -> None:
     if support is None or bucket.status[0] >= 0:
         return
     data = jax.tree.map(lambda x: x[0], bucket.data)
-    bare = jax.tree.map(lambda x: x.value if is_constant(x) else x, data, is_leaf=is_constant)
-    outside = ~np.asarray(support(jax.tree.map(jnp.asarray, bare))) & (bucket.weights[0] > 0)
+    n = bucket.weights.shape[1]
+    many = 1 << (n - 1).bit_length()  # few shapes, few programs
+    whole = jax.tree.map(
+        lambda x: x.value if is_constant(x) else np.resize(x, (many, *x.shape[1:])), data, is_leaf=is_constant
+    )
+    outside = ~np.asarray(_supported(*split(model), whole))[:n] & (bucket.weights[0] > 0)
     if outside.any():
         row = int(np.argmax(outside))
         values = {
@@ -279,6 +282,11 @@ def _check_support(model: Model, batch: Batch) -> None:
 
 
 # --- running it ------------------------------------------------------------------------------------------
+
+
+@compiled_with(static_argnums=0)
+def _supported(skeleton: Any, numbers: Any, data: Any) -> Any:
+    return join(skeleton, numbers).log_likelihood.support(data)
 
 
 @compiled_with(static_argnums=0)
