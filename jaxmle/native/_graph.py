@@ -29,6 +29,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.nodes: dict[Any, Node] = {}
+        self.guards: dict[Node, bool] = {}  # what holds of each row where no sum over the rows is infinite
 
     # --- making nodes ------------------------------------------------------------------------------------
 
@@ -307,6 +308,8 @@ class Graph:
         left = [zero, zero]
         for i, way in enumerate(apart):
             for c, r in way:
+                if c.op == "const" and not np.isfinite(c.value) and r is None:
+                    self.guards[which] = i == 1
                 if r is None or r.known:
                     row = one if r is None else r
                     row = self.make("select", which, row, zero) if i == 0 else self.make("select", which, zero, row)

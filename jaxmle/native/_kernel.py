@@ -98,7 +98,7 @@ def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[b
     results, out = run(policy.end, (state, shapes), old + item)
     assumed = {running.only: False}
     nodes = [finished.only, *_flat(first), *_flat(new), *_flat(results)]
-    guards = _guards(nodes)
+    guards = graph.guards | _guards(nodes)
     valid = [graph.make("rand", x if holds else graph.make("not", x)) for x, holds in guards.items()]
     for x, holds in guards.items():
         assumed |= _conjuncts(x) if holds else {x: False}

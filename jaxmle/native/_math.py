@@ -54,7 +54,7 @@ class Lines:
         return one if self.width == 1 else "<" + ", ".join([f"{base} {one}"] * self.width) + ">"
 
     def op(self, op: str, *args: str, base: str = "double") -> str:
-        flags = " contract" if op in ("fadd", "fsub", "fmul", "fdiv", "fneg") else ""
+        flags = " contract" if op in ("fadd", "fsub", "fmul", "fneg") else " contract arcp" if op == "fdiv" else ""
         return self.let(f"{op}{flags} {self.type(base)} {', '.join(args)}")
 
     def compare(self, how: str, a: str, b: str, base: str = "double") -> str:
