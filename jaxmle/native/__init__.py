@@ -3,8 +3,9 @@
 XLA runs each operation of a step over all lanes and rows before the next, through memory. Here the same trace is written
 out as scalar expressions: one pass over a data set's rows, in vectors, for value, scores and curvature together; what
 depends on the data alone is computed once for each data set; sums whose terms factor into parameters and data, such as
-those of an exponential family, cost nothing a step. It needs llvmlite and float64 on a CPU. What it does not understand
-(loops over rows, sorts, large matrices) goes through the lanes as before.
+those of an exponential family, cost nothing a step; of a loop over the rows only what depends on the row before is
+computed row after row. It needs llvmlite and float64 on a CPU. What it does not understand (sorts, large matrices) goes
+through the lanes as before.
 """
 
 import ctypes

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxmle.native._nodes import BOOL, COMMUTATIVE, COMPARISONS, FLOAT, INT, ROUNDED, SUMS, Node, reachable
+from jaxmle.native._nodes import BOOL, COMMUTATIVE, COMPARISONS, DEAR, FLOAT, INT, ROUNDED, SUMS, Node, reachable
 
 _NUMPY: dict[str, Any] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "neg": np.negative,
@@ -53,6 +53,10 @@ class Graph:
         """The node op(args), simplified."""
         if all(a.op == "const" for a in args) and (folded := self._fold(op, args, attr)) is not None:
             return folded
+        if op in DEAR and len(args) == 1 and args[0].op == "select" and any(a.op == "const" for a in args[0].args[1:]):
+            # What is computed where it means nothing costs nothing in a vector, and is perhaps there already.
+            which, *ways = args[0].args
+            return self.make("select", which, *(self.make(op, x, attr=attr) for x in ways))
         rule = getattr(self, f"_{op}", None)
         if rule is not None and (simple := rule(*args) if attr is None else rule(*args, attr)) is not None:
             return simple
@@ -170,12 +174,34 @@ class Graph:
             return self.make("neg", a)
         if a.op == "neg":
             return self.make("neg", self.make("div", a.args[0], b))
+        if b.row and b.kind == FLOAT:
+            inverse = self._inverse(b)
+            return inverse if a.is_(1) else self.make("mul", a, inverse)
         if a.row and not b.row and b.kind == FLOAT:
             return self.make("mul", a, self.make("div", self.const(1.0), b))
         if b.op == "select" and all(x.is_(1) or x.is_(2) for x in b.args[1:]):
             half = [self.const(1 / x.value) for x in b.args[1:]]
             return self.make("mul", a, self.make("select", b.args[0], *half))
         return None
+
+    def _inverse(self, b: Node) -> Node:
+        """1 / b, of which all that is divided by b or by a product with it is made: a division costs a vector most."""
+        if not b.row:
+            return self.make("div", self.const(1.0), b)
+        if b.op == "mul" and (b.args[0] is b.args[1] or all(self._has_inverse(x) for x in b.args)):
+            return self.make("mul", *map(self._inverse, b.args))
+        if b.op == "neg":
+            return self.make("neg", self._inverse(b.args[0]))
+        if b.op == "div":  # of 1, as there are no others
+            return b.args[1]
+        if b.op == "select" and any(x.op == "const" for x in b.args[1:]):
+            return self.make("select", b.args[0], *map(self._inverse, b.args[1:]))
+        return self._new("div", (self.const(1.0), b), None, FLOAT, True, b.known)
+
+    def _has_inverse(self, x: Node) -> bool:
+        if x.op == "mul":
+            return all(map(self._has_inverse, x.args))
+        return not x.row or ("div", (self.const(1.0).id, x.id), None) in self.nodes
 
     def _neg(self, a: Node) -> Node | None:
         if a.op == "neg":

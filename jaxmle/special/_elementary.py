@@ -1,6 +1,7 @@
 """Elementary pieces of log-likelihoods whose derivatives keep their digits."""
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial, wraps
 from math import factorial
 from typing import Any
 
@@ -14,6 +15,27 @@ def floating(x: Any) -> Any:
     """`x` as a floating array of its own precision; integers become the default float."""
     x = jnp.asarray(x)
     return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
+
+
+def unary(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """f, a function of one number, so that its tangents are its slope times them.
+
+    However many directions a Hessian has, the chain through f is gone through once for each order.
+    """
+
+    @cache
+    def slope() -> Callable[[Any], Any]:
+        return unary(lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1])
+
+    @jax.custom_jvp
+    def value(x: Any) -> Any:
+        return f(x)
+
+    @value.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        return value(*primals), slope()(*primals) * tangents[0]
+
+    return wraps(f)(lambda x: value(floating(x)))
 
 
 def xlogy(x: Any, y: Any) -> Any:
@@ -33,6 +55,7 @@ def xlog1py(x: Any, y: Any) -> Any:
     return x * jnp.log1p(jnp.where((x == 0) & (y == -1), 0, y))
 
 
+@unary
 def log1mexp(x: Any) -> Any:
     """log(1 - e^x) for x <= 0: the log-probability of the complement of a log-probability.
 
@@ -47,6 +70,7 @@ def log1mexp(x: Any) -> Any:
     return jnp.where(near, jnp.log(-jnp.expm1(jnp.where(near, x, -1))), jnp.log1p(-jnp.exp(jnp.where(near, -1, x))))
 
 
+@unary
 def log1mexpexp(v: Any) -> Any:
     """log(1 - exp(-e^v)): log-probability of failing by a cumulative hazard e^v, also where e^v underflows."""
     v = floating(v)
@@ -57,6 +81,7 @@ def log1mexpexp(v: Any) -> Any:
     return jnp.where(small, series, log1mexp(-jnp.where(small, 1, t)))
 
 
+@unary
 def log1p_ratio(t: Any) -> Any:
     """log(1 + t) / t for t > -1, smooth at 0: derivatives of every order keep their digits there."""
     t = floating(t)
@@ -67,6 +92,7 @@ def log1p_ratio(t: Any) -> Any:
     return jnp.where(small, 2 / (2 + s) * (1 + u * u * _atanh_rest(u * u)), jnp.log1p(big) / big)
 
 
+@unary
 def expm1_ratio(t: Any) -> Any:
     """(e^t - 1) / t, smooth at 0."""
     t = floating(t)
@@ -89,6 +115,7 @@ def log_diff(upper: Any, lower: Any) -> Any:
     return upper + jnp.where(nothing, 0, log1mexp(gap))
 
 
+@unary
 def xlogx_excess(q: Any) -> Any:
     """(1 + q) log(1 + q) / q - 1 for q >= 0; q/2 - q^2/6 + ... near 0."""
     q = floating(q)
@@ -100,6 +127,7 @@ def xlogx_excess(q: Any) -> Any:
     return jnp.where(small, series, (1 + big) * (jnp.log1p(big) / big) - 1)
 
 
+@unary
 def log1pmx(d: Any) -> Any:
     """log(1 + d) - d for d > -1; -d^2/2 + d^3/3 - ... near 0."""
     d = floating(d)
