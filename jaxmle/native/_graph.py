@@ -53,7 +53,7 @@ class Graph:
         """The node op(args), simplified."""
         if all(a.op == "const" for a in args) and (folded := self._fold(op, args, attr)) is not None:
             return folded
-        if op in DEAR and len(args) == 1 and args[0].op == "select" and any(a.op == "const" for a in args[0].args[1:]):
+        if op in DEAR and not args[1:] and args[0].op == "select" and any(a.op == "const" for a in args[0].args[1:]):
             # What is computed where it means nothing costs nothing in a vector, and is perhaps there already.
             which, *ways = args[0].args
             return self.make("select", which, *(self.make(op, x, attr=attr) for x in ways))
