@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxmle._status import Status
-from jaxmle._summary import dropped, number, small
+from jaxmle._summary import dropped, number, several, small
 
 _SHOWN = 10
 
@@ -50,7 +50,7 @@ def _one(result: Any) -> list[str]:
     return [
         _paragraph(", ".join(f"{name} = {x}" for name, x in numbers if x)),
         table(["", "estimate", "std err", "2.5%", "97.5%"], rows),
-        *(_paragraph(text) for text in (result.message(), dropped(result), small(result)) if text),
+        *(_paragraph(text) for text in (result.message(), dropped(result), several(result), small(result)) if text),
     ]
 
 
@@ -68,7 +68,7 @@ def _many(result: Any) -> list[str]:
     return [
         _paragraph(f"{len(result):,} fits: {counts}"),
         table(["", *(f"{name} (se)" for name in result.names), "log-likelihood", "n", "status"], rows),
-        *(_paragraph(text) for text in (more, dropped(result), small(result)) if text),
+        *(_paragraph(text) for text in (more, dropped(result), several(result), small(result)) if text),
     ]
 
 

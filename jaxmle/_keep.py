@@ -16,6 +16,7 @@ from jaxmle import spaces
 from jaxmle._batch import Absent, Batch, Bucket
 from jaxmle._data import is_constant
 from jaxmle._files import whole
+from jaxmle._starts import Starts
 from jaxmle._status import Status
 from jaxmle._step import Outcome
 from jaxmle._types import record
@@ -50,6 +51,7 @@ class Saved(NamedTuple):
     outcome: Outcome
     batch: Batch
     single: bool
+    starts: Starts | None
 
 
 def save(fit: Any, path: str | os.PathLike[str], *, data: bool = False) -> Path:
@@ -81,10 +83,12 @@ def save(fit: Any, path: str | os.PathLike[str], *, data: bool = False) -> Path:
         "format": FORMAT,
         "single": fit._single,
         "model": _encode_model(fit.model, _Names(store)),
-        "info": fit.info,
+        "info": {name: x for name, x in fit.info.items() if name != "starts"},
         "batch": _encode_batch(fit, data, _Names(store)),
     }
     store |= {f"outcome.{name}": x for name, x in fit._outcome._asdict().items()}
+    if fit._starts is not None:
+        store |= {f"starts.{name}": x for name, x in fit._starts._asdict().items()}
     store["header"] = np.frombuffer(json.dumps(header, default=str).encode(), np.uint8)
     with whole(path) as name, open(name, "wb") as file:
         np.savez(file, allow_pickle=False, **store)  # pyright: ignore[reportArgumentType]
@@ -221,7 +225,8 @@ def read(path: str | os.PathLike[str]) -> Saved:
     header, arrays = _open(path)
     outcome = Outcome(*(arrays[f"outcome.{name}"] for name in Outcome._fields))
     batch = _decode_batch(header, outcome, arrays)
-    return Saved(header, _decode_model(header["model"], arrays), outcome, batch, header["single"])
+    starts = Starts(*(arrays[f"starts.{name}"] for name in Starts._fields)) if "starts.status" in arrays else None
+    return Saved(header, _decode_model(header["model"], arrays), outcome, batch, header["single"], starts)
 
 
 def _open(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

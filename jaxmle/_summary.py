@@ -76,7 +76,7 @@ def table_one(fit: Any, level: float, kind: str) -> str:
     title = "Maximum likelihood".center(wide).rstrip()
     lines = [title, "=" * wide, *head, "=" * wide, body[0], "-" * wide, *body[1:], "=" * wide]
     scale = "on the scale of each parameter's space (log for positive, logit between bounds), mapped back"
-    lines += [f"Verdict: {fit.message()}", f"Intervals: {scale}" if fit.converged else "", small(fit)]
+    lines += [f"Verdict: {fit.message()}", f"Intervals: {scale}" if fit.converged else "", several(fit), small(fit)]
     return "\n".join(line for line in lines if line)
 
 
@@ -96,7 +96,7 @@ def table_many(fits: Any, level: float, kind: str) -> str:
         rows.append((some._label(i), *cells, number(-some._outcome.value[i]), f"{some.n_observations[i]:g}", status))
     body = aligned(rows)
     more = [f"... and {len(fits) - _SHOWN:,} more"] if len(fits) > _SHOWN else []
-    lines = [f"{len(fits):,} fits of {name}: {counts}", *body, *more, dropped(fits), small(fits)]
+    lines = [f"{len(fits):,} fits of {name}: {counts}", *body, *more, dropped(fits), several(fits), small(fits)]
     return "\n".join(line for line in lines if line)
 
 
@@ -122,6 +122,20 @@ def dropped(fits: Any) -> str:
     sets = np.count_nonzero(counts)
     where = f", in {sets:,} of {len(counts):,} data sets" if len(counts) > 1 else ""
     return f"Dropped: {counts.sum():,} rows with a missing value{where}" if sets else ""
+
+
+def several(fit: Any) -> str:
+    """What several starts found; nothing where there was one."""
+    found = fit.info.get("starts") if fit._starts is not None else None
+    if found is None:
+        return ""
+    if not fit._single:
+        many = np.count_nonzero(found["maxima"] > 1)
+        return f"Starts: {found['starts']} for each data set; {many:,} of {len(fit):,} have more than one maximum"
+    ends = ", ".join(f"{number(m['log_likelihood'])} ({m['starts']})" for m in found["maxima"][:_SHOWN])
+    count, more = len(found["maxima"]), ", ..." if len(found["maxima"]) > _SHOWN else ""
+    to = f", to {count} {'maximum' if count == 1 else 'maxima'}: {ends}{more}" if count else ""
+    return f"Starts: {found['starts']}, {found['converged']} converged{to}"
 
 
 def message(fit: Any, index: int) -> str:

@@ -10,6 +10,8 @@ from jaxmle import _keys
 from jaxmle._batch import Batch, Bucket
 from jaxmle._optional import optional
 from jaxmle._solve import numbers_of
+from jaxmle._starts import Starts
+from jaxmle._starts import joined as joined_starts
 from jaxmle._status import Status
 from jaxmle._step import Outcome
 from jaxmle._types import join, split
@@ -46,11 +48,12 @@ def select(fits: Any, index: Any) -> Any:
         raise IndexError(f"position {at} of {size} data sets{hint}")
     chosen = np.atleast_1d(np.arange(size)[at])
     outcome = Outcome(*(x[chosen] for x in fits._outcome))
-    model = _model_of(fits.model, size, chosen, single)
-    return type(fits)(model, outcome, fits._batch.subset(chosen), single, fits._info)
+    model = model_of(fits.model, size, chosen, single)
+    starts = fits._starts and Starts(*(x[chosen] for x in fits._starts))
+    return type(fits)(model, outcome, fits._batch.subset(chosen), single, fits._info, starts)
 
 
-def _model_of(model: Model, size: int, chosen: np.ndarray, single: bool) -> Model:
+def model_of(model: Model, size: int, chosen: np.ndarray, single: bool) -> Model:
     """The model with the chosen ones of numbers that come one for each data set."""
     numbers, each = numbers_of(model, size, float)
     if not any(each):
@@ -86,7 +89,8 @@ def concatenate(fits: Sequence[Any]) -> Any:
     outcome = Outcome(*(np.concatenate(x) for x in zip(*(part._outcome for part in parts), strict=True)))
     infos = [part._info for part in parts]
     info = {k: v if all(i.get(k) == v for i in infos) else [i.get(k) for i in infos] for k, v in infos[0].items()}
-    return type(first)(model, outcome, _join_batches([part._batch for part in parts], joined), False, info)
+    batch = _join_batches([part._batch for part in parts], joined)
+    return type(first)(model, outcome, batch, False, info, joined_starts([part._starts for part in parts]))
 
 
 def _one_model(parts: list[Any]) -> Model:

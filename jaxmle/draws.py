@@ -41,7 +41,7 @@ def residuals(fit: Any, key: Any = None) -> np.ndarray:
     distribution_of(fit)
     parts = []
     for bucket, logs in inference.parts(fit.model, fit._batch, _surroundings, fit._outcome.u):
-        v = np.asarray(_uniform(_key(key), fit._batch.position[bucket.index], logs.shape[1]))
+        v = np.asarray(_uniform(as_key(key), fit._batch.position[bucket.index], logs.shape[1]))
         used = (bucket.weights > 0) & usable(fit)[bucket.index, None]
         parts.append((bucket, np.where(used, np.asarray(_normal_score(logs, v)), np.nan)))
     out = np.full((fit._batch.size, max(_rows(fit, b.weights) for b, _ in parts)), np.nan)
@@ -84,7 +84,7 @@ def simulate(fit: Any, key: Any = None) -> Any:
         rows = np.repeat(np.arange(len(weights)), weights.astype(int))
     data = jax.tree.map(lambda x: x[0], bucket.data)
     data = jax.tree.map(lambda x: x if is_constant(x) else x[rows], data, is_leaf=is_constant)
-    own = jax.random.fold_in(_key(key), int(fit._batch.position[0]))
+    own = jax.random.fold_in(as_key(key), int(fit._batch.position[0]))
     return jax.tree.map(np.asarray, fit.model.simulate(own, fit.params, bare(data)))
 
 
@@ -112,7 +112,8 @@ def _surroundings(objective: Objective, u: Any, unravel: Any) -> Any:
     return jnp.stack(parts, axis=1)
 
 
-def _key(key: Any) -> Any:
+def as_key(key: Any) -> Any:
+    """A `jax.random` key; None is 0, the documented default."""
     return jax.random.key(0 if key is None else key) if key is None or isinstance(key, (int, np.integer)) else key
 
 

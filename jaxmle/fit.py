@@ -2,12 +2,12 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxmle import _batch, _run
+from jaxmle import _batch, _run, _starts, batches
 from jaxmle._batch import Batch, Bucket
 from jaxmle._compile import compiled_with
 from jaxmle._contract import check_contributions, check_start, percent
@@ -25,6 +25,7 @@ from jaxmle._solve import (
 from jaxmle._status import Status
 from jaxmle._step import Outcome
 from jaxmle._types import join, split
+from jaxmle.draws import as_key
 from jaxmle.model import Model
 from jaxmle.models import as_model
 from jaxmle.optimizers import by_name
@@ -41,6 +42,8 @@ def fit(
     optimizer: Any = "newton",
     tolerance: float | None = None,
     max_steps: int | None = None,
+    starts: int = 1,
+    key: Any = None,
     dtype: Any = "float64",
     missing: str = "error",
 ) -> Fit:
@@ -55,6 +58,10 @@ def fit(
         optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`) or any optax optimizer.
         tolerance: log-likelihood still to be gained at which the fit counts as converged; 1e-9 in float64.
         max_steps: evaluations of the method; 100 for curvature methods, 10 000 for others.
+        starts: how many starting points to climb from: the one above, and others scattered over the data's own spread,
+            for likelihoods with several maxima. The highest certified one is reported, and all of them in
+            `info["starts"]`.
+        key: a `jax.random` key or a whole number, 0 by default, that scatters them.
         dtype: in which to compute.
         missing: what to do with NaN: `"error"`, `"drop"` the row, give a `"status"`, or `"keep"` it.
 
@@ -88,8 +95,10 @@ def fit(
         if outcome is None:
             outcome, used = jax.tree.map(lambda x: np.array(x)[None], _solve_one(program, alone)), 1
         _run.look_closer(program, problem, outcome, np.ones(1, bool))
+        method = _Method(optimizer, tolerance, max_steps, dtype, _run.places(None), "auto")
+        outcome, found = _search(model, batch, outcome, method, starts, start, key)
     info = _info(program, tolerance, dtype) | options | {"lanes": used}
-    return Fit(model=model, outcome=outcome, batch=batch, single=True, info=info)
+    return Fit(model=model, outcome=outcome, batch=batch, single=True, info=info, starts=found)
 
 
 def fit_many(
@@ -106,6 +115,8 @@ def fit_many(
     optimizer: Any = "newton",
     tolerance: float | None = None,
     max_steps: int | None = None,
+    starts: int = 1,
+    key: Any = None,
     dtype: Any = "float64",
     missing: str = "status",
 ) -> Fit:
@@ -124,7 +135,8 @@ def fit_many(
             stands alone has a worker for each core, and a number counts workers.
         progress: True for a line on the terminal or a bar in Jupyter, or a function called with (done, failed, total).
         start: natural params for all, with a leading axis for each, or another `Fit`.
-        optimizer, tolerance, max_steps, dtype: as in `fit`.
+        optimizer, tolerance, max_steps, starts, key, dtype: as in `fit`; data set i draws its starts from
+            `fold_in(key, i)`.
         missing: as in `fit`; by default a data set with a NaN gets a status.
 
     Returns:
@@ -150,22 +162,68 @@ def fit_many(
         if not batch.buckets:
             raise ValueError("fit_many got no rows; expected at least one data set")
         model = as_model(model, batch.buckets[0].data)
-        parts, program, used = [], None, 0
-        crew = _run.places(devices)
+        method = _Method(optimizer, tolerance, max_steps, dtype, _run.places(devices), lanes)
         shown = Progress(progress, batch.size)
-        interrupted = False
-        for bucket in batch.buckets:
-            problem, axes = _problem(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype)
-            _check_model(model, _first_of(problem, axes))
-            count = len(bucket.index)
-            width = _run.width(lanes, count, bucket.weights.shape[1], len(crew))
-            program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, width)
-            part, used, interrupted = _run.run(program, problem, count, crew, shown, lanes, interrupted)
-            parts.append(part)
+        outcome, program, used, interrupted = _climb(model, batch, start, method, shown)
         shown.close()
-    outcome = batch.gathered(parts)
+        found = None
+        if not interrupted:
+            outcome, found = _search(model, batch, outcome, method, starts, start, key, progress)
     info = _info(program, tolerance, dtype) | options | {"lanes": used, "interrupted": interrupted}
-    return Fit(model=model, outcome=outcome, batch=batch, single=False, info=info)
+    return Fit(model=model, outcome=outcome, batch=batch, single=False, info=info, starts=found)
+
+
+class _Method(NamedTuple):
+    """How to climb, and by whom."""
+
+    optimizer: Any
+    tolerance: float | None
+    max_steps: int | None
+    dtype: Any
+    crew: list[Any]
+    lanes: Any
+
+
+def _climb(
+    model: Model, batch: Batch, start: Any, method: _Method, shown: Progress
+) -> tuple[Outcome, Program | None, Any, bool]:
+    """Every bucket through the lanes; the outcome, the last program, how it was fitted, whether interrupted."""
+    parts, program, used, interrupted = [], None, 0, False
+    optimizer, tolerance, max_steps, dtype, crew, lanes = method
+    for bucket in batch.buckets:
+        problem, axes = _problem(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype)
+        _check_model(model, _first_of(problem, axes))
+        count = len(bucket.index)
+        width = _run.width(lanes, count, bucket.weights.shape[1], len(crew))
+        program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, width)
+        part, used, interrupted = _run.run(program, problem, count, crew, shown, lanes, interrupted)
+        parts.append(part)
+    return batch.gathered(parts), program, used, interrupted
+
+
+def _search(
+    model: Model, batch: Batch, outcome: Outcome, method: _Method, starts: int, start: Any, key: Any,
+    progress: Any = False,
+) -> tuple[Outcome, _starts.Starts | None]:  # fmt: skip
+    """The best of several starts; one alone is what it is, and a maximum in closed form needs no other."""
+    if isinstance(starts, bool) or not isinstance(starts, (int, np.integer)) or starts < 1:
+        raise ValueError(f"starts={starts!r}; expected how many starting points to climb from, 1 or more")
+    if starts == 1 or model.maximum is not None:
+        return outcome, None
+
+    def climb(repeated: Batch, points: Any) -> Outcome:
+        shown = Progress(progress, repeated.size)
+        at = np.tile(np.arange(batch.size), repeated.size // batch.size)
+        found, _, _, interrupted = _climb(
+            batches.model_of(model, batch.size, at, False), repeated, points, method, shown
+        )
+        shown.close()
+        if interrupted:
+            raise KeyboardInterrupt
+        return found
+
+    tolerance = default_tolerance(method.dtype) if method.tolerance is None else method.tolerance
+    return _starts.search(model, batch, outcome, int(starts), start is not None, as_key(key), tolerance, climb)
 
 
 # --- the problem -----------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def load(path: str | os.PathLike[str], *, model: Any = None) -> Fit:
             f"{path} holds a fit of {name} with a space of the user's own, which a file cannot hold; give the model "
             "that was fitted: load(path, model=...)"
         )
-    fit = Fit(found, saved.outcome, saved.batch, saved.single, saved.header["info"])
+    fit = Fit(found, saved.outcome, saved.batch, saved.single, saved.header["info"], saved.starts)
     if model is not None and saved.batch.kept:
         _check(fit, path)
     return fit

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxmle import _html, _keep, _keys, batches, draws, inference, intervals, predict
+from jaxmle import _html, _keep, _keys, _starts, batches, draws, inference, intervals, predict
 from jaxmle._batch import Batch
 from jaxmle._compile import in_float64
 from jaxmle._status import Status
@@ -35,11 +35,16 @@ class Fit:
         attained: whether `log_likelihood` is reached at `params`.
         keys: the group of each data set, or None.
         dropped: rows left out because a value was missing.
-        info: versions, device, dtype, optimizer, tolerance, options, lanes, hash of the data.
+        info: versions, device, dtype, optimizer, tolerance, options, lanes, hash of the data; with several starts what they
+            found, under `starts`.
     """
 
-    def __init__(self, model: Model, outcome: Outcome, batch: Batch, single: bool, info: dict[str, Any]) -> None:
+    def __init__(
+        self, model: Model, outcome: Outcome, batch: Batch, single: bool, info: dict[str, Any],
+        starts: _starts.Starts | None = None,
+    ) -> None:  # fmt: skip
         self.model, self._outcome, self._batch, self._single, self._info = model, outcome, batch, single, info
+        self._starts = starts
         n = np.zeros(batch.size)
         for bucket in batch.buckets:
             weights = bucket.weights if bucket.weights.strides[0] else bucket.weights[:1]  # the same for all: once
@@ -204,8 +209,11 @@ class Fit:
 
     @functools.cached_property
     def info(self) -> dict[str, Any]:
-        """Versions, device, dtype, optimizer, tolerance, options, and the hash of the data."""
-        return {**self._info, "data": self._batch.hash}
+        """Versions, device, dtype, optimizer, tolerance, options, the hash of the data, and what several starts found."""
+        found = {**self._info, "data": self._batch.hash}
+        if self._starts is not None:
+            found["starts"] = _starts.described(self._starts, self._single, self._structured)
+        return found
 
     # --- tables ------------------------------------------------------------------------------------------
 
