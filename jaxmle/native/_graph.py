@@ -7,12 +7,13 @@ in n a step, whoever wrote it, and what can be hoisted is.
 """
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from jaxmle.native._nodes import BOOL, COMMUTATIVE, COMPARISONS, DEAR, FLOAT, INT, ROUNDED, SUMS, Node, reachable
+from jaxmle.native._nodes import BOOL, COMMUTATIVE, COMPARISONS, DEAR, FLOAT, INT, SUMS, Node, reachable
+from jaxmle.native._terms import terms
 
 _NUMPY: dict[str, Any] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "neg": np.negative,
@@ -285,80 +286,24 @@ class Graph:
             return self.make("mul", a, self.make("convert", self.leaf("count", None, INT, False, True), attr=a.kind))
         if a.kind != FLOAT:
             return None
-        terms = list(self._terms(self.const(1.0), a))
+        sums = list(terms(self, self.const(1.0), a))
         total = self.const(0.0)
-        for factor, row in terms:
+        for factor, row in sums:
             if row is None or row.known:
-                total = self.make("add", total, self.make("mul", factor, self._sum_of(row)))
-        moving = [(c, r) for c, r in terms if r is not None and not r.known]
+                total = self.make("add", total, self.make("mul", factor, self.sum_of(row)))
+        moving = [(c, r) for c, r in sums if r is not None and not r.known]
         if len(moving) == 1:
             factor, row = moving[0]
-            return self.make("add", total, self.make("mul", factor, self._sum_of(row)))
+            return self.make("add", total, self.make("mul", factor, self.sum_of(row)))
         if moving:
             rest = functools.reduce(lambda x, y: self.make("add", x, y), (self.make("mul", *t) for t in moving))
-            total = self.make("add", total, self._sum_of(rest))
+            total = self.make("add", total, self.sum_of(rest))
         return total
 
-    def _sum_of(self, row: Node | None) -> Node:
+    def sum_of(self, row: Node | None) -> Node:
         if row is None:
             return self.make("convert", self.leaf("count", None, INT, False, True), attr=FLOAT)
         return self._new("rsum", (row,), None, FLOAT, False, row.known)
-
-    def _terms(self, factor: Node, e: Node) -> Iterable[tuple[Node, Node | None]]:
-        """e as a sum of uniform factors times rows (None for 1)."""
-        if not e.row:
-            yield self.make("mul", factor, e), None
-        elif e.op == "neg":
-            yield from self._terms(self.make("neg", factor), e.args[0])
-        elif e.op in ("add", "sub") and all(_apart(x) for x in e.args):
-            yield from self._terms(factor, e.args[0])
-            yield from self._terms(factor if e.op == "add" else self.make("neg", factor), e.args[1])
-        elif e.op == "mul":
-            yield from self._product(factor, e)
-        elif e.op == "select" and e.args[0].row and e.args[0].known and not e.known:
-            yield from self._either(factor, e)
-        else:
-            yield factor, e
-
-    def _either(self, factor: Node, e: Node) -> Iterable[tuple[Node, Node | None]]:
-        """A choice that is known: what both ways share is unconditional, and known terms become sums of their own."""
-        which, one, zero = e.args[0], self.const(1.0), self.const(0.0)
-        ways = [list(self._terms(one, x)) for x in e.args[1:]]
-        both = [t for t in ways[0] if t in ways[1]]
-        apart = [[t for t in way if t not in both] for way in ways]
-        if not both and all(r is not None and not r.known for way in apart for _, r in way):
-            yield factor, e
-            return
-        for c, r in both:
-            yield self.make("mul", factor, c), r
-        left = [zero, zero]
-        for i, way in enumerate(apart):
-            for c, r in way:
-                if c.op == "const" and not np.isfinite(c.value) and r is None:
-                    self.guards[which] = i == 1
-                if r is None or r.known:
-                    row = one if r is None else r
-                    row = self.make("select", which, row, zero) if i == 0 else self.make("select", which, zero, row)
-                    # Where no row goes this way an infinite factor means nothing.
-                    none = self.make("eq", self._sum_of(row), zero)
-                    yield self.make("select", none, zero, self.make("mul", factor, c)), row
-                else:
-                    left[i] = self.make("add", left[i], self.make("mul", c, r))
-        if left != [zero, zero]:
-            yield factor, self.make("select", which, *left)
-
-    def _product(self, factor: Node, e: Node) -> Iterable[tuple[Node, Node | None]]:
-        for x, y in (e.args, e.args[::-1]):
-            if not x.row:
-                yield from self._terms(self.make("mul", factor, x), y)
-                return
-        for x, y in (e.args, e.args[::-1]):
-            # A known row times a sum: each term may become known, as weights times contributions do.
-            if x.known and not y.known:
-                for c, r in self._terms(self.const(1.0), y):
-                    yield self.make("mul", factor, c), x if r is None else self.make("mul", x, r)
-                return
-        yield factor, e
 
     # --- the whole ---------------------------------------------------------------------------------------
 
@@ -411,8 +356,3 @@ class Graph:
 
 def _age(x: Node) -> int:
     return x.id
-
-
-def _apart(x: Node) -> bool:
-    """Whether x may be summed apart from its neighbor: raw data must not, as their differences are exact."""
-    return not x.row or x.op in ROUNDED or (x.op in ("neg", "add", "sub") and all(_apart(a) for a in x.args))

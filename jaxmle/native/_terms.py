@@ -1,0 +1,75 @@
+"""Sums over the rows as uniform factors times sums of rows, so that what is known is summed once for each data set."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxmle.native._nodes import ROUNDED, Node
+
+if TYPE_CHECKING:
+    from jaxmle.native._graph import Graph
+
+
+def terms(graph: "Graph", factor: Node, e: Node) -> Iterable[tuple[Node, Node | None]]:
+    """e as a sum of uniform factors times rows (None for 1)."""
+    if not e.row:
+        yield graph.make("mul", factor, e), None
+    elif e.op == "neg":
+        yield from terms(graph, graph.make("neg", factor), e.args[0])
+    elif e.op in ("add", "sub") and all(_apart(x) for x in e.args):
+        yield from terms(graph, factor, e.args[0])
+        yield from terms(graph, factor if e.op == "add" else graph.make("neg", factor), e.args[1])
+    elif e.op == "mul":
+        yield from _product(graph, factor, e)
+    elif e.op == "select" and e.args[0].row and e.args[0].known and not e.known:
+        yield from _either(graph, factor, e)
+    else:
+        yield factor, e
+
+
+def _either(graph: "Graph", factor: Node, e: Node) -> Iterable[tuple[Node, Node | None]]:
+    """A choice that is known: what both ways share is unconditional, and known terms become sums of their own."""
+    which, one, zero = e.args[0], graph.const(1.0), graph.const(0.0)
+    ways = [list(terms(graph, one, x)) for x in e.args[1:]]
+    both = [t for t in ways[0] if t in ways[1]]
+    apart = [[t for t in way if t not in both] for way in ways]
+    if not both and all(r is not None and not r.known for way in apart for _, r in way):
+        yield factor, e
+        return
+    for c, r in both:
+        yield graph.make("mul", factor, c), r
+    left = [zero, zero]
+    for i, way in enumerate(apart):
+        for c, r in way:
+            if c.op == "const" and not np.isfinite(c.value) and r is None:
+                graph.guards[which] = i == 1
+            if r is None or r.known:
+                row = one if r is None else r
+                row = graph.make("select", which, row, zero) if i == 0 else graph.make("select", which, zero, row)
+                # Where no row goes this way an infinite factor means nothing.
+                none = graph.make("eq", graph.sum_of(row), zero)
+                yield graph.make("select", none, zero, graph.make("mul", factor, c)), row
+            else:
+                left[i] = graph.make("add", left[i], graph.make("mul", c, r))
+    if left != [zero, zero]:
+        yield factor, graph.make("select", which, *left)
+
+
+def _product(graph: "Graph", factor: Node, e: Node) -> Iterable[tuple[Node, Node | None]]:
+    for x, y in (e.args, e.args[::-1]):
+        if not x.row:
+            yield from terms(graph, graph.make("mul", factor, x), y)
+            return
+    for x, y in (e.args, e.args[::-1]):
+        # A known row times a sum: each term may become known, as weights times contributions do.
+        if x.known and not y.known:
+            for c, r in terms(graph, graph.const(1.0), y):
+                yield graph.make("mul", factor, c), x if r is None else graph.make("mul", x, r)
+            return
+    yield factor, e
+
+
+def _apart(x: Node) -> bool:
+    """Whether x may be summed apart from its neighbor: raw data must not, as their differences are exact."""
+    return not x.row or x.op in ROUNDED or (x.op in ("neg", "add", "sub") and all(_apart(a) for a in x.args))
