@@ -53,9 +53,9 @@ def fit(
         data: anything array-like: an array, list or data frame, or a dict of them, leaves [n, ...].
         weights: frequencies, [n]: 2 means that the row stands twice, 0 that it is absent.
         start: natural params, or another `Fit`; by default the model's own start.
-        optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`) or any optax optimizer.
+        optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`, `"lbfgs"`) or any optax optimizer.
         tolerance: log-likelihood still to be gained at which the fit counts as converged; 1e-9 in float64.
-        max_steps: evaluations of the method; 100 for curvature methods, 10 000 for others.
+        max_steps: evaluations of the method; 100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for others.
         dtype: in which to compute.
         missing: what to do with NaN: `"error"`, `"drop"` the row, give a `"status"`, or `"keep"` it.
 
