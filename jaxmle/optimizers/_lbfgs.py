@@ -28,6 +28,7 @@ class LbfgsState(NamedTuple):
         decrement: 1/2 g'Hg there, f[]; infinite while nothing is known of the curvature, or a candidate was given up.
         move: the next step from the anchor, f[p].
         rejected: candidates given up in a row, int[].
+        wary: whether steps are still kept short because a candidate was not finite, bool[].
     """
 
     anchor: Any
@@ -40,6 +41,7 @@ class LbfgsState(NamedTuple):
     decrement: Any
     move: Any
     rejected: Any
+    wary: Any
 
 
 @_cached
@@ -105,6 +107,7 @@ def lbfgs(memory: int = 10) -> optax.GradientTransformationExtraArgs:
         return LbfgsState(
             anchor=flat, value=inf, gradient=none, moves=pairs, changes=pairs, products=jnp.zeros(memory, flat.dtype),
             seed=none + 1, decrement=inf, move=none, rejected=jnp.zeros((), jnp.int32),
+            wary=jnp.zeros((), bool),
         )  # fmt: skip
 
     def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
@@ -190,10 +193,13 @@ def _advance(s: LbfgsState, x: Any, value: Any, gradient: Any, total: Any, unitl
     slope = gradient @ plain
 
     # Of the next step: first, a fifth of a unit of log-likelihood per row at most; after a candidate that was given up,
-    # at most half its length, or less and less where it was not finite; where curvature was not met, twice as far.
+    # at most half its length, or less and less where it was not finite; where curvature was not met, twice as far;
+    # beside where the function is not finite, twice as far at most.
     ratio = jnp.sqrt(_over(moved @ (seed * moved), plain @ (seed * plain)))
     shorter = jnp.minimum(1.0, jnp.where(finite, 0.5, 0.1 ** rejected.astype(x.dtype)) * ratio)
     longer = jnp.where(bent, 1.0, jnp.maximum(1.0, 2.0 * ratio))
+    wary = (s.wary & ~(accepted & (2.0 * ratio >= 1))) | (~finite & ~first)
+    longer = jnp.where(wary, jnp.minimum(1.0, 2.0 * ratio), longer)
     length = jnp.where(first, jnp.minimum(1.0, _over(0.2 * total, -slope)), jnp.where(accepted, longer, shorter))
     reach = jnp.max(jnp.where(unitless, jnp.abs(plain), 0.0), initial=0.0)
     length = jnp.minimum(length, jnp.where(reach > 0, REACH / jnp.where(reach > 0, reach, 1.0), jnp.inf))
@@ -204,5 +210,5 @@ def _advance(s: LbfgsState, x: Any, value: Any, gradient: Any, total: Any, unitl
     decrement = jnp.where(known, -0.5 * slope, jnp.where(spent, 0.0, jnp.inf))
     return s._replace(
         anchor=anchor, value=value, gradient=gradient, products=products, seed=seed.astype(x.dtype),
-        decrement=decrement.astype(x.dtype), move=move, rejected=rejected,
+        decrement=decrement.astype(x.dtype), move=move, rejected=rejected, wary=wary,
     )  # fmt: skip
