@@ -38,10 +38,9 @@ def rosenbrock(u):
     return jnp.sum(100 * (u[1:] - u[:-1] ** 2) ** 2 + (1 - u[:-1]) ** 2)
 
 
-@pytest.mark.parametrize("p", [2, 10])
 @pytest.mark.parametrize("factor", [1.0, 1e12, 1e-12])
-def test_rosenbrock(p, factor, x64):
-    u, _ = minimized(lambda u: factor * rosenbrock(u), jnp.full(p, -1.2).at[1::2].set(1.0), 400)
+def test_rosenbrock(factor, x64):
+    u, _ = minimized(lambda u: factor * rosenbrock(u), jnp.full(10, -1.2).at[1::2].set(1.0), 400)
     np.testing.assert_allclose(u, 1.0, rtol=1e-6)
 
 
@@ -127,17 +126,18 @@ def test_separated_data_are_never_converged(tolerance):
 
 def test_a_bad_lane_changes_no_bit_of_the_others():
     data = logistic_data(3, 12, 40)
-    clean = jm.fit_many(LOGISTIC, data, optimizer="lbfgs", lanes=5)
+    clean = jm.fit_many(LOGISTIC, data, optimizer=optimizers.lbfgs(3), lanes=5)
     assert clean.converged.all()
     assert np.ptp(clean.steps) >= 2
     data["x"][4, 0, 1], data["x"][9, 3, 0] = np.nan, np.inf
-    found = jm.fit_many(LOGISTIC, data, optimizer="lbfgs", lanes=5)
+    found = jm.fit_many(LOGISTIC, data, optimizer=optimizers.lbfgs(3), lanes=5)
     others = np.setdiff1d(np.arange(12), [4, 9])
     assert not found.converged[[4, 9]].any()
     for mine, other in zip(found._outcome, clean._outcome, strict=True):
         np.testing.assert_array_equal(mine[others], other[others])
 
 
+@pytest.mark.slow
 def test_inside_maximize():
     x = jnp.asarray(rng(4).normal(1.0, 2.0, 60), jnp.float32)
     model = jm.Model(lambda p, x: -0.5 * ((x - p["a"]) / p["s"]) ** 2 - jnp.log(p["s"]),

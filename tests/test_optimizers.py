@@ -58,12 +58,20 @@ REFUSED = {
 
 
 SLOW = pytest.mark.slow
-FIRST = {"alone", "chain after", "MultiSteps"}  # the others wait for the slow tests, but for newton
+FIRST = {
+    "alone",
+    "chain after",
+    "MultiSteps",
+}  # the others wait for the slow tests, but for newton; of lbfgs also these
 
 
 @pytest.mark.parametrize(
     ("name", "wrapper"),
-    [pytest.param(n, w, marks=[] if n == "newton" or w in FIRST else SLOW) for n in OURS for w in WRAPPED],
+    [
+        pytest.param(n, w, marks=[] if n == "newton" or w == "alone" or (w in FIRST and n != "lbfgs") else SLOW)
+        for n in OURS
+        for w in WRAPPED
+    ],
 )
 def test_wrapped_by_optax(name, wrapper):
     assert_best(fitted(WRAPPED[wrapper](OURS[name]()), max_steps=400))
