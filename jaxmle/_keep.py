@@ -219,6 +219,7 @@ def read(path: str | os.PathLike[str]) -> Saved:
         FileNotFoundError, ValueError: where there is none, or it is something else, damaged, or of a later format.
     """
     header, arrays = _open(path)
+    arrays.setdefault("outcome.rung", np.zeros_like(arrays["outcome.steps"]))  # files from before second chances
     outcome = Outcome(*(arrays[f"outcome.{name}"] for name in Outcome._fields))
     batch = _decode_batch(header, outcome, arrays)
     return Saved(header, _decode_model(header["model"], arrays), outcome, batch, header["single"])

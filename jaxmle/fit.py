@@ -14,6 +14,7 @@ from jaxmle._compile import compiled_with
 from jaxmle._contract import check_contributions, check_start, percent
 from jaxmle._data import is_constant
 from jaxmle._progress import Progress
+from jaxmle._rungs import second_chance
 from jaxmle._solve import (
     Problem,
     Program,
@@ -42,6 +43,7 @@ def fit(
     optimizer: Any = "newton",
     tolerance: float | None = None,
     max_steps: int | None = None,
+    retries: int = 3,
     dtype: Any = "float64",
     missing: str = "error",
 ) -> Fit:
@@ -56,6 +58,9 @@ def fit(
         optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`, `"lbfgs"`) or any optax optimizer.
         tolerance: log-likelihood still to be gained at which the fit counts as converged; 1e-9 in float64.
         max_steps: evaluations of the method; 100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for others.
+        retries: how many second chances a fit has that found no maximum for want of a better climb: from another start,
+            with more damping, by another method. `Fit.rung` says which succeeded; 0 for none. Running out of steps is
+            no reason to try again where `max_steps` is given.
         dtype: in which to compute.
         missing: what to do with NaN: `"error"`, `"drop"` the row, give a `"status"`, or `"keep"` it.
 
@@ -75,7 +80,7 @@ def fit(
         True
     """
     dtype = np.dtype(dtype)
-    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "missing": missing}
+    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "retries": retries, "missing": missing}
     optimizer = by_name(optimizer)
     with jax.enable_x64(True):
         batch = _batch.one(data, weights, dtype, missing)
@@ -88,6 +93,8 @@ def fit(
         each = [x[None] for x in jax.tree.leaves(problem)]
         many = program._replace(axes=(True,) * len(each))
         _run.look_closer(many, each, [], outcome, np.ones(1, bool))
+        given, all_ = max_steps is not None, jax.tree.unflatten(program.tree, each)
+        second_chance(many, all_, outcome, np.zeros(1, np.int64), retries, given, _run.places(1), "auto")
     info = _info(program, tolerance, dtype) | options
     return Fit(model=model, outcome=outcome, batch=batch, single=True, info=info)
 
@@ -106,6 +113,7 @@ def fit_many(
     optimizer: Any = "newton",
     tolerance: float | None = None,
     max_steps: int | None = None,
+    retries: int = 3,
     dtype: Any = "float64",
     missing: str = "status",
 ) -> Fit:
@@ -124,7 +132,7 @@ def fit_many(
             stands alone has a worker for each core, and a number counts workers.
         progress: True for a line on the terminal or a bar in Jupyter, or a function called with (done, failed, total).
         start: natural params for all, with a leading axis for each, or another `Fit`.
-        optimizer, tolerance, max_steps, dtype: as in `fit`.
+        optimizer, tolerance, max_steps, retries, dtype: as in `fit`; only the data sets that failed are tried again.
         missing: as in `fit`; by default a data set with a NaN gets a status.
 
     Returns:
@@ -140,7 +148,7 @@ def fit_many(
         [0.5, 0.25]
     """
     dtype = np.dtype(dtype)
-    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "missing": missing}
+    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "retries": retries, "missing": missing}
     optimizer = by_name(optimizer)
     with jax.enable_x64(True):
         if groups is None:
@@ -161,6 +169,9 @@ def fit_many(
             width = _run.width(lanes, count, bucket.weights.shape[1], len(crew))
             program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, width)
             part, used, interrupted = _run.run(program, problem, count, crew, shown, lanes, interrupted)
+            if not interrupted:
+                given = max_steps is not None
+                second_chance(program, problem, part, bucket.index, retries, given, crew, lanes)
             parts.append(part)
         shown.close()
     outcome = batch.gathered(parts)

@@ -188,7 +188,7 @@ def test_optax_in_our_place(name):
 
 def test_running_out_of_steps_is_said():
     fit = fitted(optax.sgd(1e-6), max_steps=20)
-    assert fit.status is Status.MAX_STEPS
+    assert fit.status is Status.MAX_STEPS and fit.rung == 0
     assert "max_steps" in fit.message()
     assert np.isnan(fit.standard_errors()["loc"])
 
