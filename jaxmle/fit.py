@@ -108,6 +108,7 @@ def fit_many(
     shared: Any = None,
     lanes: Any = "auto",
     devices: Any = None,
+    memory: int | None = None,
     progress: bool | Callable[..., Any] = False,
     start: Any = None,
     optimizer: Any = "newton",
@@ -130,6 +131,8 @@ def fit_many(
             how many fits step together in each worker, in XLA. `"auto"` takes the first where it can be had.
         devices: all by default, each with lanes of its own; or how many, or a sequence of `jax.Device`. A CPU that
             stands alone has a worker for each core, and a number counts workers.
+        memory: bytes of data that all workers together may hold at once; by default half of what is free. A batch that
+            is larger passes in chunks; where memory runs out all the same, what is left goes on in smaller ones.
         progress: True for a line on the terminal or a bar in Jupyter, or a function called with (done, failed, total).
         start: natural params for all, with a leading axis for each, or another `Fit`.
         optimizer, tolerance, max_steps, retries, dtype: as in `fit`; only the data sets that failed are tried again.
@@ -168,7 +171,7 @@ def fit_many(
             count = len(bucket.index)
             width = _run.width(lanes, count, bucket.weights.shape[1], len(crew))
             program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, width)
-            part, used, interrupted = _run.run(program, problem, count, crew, shown, lanes, interrupted)
+            part, used, interrupted = _run.run(program, problem, count, crew, shown, lanes, interrupted, memory)
             if not interrupted:
                 given = max_steps is not None
                 second_chance(program, problem, part, bucket.index, retries, given, crew, lanes)

@@ -44,7 +44,10 @@ class Fit:
         self.model, self._outcome, self._batch, self._single, self._info = model, outcome, batch, single, info
         n = np.zeros(batch.size)
         for bucket in batch.buckets:
-            n[bucket.index] = np.where(bucket.weights >= 0, bucket.weights, np.nan).sum(1)
+            weights = (
+                bucket.weights if bucket.weights.strides[0] else bucket.weights[:1]
+            )  # the same for all are kept once
+            n[bucket.index] = np.where(weights >= 0, weights, np.nan).sum(1)
         self.n_observations = self._out(n)
         self.status = Status(int(outcome.status[0])) if single else outcome.status
         ok = (outcome.status == Status.CONVERGED) | (outcome.status == Status.CONVERGED_TO_ROUNDING)
