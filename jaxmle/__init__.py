@@ -1,8 +1,10 @@
 """Maximum likelihood in JAX: one log-likelihood in, a certified maximum out, for one data set or for millions."""
 
 from jaxmle import distributions, models, optimizers, spaces, special
+from jaxmle._cache import cache
 from jaxmle._status import Status
 from jaxmle._version import __version__
+from jaxmle.ahead import compile_ahead
 from jaxmle.check import Report, check
 from jaxmle.compare import compare, likelihood_ratio, score_test, wald_test
 from jaxmle.fit import fit, fit_many
@@ -18,8 +20,10 @@ __all__ = [
     "Report",
     "Status",
     "__version__",
+    "cache",
     "check",
     "compare",
+    "compile_ahead",
     "constant",
     "distributions",
     "fit",

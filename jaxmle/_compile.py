@@ -1,10 +1,14 @@
-"""The one way in which this package compiles: right sums, and a bounded number of programs."""
+"""The one way in which this package compiles: right sums, a bounded number of programs, and a folder of them on request."""
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
+from jax.core import Tracer
+
+from jaxmle import _cache
 
 _OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 "XLA's CPU library fusions, off: in JAX 0.10.2 to 0.12 they can take two different logarithms inside a sum for one."
@@ -33,17 +37,45 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
         True
     """
     program = jax.jit(function, compiler_options=_OPTIONS, **options)
-    _PROGRAMS.append(program)
+    loaded = _Loaded()
+    _PROGRAMS.extend((program, loaded))
+    static = options.get("static_argnums", ())
+    static = (static,) if isinstance(static, int) else static
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        out = program(*args, **kwargs)
+        if _cache.folder() is None or kwargs or len(jax.local_devices()) > 1:
+            out = program(*args, **kwargs)
+        else:
+            out = loaded.call(program, args, static)
         if programs() > _LIMIT:
             for each in _PROGRAMS:
                 each.clear_cache()
         return out
 
     return call
+
+
+class _Loaded(dict[Any, Any]):
+    """Programs that came from the folder, or went there, by what they were asked for."""
+
+    def call(self, program: Any, args: tuple[Any, ...], static: tuple[int, ...]) -> Any:
+        fixed = tuple(args[i] for i in static)
+        varying = tuple(x for i, x in enumerate(args) if i not in static)
+        leaves, tree = jax.tree.flatten(varying)
+        if any(isinstance(x, Tracer) for x in leaves):
+            return program(*args)
+        kinds = tuple((np.shape(x), str(getattr(x, "dtype", type(x))), getattr(x, "weak_type", False)) for x in leaves)
+        key = (fixed, tree, kinds, jax.config.jax_enable_x64)  # pyright: ignore
+        if key not in self:
+            self[key] = _cache.program(program.lower(*args))
+        return self[key](*varying)
+
+    def _cache_size(self) -> int:
+        return len(self)
+
+    def clear_cache(self) -> None:
+        self.clear()
 
 
 def compiled_with(**options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -223,6 +223,7 @@ def read(path: str | os.PathLike[str]) -> Saved:
         FileNotFoundError, ValueError: where there is none, or it is something else, damaged, or of a later format.
     """
     header, arrays = _open(path)
+    arrays.setdefault("outcome.rung", np.zeros_like(arrays["outcome.steps"]))  # files from before second chances
     outcome = Outcome(*(arrays[f"outcome.{name}"] for name in Outcome._fields))
     batch = _decode_batch(header, outcome, arrays)
     starts = Starts(*(arrays[f"starts.{name}"] for name in Starts._fields)) if "starts.status" in arrays else None

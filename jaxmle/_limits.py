@@ -108,6 +108,7 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
         travel=outcome.travel,
         direction=jnp.where(lead | ~at_limit, jnp.where(status == Status.UNBOUNDED, u, direction), 0.0),
         attained=attained,
+        rung=outcome.rung,
     )
     look = unsettled(outcome)
     return jax.tree.map(lambda fresh, old: jnp.where(look, fresh, old), new, outcome)

@@ -55,6 +55,37 @@ def places(devices: Any) -> list[Any]:
     raise ValueError(f"devices={devices!r}; expected None, a positive number, or a sequence of jax.Device")
 
 
+def share(places: list[Any], memory: int | None) -> int:
+    """Bytes of data that each worker may hold at once: of what was given, or of half of what is free.
+
+    Args:
+        places: one for each worker.
+        memory: bytes for all of them together, or None.
+    """
+    if memory is None:
+        stats = [place.memory_stats() or {} for place in dict.fromkeys(places)]
+        if all("bytes_limit" in s for s in stats):
+            memory = sum(s["bytes_limit"] - s.get("bytes_in_use", 0) for s in stats) // 2
+        elif hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+            memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+        else:
+            memory = 1 << 30
+    elif isinstance(memory, bool) or not isinstance(memory, (int, np.integer)) or memory < 1:
+        raise ValueError(f"memory={memory!r}; expected None, or a positive whole number of bytes")
+    return max(int(memory) // len(places), 1)
+
+
+def fitting(wide: int, items: Any, bound: int) -> int:
+    """So many of `wide` lanes that what they hold, and two chunks of as many, fit the worker's share."""
+    each = max(sum(x[:1].nbytes for x in jax.tree.leaves(items)), 1)
+    return int(np.clip(bound // (4 * each), 1, wide))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the machine had no room left."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
 def width(chosen: Any, count: int, n: int, workers: int) -> int:
     """How many fits step together in each worker: their rows should sit in cache, and all workers should have work."""
     if isinstance(chosen, str) and chosen in ("auto", "native"):
@@ -88,18 +119,20 @@ class _Crew:
     """Workers on the chunks of one phase of one bucket.
 
     Attributes:
+        size, each: data sets of a chunk, and bytes of a data set.
         results: leaves [count, ...], NumPy; filled as data sets end.
         finished: which of them are there, bool[count].
     """
 
     def __init__(
         self, program: Program, phase: int, items: Any, shared: Any, count: int, workers: int,
-        kernel: native.Compiled | None = None, weights: Any = None,
+        kernel: native.Compiled | None = None, weights: Any = None, bound: int = CHUNK_BYTES,
     ) -> None:  # fmt: skip
         self.program, self.phase, self.items, self.shared, self.count = program, phase, items, shared, count
         self.kernel, self.weights = kernel, weights
         least = min(program.lanes, count)
-        most = CHUNK_BYTES // max(sum(x[:1].nbytes for x in jax.tree.leaves(items)), 1)
+        self.each = max(sum(x[:1].nbytes for x in jax.tree.leaves(items)), 1)
+        most = min(CHUNK_BYTES, bound // 4) // self.each
         room = max(min(count // (CHUNKS * workers), most) // least, 1)
         self.size = least * 4 ** min((room.bit_length() - 1) // 2, 2)  # 1, 4 or 16 data sets a lane: few programs
         if kernel is not None:
@@ -264,35 +297,46 @@ def _phase(crew: _Crew, crew_places: list[Any], shown: Progress | None, before: 
 
 def run(
     program: Program, problem: Problem, count: int, crew_places: list[Any], shown: Progress, chosen: Any,
-    interrupted: bool,
+    interrupted: bool, memory: int | None = None,
 ) -> tuple[Outcome, Any, bool]:  # fmt: skip
     """One bucket; its outcome, how it was fitted, and whether an interrupt left some of it out.
 
     Args:
         chosen: "auto" for the machine's own functions where they are understood, "native" for nothing else, or lanes.
+        memory: bytes that the workers may use for data together; None for half of what is free.
+
+    Where memory runs out all the same, what is left goes on in chunks, then in lanes, half as large.
     """
     own, shared = items_of(program, problem)
     last = len(phases(program, shared)) - 1
     items: Any = (own,)
-    used: Any = program.lanes
+    bound = share(crew_places, memory)
+    program = program._replace(lanes=fitting(program.lanes, items, bound))
     results: Any = None
     finished = np.zeros(count, bool)
     for phase in range(last + 1):
         watched = shown if phase == last else None
         kernels = machine(program, phase, items, shared, problem.weights, crew_places, chosen)
         results, finished, left = None, np.zeros(count, bool), np.arange(count)
-        for kernel in (*kernels, None):
-            if not len(left) or (interrupted and results is not None):
-                break
+        turns: list[native.Compiled | None] = [*kernels, None]
+        while turns and len(left) and not (interrupted and results is not None):
+            kernel = turns.pop(0)
             few, weights = items, problem.weights
             if len(left) < count:
                 few, weights = jax.tree.map(lambda x, left=left: x[left], (items, weights))
-            crew = _Crew(program, phase, few, shared, len(left), len(crew_places), kernel, weights)
+            crew = _Crew(program, phase, few, shared, len(left), len(crew_places), kernel, weights, bound)
             if not interrupted:
                 where = crew_places
                 if kernel is None:
                     where = apart(program, phase, items, shared, problem.weights, crew_places)
-                interrupted = _phase(crew, where, watched, count - len(left))
+                try:
+                    interrupted = _phase(crew, where, watched, count - len(left))
+                except Exception as error:
+                    if not out_of_memory(error) or crew.size == 1:
+                        raise
+                    bound = 2 * crew.size * crew.each
+                    program = program._replace(lanes=fitting(program.lanes, items, bound))
+                    turns.insert(0, kernel)
             if results is None:
                 results = crew.results
             else:

@@ -18,7 +18,7 @@ from jaxmle._step import NOMINATED, RUNNING, Outcome, State, certifies, closed, 
 from jaxmle._types import join, split
 from jaxmle.model import Model
 from jaxmle.objective import Objective
-from jaxmle.optimizers import bhhh, fisher_scoring, newton
+from jaxmle.optimizers import bhhh, fisher_scoring, lbfgs, newton
 
 POLISH = 50
 "Newton steps that a nominated point may take to its certificate."
@@ -71,8 +71,8 @@ def default_tolerance(dtype: Any) -> float:
 
 
 def default_max_steps(optimizer: Any) -> int:
-    """100 with second derivatives, 1000 for bhhh, 10 000 for methods whose steps are many and cheap."""
-    return 100 if optimizer in (newton(), fisher_scoring()) else 1000 if optimizer is bhhh() else 10_000
+    """100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for methods whose steps are many and cheap."""
+    return 100 if optimizer in (newton(), fisher_scoring()) else 1000 if optimizer in (bhhh(), lbfgs()) else 10_000
 
 
 def objective_of(skeleton: Any, problem: Problem, cleaned: bool = False) -> Objective:

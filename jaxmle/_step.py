@@ -61,6 +61,7 @@ class Outcome(NamedTuple):
         polish: how many of them were Newton's, after another method's nomination, int[].
         direction, travel: where the last steps led, and the whole way from the start, f[p].
         attained: whether the log-likelihood is reached at the reported params, bool[].
+        rung: how many more attempts it took, int[]; `_rungs` counts them.
     """
 
     u: Any
@@ -73,6 +74,7 @@ class Outcome(NamedTuple):
     direction: Any
     travel: Any
     attained: Any
+    rung: Any
 
 
 def certifies(optimizer: Any) -> bool:
@@ -247,4 +249,5 @@ def finish(state: State, climbed: State | None = None) -> Outcome:
         attained=(status == Status.CONVERGED)
         | (status == Status.CONVERGED_TO_ROUNDING)
         | (status == Status.AT_DATA_EDGE),
+        rung=jnp.zeros((), jnp.int32),
     )

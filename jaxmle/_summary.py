@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxmle._contract import percent
 from jaxmle._frame import aligned
+from jaxmle._rungs import RUNGS
 from jaxmle._status import Status
 from jaxmle._step import NEVER_RAN
 from jaxmle.models import Censored
@@ -96,7 +97,8 @@ def table_many(fits: Any, level: float, kind: str) -> str:
         rows.append((some._label(i), *cells, number(-some._outcome.value[i]), f"{some.n_observations[i]:g}", status))
     body = aligned(rows)
     more = [f"... and {len(fits) - _SHOWN:,} more"] if len(fits) > _SHOWN else []
-    lines = [f"{len(fits):,} fits of {name}: {counts}", *body, *more, dropped(fits), several(fits), small(fits)]
+    notes = [second_chances(fits), dropped(fits), several(fits), small(fits)]
+    lines = [f"{len(fits):,} fits of {name}: {counts}", *body, *more, *notes]
     return "\n".join(line for line in lines if line)
 
 
@@ -114,6 +116,13 @@ def small(fit: Any) -> str:
     )
     few_each = f"under {_ENOUGH} observations for each free parameter" if len(n) > 1 else f"under {_ENOUGH}"
     return f"Small sample: {who} {few_each}. Standard errors and Wald intervals rest on large n; {advice}."
+
+
+def second_chances(fits: Any) -> str:
+    """How many fits succeeded at a second chance, and at which; nothing where none did."""
+    counts = np.bincount(fits._outcome.rung, minlength=len(RUNGS))[1:]
+    found = ", ".join(f"{n:,} by {name}" for n, name in zip(counts, RUNGS[1:], strict=True) if n)
+    return f"Second chance: {found}" if found else ""
 
 
 def dropped(fits: Any) -> str:
@@ -144,7 +153,9 @@ def message(fit: Any, index: int) -> str:
     where = _where(fit, index)
     head, colon, tail = status.sentence.partition(":")
     text = status.sentence if not where else f"{head} ({where}):{tail}" if colon else f"{status.sentence} ({where})"
-    return "; ".join([text, *_hints(fit, index, status)])
+    rung = int(fit._outcome.rung[index])
+    chance = [f"found at a second chance, by {RUNGS[rung]}"] if rung else []
+    return "; ".join([text, *chance, *_hints(fit, index, status)])
 
 
 def _hints(fit: Any, index: int, status: Status) -> list[str]:

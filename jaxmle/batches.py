@@ -163,7 +163,7 @@ def columns(fits: Any, level: float = 0.95, long: bool = False) -> dict[str, np.
         level: of the intervals.
         long: one row for each parameter of each data set (the keys, `parameter, estimate, se, lower, upper, status`),
             instead of one row for each data set (the keys, each parameter with `_se, _lower, _upper`,
-            `log_likelihood, n, dropped, status, steps, decrement`). Key columns called like another column get
+            `log_likelihood, n, dropped, status, steps, decrement`, and `rung` where a second chance succeeded). Key columns called like another column get
             `group_` before their name. Without keys a long table of a batch counts its data sets in `dataset`.
 
     Example:
@@ -189,6 +189,7 @@ def columns(fits: Any, level: float = 0.95, long: bool = False) -> dict[str, np.
         table |= {"log_likelihood": -fits._outcome.value, "n": np.atleast_1d(fits.n_observations)}
         table |= {"dropped": np.atleast_1d(fits.dropped), "status": status}
         table |= {"steps": fits._outcome.steps, "decrement": fits._outcome.decrement}
+        table |= {"rung": fits._outcome.rung} if fits._outcome.rung.any() else {}
     return _keys.beside(keys, table) | table
 
 
@@ -222,9 +223,11 @@ def to_xarray(fits: Any, level: float = 0.95) -> Any:
             x = np.asarray(x)
             found[name + suffix] = ((*lead, *(f"{name}_dim_{k}" for k in range(x.ndim - len(lead)))), x)
     for name in _OTHERS:
+        if name not in table:
+            continue
         found[name] = (lead, table[name][0] if fits._single else table[name])
     coordinates = {} if fits._single else {name: (axis, x) for name, x in keys.items()}
     return xarray.Dataset(found, coordinates, {k: str(v) for k, v in fits.info.items()})
 
 
-_OTHERS = ("log_likelihood", "n", "dropped", "status", "steps", "decrement")
+_OTHERS = ("log_likelihood", "n", "dropped", "status", "steps", "decrement", "rung")

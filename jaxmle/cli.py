@@ -159,7 +159,7 @@ def fit(
     ] = "",
     survival: Annotated[str, typer.Option(help="Probabilities to exceed these values.", metavar="X,...")] = "",
     criterion: Annotated[str, typer.Option(help="To compare by: aic, aicc or bic.")] = "aic",
-    optimizer: Annotated[str, typer.Option(help="newton, fisher_scoring or bhhh.")] = "newton",
+    optimizer: Annotated[str, typer.Option(help="newton, fisher_scoring, bhhh or lbfgs.")] = "newton",
     out: Annotated[
         Path | None,
         typer.Option(

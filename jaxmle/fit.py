@@ -13,6 +13,7 @@ from jaxmle._compile import compiled_with
 from jaxmle._contract import check_contributions, check_start, percent
 from jaxmle._data import is_constant
 from jaxmle._progress import Progress
+from jaxmle._rungs import second_chance
 from jaxmle._solve import (
     Problem,
     Program,
@@ -44,6 +45,7 @@ def fit(
     max_steps: int | None = None,
     starts: int = 1,
     key: Any = None,
+    retries: int = 3,
     dtype: Any = "float64",
     missing: str = "error",
 ) -> Fit:
@@ -55,13 +57,16 @@ def fit(
         data: anything array-like: an array, list or data frame, or a dict of them, leaves [n, ...].
         weights: frequencies, [n]: 2 means that the row stands twice, 0 that it is absent.
         start: natural params, or another `Fit`; by default the model's own start.
-        optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`) or any optax optimizer.
+        optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`, `"lbfgs"`) or any optax optimizer.
         tolerance: log-likelihood still to be gained at which the fit counts as converged; 1e-9 in float64.
-        max_steps: evaluations of the method; 100 for curvature methods, 10 000 for others.
+        max_steps: evaluations of the method; 100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for others.
         starts: how many starting points to climb from: the one above, and others scattered over the data's own spread,
             for likelihoods with several maxima. The highest certified one is reported, and all of them in
             `info["starts"]`.
         key: a `jax.random` key or a whole number, 0 by default, that scatters them.
+        retries: how many second chances a fit has that found no maximum for want of a better climb: from another start,
+            with more damping, by another method. `Fit.rung` says which succeeded; 0 for none. Running out of steps is
+            no reason to try again where `max_steps` is given.
         dtype: in which to compute.
         missing: what to do with NaN: `"error"`, `"drop"` the row, give a `"status"`, or `"keep"` it.
 
@@ -81,7 +86,7 @@ def fit(
         True
     """
     dtype = np.dtype(dtype)
-    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "missing": missing}
+    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "retries": retries, "missing": missing}
     optimizer = by_name(optimizer)
     with jax.enable_x64(True):
         batch = _batch.one(data, weights, dtype, missing)
@@ -95,7 +100,8 @@ def fit(
         if outcome is None:
             outcome, used = jax.tree.map(lambda x: np.array(x)[None], _solve_one(program, alone)), 1
         _run.look_closer(program, problem, outcome, np.ones(1, bool))
-        method = _Method(optimizer, tolerance, max_steps, dtype, _run.places(None), "auto")
+        method = _Method(optimizer, tolerance, max_steps, dtype, _run.places(1), "auto", retries)
+        _again(program, problem, outcome, np.zeros(1, np.int64), method)
         outcome, found = _search(model, batch, outcome, method, starts, start, key)
     info = _info(program, tolerance, dtype) | options | {"lanes": used}
     return Fit(model=model, outcome=outcome, batch=batch, single=True, info=info, starts=found)
@@ -110,6 +116,7 @@ def fit_many(
     shared: Any = None,
     lanes: Any = "auto",
     devices: Any = None,
+    memory: int | None = None,
     progress: bool | Callable[..., Any] = False,
     start: Any = None,
     optimizer: Any = "newton",
@@ -117,6 +124,7 @@ def fit_many(
     max_steps: int | None = None,
     starts: int = 1,
     key: Any = None,
+    retries: int = 3,
     dtype: Any = "float64",
     missing: str = "status",
 ) -> Fit:
@@ -133,10 +141,12 @@ def fit_many(
             how many fits step together in each worker, in XLA. `"auto"` takes the first where it can be had.
         devices: all by default, each with lanes of its own; or how many, or a sequence of `jax.Device`. A CPU that
             stands alone has a worker for each core, and a number counts workers.
+        memory: bytes of data that all workers together may hold at once; by default half of what is free. A batch that
+            is larger passes in chunks; where memory runs out all the same, what is left goes on in smaller ones.
         progress: True for a line on the terminal or a bar in Jupyter, or a function called with (done, failed, total).
         start: natural params for all, with a leading axis for each, or another `Fit`.
-        optimizer, tolerance, max_steps, starts, key, dtype: as in `fit`; data set i draws its starts from
-            `fold_in(key, i)`.
+        optimizer, tolerance, max_steps, starts, key, retries, dtype: as in `fit`; data set i draws its starts from
+            `fold_in(key, i)`, and only the data sets that failed are tried again.
         missing: as in `fit`; by default a data set with a NaN gets a status.
 
     Returns:
@@ -152,7 +162,7 @@ def fit_many(
         [0.5, 0.25]
     """
     dtype = np.dtype(dtype)
-    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "missing": missing}
+    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "retries": retries, "missing": missing}
     optimizer = by_name(optimizer)
     with jax.enable_x64(True):
         if groups is None:
@@ -162,7 +172,7 @@ def fit_many(
         if not batch.buckets:
             raise ValueError("fit_many got no rows; expected at least one data set")
         model = as_model(model, batch.buckets[0].data)
-        method = _Method(optimizer, tolerance, max_steps, dtype, _run.places(devices), lanes)
+        method = _Method(optimizer, tolerance, max_steps, dtype, _run.places(devices), lanes, retries, memory)
         shown = Progress(progress, batch.size)
         outcome, program, used, interrupted = _climb(model, batch, start, method, shown)
         shown.close()
@@ -182,6 +192,8 @@ class _Method(NamedTuple):
     dtype: Any
     crew: list[Any]
     lanes: Any
+    retries: int
+    memory: int | None = None
 
 
 def _climb(
@@ -189,16 +201,24 @@ def _climb(
 ) -> tuple[Outcome, Program | None, Any, bool]:
     """Every bucket through the lanes; the outcome, the last program, how it was fitted, whether interrupted."""
     parts, program, used, interrupted = [], None, 0, False
-    optimizer, tolerance, max_steps, dtype, crew, lanes = method
+    optimizer, tolerance, max_steps, dtype, crew, lanes, _, memory = method
     for bucket in batch.buckets:
         problem, axes = _problem(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype)
         _check_model(model, _first_of(problem, axes))
         count = len(bucket.index)
         width = _run.width(lanes, count, bucket.weights.shape[1], len(crew))
         program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, width)
-        part, used, interrupted = _run.run(program, problem, count, crew, shown, lanes, interrupted)
+        part, used, interrupted = _run.run(program, problem, count, crew, shown, lanes, interrupted, memory)
+        if not interrupted:
+            _again(program, problem, part, bucket.index, method)
         parts.append(part)
     return batch.gathered(parts), program, used, interrupted
+
+
+def _again(program: Program, problem: Problem, outcome: Outcome, position: np.ndarray, method: _Method) -> None:
+    """A second chance, in place, for what failed."""
+    given = method.max_steps is not None
+    second_chance(program, problem, outcome, position, method.retries, given, method.crew, method.lanes)
 
 
 def _search(
@@ -215,7 +235,7 @@ def _search(
         shown = Progress(progress, repeated.size)
         at = np.tile(np.arange(batch.size), repeated.size // batch.size)
         found, _, _, interrupted = _climb(
-            batches.model_of(model, batch.size, at, False), repeated, points, method, shown
+            batches.model_of(model, batch.size, at, False), repeated, points, method._replace(retries=0), shown
         )
         shown.close()
         if interrupted:

@@ -80,9 +80,9 @@ def maximize(
         data: leaves [n, ...], or `constant`.
         weights: frequencies, f[n]; 1 by default.
         start: natural params; by default the model's own start.
-        optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`) or any optax optimizer.
+        optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`, `"lbfgs"`) or any optax optimizer.
         tolerance: log-likelihood still to be gained; 1e-9 in float64, 1e-3 in float32.
-        max_steps: evaluations of the method; 100 for curvature methods, 10 000 for others.
+        max_steps: evaluations of the method; 100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for others.
 
     Returns:
         a `Maximum`.

@@ -32,6 +32,8 @@ class Fit:
         converged: whether the maximum is certified.
         steps: evaluations; `polish` of them were Newton's after another method's nomination.
         decrement: log-likelihood still to be gained.
+        rung: the second chance that succeeded: 0 none was needed (or none did), 1 another start, 2 more damping, 3 another
+            method; `steps` counts all attempts.
         attained: whether `log_likelihood` is reached at `params`.
         keys: the group of each data set, or None.
         dropped: rows left out because a value was missing.
@@ -57,6 +59,7 @@ class Fit:
         self.log_likelihood = self._out(-outcome.value)
         self.steps, self.polish = self._out(outcome.steps), self._out(outcome.polish)
         self.decrement, self.attained = self._out(outcome.decrement), self._out(outcome.attained)
+        self.rung = self._out(outcome.rung)
         self.keys = batch.keys
         self.dropped = self._out(np.zeros(batch.size, int) if batch.dropped is None else batch.dropped)
         self.params = self._structured(self._natural)

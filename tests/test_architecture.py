@@ -15,12 +15,24 @@ ROOT = Path(jaxmle.__file__).parent
 
 # From the bottom up; a module may import what is below it, or a neighbour on its own line.
 LAYERS = [
-    {"_types", "_compile", "_optional", "_linalg", "_status", "_version", "_progress", "_frame", "_keys", "_files"},
+    {
+        "_types",
+        "_compile",
+        "_optional",
+        "_linalg",
+        "_status",
+        "_version",
+        "_progress",
+        "_frame",
+        "_keys",
+        "_files",
+        "_cache",
+    },
     {"spaces", "special"},
     {"native"},
     {"model", "objective", "_data"},
     {"distributions", "models", "optimizers"},
-    {"_step", "_limits", "lanes", "_solve", "_door", "_batch", "_contract", "_ways", "_run"},
+    {"_step", "_limits", "lanes", "_solve", "_door", "_batch", "_contract", "_ways", "_run", "_rungs"},
     {
         "inference",
         "profile",
@@ -34,7 +46,7 @@ LAYERS = [
         "_starts",
         "result",
     },
-    {"fit", "load", "maximize"},
+    {"fit", "ahead", "load", "maximize"},
     {"compare", "resample", "diagnose", "check", "sharding"},
     {"io", "plot", "explore", "cluster"},
     {"cli", "_table", "_demo", "__main__", "__init__"},
@@ -148,7 +160,7 @@ def test_public_names():
         "Model", "rows", "constant", "fit", "fit_many", "maximize", "Fit", "Status", "check",
         "likelihood_ratio", "wald_test", "score_test", "compare", "load",
         "spaces", "distributions", "models", "optimizers", "special", "plot",
-        "Interval", "Maximum", "Report",
+        "Interval", "Maximum", "Report", "cache", "compile_ahead",
     }  # fmt: skip
     needed = {"Model", "rows", "constant", "fit", "fit_many", "maximize", "Fit", "Status", "check"} | {
         "spaces",

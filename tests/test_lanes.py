@@ -10,7 +10,7 @@ import pytest
 from cases import AUTOREGRESSION, KNOWN_SCALE, REGRESSION, TWO_GROUPS, rng, series_data
 
 import jaxmle as jm
-from jaxmle import Status, lanes, models
+from jaxmle import Status, _run, lanes, models
 
 X = rng(80).gamma(2.0, 1.0, (12, 30))
 
@@ -206,7 +206,7 @@ def test_starts_for_all_one_each_and_from_another_fit(plain):
     assert warm.steps.sum() < common.steps.sum()
     each = jm.fit_many("gamma", X, start={"shape": np.linspace(1, 9, 12), "scale": 1.0})
     np.testing.assert_allclose(each.params["shape"], plain.params["shape"], rtol=1e-8)
-    bad = jm.fit_many("gamma", X, start={"shape": np.r_[-1.0, np.ones(11)], "scale": 1.0})
+    bad = jm.fit_many("gamma", X, start={"shape": np.r_[-1.0, np.ones(11)], "scale": 1.0}, retries=0)
     assert Status(int(bad.status[0])) is Status.NO_FINITE_START
     assert bad.converged[1:].all()
 
@@ -291,3 +291,40 @@ def test_one_data_set_and_none():
     assert one[0].log_likelihood == one.log_likelihood[0]
     with pytest.raises(ValueError, match="at least one data set"):
         jm.fit_many("gamma", np.zeros(0), groups=np.zeros(0, int))
+
+
+# --- memory ----------------------------------------------------------------------------------------------
+
+
+def test_out_of_memory_backs_off_and_goes_on(plain, monkeypatch):
+    """A device that holds eight data sets at most: the chunks are halved, then the lanes, and all are fitted."""
+    held, real = [], _run._advance
+
+    def advance(program, phase, shared, work, *rest):
+        held.append(len(jax.tree.leaves(work.items)[0]))
+        if held[-1] > 8 and not work.drain:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+        return real(program, phase, shared, work, *rest)
+
+    monkeypatch.setattr(_run, "_advance", advance)
+    fits = jm.fit_many("gamma", X, lanes=12)
+    assert max(held) > 8 and fits.info["lanes"] <= 8 and fits.converged.all()
+    np.testing.assert_allclose(fits.params["shape"], plain.params["shape"], rtol=1e-8)
+
+
+def test_what_never_fits_is_an_error(monkeypatch):
+    def never(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(_run, "_advance", never)
+    with pytest.raises(MemoryError):
+        jm.fit_many("gamma", X, lanes=8)
+
+
+def test_a_bound_on_memory_is_kept():
+    places, each = [None, None], X[:1].nbytes
+    bound = _run.share(places, 1000 * each)
+    assert bound == 500 * each
+    assert _run.fitting(256, X, bound) == 125 and _run.fitting(4, X, bound) == 4 and _run.fitting(256, X, 1) == 1
+    with pytest.raises(ValueError, match="memory=0; expected None, or a positive whole number of bytes"):
+        jm.fit_many("gamma", X, memory=0)

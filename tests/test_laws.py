@@ -276,9 +276,21 @@ def test_another_origin(case):
 
 # --- other methods ---------------------------------------------------------------------------------------
 
-METHODS = {"bhhh": "bhhh", "fisher_scoring": "fisher_scoring", "lbfgs": optax.lbfgs(), "adam": optax.adam(0.05)}
+METHODS = {
+    "bhhh": "bhhh",
+    "fisher_scoring": "fisher_scoring",
+    "lbfgs": "lbfgs",
+    "optax.lbfgs": optax.lbfgs(),
+    "adam": optax.adam(0.05),
+}
 # How far bhhh must go depends on how well scores stand for curvature: linear convergence, slow in small samples.
-SOME = [("exponential", "bhhh"), ("binomial", "fisher_scoring"), ("bernoulli", "lbfgs"), ("bernoulli", "adam")]
+SOME = [
+    ("exponential", "bhhh"),
+    ("binomial", "fisher_scoring"),
+    ("gamma", "lbfgs"),
+    ("bernoulli", "optax.lbfgs"),
+    ("bernoulli", "adam"),
+]
 
 
 @pytest.mark.parametrize(("name", "method"), SOME)
@@ -432,6 +444,7 @@ def test_optimizer_factories_are_cached():
     assert optimizers.newton(0.1) is optimizers.newton(0.1)
     assert optimizers.newton(0.1) is not optimizers.newton()
     assert optimizers.bhhh() is optimizers.bhhh()
+    assert optimizers.lbfgs() is optimizers.by_name("lbfgs")
     assert optimizers.fisher_scoring() is optimizers.by_name("fisher_scoring")
 
 

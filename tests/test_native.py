@@ -22,7 +22,7 @@ def test_what_is_understood(case):
 
 
 @pytest.mark.parametrize("name", ["gamma", "student_t", "counts", "bivariate", "censored weibull"])
-@pytest.mark.parametrize("optimizer", ["newton", "bhhh"])
+@pytest.mark.parametrize("optimizer", ["newton", "bhhh", pytest.param("lbfgs", marks=pytest.mark.slow)])
 def test_the_machine_and_the_lanes_agree(name, optimizer):
     case = BY_NAME[name]
     data = case.data(3, 16, case.n)

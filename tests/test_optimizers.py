@@ -11,8 +11,9 @@ import jaxmle as jm
 from jaxmle import Status, models, optimizers, spaces
 from jaxmle.objective import Objective
 
-NEWTON, FISHER, BHHH = optimizers.newton, optimizers.fisher_scoring, optimizers.bhhh
-OURS = {"newton": NEWTON, "fisher_scoring": FISHER, "bhhh": BHHH}
+NEWTON, FISHER, BHHH, LBFGS = optimizers.newton, optimizers.fisher_scoring, optimizers.bhhh, optimizers.lbfgs
+CURVED = {"newton": NEWTON, "fisher_scoring": FISHER, "bhhh": BHHH}
+OURS = {**CURVED, "lbfgs": LBFGS}
 X = rng(60).normal(1.0, 2.0, 60)
 
 
@@ -57,18 +58,26 @@ REFUSED = {
 
 
 SLOW = pytest.mark.slow
-FIRST = {"alone", "chain after", "MultiSteps"}  # the others wait for the slow tests, but for newton
+FIRST = {
+    "alone",
+    "chain after",
+    "MultiSteps",
+}  # the others wait for the slow tests, but for newton; of lbfgs also these
 
 
 @pytest.mark.parametrize(
     ("name", "wrapper"),
-    [pytest.param(n, w, marks=[] if n == "newton" or w in FIRST else SLOW) for n in OURS for w in WRAPPED],
+    [
+        pytest.param(n, w, marks=[] if n == "newton" or w == "alone" or (w in FIRST and n != "lbfgs") else SLOW)
+        for n in OURS
+        for w in WRAPPED
+    ],
 )
 def test_wrapped_by_optax(name, wrapper):
     assert_best(fitted(WRAPPED[wrapper](OURS[name]()), max_steps=400))
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", CURVED)
 def test_hyperparameters_may_be_injected(name):
     assert_best(fitted(optax.inject_hyperparams(OURS[name])(damping=0.1), max_steps=400))
 
@@ -80,7 +89,7 @@ def test_parts_of_the_parameters_are_refused_in_words(name, wrapper):
         fitted(REFUSED[wrapper](OURS[name]()))
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", CURVED)
 def test_damping_is_an_option(name):
     assert_best(fitted(OURS[name](1.0), max_steps=400))
 
@@ -179,7 +188,7 @@ def test_optax_in_our_place(name):
 
 def test_running_out_of_steps_is_said():
     fit = fitted(optax.sgd(1e-6), max_steps=20)
-    assert fit.status is Status.MAX_STEPS
+    assert fit.status is Status.MAX_STEPS and fit.rung == 0
     assert "max_steps" in fit.message()
     assert np.isnan(fit.standard_errors()["loc"])
 

@@ -136,7 +136,8 @@ METHODS = {
     "bhhh": "bhhh",
     "adam": optax.adam(0.05),
     "sgd": optax.sgd(1e-3),
-    "lbfgs": optax.lbfgs(),
+    "lbfgs": "lbfgs",
+    "optax.lbfgs": optax.lbfgs(),
 }
 
 

@@ -4,6 +4,7 @@ Any `optax.GradientTransformation` works in their place: `optax.adam(1e-2)`, `op
 """
 
 from jaxmle.optimizers._curvature import bhhh, fisher_scoring, newton
+from jaxmle.optimizers._lbfgs import lbfgs
 from jaxmle.optimizers._named import by_name
 
-__all__ = ["bhhh", "by_name", "fisher_scoring", "newton"]
+__all__ = ["bhhh", "by_name", "fisher_scoring", "lbfgs", "newton"]

@@ -159,8 +159,8 @@ def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformat
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _check(name: str, which: str, params: Any, value_fn: Any) -> Any:
-    """Words for the ways in which a wrapper can starve a curvature method."""
+def _check(name: str, which: str | None, params: Any, value_fn: Any) -> Any:
+    """Words for the ways in which a wrapper can starve a method; without `which`, `value_fn` may be the value itself."""
     if params is None or value_fn is None:
         raise TypeError(
             f"{name}: update needs params and value_fn, the function being minimized: "
@@ -172,12 +172,22 @@ def _check(name: str, which: str, params: Any, value_fn: Any) -> Any:
             f"{name} inside optax.masked or optax.partition sees a part of the parameters only, and the log-likelihood "
             "needs all of them: hold parameters with jaxmle.models.pinned instead, or wrap a first-order method"
         )
-    if which != "information" and not hasattr(value_fn, which):
+    if which not in (None, "information") and not hasattr(value_fn, which):
         raise TypeError(
             f"{name} needs a value_fn that offers .{which}(params) -> f[p, p], got {type(value_fn).__name__}; "
             "jaxmle's own objective does; for a plain function use optimizers.newton()"
         )
     return value_fn
+
+
+def rounding(value: Any, decrement: Any, total: Any) -> tuple[Any, Any]:
+    """What rounding leaves unsure in a value, and by how much a candidate may lie above it, f[] each.
+
+    Near the maximum the value is rounding noise: a step whose whole promise is below that is judged by the decrement.
+    """
+    noise = 16 * float(jnp.finfo(value.dtype).eps) * (jnp.abs(value) + total)
+    slack = jnp.where(decrement < noise, 64 * noise, noise + jnp.where(decrement < 1e3 * noise, decrement, 0.0))
+    return noise, jnp.where(jnp.isfinite(value), slack, 0.0)
 
 
 def _advance(
@@ -190,11 +200,7 @@ def _advance(
     dtype = x.dtype
     eps = float(jnp.finfo(dtype).eps)
     finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient)) & jnp.all(jnp.isfinite(matrix))
-    # Near the maximum the value is rounding noise: a step whose whole promise is below that is judged by the decrement.
-    noise = 16 * eps * (jnp.abs(s.value) + total)
-    hidden = s.decrement < noise
-    slack = jnp.where(hidden, 64 * noise, noise + jnp.where(s.decrement < 1e3 * noise, s.decrement, 0.0))
-    slack = jnp.where(jnp.isfinite(s.value), slack, 0.0)
+    noise, slack = rounding(s.value, s.decrement, total)
     # Along the coordinates that keep their pace, how curvature and slope have changed.
     moved = x - s.anchor
     run = jnp.where(s.lasting, moved, 0.0)

@@ -5,8 +5,9 @@ from typing import Any
 import optax
 
 from jaxmle.optimizers._curvature import bhhh, fisher_scoring, newton
+from jaxmle.optimizers._lbfgs import lbfgs
 
-_NAMES = {"newton": newton, "fisher_scoring": fisher_scoring, "bhhh": bhhh}
+_NAMES = {"newton": newton, "fisher_scoring": fisher_scoring, "bhhh": bhhh, "lbfgs": lbfgs}
 
 
 def by_name(optimizer: Any) -> optax.GradientTransformationExtraArgs:

@@ -1,0 +1,55 @@
+"""Programs kept in a folder are found again, and those compiled ahead are there when the data come."""
+
+import jax
+import numpy as np
+from cases import rng
+
+import jaxmle as jm
+from jaxmle import _cache, _compile
+
+X = rng(310).exponential(size=(6, 20))
+
+
+def forget():
+    """As in a new process."""
+    for program in _compile._PROGRAMS:
+        program.clear_cache()
+
+
+def fitted():
+    fits = jm.fit_many("exponential", X, lanes=2)
+    return [*fits._outcome, fits.standard_errors()["rate"]]
+
+
+def test_another_process_compiles_nothing(tmp_path, monkeypatch):
+    with jm.cache(tmp_path):
+        forget()
+        first = fitted()
+        kept = sorted(tmp_path.iterdir())
+        assert len(kept) >= 3
+        forget()
+        monkeypatch.setattr(jax.stages.Lowered, "compile", lambda *_: 1 / 0)
+        again = fitted()
+        assert sorted(tmp_path.iterdir()) == kept
+    monkeypatch.undo()
+    assert _cache.folder() is None
+    for mine, other in zip(again, first, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    for file in kept:  # cut short by a full disk
+        file.write_bytes(file.read_bytes()[:100])
+    monkeypatch.setenv("JAXMLE_CACHE", str(tmp_path))
+    forget()
+    again, mended = fitted(), [file.stat().st_size for file in kept]
+    assert min(mended) > 100
+    for mine, other in zip(again, first, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_compiled_ahead():
+    """Of a model nobody has fitted: what comes later finds its programs."""
+    model = jm.Model(lambda p, x: -jax.numpy.cosh(x - p["a"]), {"a": jm.spaces.real})
+    x = rng(311).normal(size=(40, 10))
+    jm.compile_ahead(model, x[0], datasets=40, lanes=4)
+    before = _compile.programs()
+    assert jm.fit_many(model, x, lanes=4).converged.all()
+    assert _compile.programs() == before
