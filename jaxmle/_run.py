@@ -20,10 +20,11 @@ from jaxmle import lanes, native
 from jaxmle._compile import compiled_with
 from jaxmle._limits import unsettled
 from jaxmle._progress import Progress
-from jaxmle._solve import Problem, Program, items_of, phases, settle_many
+from jaxmle._solve import Problem, Program, items_of, phases, settle_many, without_start
 from jaxmle._status import Status
 from jaxmle._step import Outcome
-from jaxmle._ways import apart, machine
+from jaxmle._ways import apart, machine, ready
+from jaxmle.optimizers import newton
 
 SLICE_SECONDS = 0.2
 "About how long a slice of lanes runs before progress is shown and an interrupt is noticed."
@@ -307,6 +308,7 @@ def run(
 
     Where memory runs out all the same, what is left goes on in chunks, then in lanes, half as large.
     """
+    program, problem = ready(program, problem, crew_places, chosen)
     own, shared = items_of(program, problem)
     last = len(phases(program, shared)) - 1
     items: Any = (own,)
@@ -358,6 +360,7 @@ def run(
 
 def on_the_machine(program: Program, problem: Problem) -> Outcome | None:
     """A batch of one data set as functions of the machine, in this thread; None where that cannot be."""
+    program, problem = ready(program, problem, places(None)[:1], "auto")
     own, shared = items_of(program, problem)
     items: Any = (own,)
     results: Any = None
@@ -376,13 +379,16 @@ def on_the_machine(program: Program, problem: Problem) -> Outcome | None:
 
 def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: np.ndarray) -> None:
     """Settles, in place, the fits that did not converge; nothing is compiled where all did."""
+    program, problem = without_start(
+        program._replace(optimizer=newton(), lanes=0), problem
+    )  # one program for all methods
     own, shared = items_of(program, problem)
     look = np.flatnonzero(np.asarray(unsettled(outcome)) & finished)
     if not len(look):
         return
     padded = np.resize(look, 1 << int(np.ceil(np.log2(len(look)))))  # few shapes, few programs
     taken = [x[padded] for x in own]
-    part = _settle(program._replace(lanes=0), taken, shared, jax.tree.map(lambda x: x[padded], outcome))
+    part = _settle(program, taken, shared, jax.tree.map(lambda x: x[padded], outcome))
     for mine, new in zip(outcome, part, strict=True):
         mine[look] = np.asarray(new)[: len(look)]
 

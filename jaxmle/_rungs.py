@@ -14,7 +14,17 @@ from jax.flatten_util import ravel_pytree
 from jaxmle import _run
 from jaxmle._compile import compiled_with
 from jaxmle._progress import Progress
-from jaxmle._solve import Problem, Program, default_max_steps, first, has_closed_form, items_of, objective_of
+from jaxmle._solve import (
+    Problem,
+    Program,
+    default_max_steps,
+    first,
+    has_closed_form,
+    items_of,
+    objective_of,
+    with_starts,
+    without_start,
+)
 from jaxmle._status import Status
 from jaxmle._step import RUNNING, Outcome
 from jaxmle._types import join
@@ -124,20 +134,15 @@ def _problem_of(
     program: Program, rung: Rung, problem: Problem, chosen: np.ndarray, position: np.ndarray, steps_given: bool
 ) -> tuple[Program, Problem]:
     """The rung's program, and the problem of the data sets `chosen`."""
-    axes: Any = jax.tree.unflatten(program.tree, program.axes)
-    bare, bare_axes = problem._replace(start=None), axes._replace(start=None)
-    tree, flat = jax.tree.structure(bare), tuple(jax.tree.leaves(bare_axes))
-    few = jax.tree.unflatten(
-        tree, [x[chosen] if own else x for x, own in zip(jax.tree.leaves(bare), flat, strict=True)]
-    )
+    again, bare = without_start(program, problem)
+    leaves = zip(jax.tree.leaves(bare), again.axes, strict=True)
+    few = jax.tree.unflatten(again.tree, [x[chosen] if own else x for x, own in leaves])
     status = np.full(len(chosen), RUNNING, np.int32)
     steps = problem.max_steps if steps_given else np.full_like(problem.max_steps, default_max_steps(rung.optimizer))
     few = few._replace(status=status, max_steps=steps)
-    again = Program(program.skeleton, rung.optimizer, tree, flat, min(program.lanes, len(chosen)))
+    again = again._replace(optimizer=rung.optimizer, lanes=min(program.lanes, len(chosen)))
     if rung.spread or rung.origin:
         own, shared = items_of(again, few)
         start = jax.tree.map(np.asarray, _starts(again._replace(lanes=0), rung, own, shared, position[chosen]))
-        few = few._replace(start=start)
-        bare_axes = bare_axes._replace(start=jax.tree.map(lambda _: True, start))
-        again = again._replace(tree=jax.tree.structure(few), axes=tuple(jax.tree.leaves(bare_axes)))
+        return with_starts(again, few, start)
     return again, few

@@ -190,6 +190,35 @@ def items_of(program: Program, problem: Problem) -> tuple[list[Any], list[Any]]:
     )
 
 
+def without_start(program: Program, problem: Problem) -> tuple[Program, Problem]:
+    """The same with the model's own start."""
+    axes: Any = jax.tree.unflatten(program.tree, program.axes)
+    bare = problem._replace(start=None)
+    flat = tuple(jax.tree.leaves(axes._replace(start=None)))
+    return program._replace(tree=jax.tree.structure(bare), axes=flat), bare
+
+
+def with_starts(program: Program, problem: Problem, starts: Any) -> tuple[Program, Problem]:
+    """The same with a start for each data set, leaves [B, ...]."""
+    axes: Any = jax.tree.unflatten(program.tree, program.axes)
+    full = problem._replace(start=starts)
+    flat = tuple(jax.tree.leaves(axes._replace(start=jax.tree.map(lambda _: True, starts))))
+    return program._replace(tree=jax.tree.structure(full), axes=flat), full
+
+
+def own_starts(program: Program, own: list[Any], shared: list[Any]) -> Any:
+    """Natural params where the model's own start begins, leaves [B, ...]."""
+    build = _builder(program, shared)
+
+    def one(mine: Any) -> Any:
+        objective = objective_of(program.skeleton, build((mine,)))
+        assert objective.model.start is not None
+        params = objective.model.start(objective.data, objective.weights)
+        return jax.tree.map(lambda x: jnp.asarray(x, objective.weights.dtype), params)
+
+    return lax.map(one, own, batch_size=min(256, len(own[0])))
+
+
 def _builder(program: Program, shared: list[Any]) -> Callable[[Any], Problem]:
     def build(item: Any) -> Problem:
         mine, common = iter(item[0]), iter(shared)

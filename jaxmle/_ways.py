@@ -8,7 +8,18 @@ import numpy as np
 from jax.extend.core import jaxprs_in_params
 
 from jaxmle import native
-from jaxmle._solve import Program, contributions_of, native_fit, row_flags
+from jaxmle._compile import compiled_with
+from jaxmle._solve import (
+    Problem,
+    Program,
+    contributions_of,
+    items_of,
+    native_fit,
+    own_starts,
+    row_flags,
+    with_starts,
+)
+from jaxmle._types import join
 
 _LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "geqp3", "householder_product", "svd", "schur",
     "hessenberg", "tridiagonal", "tridiagonal_solve"}  # fmt: skip
@@ -84,6 +95,37 @@ def machine(
     if reasons and chosen == "native":
         raise ValueError(f"lanes='native' cannot fit this model: {reasons[0]}. Pass lanes='auto' or a number")
     return [x for x in found if not isinstance(x, str)]
+
+
+def ready(program: Program, problem: Problem, places: list[Any], chosen: Any) -> tuple[Program, Problem]:
+    """The same problem, its starts computed in XLA where nothing else keeps it from the machine, such as a sort."""
+    model = join(program.skeleton, problem.numbers)
+    if (
+        chosen not in ("auto", "native")
+        or problem.start is not None
+        or model.start is None
+        or model.maximum is not None
+    ):
+        return program, problem
+
+    def understood(program: Program, problem: Problem) -> bool:
+        own, shared = items_of(program, problem)
+        return bool(machine(program, 0, (own,), shared, problem.weights, places, "auto"))
+
+    if understood(program, problem):
+        return program, problem
+    own, shared = items_of(program, problem)
+    shapes = jax.eval_shape(functools.partial(own_starts, program), own, shared)
+    some = jax.tree.map(lambda x: np.broadcast_to(np.ones((), x.dtype), x.shape), shapes)
+    if not understood(*with_starts(program, problem, some)):
+        return program, problem
+    starts = jax.tree.map(np.asarray, _starts(program._replace(lanes=0), own, shared))
+    return with_starts(program, problem, starts)
+
+
+@compiled_with(static_argnums=0)
+def _starts(program: Program, own: Any, shared: Any) -> Any:
+    return own_starts(program, own, shared)
 
 
 def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[tuple[native.Leaf, ...], Any]:

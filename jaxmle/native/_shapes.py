@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import special
@@ -30,8 +31,24 @@ def pow(t: Tracer, eqn: Any, a: Array, b: Array) -> Array:
 def _special(t: Tracer, f: Callable[[Any], Any], a: Array) -> Array:
     """A function of jaxmle.special in place of JAX's; it is NaN where the argument is not positive."""
     t.partial = True
+    return _made_of(f, t, None, a)
+
+
+def _made_of(f: Callable[[Any], Any], t: Tracer, eqn: Any, a: Array) -> Array:
     closed = jax.make_jaxpr(f)(jax.ShapeDtypeStruct(a.shape, np.float64))
     return t.run(closed.jaxpr, closed.consts, [a])[0]
+
+
+def _sinh(x: Any) -> Any:
+    small = jnp.expm1(x)
+    return jnp.where(jnp.abs(x) < 1, 0.5 * (small + small / (small + 1)), 0.5 * jnp.exp(x) - 0.5 * jnp.exp(-x))
+
+
+def _asinh(x: Any) -> Any:
+    size = jnp.abs(x)
+    big = size > 1e150
+    s = jnp.where(big, 1.0, size)
+    return jnp.sign(x) * jnp.where(big, jnp.log(size) + np.log(2), jnp.log1p(s + s * s / (1 + jnp.sqrt(s * s + 1))))
 
 
 def lgamma(t: Tracer, eqn: Any, a: Array) -> Array:
@@ -229,6 +246,10 @@ def dynamic_update_slice(t: Tracer, eqn: Any, a: Array, new: Array, *starts: Arr
 
 
 RULES = {
+    "asinh": functools.partial(_made_of, _asinh),
+    "atanh": functools.partial(_made_of, lambda x: 0.5 * jnp.log1p(2 * x / (1 - x))),
+    "cosh": functools.partial(_made_of, lambda x: 0.5 * jnp.exp(x) + 0.5 * jnp.exp(-x)),
+    "sinh": functools.partial(_made_of, _sinh),
     "broadcast_in_dim": broadcast_in_dim,
     "clamp": clamp,
     "concatenate": concatenate,
