@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxmle import _cache
 from jaxmle._optional import optional
 from jaxmle.native import _loops, _products, _shapes
 from jaxmle.native._emit import Emitter, Parts
@@ -192,9 +193,16 @@ def assemble(parts: Parts, rows: Sequence[bool], numbers: Sequence[bool]) -> Ker
     llvm.initialize_native_asmprinter()
     machine, width = _machine(llvm)
     emitter = Emitter(parts, rows, numbers, width)
-    module = llvm.parse_assembly(emitter.text())
-    module.verify()
-    engine = llvm.create_mcjit_compiler(module, machine)  # LLVM's own passes cost as much again and gain 2 % (measured)
+    text = emitter.text()
+
+    def compiled() -> bytes:  # LLVM's own passes before this cost as much again and gain 2 % (measured)
+        module = llvm.parse_assembly(text)
+        module.verify()
+        return machine.emit_object(module)
+
+    code = _cache.kept(f"LLVM {llvm.llvm_version_info}\n{text}", compiled)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(llvm)[0])  # which takes the machine over
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     call = _CALL(engine.get_function_address("fit"))
     return Kernel(call, len(parts.following), len(parts.end), emitter.rooms, engine)
