@@ -179,7 +179,7 @@ def _pairs(fit: Any, ax: Any, options: dict[str, Any]) -> np.ndarray:
     if ax is None:  # one title and one legend for all
         found[0, 0].figure.suptitle(found[0, 0].get_title(loc="left").replace("\n", " "), x=0.01, ha="left")
         for place in places:
-            found[place].set_title("")
+            found[place].set_title("", loc="left")
             if place != (0, 0):
                 found[place].get_legend().remove()
     return found

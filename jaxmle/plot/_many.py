@@ -304,10 +304,11 @@ def _histogram(ax: Any, x: np.ndarray, se: np.ndarray, bins: Any) -> None:
         grid = np.linspace(edges[0], edges[-1], 400)
         curve = np.exp(-0.5 * ((grid - m) / typical) ** 2) / (typical * np.sqrt(2 * np.pi))
         ax.plot(grid, curve * len(x) * np.diff(edges).mean(), color=BLUE, lw=1.8, label="spread by standard errors")
-    ax.axvline(m, color=BLACK, lw=1, ls="--", label=f"median {short(m)}")
+    ax.vlines(m, 0, counts.max(), color=BLACK, lw=1, ls="--", label=f"median {short(m)}")
     out = len(x) - len(near)
     ax.plot([], [], ls="none", label=f"{len(x):,} certified" + (f", {out:,} out of view" if out else ""))
     ax.margins(x=0.01)
+    ax.yaxis.set_major_locator(_style.matplotlib("ticker").MaxNLocator(integer=True, nbins=5))
     ax.set_ylim(0, 1.36 * ax.dataLim.y1)
     _style.legend(ax, loc="upper center", ncols=2, fontsize=8, columnspacing=1.0)
 
@@ -318,8 +319,7 @@ def _map(ax: Any, image: np.ndarray, cmap: Any) -> None:
     if not low < high:
         low, high = (seen.min(), seen.max()) if len(seen) and seen.min() < seen.max() else (low - 0.5, low + 0.5)
     extend = ("neither", "min", "max", "both")[(bool((seen < low).any())) + 2 * bool((seen > high).any())]
-    colors = _style.matplotlib().get_cmap(cmap).copy()
-    colors.set_bad("#c8c8c8")
+    colors = _style.matplotlib().get_cmap(cmap).with_extremes(bad="#c8c8c8")
     drawn = ax.imshow(np.ma.masked_invalid(image), cmap=colors, vmin=low, vmax=high, interpolation="nearest")
     ax.figure.colorbar(drawn, ax=ax, extend=extend, shrink=0.9, pad=0.02)
     ax.set_xlabel("column")

@@ -116,7 +116,11 @@ def _many(fits: Any, figure: Any, level: float, labels: Any) -> dict[str, Any]:
 def _heights(fits: Any) -> list[float]:
     """Of the rows of a batch's picture, in inches."""
     kinds = len(np.unique(fits._outcome.status))
-    return [float(np.clip(0.16 * min(len(fits), 60) + 1.2, 2.6, 8.5)), 2.6, 0.75 + 0.28 * max(kinds, 2)]
+    return [
+        float(np.clip(0.16 * len(fits) + 1.2, 2.6, 8.5)) if len(fits) <= 60 else 5.0,
+        2.6,
+        0.75 + 0.28 * max(kinds, 2),
+    ]
 
 
 def size(fit: Any) -> tuple[float, float]:
