@@ -130,7 +130,7 @@ def history(fit: Any, ax: Any = None, *, optimizer: Any = None) -> Any:
     floor = min(1e-3 * tolerance, 1e-13)
     shown = np.where(np.isfinite(left), np.maximum(left, floor), np.nan)
     top = 10 * max(np.nanmax(np.append(shown, tolerance)), 1.0)
-    ax.semilogy(steps, shown, "-o", color=BLUE, lw=1.6, ms=4.5, label=str(optimizer or fit.info.get("optimizer")), clip_on=False, zorder=4)  # fmt: skip
+    ax.semilogy(steps, shown, "-o" if len(steps) <= 60 else "-", color=BLUE, lw=1.6, ms=4.5, label=_method(fit, optimizer), clip_on=False, zorder=4)  # fmt: skip
     if (exact := np.isfinite(left) & (left < floor)).any():
         ax.semilogy(
             steps[exact], shown[exact], "v", color=BLUE, ms=7, label=f"below {floor:.0e}", clip_on=False, zorder=5
@@ -147,6 +147,11 @@ def history(fit: Any, ax: Any = None, *, optimizer: Any = None) -> Any:
     head(ax, f"{_style.name_of(fit)}: {_style.verdict(fit)}, {fit.steps} evaluations")
     legend(ax, loc="best")
     return ax
+
+
+def _method(fit: Any, optimizer: Any) -> str:
+    name = fit.info.get("optimizer") if optimizer is None else optimizer
+    return f"{name}'s steps" if isinstance(name, str) else "steps of the optimizer given"
 
 
 def ends_text(ends: np.ndarray) -> str:
@@ -210,4 +215,4 @@ def _cross(fit: Any, side: float, best: float, half: float) -> float:
         if not len(below) or not below[0]:
             raise ValueError("profile: the log-likelihood never falls far enough to end an interval")
         low, high = at[below[0] - 1], at[below[0]]
-    return 0.5 * (low + high)
+    return 0.5 * float(low + high)

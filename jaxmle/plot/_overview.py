@@ -10,7 +10,7 @@ from jaxmle.plot._checks import qq, residuals
 from jaxmle.plot._contours import contours
 from jaxmle.plot._distribution import cdf, density
 from jaxmle.plot._likelihood import history, profile
-from jaxmle.plot._many import forest, histograms, verdicts
+from jaxmle.plot._many import forest, histograms, order_of, verdicts
 from jaxmle.plot._sample import is_law, sample_of
 from jaxmle.plot._style import attempt
 from jaxmle.plot._survival import survival
@@ -101,10 +101,8 @@ def _many(fits: Any, figure: Any, level: float, labels: Any) -> dict[str, Any]:
     mosaic = [tops, middles, ["verdicts"] * len(names)]
     grid = _style.subpanels(figure, mosaic, size(fits), height_ratios=_heights(fits))
     for name, panel in zip(names, tops, strict=True):
-        order = np.argsort(fits._natural[:, 0], kind="stable") if len(names) > 1 else None
-        attempt(
-            grid[panel], forest, fits, name, level=level, labels=labels, **({} if order is None else {"sort": order})
-        )
+        order = order_of(fits, 0)
+        attempt(grid[panel], forest, fits, name, level=level, labels=labels, sort=order)
         if panel != tops[0]:
             grid[panel].set_yticklabels([])
     for name, panel in zip(names, middles, strict=True):

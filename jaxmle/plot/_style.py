@@ -90,7 +90,12 @@ def law_name(fit: Any) -> str:
 
 def verdict(fit: Any) -> str:
     """A verdict in few words."""
-    return Status(int(fit.status)).sentence.partition(":")[0].partition(";")[0]
+    return in_short(Status(int(fit.status)))
+
+
+def in_short(status: Status) -> str:
+    text = status.sentence.partition(":")[0].partition(";")[0]
+    return text.removesuffix(" of the parameter space").removesuffix(" before the tolerance was met")
 
 
 def title_of(fit: Any) -> str:
