@@ -144,18 +144,19 @@ def residuals(fit: Any, ax: Any = None, *, key: Any = None) -> Any:
     number, hollow = np.arange(1, len(r) + 1), ~sample.exact
     size, alpha = float(np.clip(60 / np.sqrt(len(r)), 1, 5)), float(np.clip(3000 / len(r), 0.15, 0.9))
     style = {"ls": "none", "marker": "o", "ms": size, "alpha": alpha, "rasterized": len(r) > 5000}
-    ax.axhspan(-1.96, 1.96, color=SKY, alpha=0.18, lw=0, label="95 % of a standard normal")
+    ax.axhspan(-1.96, 1.96, color=SKY, alpha=0.18, lw=0, label="95 % of a normal")
     ax.axhline(0, color=GREY, lw=0.8)
     ax.plot(number[~hollow], r[~hollow], color=BLUE, mec="none", label="exact" if hollow.any() else "_exact", **style)
     if hollow.any():
-        ax.plot(number[hollow], r[hollow], mfc="white", mec=ORANGE, label="censored, drawn at random", **style)
+        ax.plot(number[hollow], r[hollow], mfc="white", mec=ORANGE, label="censored, at random", **style)
     reach = 1.12 * max(3.0, float(np.abs(r[np.isfinite(r)]).max(initial=0)))
     ax.set_ylim(-reach, reach * (1.25 if hollow.any() else 1.12))
     ax.set_xlim(0.5 - 0.02 * len(r), len(r) + 0.5 + 0.02 * len(r))
+    ax.xaxis.set_major_locator(_style.matplotlib("ticker").MaxNLocator(integer=True, nbins=7))
     ax.set_xlabel("row")
     ax.set_ylabel("quantile residual")
     head(ax, title_of(fit))
-    legend(ax, loc="upper right", ncols=3 if hollow.any() else 1)
+    legend(ax, loc="upper right", ncols=3, fontsize=8.5, columnspacing=1.2)
     return ax
 
 
@@ -316,7 +317,7 @@ def _robust_limits(ax: Any, x: np.ndarray, y: np.ndarray) -> int:
 
 def _finish(fit: Any, ax: Any, sample: Sample, ranks: _Ranks, remark: str = "") -> None:
     head(ax, title_of(fit))
-    text = f"n = {sample.total:,g}" + (f"; {ranks.refits} refits" if ranks.refits else "")
+    text = f"n = {_style.amount(sample.total)}" + (f"; {ranks.refits} refits" if ranks.refits else "")
     if ranks.lost:
         text += f",\n{ranks.lost} of them without a maximum"
     ax.plot([], [], ls="none", label=text + (f"\n{remark}" if remark else ""))

@@ -299,9 +299,9 @@ def _response(sample: Sample) -> str:
 def _dress(ax: Any, fit: Any, sample: Sample, low: float, high: float, **place: Any) -> None:
     """Title, legend, remarks."""
     head(ax, title_of(fit))
-    size = f"n = {sample.total:,g}"
+    size = f"n = {_style.amount(sample.total)}"
     if sample.censored:
-        size += f", {sample.weights[~sample.exact].sum():,g} censored"
+        size += f", {_style.amount(sample.weights[~sample.exact].sum())} censored"
     remark = beyond(sample, low, high)
     handle = _style.matplotlib("lines").Line2D([], [], ls="none", label=size)
     handles = [*ax.get_legend_handles_labels()[0], handle]

@@ -155,7 +155,11 @@ def _method(fit: Any, optimizer: Any) -> str:
 
 
 def ends_text(ends: np.ndarray) -> str:
-    return ", ".join(short(x) if not np.isfinite(x) or x == 0 else short(x, trailing=True) for x in np.sort(ends))
+    """Both ends, with enough digits to tell them apart."""
+    low, high = np.sort(ends)
+    far = np.isfinite(high - low) and high > low
+    digits = int(np.clip(3 + np.ceil(np.log10(max(abs(low), abs(high)) / (high - low))), 4, 14)) if far else 4
+    return ", ".join(short(x, digits, trailing=bool(np.isfinite(x)) and x != 0) for x in (low, high))
 
 
 # --- how -------------------------------------------------------------------------------------------------

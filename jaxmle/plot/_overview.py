@@ -59,12 +59,14 @@ def overview(fit: Any, figure: Any = None, *, level: float = 0.95, labels: Any =
         return _own(fit, figure, level)
     sample = sample_of(fit, "overview")
     last = ("profile", profile, {"parameter": _shape_like(fit) if fit.model.free else None})
+    whole = bool((sample.weights == np.round(sample.weights)).all())
+    quantiles = ("qq", qq, {} if whole else {"band": None})
     if isinstance(fit.model.log_likelihood, Censored):
-        shown = [("survival", survival, {}), ("density", density, {}), ("qq", qq, {}), last]
+        shown = [("survival", survival, {}), ("density", density, {}), quantiles, last]
     elif sample.known:
         shown = [("density", density, {}), ("cdf", cdf, {}), ("residuals", residuals, {}), last]
     else:
-        shown = [("density", density, {}), ("cdf", cdf, {}), ("qq", qq, {}), last]
+        shown = [("density", density, {}), ("cdf", cdf, {}), quantiles, last]
     return _draw(fit, figure, shown, [["0", "1"], ["2", "3"]], level)
 
 

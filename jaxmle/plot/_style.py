@@ -75,7 +75,7 @@ def short(x: Any, digits: int = 4, trailing: bool = False) -> str:
     if not np.isfinite(x):
         return "unknown" if np.isnan(x) else "infinity" if x > 0 else "-infinity"
     text = f"{x:#.{digits}g}".removesuffix(".") if trailing else f"{x:.{digits}g}"
-    return f"{x:,.0f}" if "e" in text and 1 <= abs(x) < 1e7 else text
+    return f"{x:,.0f}" if "e" in text and 1 <= abs(x) < 1e12 else text
 
 
 def name_of(fit: Any) -> str:
@@ -110,6 +110,11 @@ def title_of(fit: Any) -> str:
     return f"{name}{', ' if not fit.converged else ': '}{estimates}"
 
 
+def amount(x: float) -> str:
+    """A sum of weights."""
+    return f"{x:,.0f}" if x == round(x) else f"{x:,.5g}"
+
+
 def head(ax: Any, text: str) -> None:
     """The title, in two lines where it would not fit."""
     width = ax.get_position().width * ax.figure.get_figwidth()
@@ -117,6 +122,8 @@ def head(ax: Any, text: str) -> None:
     if len(text) > room and ": " in text:
         first, _, rest = text.partition(": ")
         text = f"{first}:\n{rest}"
+    elif len(text) > room and " [" in text:
+        text = text.replace(" [", "\n[", 1)
     ax.set_title(text, loc="left")
 
 
@@ -130,7 +137,8 @@ def bars(ax: Any, height: np.ndarray, edges: np.ndarray, label: str) -> None:
 def legend(ax: Any, **options: Any) -> None:
     """Without a frame; nothing where there is nothing to name."""
     if options.get("handles") or ax.get_legend_handles_labels()[0]:
-        ax.legend(**{"frameon": False, "handlelength": 1.8, "borderaxespad": 0.3} | options)
+        drawn = ax.legend(**{"frameon": False, "handlelength": 1.8, "borderaxespad": 0.3} | options)
+        drawn.set_in_layout(False)  # a long name must not squeeze the axes
 
 
 def percent(level: float) -> str:

@@ -78,6 +78,6 @@ def survival(fit: Any, ax: Any = None, *, level: float = 0.95) -> Any:
     ax.set_ylabel("probability to exceed x")
     head(ax, title_of(fit))
     exact = sample.weights[sample.exact].sum()
-    ax.plot([], [], ls="none", label=f"n = {sample.total:,g}, {exact:,g} exact")
+    ax.plot([], [], ls="none", label=f"n = {_style.amount(sample.total)}, {_style.amount(exact)} exact")
     legend(ax, loc="upper right")
     return ax
