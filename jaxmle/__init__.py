@@ -1,6 +1,6 @@
 """Maximum likelihood in JAX: one log-likelihood in, a certified maximum out, for one data set or for millions."""
 
-from jaxmle import distributions, models, optimizers, spaces, special
+from jaxmle import distributions, models, optimizers, plot, spaces, special
 from jaxmle._cache import cache
 from jaxmle._status import Status
 from jaxmle._version import __version__
@@ -33,6 +33,7 @@ __all__ = [
     "maximize",
     "models",
     "optimizers",
+    "plot",
     "rows",
     "score_test",
     "spaces",
