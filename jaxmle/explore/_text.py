@@ -1,0 +1,132 @@
+"""The words and tables of the page, as HTML: pure functions of the numbers."""
+
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from jaxmle.explore._numbers import SAMPLES, Here, Spread, Whole
+
+DOUBLE_ENDS = -745.13
+"Log of the smallest positive 64-bit number, 4.9e-324."
+
+
+def number(x: float, digits: int = 4) -> str:
+    """A number for people.
+
+    >>> number(0.5), number(123456.0), number(1.5e-30), number(float("nan"))
+    ('0.5', '1.235e5', '1.5e-30', '–')
+    """
+    if not np.isfinite(x):
+        return "–" if np.isnan(x) else "∞" if x > 0 else "−∞"
+    text = f"{x:.{digits}g}"
+    if "e" in text:
+        mantissa, power = text.split("e")
+        text = f"{mantissa}e{int(power)}"
+    return text
+
+
+def likelihood(here: Here) -> str:
+    """The product, and how it underflows, beside the sum."""
+    terms, n = here.terms, len(here.terms)
+    if n == 0:
+        return "<div class='hint'>Click the plot: each click is an observation. Drag to move it, click it to remove it.</div>"
+    shown = np.exp(terms[:4])
+    more = " × …" if n > 4 else ""
+    single, double = here.product(np.float32), here.product(np.float64)
+    factors = " × ".join(number(float(v), 3) for v in shown) + more
+    logs = " + ".join(f"({number(float(v), 3)})" if v < 0 else number(float(v), 3) for v in terms[:4])
+    total = here.log_likelihood
+    mean = total / n
+    last = int(np.ceil(DOUBLE_ENDS / mean)) if mean < 0 and np.isfinite(mean) else 0
+    ends = f"; at this mean {number(mean, 3)} a 64-bit product ends at about {last} observations" if last else ""
+    return (
+        f"<div><b>Product</b> <span class='formula'>L = {factors}</span> = <b class='value'>{_small(double)}</b>"
+        f" <span class='hint'>(32-bit: {_small(single)})</span></div>"
+        f"<div><b>Sum of logs</b> <span class='formula'>ℓ = {logs}{' + …' if n > 4 else ''}</span> = "
+        f"<b class='value' id='log-likelihood'>{number(total, 6)}</b> <span class='hint'>never underflows{ends}</span></div>"
+    )
+
+
+def _small(product: float) -> str:
+    return number(product) if product > 0 else "<span class='bad'>0, underflow</span>"
+
+
+def maximum(here: Here, whole: Whole, n: int) -> str:
+    """The verdict, and the estimates beside the sliders."""
+    found, fit = whole.found, whole.fit
+    kind = "good" if found else "limit" if fit is not None and (fit.status.at_limit or n == 0) else "bad"
+    sentence = "Nothing to fit yet: " + whole.verdict if n == 0 and fit is not None else whole.verdict
+    head = f"<div class='verdict {kind}' id='verdict'>{escape(sentence)}</div>"
+    if fit is None or n == 0 or not np.isfinite(fit.log_likelihood):
+        return head
+    errors, interval = fit.standard_errors(), fit.interval() if fit.converged else None
+    lines = ""
+    for name, value in here.params.items():
+        estimate, error = float(fit.params[name]), float(errors[name])
+        between = (
+            f"{number(float(interval.lower[name]), 3)} … {number(float(interval.upper[name]), 3)}" if interval else "–"
+        )
+        lines += (
+            f"<tr><th>{name}</th><td class='now'>{number(value)}</td><td class='max'>{number(estimate)}</td>"
+            f"<td>{number(error, 3)}</td><td>{between}</td></tr>"
+        )
+    score = ", ".join(f"∂ℓ/∂{name} = {number(0.0 if abs(s) < 1e-7 else s, 3)}" for name, s in here.score.items())
+    return (
+        f"{head}<table><tr><th></th><th class='now'>slider</th><th class='max'>maximum</th><th>std. err.</th>"
+        f"<th>95 % interval</th></tr>{lines}<tr class='sum'><th>ℓ</th><td class='now'>{number(here.log_likelihood, 5)}</td>"
+        f"<td class='max'>{number(fit.log_likelihood, 5)}</td><td colspan=2>n = {n}</td></tr></table>"
+        f"<div class='hint'>score at the sliders: {score}</div>"
+    )
+
+
+def criteria(found: dict[str, tuple[float | None, str]], family: str, waiting: int) -> str:
+    """AIC beside the other families, the best first."""
+    if not found and not waiting:
+        return ""
+    best = min((value for value, _ in found.values() if value is not None), default=np.nan)
+    rows = ""
+    ordered = sorted(found.items(), key=lambda item: np.inf if item[1][0] is None else item[1][0])
+    for name, (value, why) in ordered:
+        own = " class='own'" if name == family else ""
+        shown = (
+            f"<td>{number(value, 5)}</td><td>{value - best:.1f}</td>"
+            if value is not None
+            else f"<td colspan=2 class='hint' title='{escape(why, quote=True)}'>no maximum</td>"
+        )
+        rows += f"<tr{own}><th>{name}</th>{shown}</tr>"
+    note = f"<div class='hint'>{waiting} more being compiled …</div>" if waiting else ""
+    return f"<h3>AIC beside other families</h3><table><tr><th></th><th>AIC</th><th>difference</th></tr>{rows}</table>{note}"
+
+
+def spread(found: Spread | None, n: int) -> str:
+    """The sampling spread of the estimates against their standard errors."""
+    if found is None:
+        return ""
+    rows = ""
+    for name, deviation in found.deviation.items():
+        rows += (
+            f"<tr><th>{name}</th><td class='again'>{number(deviation, 3)}</td><td>{number(found.error[name], 3)}</td>"
+            f"<td>{100 * found.covered[name]:.0f} %</td></tr>"
+        )
+    without = f"; {found.without} of them have no maximum" if found.without else ""
+    worst = min((c for c in found.covered.values() if np.isfinite(c)), default=np.nan)
+    small = (
+        f"<div class='hint'>With n = {n} the intervals claim too much.</div>"
+        if worst < 0.92
+        else "<div class='hint'>The standard error tells the truth here.</div>"
+        if worst >= 0.92
+        else ""
+    )
+    return (
+        f"<h3>{SAMPLES} samples drawn at the maximum</h3><table><tr><th></th><th class='again'>spread</th>"
+        f"<th>std. error</th><th>95 % holds</th></tr>{rows}</table>"
+        f"<div class='hint'>spread: standard deviation of the estimates{without}</div>{small}"
+    )
+
+
+def coin(state: Any) -> str:
+    heads = int(sum(state.x))
+    n = len(state.x)
+    share = f", share of heads {number(heads / n)}" if n else ""
+    return f"<b>{heads}</b> heads, <b>{n - heads}</b> tails{share}"
