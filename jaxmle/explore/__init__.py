@@ -56,13 +56,18 @@ def serve(
 
     handler = FunctionHandler(lambda document: _session.Session(document, state, table) and None)
     local = address in ("127.0.0.1", "localhost", "::1")
-    server = Server(
-        {"/": Application(handler)},
-        port=port,
-        address=address,
-        allow_websocket_origin=["127.0.0.1", "localhost"] if local else ["*"],
-        websocket_max_message_size=2**28,  # a table that is dropped on the page
-    )
+    try:
+        server = Server(
+            {"/": Application(handler)},
+            port=port,
+            address=address,
+            allow_websocket_origin=["127.0.0.1", "localhost"] if local else ["*"],
+            websocket_max_message_size=2**28,  # a table is uploaded in one message
+        )
+    except OSError as error:
+        raise OSError(
+            f"cannot listen on {address}, port {port}: {error.strerror}; try --port 0, any free one"
+        ) from None
     _warm.warm(state, tell)
     server.start()
     url = f"http://{'127.0.0.1' if local else address}:{server.port}/"

@@ -82,7 +82,7 @@ class Density:
         self.plot.yaxis.axis_label, self.plot.xaxis.axis_label = "density", "observation"
         self.now, self.best = source("x", "y"), source("x", "y")
         self.sticks, self.points = source("x", "y"), source("x", "y", "id")
-        self.points.name = "points"
+        self.now.name, self.sticks.name, self.points.name = "curve", "sticks", "points"
         self.plot.add_layout(Span(location=0, dimension="width", line_color="#b8bcc4"))
         self.areas = self.plot.varea("x", 0, "y", source=self.now, fill_color=NOW, fill_alpha=0.10)
         stick = self.plot.segment("x", 0, "x", "y", source=self.sticks, line_color=STICK, line_width=2, line_alpha=0.75)
@@ -148,7 +148,6 @@ class Density:
         self.plot.xaxis.axis_label = "toss" if coin else "observation"
         self.plot.xaxis.ticker = FixedTicker(ticks=[0, 1]) if coin else BasicTicker()
         self.plot.xaxis.major_label_overrides = {0: "tails", 1: "heads"} if coin else {}
-        self.plot.title.text = state.family.replace("_", " ")
         self.plot.yaxis.bounds = (0, top)
 
 

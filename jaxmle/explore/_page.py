@@ -33,7 +33,7 @@ _WORDS = InlineStyleSheet(
 h1 {{ font-size: 17px; font-weight: 650; margin: 0; }} h1 small {{ font-size: 12.5px; font-weight: 400; color: #6b7280; }}
 h3 {{ font-size: 13px; font-weight: 650; margin: 10px 0 3px; }}
 table {{ border-collapse: collapse; width: 100%; font-size: 12px; font-variant-numeric: tabular-nums; }}
-th {{ text-align: right; font-weight: 500; color: #555b66; padding: 2px 3px; }} tr > th:first-child {{ text-align: left; }}
+th {{ text-align: right; font-weight: 500; color: #555b66; padding: 2px 3px; white-space: nowrap; }} tr > th:first-child {{ text-align: left; }}
 td {{ text-align: right; padding: 2px 3px; border-top: 1px solid #eef0f3; white-space: nowrap; }}
 tr.own th, tr.own td {{ font-weight: 700; color: {INK}; }}
 .now {{ color: #9a6400; }} .max {{ color: #00745a; }} .again {{ color: #a8487c; }}
@@ -139,7 +139,7 @@ class Page:
         middle = column(top, card(below, **full), spacing=8, **full)
         right = card(
             self.maximum, self.spread, self.criteria,
-            width=284, sizing_mode="stretch_height", styles={"overflow-y": "auto", "overflow-x": "hidden"},
+            width=304, sizing_mode="stretch_height", styles={"overflow-y": "auto", "overflow-x": "hidden"},
         )  # fmt: skip
         return column(
             header,

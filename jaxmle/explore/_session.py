@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -284,9 +285,7 @@ class Session:
                     found = _numbers.criteria(name, state.x)
                 except Exception as error:
                     found = (None, str(error))
-                self._back(
-                    lambda name=name, found=found, left=len(names) - i - 1: self._compared(state, name, found, left)
-                )
+                self._back(functools.partial(self._compared, state, name, found, len(names) - i - 1))
 
         _LATER.submit(work)
 
