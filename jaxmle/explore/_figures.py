@@ -79,6 +79,7 @@ class Density:
 
     def __init__(self) -> None:
         self.plot = _plot("", x_range=Range1d(-6, 6), y_range=Range1d(-0.1, 0.5), name="density")
+        self.plot.min_border_left, self.plot.min_border_right = 66, 14  # what one aims at must not move aside
         self.plot.yaxis.axis_label, self.plot.xaxis.axis_label = "density", "observation"
         self.now, self.best = source("x", "y"), source("x", "y")
         self.sticks, self.points = source("x", "y"), source("x", "y", "id")
@@ -107,6 +108,14 @@ class Density:
         )  # fmt: skip
         self.plot.add_layout(legend, "above")
         self.plot.scatter("x", "y", source=self.points, size=11, fill_color=INK, line_color="white", line_width=1.2)
+
+    def suit(self, family: str) -> None:
+        """Words and ticks of a family; seldom, since a new ticker makes Bokeh look through all of its models."""
+        coin, discrete = family == _families.COIN, _families.law(family).discrete
+        self.plot.yaxis.axis_label = "probability" if discrete else "density"
+        self.plot.xaxis.axis_label = "toss" if coin else "observation"
+        self.plot.xaxis.ticker = FixedTicker(ticks=[0, 1]) if coin else BasicTicker()
+        self.plot.xaxis.major_label_overrides = {0: "tails", 1: "heads"} if coin else {}
 
     def show_points(self, state: State) -> None:
         """The observations, equal ones side by side and above one another."""
@@ -142,12 +151,6 @@ class Density:
         self.now.data = {"x": here.grid, "y": np.minimum(density, 3 * top)}
         self.best.data = {"x": here.grid, "y": np.minimum(best, 3 * top)} if fitted else {"x": [], "y": []}
         self.sticks.data = {"x": np.array(state.x)[: len(at)], "y": np.minimum(at, 3 * top)}
-        self.show_points(state)
-        self.plot.yaxis.axis_label = "probability" if discrete else "density"
-        coin = state.family == _families.COIN
-        self.plot.xaxis.axis_label = "toss" if coin else "observation"
-        self.plot.xaxis.ticker = FixedTicker(ticks=[0, 1]) if coin else BasicTicker()
-        self.plot.xaxis.major_label_overrides = {0: "tails", 1: "heads"} if coin else {}
         self.plot.yaxis.bounds = (0, top)
 
 

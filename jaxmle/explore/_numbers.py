@@ -15,7 +15,7 @@ ROWS = (256, MOST)
 "Rows that a compiled program takes: one more observation compiles nothing."
 CURVE, PROFILE = 301, 31
 "Points of a density and of a profile."
-SIDE = {False: (41, 15), True: (19, 8)}
+SIDE = {False: (33, 12), True: (19, 8)}
 "Points of a side of the surface, near the maximum and out to the sliders; fewer where each of them is a fit."
 LEVELS = (50, 90, 95)
 DROPS = {1: (0.2275, 1.3528, 1.9207), 2: (0.6931, 2.3026, 2.9957)}
@@ -150,7 +150,8 @@ def whole(state: State) -> Whole:
         at = _families.data(family, grid(state))
         best, _, _ = _here(record, params, data, weights, at)
         result = result._replace(best=np.asarray(best)[: len(here(state).grid)])
-    spans = {name: _span(fit, state, name) for name in state.axes}
+    between = fit.interval(0.9992) if fit.converged else None
+    spans = {name: _span(fit, between, state, name) for name in state.axes}
     curves = tuple(_curve(record, fit, data, weights, name, spans[name]) for name in state.axes)
     result = result._replace(curves=curves)
     if len(state.axes) < 2:
@@ -167,12 +168,11 @@ def whole(state: State) -> Whole:
     return result._replace(surface=(x, y, total.reshape(len(y), len(x)) - fit.log_likelihood), how=how)
 
 
-def _span(fit: Any, state: State, name: str) -> tuple[float, float]:
-    """Some three standard errors on either side on the parameter's own scale; a guess where there are none."""
+def _span(fit: Any, between: Any, state: State, name: str) -> tuple[float, float]:
+    """From end to end of its interval of some three standard errors; a guess where there is none."""
     space, value = fit.model.space[name], float(fit.params[name])
-    if fit.converged:
-        interval = fit.interval(0.9992)
-        low, high = float(interval.lower[name]), float(interval.upper[name])
+    if between is not None:
+        low, high = float(between.lower[name]), float(between.upper[name])
         if np.isfinite(low) and np.isfinite(high) and low < high:
             return low, high
     if space.kind.name == "interval":

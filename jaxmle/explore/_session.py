@@ -156,6 +156,7 @@ class Session:
         page.family.value = state.family
         for i, row in enumerate(page.params):
             row.visible = i < len(names)
+        page.density.suit(state.family)
         page.tosses.visible = page.coin.visible = coin
         page.axes.visible = len(names) > 2
         page.across.update(options=names, value=state.axes[0])
@@ -233,7 +234,7 @@ class Session:
         self.here = here
         self._sliders()
         self.page.density.show(state, here, whole)
-        self.page.density.show_points(self.state)
+        self.page.density.show_points(self.state)  # which may be ahead of the numbers
         self.page.product.text = _text.likelihood(here)
 
     def _receive(self, state: State, here: Any, whole: Any, key: Any) -> None:

@@ -30,7 +30,8 @@ def warm(state: State, tell: Callable[[str], None]) -> None:
     tell(f"{family}: fit, surface, profiles")
     twelve = _state.draw(state, sample(family, params, 12, 0), "")._replace(params=params)
     found = _numbers.whole(twelve)
-    _numbers.whole(twelve._replace(ids=twelve.ids[:1], x=twelve.x[:1]))
+    for few in (3, 2, 1):  # where a maximum is hard to find, or is none
+        _numbers.whole(twelve._replace(ids=twelve.ids[:few], x=twelve.x[:few]))
     _numbers.whole(state._replace(params=params))
     if found.found:
         tell(f"{family}: ascent")
