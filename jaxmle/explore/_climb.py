@@ -60,8 +60,12 @@ def climb(state: State, fit: Any, method: str) -> Path:
     there = np.flatnonzero(values[:stop] >= fit.log_likelihood - ARRIVED)
     arrived = len(there) > 0
     last = int(there[0]) if arrived else stop - 1
-    path = {name: np.append(v[: last + 1], float(fit.params[name])) for name, v in points.items()}
-    counted = f"{method}: {last} step{'s' * (last != 1)}"
+    shown = np.arange(last + 1)
+    if method == "Newton":  # steps that it takes back are no part of the way
+        shown = shown[values[shown] >= np.maximum.accumulate(values[shown])]
+    path = {name: np.append(v[shown], float(fit.params[name])) for name, v in points.items()}
+    back = f", {last + 1 - len(shown)} taken back," if len(shown) <= last else ""
+    counted = f"{method}: {last} step{'s' * (last != 1)}{back}"
     if arrived:
         return Path(path, f"{counted} to the maximum")
     missing = fit.log_likelihood - values[max(last, 0)]

@@ -87,15 +87,18 @@ class Density:
         self.plot.add_layout(Span(location=0, dimension="width", line_color="#b8bcc4"))
         self.areas = self.plot.varea("x", 0, "y", source=self.now, fill_color=NOW, fill_alpha=0.10)
         stick = self.plot.segment("x", 0, "x", "y", source=self.sticks, line_color=STICK, line_width=2, line_alpha=0.75)
-        lines = [("line", {}), ("step", {"mode": "center"})]
+        pairs = ((self.best, BEST, "dashed", 0.0), (self.now, NOW, "solid", 0.10))
         self.shapes = [
             [
-                getattr(self.plot, kind)(
-                    "x", "y", source=data, line_color=color, line_dash=dash, line_width=2.5, **more
+                self.plot.line("x", "y", source=d, line_color=c, line_dash=dash, line_width=2.5)
+                for d, c, dash, _ in pairs
+            ],
+            [
+                self.plot.vbar(
+                    "x", 0.84, "y", source=d, line_color=c, line_dash=dash, line_width=2, fill_color=c, fill_alpha=alpha
                 )
-                for data, color, dash in ((self.best, BEST, "dashed"), (self.now, NOW, "solid"))
-            ]
-            for kind, more in lines
+                for d, c, dash, alpha in pairs
+            ],
         ]
         self.plot.scatter("x", "y", source=self.sticks, size=6, fill_color=STICK, line_color="white")
         (best, now), _ = self.shapes
@@ -121,7 +124,7 @@ class Density:
         """The observations, equal ones side by side and above one another."""
         seen: dict[float, int] = {}
         high = float(self.plot.y_range.end)
-        gap, x, y = (state.window[1] - state.window[0]) / 80, [], []
+        gap, x, y = (state.window[1] - state.window[0]) / 56, [], []
         for value in state.x:
             rank = seen[value] = seen.get(value, -1) + 1
             row, place = rank % 3, rank // 3 % 9

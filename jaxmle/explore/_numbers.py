@@ -13,8 +13,8 @@ from jaxmle.explore._state import MOST, State
 
 ROWS = (256, MOST)
 "Rows that a compiled program takes: one more observation compiles nothing."
-CURVE, PROFILE = 301, 31
-"Points of a density and of a profile."
+CURVE, PROFILE, ALONE = 301, 31, 151
+"Points of a density, of a profile, and of the curve of a single parameter."
 SIDE = {False: (33, 12), True: (19, 8)}
 "Points of a side of the surface, near the maximum and out to the sliders; fewer where each of them is a fit."
 LEVELS = (50, 90, 95)
@@ -49,7 +49,7 @@ class Here(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """Log-likelihood along one parameter, below its maximum: f[PROFILE] twice; `how` is "profile" or "slice"."""
+    """Log-likelihood along one parameter, below its maximum: f[m] twice; `how` is "profile" or "slice"."""
 
     name: str
     x: np.ndarray
@@ -171,11 +171,12 @@ def whole(state: State) -> Whole:
 def _span(fit: Any, between: Any, state: State, name: str) -> tuple[float, float]:
     """From end to end of its interval of some three standard errors; a guess where there is none."""
     space, value = fit.model.space[name], float(fit.params[name])
-    if between is not None:
+    ends = space.kind.name == "interval"
+    if between is not None and not (ends and len(fit.params) == 1):
         low, high = float(between.lower[name]), float(between.upper[name])
         if np.isfinite(low) and np.isfinite(high) and low < high:
             return low, high
-    if space.kind.name == "interval":
+    if ends:
         low, high = (float(b) for b in space.bounds)
         return low + 1e-4 * (high - low), high - 1e-4 * (high - low)
     spread = float(np.std(state.x)) or 1.0
@@ -193,8 +194,8 @@ def _side(span: tuple[float, float], slider: float, points: tuple[int, int]) -> 
 
 
 def _curve(record: Any, fit: Any, data: Any, weights: Any, name: str, span: tuple[float, float]) -> Curve:
-    x = np.linspace(*span, PROFILE)
     alone = len(fit.params) == 1
+    x = np.linspace(*span, ALONE if alone else PROFILE)
     smooth = record.regularity == "smooth" and fit.converged
     total = (
         _profile(record, fit, data, weights, {name: x})
@@ -272,7 +273,7 @@ def criteria(family: str, x: tuple[float, ...]) -> tuple[float | None, str]:
     data, weights = rows(family, x)
     try:
         fit = jaxmle.fit(_families.law(family), data, weights=weights)
-    except (ValueError, TypeError) as error:
+    except Exception as error:  # one family that fails is a line of the table, no more
         return None, str(error)
     usable = (fit.converged or fit.attained or fit.status.at_limit) and np.isfinite(fit.aic)
     return (float(fit.aic), "") if usable else (None, fit.message())

@@ -113,6 +113,7 @@ class Page:
         self.notes, self.busy = words("notes"), words("busy")
         self.product, self.maximum = words("product", height=62), words("maximum")
         self.criteria, self.spread, self.coin = words("criteria"), words("spread"), words("coin")
+        self.notes.margin = self.coin.margin = 5
         self.root = self._root()
 
     def _root(self) -> Any:
@@ -139,7 +140,7 @@ class Page:
         middle = column(top, card(below, **full), spacing=8, **full)
         right = card(
             self.maximum, self.spread, self.criteria,
-            width=304, sizing_mode="stretch_height", styles={"overflow-y": "auto", "overflow-x": "hidden"},
+            width=312, sizing_mode="stretch_height", styles={"overflow-y": "auto", "overflow-x": "hidden"},
         )  # fmt: skip
         return column(
             header,

@@ -36,7 +36,7 @@ class Session:
         self.path: Path | None = None
         self.spread: Any = None
         self.aic: dict[str, tuple[float | None, str]] = {}
-        self.waiting = self.draws = self.frame = 0
+        self.draws = self.frame = 0
         self.working = self.dirty = self.quiet = False
         self.timer: Any = None
         self._connect()
@@ -253,7 +253,7 @@ class Session:
             page.maximum.text = _text.maximum(here, whole, len(state.x))
             self._extras()
             if fresh:
-                self._later(state)
+                self._later(state, whole)
         page.busy.text = ""
         if self.dirty:
             self._ask()
@@ -271,32 +271,34 @@ class Session:
 
     # --- what may come later -----------------------------------------------------------------------------
 
-    def _later(self, state: State) -> None:
+    def _later(self, state: State, whole: Any) -> None:
         """AIC of the other families, one by one; a newer state ends the round."""
-        names = _families.rivals(state.family) if len(state.x) > 1 else ()
-        self.waiting = len(names)
-        self.aic = {name: self.aic[name] for name in names if name in self.aic}
+        own, *others = _families.rivals(state.family)
+        usable = whole.fit is not None and len(state.x) > 1 and np.isfinite(whole.fit.aic)
+        self.aic = {own: (float(whole.fit.aic), "")} if usable else {own: (None, whole.verdict)}
         self._criteria()
 
+        def current() -> bool:
+            return (self.state.x, self.state.family) == (state.x, state.family)
+
         def work() -> None:
-            for i, name in enumerate(names):
-                if self.state.x != state.x or self.state.family != state.family:
+            for name in others:
+                if not current():
                     return
-                try:
-                    found = _numbers.criteria(name, state.x)
-                except Exception as error:
-                    found = (None, str(error))
-                self._back(functools.partial(self._compared, state, name, found, len(names) - i - 1))
+                found = _numbers.criteria(name, state.x)
+                self._back(functools.partial(compared, name, found))
 
-        _LATER.submit(work)
+        def compared(name: str, found: tuple[float | None, str]) -> None:
+            if current():
+                self.aic[name] = found
+                self._criteria()
 
-    def _compared(self, state: State, name: str, found: tuple[float | None, str], left: int) -> None:
-        if (self.state.x, self.state.family) == (state.x, state.family):
-            self.aic, self.waiting = {**self.aic, name: found}, left
-            self._criteria()
+        if len(state.x) > 1:
+            _LATER.submit(work)
 
     def _criteria(self) -> None:
-        self.page.criteria.text = _text.criteria(self.aic, self.state.family, self.waiting)
+        names = _families.rivals(self.state.family) if len(self.state.x) > 1 else ()
+        self.page.criteria.text = _text.criteria(self.aic, names)
 
     # --- the two buttons ---------------------------------------------------------------------------------
 

@@ -80,22 +80,22 @@ def maximum(here: Here, whole: Whole, n: int) -> str:
     )
 
 
-def criteria(found: dict[str, tuple[float | None, str]], family: str, waiting: int) -> str:
-    """AIC beside the other families, the best first."""
-    if not found and not waiting:
+def criteria(found: dict[str, tuple[float | None, str]], names: tuple[str, ...]) -> str:
+    """AIC of this family, the first of `names`, beside the others: the best first, those to come last."""
+    if len(names) < 2:
         return ""
     best = min((value for value, _ in found.values() if value is not None), default=np.nan)
     rows = ""
-    ordered = sorted(found.items(), key=lambda item: np.inf if item[1][0] is None else item[1][0])
-    for name, (value, why) in ordered:
-        own = " class='own'" if name == family else ""
-        shown = (
-            f"<td>{number(value, 5)}</td><td>{value - best:.1f}</td>"
-            if value is not None
-            else f"<td colspan=2 class='hint' title='{escape(why, quote=True)}'>no maximum</td>"
-        )
-        rows += f"<tr{own}><th>{name}</th>{shown}</tr>"
-    note = f"<div class='hint'>{waiting} more being compiled …</div>" if waiting else ""
+    for name in sorted(names, key=lambda name: (name not in found, (found.get(name, (None,))[0] or np.inf))):
+        own = " class='own'" if name == names[0] else ""
+        value, why = found.get(name, (None, ""))
+        cells = "<td class='hint'>…</td><td></td>"
+        if value is not None:
+            cells = f"<td>{number(value, 5)}</td><td>{value - best:.1f}</td>"
+        elif why:
+            cells = f"<td colspan=2 class='hint' title='{escape(why, quote=True)}'>no maximum</td>"
+        rows += f"<tr{own}><th>{name.replace('_', ' ')}</th>{cells}</tr>"
+    note = "<div class='hint'>the others follow …</div>" if len(found) < len(names) else ""
     return f"<h3>AIC beside other families</h3><table><tr><th></th><th>AIC</th><th>difference</th></tr>{rows}</table>{note}"
 
 
