@@ -64,7 +64,7 @@ def climb(state: State, fit: Any, method: str) -> Path:
     if method == "Newton":  # steps that it takes back are no part of the way
         shown = shown[values[shown] >= np.maximum.accumulate(values[shown])]
     path = {name: np.append(v[shown], float(fit.params[name])) for name, v in points.items()}
-    back = f", {last + 1 - len(shown)} taken back," if len(shown) <= last else ""
+    back = f" ({last + 1 - len(shown)} taken back)" if len(shown) <= last else ""
     counted = f"{method}: {last} step{'s' * (last != 1)}{back}"
     if arrived:
         return Path(path, f"{counted} to the maximum")

@@ -18,7 +18,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from bokeh.plotting.contour import contour_data
 
-from jaxmle.explore import _families
+from jaxmle.explore import _families, _text
 from jaxmle.explore._climb import Path
 from jaxmle.explore._numbers import DROPS, LEVELS, Curve, Here, Spread, Whole
 from jaxmle.explore._state import State
@@ -31,7 +31,7 @@ SHADES += ["#e4eef9", "#f1f6fc"]
 
 
 def _plot(title: str, **options: Any) -> Any:
-    plot = figure(
+    plot: Any = figure(
         title=title,
         tools="",
         toolbar_location=None,
@@ -78,7 +78,7 @@ class Density:
     """The density over the observations, with a stick for each observation's likelihood."""
 
     def __init__(self) -> None:
-        self.plot = _plot("", x_range=Range1d(-6, 6), y_range=Range1d(-0.1, 0.5), name="density")
+        self.plot = _plot("", x_range=Range1d(start=-6, end=6), y_range=Range1d(start=-0.1, end=0.5), name="density")
         self.plot.min_border_left, self.plot.min_border_right = 66, 14  # what one aims at must not move aside
         self.plot.yaxis.axis_label, self.plot.xaxis.axis_label = "density", "observation"
         self.now, self.best = source("x", "y"), source("x", "y")
@@ -86,7 +86,9 @@ class Density:
         self.now.name, self.sticks.name, self.points.name = "curve", "sticks", "points"
         self.plot.add_layout(Span(location=0, dimension="width", line_color="#b8bcc4"))
         self.areas = self.plot.varea("x", 0, "y", source=self.now, fill_color=NOW, fill_alpha=0.10)
-        stick = self.plot.segment("x", 0, "x", "y", source=self.sticks, line_color=STICK, line_width=2, line_alpha=0.75)
+        self.stick = self.plot.segment(
+            "x", 0, "x", "y", source=self.sticks, line_color=STICK, line_width=2, line_alpha=0.75
+        )
         pairs = ((self.best, BEST, "dashed", 0.0), (self.now, NOW, "solid", 0.10))
         self.shapes = [
             [
@@ -100,17 +102,17 @@ class Density:
                 for d, c, dash, alpha in pairs
             ],
         ]
-        self.plot.scatter("x", "y", source=self.sticks, size=6, fill_color=STICK, line_color="white")
+        self.tops = self.plot.scatter("x", "y", source=self.sticks, size=6, fill_color=STICK, line_color="white")
         (best, now), _ = self.shapes
-        named = {"at the sliders": now, "at the maximum": best, "likelihood of an observation": stick}
-        legend = Legend(
-            items=[LegendItem(label=label, renderers=[glyph]) for label, glyph in named.items()],
-            orientation="horizontal", location="top_right", border_line_color=None, background_fill_alpha=0,
-            label_text_font_size="11.5px", label_text_font="system-ui, sans-serif", padding=0, margin=4, spacing=14,
-            click_policy="none", glyph_height=12,
-        )  # fmt: skip
-        self.plot.add_layout(legend, "above")
-        self.plot.scatter("x", "y", source=self.points, size=11, fill_color=INK, line_color="white", line_width=1.2)
+        named = {"at the sliders": now, "at the maximum": best, "likelihood of an observation": self.stick}
+        look: dict[str, Any] = {"padding": 0, "margin": 4, "spacing": 14, "glyph_height": 12}
+        look |= {"border_line_color": None, "background_fill_alpha": 0}
+        look |= {"label_text_font_size": "11.5px", "label_text_font": "system-ui, sans-serif"}
+        items = [LegendItem(label=label, renderers=[glyph]) for label, glyph in named.items()]
+        self.plot.add_layout(Legend(items=items, orientation="horizontal", location="top_right", **look), "above")
+        self.dots = self.plot.scatter(
+            "x", "y", source=self.points, size=11, fill_color=INK, line_color="white", line_width=1.2
+        )
 
     def suit(self, family: str) -> None:
         """Words and ticks of a family; seldom, since a new ticker makes Bokeh look through all of its models."""
@@ -131,6 +133,9 @@ class Density:
             x.append(value + gap * ((place + 1) // 2) * (-1 if place % 2 else 1))
             y.append(-high * (0.045 + 0.062 * row))
         self.points.data = {"x": x, "y": y, "id": list(state.ids)}
+        many = len(x) > 60
+        self.dots.glyph.size, self.tops.glyph.size = (7, 4) if many else (11, 6)
+        self.stick.glyph.line_width, self.stick.glyph.line_alpha = (1, 0.45) if many else (2, 0.75)
 
     def show(self, state: State, here: Here, whole: Whole | None) -> None:
         discrete = _families.law(state.family).discrete
@@ -140,8 +145,8 @@ class Density:
         self.areas.visible = not discrete
         density = np.where(np.isfinite(here.density), here.density, np.nan)
         at = np.exp(here.terms)
-        best = whole.best if whole is not None and whole.best is not None else None
-        fitted = best is not None and len(best) == len(here.grid)
+        best = whole.best if whole is not None and whole.best is not None else np.zeros(0)
+        fitted = len(best) == len(here.grid)
         # An infinite density at an end must not flatten the rest.
         tops = [
             np.nanquantile(d[np.isfinite(d)], 0.995)
@@ -161,7 +166,7 @@ class Surface:
     """The log-likelihood over two parameters, with all that moves on it."""
 
     def __init__(self) -> None:
-        self.plot = _plot("", x_range=Range1d(0, 1), y_range=Range1d(0, 1), name="surface")
+        self.plot = _plot("", x_range=Range1d(start=0, end=1), y_range=Range1d(start=0, end=1), name="surface")
         self.plot.grid.grid_line_color = None
         empty = (np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.full((2, 2), -1e9))
         self.levels = [-b for b in reversed(BANDS)]
@@ -183,10 +188,15 @@ class Surface:
         self.plot.scatter(
             "x", "y", source=self.best, size=14, marker="star", fill_color=BEST, line_color="white", line_width=1
         )
-        self.arrow = Arrow(
-            x_start=0, y_start=0, x_end=0, y_end=0, line_color=NOW, line_width=3, visible=False,
+        self.arrow: Any = Arrow(
+            x_start=0,
+            y_start=0,
+            x_end=0,
+            y_end=0,
+            visible=False,
             end=NormalHead(size=10, fill_color=NOW, line_color=NOW),
-        )  # fmt: skip
+        )
+        self.arrow.line_color, self.arrow.line_width = NOW, 3
         self.plot.add_layout(self.arrow)
         self.plot.scatter("x", "y", source=self.now, size=12, fill_color=NOW, line_color="white", line_width=1.5)
         self.message = _message(self.plot)
@@ -196,7 +206,7 @@ class Surface:
         for renderer in self.plot.renderers:
             renderer.visible = drawn
         self.plot.axis.visible = drawn
-        self.message.text = "" if drawn else "no maximum to draw a surface around"
+        self.message.text = "" if drawn else _text.why_none(whole)
         self.message.x, self.message.y = _middle(self.plot)
         self.plot.title.text = "log-likelihood surface" + (f"  ({whole.how})" if drawn and whole.how else "")
         if not drawn:
@@ -217,7 +227,7 @@ class Surface:
 
     def _name(self, rings: Any) -> None:
         """Writes 50 %, 90 %, 95 % above the top of their contours."""
-        found: dict[str, list[Any]] = {"x": [], "y": [], "text": []}
+        found: dict[str, Any] = {"x": [], "y": [], "text": []}
         for xs, ys, level in zip(rings.xs, rings.ys, self.lines, strict=False):
             xs, ys = np.asarray(xs, float), np.asarray(ys, float)
             if len(ys) and np.isfinite(ys).any():
@@ -225,7 +235,7 @@ class Surface:
                 found["x"].append(xs[top])
                 found["y"].append(ys[top])
                 found["text"].append(f"{LEVELS[int(np.argmin(np.abs(np.array(DROPS[2]) + level)))]} %")
-        self.names.data = found
+        self.names.data = dict(found)
 
     def move(self, state: State, here: Here) -> None:
         """The current point, and the score as an arrow, uphill on the screen."""
@@ -261,7 +271,7 @@ class Likelihood:
     """The likelihood of a single parameter as a share of its maximum: the coin's curve."""
 
     def __init__(self) -> None:
-        self.plot = _plot("", x_range=Range1d(0, 1), y_range=Range1d(0, 1.12), name="likelihood")
+        self.plot = _plot("", x_range=Range1d(start=0, end=1), y_range=Range1d(start=0, end=1.12), name="likelihood")
         self.plot.yaxis.axis_label = "likelihood / maximum"
         self.curve, self.now, self.best = source("x", "y"), source("x", "y"), source("x", "y")
         self.again = source("x", "y")
@@ -283,7 +293,7 @@ class Likelihood:
         drawn = bool(whole.curves)
         for renderer in self.plot.renderers:
             renderer.visible = drawn
-        self.message.text = "" if drawn else "no maximum to draw a curve around"
+        self.message.text = "" if drawn else _text.why_none(whole)
         self.message.x, self.message.y = _middle(self.plot)
         name = state.axes[0]
         self.plot.xaxis.axis_label = name
@@ -313,7 +323,7 @@ class Profile:
     """Log-likelihood along one parameter, the others refitted at every point."""
 
     def __init__(self, name: str) -> None:
-        self.plot = _plot("", x_range=Range1d(0, 1), y_range=Range1d(-6, 0.5), name=name)
+        self.plot = _plot("", x_range=Range1d(start=0, end=1), y_range=Range1d(start=-6, end=0.5), name=name)
         self.plot.yaxis.axis_label = "ℓ − maximum"
         self.curve, self.best, self.again = source("x", "y"), source("x", "y"), source("left", "right", "top")
         for drop in DROPS[1]:

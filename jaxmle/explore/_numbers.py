@@ -6,10 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import jaxmle
 from jaxmle._compile import compiled_with, in_float64
+from jaxmle._status import Status
 from jaxmle.explore import _families
 from jaxmle.explore._state import MOST, State
+from jaxmle.fit import fit as fit_one
+from jaxmle.fit import fit_many
+from jaxmle.models import pinned
 
 ROWS = (256, MOST)
 "Rows that a compiled program takes: one more observation compiles nothing."
@@ -80,7 +83,21 @@ class Whole(NamedTuple):
     @property
     def found(self) -> bool:
         """Whether there is a maximum."""
-        return self.fit is not None and (self.fit.converged or self.fit.status is jaxmle.Status.AT_DATA_EDGE)
+        return self.fit is not None and (self.fit.converged or self.fit.status is Status.AT_DATA_EDGE)
+
+    @property
+    def aic(self) -> tuple[float | None, str]:
+        """AIC, or None and why there is none."""
+        if self.fit is None or not (self.found or self.fit.status.at_limit) or not np.isfinite(self.fit.aic):
+            return None, self.verdict
+        return float(self.fit.aic), ""
+
+    def holds(self, state: State) -> bool:
+        """Whether the sliders are on the surface."""
+        if self.surface is None:
+            return True
+        sides = zip(self.surface[:2], state.axes, strict=True)
+        return all(side[0] <= state.params[name] <= side[-1] for side, name in sides)
 
 
 def size(x: Any) -> int:
@@ -136,7 +153,7 @@ def whole(state: State) -> Whole:
     family, record = state.family, _families.law(state.family)
     data, weights = rows(family, state.x)
     try:
-        fit = jaxmle.fit(record, data, weights=weights)
+        fit = fit_one(record, data, weights=weights)
     except (ValueError, TypeError) as error:
         return Whole(None, str(error))
     result = Whole(fit, fit.message())
@@ -210,8 +227,8 @@ def _profile(record: Any, fit: Any, data: Any, weights: Any, held: dict[str, np.
     points = len(next(iter(held.values())))
     start = {name: np.broadcast_to(np.asarray(v, float), points) for name, v in fit.params.items()}
     every = jax.tree.map(lambda v: np.broadcast_to(v, (points, *v.shape)), (data, weights))
-    fits = jaxmle.fit_many(jaxmle.models.pinned(record, held), every[0], weights=every[1], start=start)
-    limit = np.isin(fits.status, [status for status in jaxmle.Status if status.at_limit])
+    fits = fit_many(pinned(record, held), every[0], weights=every[1], start=start)
+    limit = np.isin(fits.status, [status for status in Status if status.at_limit])
     return np.where(fits.converged | limit, fits.log_likelihood, np.nan)
 
 
@@ -251,7 +268,7 @@ def resample(state: State, fit: Any, draw: int) -> Spread:
     key = jax.random.fold_in(jax.random.key(0), draw)
     drawn = np.asarray(_draw(record, (SAMPLES, len(weights)), key, dict(fit.params)))
     data = _families.data(state.family, drawn)
-    fits = jaxmle.fit_many(record, data, weights=np.broadcast_to(weights, drawn.shape))
+    fits = fit_many(record, data, weights=np.broadcast_to(weights, drawn.shape))
     good, interval, errors = fits.converged, fits.interval(), fit.standard_errors()
     estimates = {name: np.asarray(v)[good] for name, v in fits.params.items()}
     holds = {
@@ -272,11 +289,10 @@ def criteria(family: str, x: tuple[float, ...]) -> tuple[float | None, str]:
     """AIC of one family, or None and why there is none."""
     data, weights = rows(family, x)
     try:
-        fit = jaxmle.fit(_families.law(family), data, weights=weights)
+        fit = fit_one(_families.law(family), data, weights=weights)
     except Exception as error:  # one family that fails is a line of the table, no more
         return None, str(error)
-    usable = (fit.converged or fit.attained or fit.status.at_limit) and np.isfinite(fit.aic)
-    return (float(fit.aic), "") if usable else (None, fit.message())
+    return Whole(fit, fit.message()).aic
 
 
 # --- programs ------------------------------------------------------------------------------------------------

@@ -59,8 +59,8 @@ _KINDS = {
 }  # fmt: skip
 
 
-def _options() -> dict[str, list[tuple[str, str]]]:
-    groups: dict[str, list[tuple[str, str]]] = {title: [] for title in _KINDS.values()}
+def _options() -> dict[str, Any]:
+    groups: dict[str, Any] = {title: [] for title in _KINDS.values()}
     for name in distributions.names():
         label = "coin (bernoulli)" if name == _families.COIN else name.replace("_", " ")
         groups[_KINDS[_families.kind(name)]].append((name, label))

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxmle import Status
+from jaxmle._status import Status
 from jaxmle.explore import _families, _numbers, _pointer, _state, _text
 from jaxmle.explore._climb import Path, climb
 from jaxmle.explore._page import Page
@@ -22,6 +22,8 @@ _NOW, _LATER = ThreadPoolExecutor(1, "explore"), ThreadPoolExecutor(1, "explore-
 "The thread that answers, and the one for what may come later: other families, programs not yet asked for."
 _FRAMES, _SHORT, _LONG = 40, 40, 250
 "Frames of an ascent at most, and milliseconds of one."
+_PATIENCE = 300
+"Milliseconds after which the page says what it waits for."
 
 
 class Session:
@@ -36,7 +38,7 @@ class Session:
         self.path: Path | None = None
         self.spread: Any = None
         self.aic: dict[str, tuple[float | None, str]] = {}
-        self.draws = self.frame = 0
+        self.draws = self.frame = self.round = 0
         self.working = self.dirty = self.quiet = False
         self.timer: Any = None
         self._connect()
@@ -127,7 +129,7 @@ class Session:
             self._change(state._replace(window=(low, high)))
 
     def _open(self) -> None:
-        name, content = self.page.file.filename, base64.b64decode(self.page.file.value)
+        name, content = self.page.file.filename, base64.b64decode(str(self.page.file.value))
         try:
             table, _ = _state.columns_of(str(name), content)
         except (ValueError, OSError, ImportError) as error:
@@ -193,9 +195,13 @@ class Session:
             self.dirty = True
             return
         self.working, self.dirty = True, False
-        if not is_warm(self.state):
-            self.page.busy.text = f"<span class='hint' id='busy'>compiling {self.state.family} …</span>"
+        self.round += 1
+        self.document.add_timeout_callback(functools.partial(self._slow, self.round), _PATIENCE)
         _NOW.submit(self._work, self.state, self.whole, self.known)
+
+    def _slow(self, round_: int) -> None:
+        if self.working and round_ == self.round:
+            self.page.busy.text = f"<span class='hint'>compiling {self.state.family.replace('_', ' ')} …</span>"
 
     def _work(self, state: State, whole: Any, known: Any) -> None:
         """In the thread: numbers only; what touches the page goes back to the page's own loop."""
@@ -206,7 +212,7 @@ class Session:
             if not is_warm(state):
                 self._back(lambda: self._show(state, here, None))
             key = (state.family, state.x, state.axes)
-            if key != known or not _inside(state, whole):
+            if key != known or not whole.holds(state):
                 whole = _numbers.whole(state)
             now_warm(state)
             self._back(lambda: self._receive(state, here, whole, key))
@@ -274,8 +280,7 @@ class Session:
     def _later(self, state: State, whole: Any) -> None:
         """AIC of the other families, one by one; a newer state ends the round."""
         own, *others = _families.rivals(state.family)
-        usable = whole.fit is not None and len(state.x) > 1 and np.isfinite(whole.fit.aic)
-        self.aic = {own: (float(whole.fit.aic), "")} if usable else {own: (None, whole.verdict)}
+        self.aic = {own: whole.aic}
         self._criteria()
 
         def current() -> bool:
@@ -384,11 +389,3 @@ class Session:
         if self.timer is not None:
             self.document.remove_periodic_callback(self.timer)
             self.timer = None
-
-
-def _inside(state: State, whole: Any) -> bool:
-    """Whether the surface drawn still holds the sliders, and is not far wider than they need."""
-    if whole is None or whole.surface is None:
-        return whole is not None
-    x, y, _ = whole.surface
-    return all(v[0] <= state.params[name] <= v[-1] for v, name in zip((x, y), state.axes, strict=True))

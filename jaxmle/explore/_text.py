@@ -61,9 +61,9 @@ def maximum(here: Here, whole: Whole, n: int) -> str:
     if fit is None or n == 0 or not np.isfinite(fit.log_likelihood):
         return head
     errors, interval = fit.standard_errors(), fit.interval() if fit.converged else None
-    lines = ""
+    known, lines = found or fit.status.at_limit, ""  # a point on a climb without end is no estimate
     for name, value in here.params.items():
-        estimate, error = float(fit.params[name]), float(errors[name])
+        estimate, error = float(fit.params[name]) if known else np.nan, float(errors[name])
         between = (
             f"{number(float(interval.lower[name]), 3)} … {number(float(interval.upper[name]), 3)}" if interval else "–"
         )
@@ -75,7 +75,7 @@ def maximum(here: Here, whole: Whole, n: int) -> str:
     return (
         f"{head}<table><tr><th></th><th class='now'>slider</th><th class='max'>maximum</th><th>std. err.</th>"
         f"<th>95 % interval</th></tr>{lines}<tr class='sum'><th>ℓ</th><td class='now'>{number(here.log_likelihood, 5)}</td>"
-        f"<td class='max'>{number(fit.log_likelihood, 5)}</td><td colspan=2>n = {n}</td></tr></table>"
+        f"<td class='max'>{number(fit.log_likelihood if known else np.nan, 5)}</td><td colspan=2>n = {n}</td></tr></table>"
         f"<div class='hint'>score at the sliders: {score}</div>"
     )
 
@@ -97,6 +97,13 @@ def criteria(found: dict[str, tuple[float | None, str]], names: tuple[str, ...])
         rows += f"<tr{own}><th>{name.replace('_', ' ')}</th>{cells}</tr>"
     note = "<div class='hint'>the others follow …</div>" if len(found) < len(names) else ""
     return f"<h3>AIC beside other families</h3><table><tr><th></th><th>AIC</th><th>difference</th></tr>{rows}</table>{note}"
+
+
+def why_none(whole: Whole) -> str:
+    """In place of a curve where there is no maximum."""
+    if whole.fit is None:
+        return "these data do not suit the family"
+    return f"{whole.fit.status.sentence.split(':')[0].split(';')[0]}: no curve to draw"
 
 
 def spread(found: Spread | None, n: int) -> str:
