@@ -407,6 +407,8 @@ def visit(b, folder):
     assert np.allclose(b.params(), [float(fit.params["loc"]), float(fit.params["scale"])], rtol=1e-6)
     b.press("Resample")
     b.until("says('spread').includes('200 samples')")
+    if folder == PICTURES:
+        b.until("!says('criteria').includes('follow')")
     page.wait_for_timeout(400)
     page.screenshot(path=folder / "explorer.png")
     page.set_viewport_size({"width": 1100, "height": 800})
@@ -462,5 +464,6 @@ if __name__ == "__main__":
     from playwright.sync_api import sync_playwright
 
     PICTURES.mkdir(parents=True, exist_ok=True)
+    LIMIT = 250_000  # AIC of all families is awaited
     with served() as found, sync_playwright() as play:
         visit(open_page(found, play.chromium), PICTURES)

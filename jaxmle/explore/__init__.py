@@ -54,11 +54,13 @@ def serve(
     def tell(words: str) -> None:
         print(f"compiling  {words}", file=sys.stderr, flush=True)
 
-    handler = FunctionHandler(lambda document: _session.Session(document, state, table) and None)
+    def open_page(document: Any) -> None:
+        _session.Session(document, state, table)
+
     local = address in ("127.0.0.1", "localhost", "::1")
     try:
         server = Server(
-            {"/": Application(handler)},
+            {"/": Application(FunctionHandler(open_page))},
             port=port,
             address=address,
             allow_websocket_origin=["127.0.0.1", "localhost"] if local else ["*"],

@@ -248,7 +248,7 @@ class Surface:
         shown = np.isfinite(length) and length > 1e-2
         self.arrow.visible = bool(shown) and self.plot.renderers[0].visible
         if shown:
-            reach = 0.05 + 0.20 * np.tanh(length / 100)
+            reach = 0.12 + 0.18 * np.tanh(length / 100)
             step = slope / length * reach
             self.arrow.x_start, self.arrow.y_start = x, y
             self.arrow.x_end, self.arrow.y_end = x + step[0] * width, y + step[1] * height
@@ -275,12 +275,16 @@ class Likelihood:
         self.plot.yaxis.axis_label = "likelihood / maximum"
         self.curve, self.now, self.best = source("x", "y"), source("x", "y"), source("x", "y")
         self.again = source("x", "y")
-        for level, drop in zip(LEVELS, DROPS[1], strict=True):
-            at = float(np.exp(-drop))
-            self.plot.add_layout(Span(location=at, dimension="width", line_color=SOFT, line_dash="dotted"))
-            self.plot.add_layout(
-                Label(x=6, y=at, x_units="screen", text=f"{level} %", text_font_size="10px", text_color="#6b7280")
+        self.labels: Any = [
+            Label(
+                x=1, y=float(np.exp(-drop)), text=f"{level} %", text_font_size="10px", text_color="#6b7280",
+                text_align="right",
             )
+            for level, drop in zip(LEVELS, DROPS[1], strict=True)
+        ]  # fmt: skip
+        for label in self.labels:
+            self.plot.add_layout(Span(location=label.y, dimension="width", line_color=SOFT, line_dash="dotted"))
+            self.plot.add_layout(label)
         self.plot.varea("x", 0, "y", source=self.curve, fill_color=STICK, fill_alpha=0.12)
         self.plot.line("x", "y", source=self.curve, line_color=STICK, line_width=2.5)
         self.plot.segment("x", 0, "x", "y", source=self.best, line_color=BEST, line_width=2, line_dash="dashed")
@@ -307,6 +311,8 @@ class Likelihood:
         x, drop = whole.curves[0].x, whole.curves[0].drop
         self.curve.data = {"x": x, "y": np.where(np.isfinite(drop), np.exp(np.minimum(drop, 0.0)), 0.0)}
         self.plot.x_range.start, self.plot.x_range.end = (0, 1) if coin else (float(x[0]), float(x[-1]))
+        for label in self.labels:
+            label.x = self.plot.x_range.end
         self.best.data = {"x": [float(whole.fit.params[name])], "y": [1.0]}
         self.move(state, here, whole)
 

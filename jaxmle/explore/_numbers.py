@@ -18,7 +18,7 @@ ROWS = (256, MOST)
 "Rows that a compiled program takes: one more observation compiles nothing."
 CURVE, PROFILE, ALONE = 301, 31, 151
 "Points of a density, of a profile, and of the curve of a single parameter."
-SIDE = {False: (33, 12), True: (19, 8)}
+SIDE = {False: (33, 12), True: (23, 8)}
 "Points of a side of the surface, near the maximum and out to the sliders; fewer where each of them is a fit."
 LEVELS = (50, 90, 95)
 DROPS = {1: (0.2275, 1.3528, 1.9207), 2: (0.6931, 2.3026, 2.9957)}
@@ -71,6 +71,7 @@ class Whole(NamedTuple):
             no maximum to look at.
         how: what happened to the other parameters.
         curves: one for each parameter shown.
+        errors, interval: standard errors, and the 95 % Wald interval or None.
     """
 
     fit: Any
@@ -79,6 +80,8 @@ class Whole(NamedTuple):
     surface: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     how: str = ""
     curves: tuple[Curve, ...] = ()
+    errors: Any = None
+    interval: Any = None
 
     @property
     def found(self) -> bool:
@@ -156,7 +159,8 @@ def whole(state: State) -> Whole:
         fit = fit_one(record, data, weights=weights)
     except (ValueError, TypeError) as error:
         return Whole(None, str(error))
-    result = Whole(fit, fit.message())
+    interval = fit.interval() if fit.converged else None
+    result = Whole(fit, fit.message(), errors=fit.standard_errors(), interval=interval)
     known = np.all(np.isfinite(list(fit.params.values())))
     if not state.x or not np.isfinite(fit.log_likelihood) or not (result.found or (known and fit.status.at_limit)):
         return result

@@ -119,14 +119,14 @@ class Session:
             self._change(self.state._replace(axes=(across, up)))
 
     def _draw(self) -> None:
-        if self.state.params:
+        family, params = self.state.family, self.state.params
+        if params:
             self.draws += 1
-            state = self.state
-            for x in sample(state.family, state.params, 10, self.draws):
-                state = _state.place(state, float(x))
-            window = _families.window(state.family, np.array(state.x))
-            low, high = min(window[0], state.window[0]), max(window[1], state.window[1])
-            self._change(state._replace(window=(low, high)))
+            self._run(functools.partial(sample, family, params, 10, self.draws), lambda x: self._drawn(family, x))
+
+    def _drawn(self, family: str, x: np.ndarray) -> None:
+        if family == self.state.family:
+            self._change(_state.place_all(self.state, x))
 
     def _open(self) -> None:
         name, content = self.page.file.filename, base64.b64decode(str(self.page.file.value))
@@ -201,7 +201,8 @@ class Session:
 
     def _slow(self, round_: int) -> None:
         if self.working and round_ == self.round:
-            self.page.busy.text = f"<span class='hint'>compiling {self.state.family.replace('_', ' ')} …</span>"
+            doing = "computing" if is_warm(self.state) else "compiling"
+            self.page.busy.text = f"<span class='hint'>{doing} {self.state.family.replace('_', ' ')} …</span>"
 
     def _work(self, state: State, whole: Any, known: Any) -> None:
         """In the thread: numbers only; what touches the page goes back to the page's own loop."""

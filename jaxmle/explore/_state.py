@@ -106,6 +106,14 @@ def place(state: State, x: float) -> State:
     return state._replace(ids=ids, x=x_, following=state.following + 1, note="")
 
 
+def place_all(state: State, x: np.ndarray) -> State:
+    """More observations f[n], the window widened where they need it."""
+    for value in x:
+        state = place(state, float(value))
+    low, high = _families.window(state.family, np.array(state.x))
+    return state._replace(window=(min(low, state.window[0]), max(high, state.window[1])))
+
+
 def clear(state: State) -> State:
     return state._replace(ids=(), x=(), grabbed=-1, note="", window=_families.window(state.family, np.zeros(0)))
 

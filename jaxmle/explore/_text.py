@@ -60,7 +60,7 @@ def maximum(here: Here, whole: Whole, n: int) -> str:
     head = f"<div class='verdict {kind}' id='verdict'>{escape(sentence)}</div>"
     if fit is None or n == 0 or not np.isfinite(fit.log_likelihood):
         return head
-    errors, interval = fit.standard_errors(), fit.interval() if fit.converged else None
+    errors, interval = whole.errors, whole.interval
     known, lines = found or fit.status.at_limit, ""  # a point on a climb without end is no estimate
     for name, value in here.params.items():
         estimate, error = float(fit.params[name]) if known else np.nan, float(errors[name])
@@ -118,13 +118,16 @@ def spread(found: Spread | None, n: int) -> str:
         )
     without = f"; {found.without} of them have no maximum" if found.without else ""
     worst = min((c for c in found.covered.values() if np.isfinite(c)), default=np.nan)
-    small = (
-        f"<div class='hint'>With n = {n} the intervals claim too much.</div>"
+    ratios = [found.deviation[name] / error for name, error in found.error.items() if error > 0]
+    honest = worst >= 0.92 and all(0.8 < ratio < 1.25 for ratio in ratios) and found.without < SAMPLES / 20
+    sentence = (
+        "The standard error tells the truth here."
+        if honest
+        else f"With n = {n} the intervals claim too much."
         if worst < 0.92
-        else "<div class='hint'>The standard error tells the truth here.</div>"
-        if worst >= 0.92
-        else ""
+        else f"With n = {n} the standard error is not yet the spread."
     )
+    small = f"<div class='hint'>{sentence}</div>"
     return (
         f"<h3>{SAMPLES} samples drawn at the maximum</h3><table><tr><th></th><th class='again'>spread</th>"
         f"<th>std. error</th><th>95 % holds</th></tr>{rows}</table>"
