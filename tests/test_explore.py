@@ -6,6 +6,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -331,6 +332,20 @@ def test_the_page(address, tmp_path):
         visit(open_page(address, play.chromium), tmp_path)
 
 
+def test_it_listens_on_the_loopback_address_only(address):
+    port = int(re.search(r":(\d+)/", address)[1])
+    socket.create_connection(("127.0.0.1", port), timeout=10).close()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.2", port), timeout=10)  # another address of this machine
+    with socket.create_connection(
+        ("127.0.0.1", port), timeout=10
+    ) as wire:  # nor does it answer a page of somebody else
+        lines = ["GET /ws HTTP/1.1", f"Host: 127.0.0.1:{port}", "Connection: Upgrade", "Upgrade: websocket"]
+        lines += ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]
+        wire.sendall("\r\n".join([*lines, "Origin: http://elsewhere.example", "", ""]).encode())
+        assert wire.recv(64).startswith(b"HTTP/1.1 403")
+
+
 def visit(b, folder):
     """All that one does on the page, in order; pictures go to the folder."""
     page = b.page
@@ -442,7 +457,7 @@ def visit(b, folder):
     assert all(request.split("//")[1].startswith(b.url.split("//")[1]) for request in b.requests), b.requests
 
 
-def test_it_listens_on_the_loopback_address_only_and_says_what_is_wrong():
+def test_the_command_says_what_it_does_and_what_is_wrong():
     from typer.testing import CliRunner
 
     from jaxmle.cli import app

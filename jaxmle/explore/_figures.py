@@ -331,6 +331,7 @@ class Profile:
     def __init__(self, name: str) -> None:
         self.plot = _plot("", x_range=Range1d(start=0, end=1), y_range=Range1d(start=-6, end=0.5), name=name)
         self.plot.yaxis.axis_label = "ℓ − maximum"
+        self.plot.xaxis.ticker = BasicTicker(desired_num_ticks=4)
         self.curve, self.best, self.again = source("x", "y"), source("x", "y"), source("left", "right", "top")
         for drop in DROPS[1]:
             self.plot.add_layout(Span(location=-drop, dimension="width", line_color=SOFT, line_dash="dotted"))
