@@ -399,7 +399,7 @@ def visit(b, folder):
     for what, times in (("seen", seen), ("answered", answered)):
         print(f"a click is {what} after {1000 * min(times):.0f} to {1000 * max(times):.0f} ms")
     assert min(seen) < 0.3
-    assert min(answered) < 1.0
+    assert min(answered) < 2.0
 
     # Sliders and boxes move the curve.
     before = b.ask("Array.from(model('curve').data.y)")
