@@ -16,7 +16,7 @@ from jaxmle.explore import _families, _numbers, _pointer, _state, _text
 from jaxmle.explore._climb import Path, climb
 from jaxmle.explore._page import Page
 from jaxmle.explore._state import State
-from jaxmle.explore._warm import is_warm, now_warm, sample
+from jaxmle.explore._warm import is_warm, now_warm, sample, warm_buttons
 
 _NOW, _LATER = ThreadPoolExecutor(1, "explore"), ThreadPoolExecutor(1, "explore-later")
 "The thread that answers, and the one for what may come later: other families, programs not yet asked for."
@@ -279,7 +279,7 @@ class Session:
     # --- what may come later -----------------------------------------------------------------------------
 
     def _later(self, state: State, whole: Any) -> None:
-        """AIC of the other families, one by one; a newer state ends the round."""
+        """AIC of the other families, one by one, then what the buttons need; a newer state ends the round."""
         own, *others = _families.rivals(state.family)
         self.aic = {own: whole.aic}
         self._criteria()
@@ -293,6 +293,8 @@ class Session:
                     return
                 found = _numbers.criteria(name, state.x)
                 self._back(functools.partial(compared, name, found))
+            if current() and whole.found and whole.fit.converged:
+                warm_buttons(state, whole.fit)
 
         def compared(name: str, found: tuple[float | None, str]) -> None:
             if current():

@@ -1,6 +1,7 @@
 """Compiled before it is needed: the programs of a family, which then answer within milliseconds."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,6 +12,8 @@ from jaxmle.explore._state import State
 
 _WARM: set[tuple[str, int]] = set()
 "Families and sizes whose programs are compiled."
+_PRESSED: set[tuple[str, int]] = set()
+"Those for which the programs behind the buttons are compiled, too."
 
 
 def is_warm(state: State) -> bool:
@@ -19,6 +22,16 @@ def is_warm(state: State) -> bool:
 
 def now_warm(state: State) -> None:
     _WARM.add((state.family, _numbers.size(state.x)))
+
+
+def warm_buttons(state: State, fit: Any) -> None:
+    """Compiles every ascent and the samples, once for a family and a size."""
+    key = (state.family, _numbers.size(state.x))
+    if key not in _PRESSED:
+        _PRESSED.add(key)
+        for method in METHODS:
+            climb(state, fit, method)
+        _numbers.resample(state, fit, 0)
 
 
 def warm(state: State, tell: Callable[[str], None]) -> None:
