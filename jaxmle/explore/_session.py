@@ -210,8 +210,8 @@ class Session:
             if not state.params:
                 state = state._replace(params=_numbers.start(state.family, state.x))
             here = _numbers.here(state)
-            if not is_warm(state):
-                self._back(lambda: self._show(state, here, None))
+            before = whole if known is not None and known[0] == state.family else None
+            self._back(lambda: self._show(state, here, before))
             key = (state.family, state.x, state.axes)
             if key != known or not whole.holds(state):
                 whole = _numbers.whole(state)
@@ -234,7 +234,7 @@ class Session:
             self._ask()
 
     def _show(self, state: State, here: Any, whole: Any) -> None:
-        if state.family != self.state.family:
+        if state.family != self.state.family or self.timer is not None:
             return
         if not self.state.params:
             self.state = self.state._replace(params=state.params)
