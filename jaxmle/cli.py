@@ -273,6 +273,29 @@ def demo() -> None:
     _demo.run(Console(highlight=False, width=None if sys.stdout.isatty() else 120))
 
 
+@app.command()
+def explore(
+    file: Annotated[
+        Path | None, typer.Argument(help="A table to begin with: .csv, .parquet, .json or .ndjson.", show_default=False)
+    ] = None,
+    distribution: Annotated[
+        str,
+        typer.Option("--distribution", "-d", help="The family to begin with; bernoulli is the coin.", metavar="NAME"),
+    ] = "normal",
+    value: Annotated[str, typer.Option(help="The column of the table.", metavar="COLUMN")] = "",
+    port: Annotated[int, typer.Option(help="0 for any free one.", min=0, max=65535)] = 5006,
+    address: Annotated[
+        str,
+        typer.Option("--address", "--host", help="Where to listen; beyond this machine, everyone may use the page."),
+    ] = "127.0.0.1",
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+) -> None:
+    """See the likelihood: place observations on a page in the browser, and watch the maximum move."""
+    from jaxmle.explore import serve
+
+    serve(file, distribution=distribution, value=value, port=port, address=address, browser=browser)
+
+
 def _columns(
     frame: Any, own: bool, value: str, event: str, censored: str, trials: str, used: list[str]
 ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxmle import _batch
 from jaxmle._compile import compiled, compiled_with, in_float64
 from jaxmle._types import join, split
-from jaxmle.draws import _key, to_draw
+from jaxmle.draws import as_key, to_draw
 from jaxmle.fit import fit_many
 from jaxmle.plot import _style
 from jaxmle.plot._sample import Sample, fitted, sample_of
@@ -246,7 +246,7 @@ def _refitted(fit: Any, plain: bool, ranks: np.ndarray, replicates: int, key: An
     width = min(replicates, max(1, _AT_ONCE // n))
     skeleton, numbers = split(fit.model)
     start = fit if fit.converged else None
-    keys = jax.random.split(_key(key), -(-replicates // width) * width).reshape(-1, width)
+    keys = jax.random.split(as_key(key), -(-replicates // width) * width).reshape(-1, width)
     parts = []
     for some in keys:
         drawn = _draw(skeleton, numbers, some, fit.params, data)

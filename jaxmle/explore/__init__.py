@@ -1,0 +1,107 @@
+"""The explorer: a page in the browser on which one places observations and watches the maximum move.
+
+`jaxmle explore` on the command line; `pip install 'jaxmle[explore]'`. The page is served from this machine, to this
+machine unless told otherwise, with all its scripts; it asks no other address for anything.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxmle._optional import optional
+from jaxmle.explore import _families, _state
+
+
+def serve(
+    file: str | Path | None = None,
+    *,
+    distribution: str = "normal",
+    value: str = "",
+    port: int = 5006,
+    address: str = "127.0.0.1",
+    browser: bool = True,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serves the explorer until interrupted.
+
+    What the first page needs is compiled before the page opens, and the terminal shows how far it is.
+
+    Args:
+        file: a table (CSV, Parquet or JSON) to begin with.
+        distribution: the family to begin with, `"bernoulli"` for the coin.
+        value: the column of the table; the one with most different values by default.
+        port: 0 for any free one.
+        address: to listen on. Beyond the loopback address everyone who reaches the machine may use the page.
+        browser: whether to open it.
+        ready: called with the page's address once it can be opened.
+
+    Raises:
+        ImportError: without Bokeh, with how to install it.
+        ValueError: the table or the column cannot be used.
+        OSError: the port is taken.
+    """
+    optional("bokeh", "explore")
+    state, table = begin(file, distribution, value)
+    from bokeh.application import Application
+    from bokeh.application.handlers.function import FunctionHandler
+    from bokeh.server.server import Server
+
+    from jaxmle.explore import _session, _warm
+
+    def tell(words: str) -> None:
+        print(f"compiling  {words}", file=sys.stderr, flush=True)
+
+    def open_page(document: Any) -> None:
+        _session.Session(document, state, table)
+
+    local = address in ("127.0.0.1", "localhost", "::1")
+    try:
+        server = Server(
+            {"/": Application(FunctionHandler(open_page))},
+            port=port,
+            address=address,
+            allow_websocket_origin=["127.0.0.1", "localhost"] if local else ["*"],
+            websocket_max_message_size=2**28,  # a table is uploaded in one message
+        )
+    except OSError as error:
+        raise OSError(
+            f"cannot listen on {address}, port {port}: {error.strerror}; try --port 0, any free one"
+        ) from None
+    _warm.warm(state, tell)
+    server.start()
+    url = f"http://{'127.0.0.1' if local else address}:{server.port}/"
+    print(f"the explorer is at {url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    if browser:
+        server.io_loop.add_callback(server.show, "/")
+    if ready is not None:
+        server.io_loop.add_callback(ready, url)
+    try:
+        server.io_loop.start()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.stop()
+
+
+def begin(file: str | Path | None, distribution: str, value: str) -> tuple[_state.State, dict[str, Any]]:
+    """The first state, and the columns of the table.
+
+    >>> from jaxmle.io import example
+    >>> state, table = begin(example("remission.csv"), "weibull", "")
+    >>> len(state.x), list(table)
+    (42, ['weeks', 'event'])
+    """
+    state = _state.new(_families.law(distribution).name)
+    if file is None:
+        if value:
+            raise ValueError(f"--value {value}: give the file that has this column")
+        return state, {}
+    table, complaints = _state.columns_in(file)
+    if value and value not in table:
+        why = next((c for c in complaints if repr(value) in c), f"no column {value!r}")
+        raise ValueError(f"{why}; columns of numbers: {', '.join(table)}")
+    name = value or max(table, key=lambda name: len(np.unique(table[name])))
+    return _state.draw(state, table[name], f"{Path(file).name}, column {name!r}: {len(table[name])} rows"), table

@@ -1,0 +1,128 @@
+"""The families one can choose, by what they describe: where their observations live, and who competes with whom."""
+
+import functools
+import math
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxmle import distributions
+from jaxmle.distributions import Distribution
+
+COIN = "bernoulli"
+TRIALS = 10.0
+"Trials behind each count of a family that needs them."
+
+_PROBES = np.array([-2.0, -2.5, 0.0, 0.3, 2.0, 2.5])
+_CIRCLE = ("von_mises", "wrapped_cauchy")
+_WINDOWS = {
+    "real": (-6.0, 6.0),
+    "circle": (-math.pi, math.pi),
+    "positive": (0.0, 10.0),
+    "share": (0.0, 1.0),
+    "differences": (-12.5, 12.5),
+    "counts": (-0.5, 20.5),
+    "counts from 1": (0.5, 20.5),
+    "shares of trials": (-0.5, TRIALS + 0.5),
+    "coin": (-0.5, 1.5),
+}
+_RIVALS = {
+    "real": ("normal", "logistic", "student_t", "laplace", "gumbel", "cauchy"),
+    "circle": _CIRCLE,
+    "positive": ("exponential", "weibull", "gamma", "lognormal", "log_logistic", "inverse_gaussian"),
+    "share": ("beta", "kumaraswamy", "logit_normal"),
+    "counts": ("poisson", "negative_binomial", "generalized_poisson"),
+    "counts from 1": ("geometric", "logarithmic", "zeta"),
+    "shares of trials": ("binomial", "beta_binomial"),
+}
+
+
+def law(family: str) -> Distribution:
+    return distributions.by_name(family)
+
+
+@functools.cache
+def kind(family: str) -> str:
+    """What a family describes: a key of the tables above.
+
+    >>> kind("weibull"), kind("poisson"), kind("normal"), kind("beta")
+    ('positive', 'counts', 'real', 'share')
+    """
+    record = law(family)
+    if family == COIN or family in _CIRCLE or record.columns:
+        return "coin" if family == COIN else "circle" if family in _CIRCLE else "shares of trials"
+    with jax.enable_x64(True):
+        low, fraction, zero, share, _, beyond = np.asarray(record.support(_PROBES))
+    if record.discrete:
+        return "differences" if low else "counts" if zero else "counts from 1"
+    return "real" if fraction else "positive" if beyond else "share" if share else "positive"
+
+
+def window(family: str, x: np.ndarray) -> tuple[float, float]:
+    """The stretch of the axis shown: the family's usual one, widened where observations f[n] need it.
+
+    >>> window("normal", np.array([10.0, 40.0]))
+    (8.2, 41.8)
+    """
+    usual = _WINDOWS[kind(family)]
+    x = x[np.isfinite(x)]
+    if not len(x) or (x.min() >= usual[0] and x.max() <= usual[1] and np.ptp(x) > 0.15 * (usual[1] - usual[0])):
+        return usual
+    margin = 0.06 * np.ptp(x) if np.ptp(x) > 0 else max(abs(x[0]), 1.0) / 2
+    low, high = float(x.min() - margin), float(x.max() + margin)
+    if law(family).discrete:
+        return (min(low, usual[0]) if x.min() < 0 else usual[0], math.ceil(high) + 0.5)
+    return (min(0.0, low) if x.min() < 0 else 0.0, high) if kind(family) == "positive" else (low, high)
+
+
+def rivals(family: str) -> tuple[str, ...]:
+    """The families whose AIC is shown beside, this one first."""
+    others = _RIVALS.get(kind(family), ())
+    return (family, *(name for name in others if name != family))
+
+
+def legal(family: str, x: float) -> float:
+    """The observation that a click at x places: counts are whole numbers, the rest stays strictly inside.
+
+    >>> legal("poisson", 3.4), legal("weibull", -0.2)
+    (3.0, 0.005)
+    """
+    low, high = _WINDOWS[kind(family)]
+    if law(family).discrete:
+        least, most = math.ceil(low), math.floor(high)
+        bounded = kind(family) in ("coin", "shares of trials")
+        return float(max(round(x), least) if not bounded else min(max(round(x), least), most))
+    if kind(family) == "positive":
+        return max(x, 0.005)
+    return min(max(x, 0.002), 0.998) if kind(family) == "share" else x
+
+
+def data(family: str, x: Any) -> Any:
+    """Values f[...] as the family's log-density takes them."""
+    record = law(family)
+    return dict(zip(record.columns, (x, np.full(np.shape(x), TRIALS)), strict=True)) if record.columns else x
+
+
+def values(family: str, rows: Any) -> Any:
+    """Inverse of `data`."""
+    return rows[law(family).columns[0]] if law(family).columns else rows
+
+
+def reach(family: str, name: str, shown: tuple[float, float], value: float) -> tuple[float, float]:
+    """Ends of the slider of one parameter, `value` inside."""
+    span = shown[1] - shown[0]
+    space = law(family).space[name]
+    if space.kind.name == "real":
+        low, high = shown if name in ("loc", "lower", "upper") and kind(family) != "positive" else (-3.0, 3.0)
+    elif space.kind.name == "interval":
+        low, high = (float(b) for b in space.bounds)
+        return low + 1e-3 * (high - low), high - 1e-3 * (high - low)
+    else:
+        least = float(space.bounds[0]) if space.bounds else 0.0
+        units = name in ("scale", "mean", "center", "mean1", "mean2")
+        high = span / 2 if units else 20 / span if name == "rate" else least + (30.0 if name == "df" else 8.0)
+        low = least + (high - least) / 400
+    if np.isfinite(value):
+        low, high = min(low, value), max(high, value)
+    return low, high
