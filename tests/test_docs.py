@@ -1,10 +1,10 @@
-"""The pages of docs/ that are made from the code are current. `python tests/test_docs.py` makes them anew."""
+"""The pages of docs/pages/ that are made from the code are current. `python tests/test_docs.py` makes them anew."""
 
 from pathlib import Path
 
 from jaxmle import distributions
 
-PAGE = Path(__file__).parents[1] / "docs" / "distributions.md"
+PAGE = Path(__file__).parents[1] / "docs" / "pages" / "distributions.md"
 HEAD = """# Distributions
 
 Made from the code by `python tests/test_docs.py`. Every distribution has a log-density, the logarithms of both tails, a quantile
