@@ -1,6 +1,6 @@
 """Maximum likelihood in JAX: one log-likelihood in, a certified maximum out, for one data set or for millions."""
 
-from jaxmle import distributions, models, optimizers, spaces, special
+from jaxmle import distributions, models, optimizers, plot, spaces, special
 from jaxmle._status import Status
 from jaxmle._version import __version__
 from jaxmle.check import Report, check
@@ -29,6 +29,7 @@ __all__ = [
     "maximize",
     "models",
     "optimizers",
+    "plot",
     "rows",
     "score_test",
     "spaces",

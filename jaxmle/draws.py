@@ -74,6 +74,15 @@ def simulate(fit: Any, key: Any = None) -> Any:
         raise TypeError(f"model {fit.model.name or ''} does not say how to simulate: give Model(simulate=...)")
     if not fit._single:
         return [fit[i].simulate(key) for i in range(len(fit))]
+    own = jax.random.fold_in(_key(key), int(fit._batch.position[0]))
+    return jax.tree.map(np.asarray, fit.model.simulate(own, fit.params, to_draw(fit)[0]))
+
+
+# --- how ---------------------------------------------------------------------------------------------------
+
+
+def to_draw(fit: Any) -> tuple[Any, int]:
+    """Data in the place of which new ones are drawn, weights turned into rows and constants bare, and how many rows."""
     bucket = fit._batch.buckets[0]
     weights = bucket.weights[0]
     if fit.model.observations == "ordered":  # a weight of 0 inside a series is a missing value, after its end padding
@@ -83,12 +92,7 @@ def simulate(fit: Any, key: Any = None) -> Any:
     else:
         rows = np.repeat(np.arange(len(weights)), weights.astype(int))
     data = jax.tree.map(lambda x: x[0], bucket.data)
-    data = jax.tree.map(lambda x: x if is_constant(x) else x[rows], data, is_leaf=is_constant)
-    own = jax.random.fold_in(_key(key), int(fit._batch.position[0]))
-    return jax.tree.map(np.asarray, fit.model.simulate(own, fit.params, bare(data)))
-
-
-# --- how ---------------------------------------------------------------------------------------------------
+    return bare(jax.tree.map(lambda x: x if is_constant(x) else x[rows], data, is_leaf=is_constant)), len(rows)
 
 
 def _surroundings(objective: Objective, u: Any, unravel: Any) -> Any:

@@ -145,6 +145,25 @@ class Fit:
     quantile, mean = predict.quantile, predict.mean
     residuals, simulate = draws.residuals, draws.simulate
 
+    def plot(self, picture: str = "overview", **options: Any) -> Any:
+        """Draws the fit; needs matplotlib. Without arguments what suits it: see `jaxmle.plot.overview`.
+
+        Args:
+            picture: the name of a function of `jaxmle.plot`: `"density"`, `"qq"`, `"contours"`, `"forest"`, ...
+            **options: of that function, such as `ax=`.
+
+        Returns:
+            the axes.
+
+        Raises:
+            ValueError: for a picture that is none.
+        """
+        from jaxmle import plot
+
+        if picture not in plot.__all__:
+            raise ValueError(f"there is no picture {picture!r}; expected one of {', '.join(plot.__all__)}")
+        return getattr(plot, picture)(self, **options)
+
     # --- criteria ----------------------------------------------------------------------------------------
 
     @property

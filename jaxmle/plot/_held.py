@@ -1,0 +1,174 @@
+"""The log-likelihood around a fit: with some coordinates held and the others fitted anew, or held too; and the ascent."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.flatten_util import ravel_pytree
+
+from jaxmle import inference, spaces
+from jaxmle._compile import in_float64
+from jaxmle._data import bare, is_constant
+from jaxmle._status import Status
+from jaxmle._step import Outcome, init, step
+from jaxmle._types import record
+from jaxmle.fit import fit_many
+from jaxmle.model import Model, constant
+from jaxmle.optimizers import by_name
+from jaxmle.plot._sample import rows_of
+
+_RECORDED = 256
+"Steps of an ascent that are recorded; of longer ones the first."
+
+
+@record
+class _Held:
+    """The contributions of a model, some of whose coordinates come with the data."""
+
+    model: Model
+
+    @property
+    def keeps_constants(self) -> bool:
+        return True
+
+    def __call__(self, params: Any, data: Any) -> Any:
+        held, place = data["held"].value, data["place"].value
+        u = place @ jnp.concatenate([held, params["rest"]])
+        _, unravel = ravel_pytree(self.model.origin(u.dtype))
+        rule = self.model.log_likelihood
+        rows = data["rows"] if getattr(rule, "keeps_constants", False) else bare(data["rows"])
+        return rule(self.model.forward(unravel(u)), rows)
+
+
+@in_float64
+def profiled(fit: Any, which: list[int], at: np.ndarray) -> np.ndarray:
+    """Log-likelihood with coordinates `which` held at the rows of f[m, k] and the others at their best, f[m].
+
+    Every row is a fit in the lanes, begun where a quadratic log-likelihood would have its maximum. NaN where a point
+    could not be fitted.
+    """
+    p, k = fit.model.free, len(which)
+    u, information = fit._outcome.u[0], fit._outcome.information[0]
+    rest = [j for j in range(p) if j not in which]
+    if not rest:
+        return surface(fit, at[:, np.argsort(which)])
+    pull = np.linalg.solve(information[np.ix_(rest, rest)], information[np.ix_(rest, which)])
+    start = u[rest] - (at - u[which]) @ pull.T
+    data, weights = rows_of(fit, "profile")
+    model = Model(_Held(fit.model), {"rest": spaces.real(shape=(p - k,))}, observations=fit.model.observations)
+    place = np.eye(p)[[*which, *rest]].T
+    fits = fit_many(
+        model,
+        {"held": constant(at)},
+        weights=np.broadcast_to(weights, (len(at), len(weights))),
+        shared={"rows": data, "place": constant(place)},
+        start={"rest": start},
+        missing="keep",
+    )
+    good = np.isin(fits.status, [s for s in Status if s.ok or s.at_limit])
+    return np.where(good, fits.log_likelihood, np.nan)
+
+
+@in_float64
+def surface(fit: Any, at: np.ndarray) -> np.ndarray:
+    """Log-likelihood at coordinates f[m, p], f[m]; compiled once for all points of all fits of a model."""
+    return fit._evaluate(_surface, fit._outcome.u, at)[0]
+
+
+def _surface(objective: Any, u: Any, unravel: Any, at: Any) -> Any:
+    return -lax.map(lambda x: objective(unravel(x)), at, batch_size=min(64, at.shape[0]))
+
+
+@in_float64
+def natural(fit: Any, at: np.ndarray) -> np.ndarray:
+    """Natural parameters at coordinates f[m, p], f[m, q]."""
+    return fit._evaluate(_natural, fit._outcome.u, at, at=())[0]
+
+
+def _natural(objective: Any, u: Any, unravel: Any, at: Any) -> Any:
+    return jax.vmap(lambda x: inference.natural(objective, x, unravel))(at)
+
+
+# --- the ascent ------------------------------------------------------------------------------------------
+
+
+class Ascent(NamedTuple):
+    """A way to the maximum: the best point after each evaluation.
+
+    Attributes:
+        steps: evaluations so far, int[m].
+        u: coordinates, f[m, p].
+        log_likelihood: f[m].
+        decrement: log-likelihood still to be gained by the quadratic there, f[m]; NaN where it has no maximum.
+    """
+
+    steps: np.ndarray
+    u: np.ndarray
+    log_likelihood: np.ndarray
+    decrement: np.ndarray
+
+
+@record
+class _Climb:
+    """Records the best points of an ascent: f[length, 1 + p + 1 + p (p + 1)], ended or not, point, value, S and J."""
+
+    optimizer: Any
+    length: int
+
+    def __call__(self, objective: Any, u: Any, unravel: Any, tolerance: Any) -> Any:
+        def one(state: Any, _: Any) -> Any:
+            state = step(self.optimizer, objective, state, tolerance, self.length + 1)
+            return state, (state.steps, state.best)
+
+        _, (steps, best) = lax.scan(one, init(self.optimizer, objective, unravel(u)), None, self.length)
+
+        def look(x: Any) -> Any:
+            both = inference.score_and_observed(objective, x, unravel)
+            return jnp.concatenate([x, -objective(unravel(x))[None], both.reshape(-1)])
+
+        return jnp.concatenate([steps[:, None].astype(u.dtype), lax.map(look, best)], axis=1)
+
+
+@in_float64
+def ascent(fit: Any, optimizer: Any = None) -> Ascent:
+    """The way of a fit from its start to its maximum, climbed anew and recorded step by step.
+
+    Args:
+        fit: of one data set.
+        optimizer: the method; the fit's own by default.
+
+    Raises:
+        ValueError: where the method is not known by name, or the start is not known.
+    """
+    name = fit.info.get("optimizer") if optimizer is None else optimizer
+    try:
+        method = by_name(name)
+    except ValueError:
+        raise ValueError(
+            f"the fit's optimizer, {name}, is not known by name; give it again to see its way: optimizer=..."
+        ) from None
+    p, (u,) = fit.model.free, fit._outcome.u
+    begin = u - fit._outcome.travel[0]
+    if not np.isfinite(begin).all():
+        raise ValueError("the way cannot be drawn: the fit has no finite start or ended at a limit at infinity")
+    if fit.model.maximum is not None:
+        points = np.stack([begin, u])
+        return Ascent(np.array([0, 1]), points, surface(fit, points), np.array([np.nan, 0.0]))
+    length = min(_RECORDED, max(8, 1 << int(np.ceil(np.log2(max(int(fit.steps), 1))))))
+    tolerance = np.asarray(fit.info["tolerance"], u.dtype)
+    found = fit._evaluate(_Climb(method, length), begin[None], tolerance)[0]
+    steps, points, value = found[:, 0], found[:, 1 : p + 1], found[:, p + 1]
+    new = np.concatenate([[True], np.diff(steps) > 0])
+    both = found[new, p + 2 :].reshape(-1, p, p + 1)
+    return Ascent(steps[new].astype(int), points[new], value[new], decrements(both))
+
+
+def decrements(both: np.ndarray) -> np.ndarray:
+    """1/2 S' J^-1 S of S and J side by side, f[m, p, p + 1]; NaN where J is not positive definite."""
+    score, inverse = both[..., 0], inference.inverse(both[..., 1:])
+    return 0.5 * np.einsum("mi,mij,mj->m", score, inverse, score)
+
+
+__all__ = ["Ascent", "Outcome", "ascent", "is_constant", "natural", "profiled", "surface"]
