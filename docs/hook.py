@@ -2,13 +2,16 @@
 
 A page is a list of cells. In `pages/*.md` the code is the blocks marked `python`; an example of the gallery is a Python
 file with cells `# %%` and `# %% [markdown]`. One namespace for a page; a warning or an exception in it ends the build.
-`{{ expression:format }}` in a text is a number of the run, and `$...$` becomes MathML: no script, nothing fetched.
+`{{ expression:format }}` in a text is a number of the run, and `$...$` becomes MathML: no script, nothing fetched. What a
+page became is kept in `docs/.cache` until it, this file, jaxmle or the data change.
 """
 
 import contextlib
+import hashlib
 import io
-import linecache
+import json
 import re
+import traceback
 import warnings
 from pathlib import Path
 
@@ -16,10 +19,14 @@ import latex2mathml.converter
 import matplotlib
 from matplotlib import pyplot
 from mkdocs.exceptions import PluginError
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File
 
 HERE = Path(__file__).parent
+CACHE = HERE / ".cache"
 EXAMPLES = sorted((HERE / "gallery").glob("*.py"))
+SOURCES = [
+    f for folder in ("jaxmle", "examples", "benchmarks/results") for f in sorted((HERE.parent / folder).rglob("*.*"))
+]
 RESULTS = HERE.parent / "benchmarks" / "results"
 CODE = re.compile(r"^```python\n(.*?)^```$\n?", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
@@ -48,20 +55,29 @@ def on_config(config):
     return config
 
 
-def on_files(files: Files, config):
+def on_files(files, config):
     """Runs every page; adds the examples, the pictures and the benchmark's report."""
+    digest = hashlib.sha256(b"".join(f.read_bytes() for f in [Path(__file__), *SOURCES] if f.suffix != ".pyc"))
     cards = []
+
+    def add(uri, **what):
+        files.append(File.generated(config, uri, **what))
+
+    def made(path, uri, cells):
+        text, pictures = kept(path, cells, digest.copy())
+        for i, picture in enumerate(pictures, 1):
+            add(f"{uri.removesuffix('.md')}-{i}.svg", content=picture)
+        return text
+
     for path in EXAMPLES:
-        text = Page(path, f"gallery/{path.stem}.md", files, config).text(python_cells(path.read_text()))
-        files.append(File.generated(config, f"gallery/{path.stem}.md", content=text))
+        text = made(path, f"gallery/{path.stem}.md", python_cells(path.read_text()))
+        add(f"gallery/{path.stem}.md", content=text)
         title, words = re.search(r"^# (.+?)\n+(.+?)\n\n", text, re.DOTALL).groups()
         cards.append(CARD.format(stem=path.stem, title=title, words=" ".join(words.split())))
-    for path in sorted(RESULTS.glob("*/*.svg")) + sorted(RESULTS.glob("*/README.md")):
-        uri = f"speed/{path.parent.name}/{path.name.replace('README', 'report')}"
-        files.append(File.generated(config, uri, abs_src_path=str(path)))
+    for path in [*RESULTS.glob("*/*.svg"), *RESULTS.glob("*/README.md")]:
+        add(f"speed/{path.parent.name}/{path.name.replace('README', 'report')}", abs_src_path=str(path))
     for file in [f for f in files.documentation_pages() if f.generated_by is None]:
-        page = Page(Path(file.abs_src_path), file.src_uri, files, config)
-        text = page.text(markdown_cells(file.content_string))
+        text = made(Path(file.abs_src_path), file.src_uri, markdown_cells(file.content_string))
         file.content_string = text.replace("<!-- cards -->", f'<div class="cards">\n{"".join(cards)}</div>')
     return files
 
@@ -71,6 +87,17 @@ def on_post_page(output, page, config):
     if found := OUTSIDE.search(output):
         raise PluginError(f"{page.file.src_uri}: {found[0]}: the site may not load anything from outside")
     return output
+
+
+def kept(path, cells, digest):
+    """The text and the pictures of a page, run or remembered."""
+    digest.update(path.read_bytes())
+    file = CACHE / f"{path.stem}-{digest.hexdigest()[:20]}.json"
+    if not file.exists():
+        CACHE.mkdir(exist_ok=True)
+        page = Page(path)
+        file.write_text(json.dumps([page.text(cells), page.pictures]))
+    return json.loads(file.read_text())
 
 
 def python_cells(text):
@@ -95,43 +122,38 @@ def markdown_cells(text):
 class Page:
     """One page while it runs."""
 
-    def __init__(self, path, uri, files, config):
-        self.path, self.uri, self.files, self.config = path, uri, files, config
+    def __init__(self, path):
+        self.path = path
         self.names = {"__name__": "__main__", "__file__": str(path)}
-        self.pictures, self.heading = 0, path.stem
+        self.pictures, self.heading = [], path.stem
 
     def text(self, cells):
         """The page with everything that its code prints and draws."""
-        with warnings.catch_warnings(), matplotlib.rc_context(STYLE | {"svg.hashsalt": self.uri}):
+        with warnings.catch_warnings(), matplotlib.rc_context(STYLE | {"svg.hashsalt": self.path.stem}):
             warnings.simplefilter("error")
             return "\n".join(self.run(x, line) if code else self.say(x) for code, x, line in cells)
 
     def run(self, code, line):
-        printed, name = io.StringIO(), f"{self.path}"
-        linecache.checkcache(name)
+        """The code, what it printed, its figures. An error names the line of the page's own file."""
+        printed, name = io.StringIO(), str(self.path)
         try:
             with contextlib.redirect_stdout(printed):
                 exec(compile("\n" * line + code, name, "exec"), self.names)
-            pictures = [self.picture(n) for n in pyplot.get_fignums()]
+            drawn = [self.picture(pyplot.figure(n)) for n in pyplot.get_fignums()]
         except Exception as error:
-            trace, where = error.__traceback__, line
-            while trace:
-                where = trace.tb_lineno if trace.tb_frame.f_code.co_filename == name else where
-                trace = trace.tb_next
-            raise PluginError(f"{name}:{where}: {type(error).__name__}: {error}") from error
+            lines = [x.lineno for x in traceback.extract_tb(error.__traceback__) if x.filename == name]
+            raise PluginError(f"{name}:{lines[-1] if lines else line}: {type(error).__name__}: {error}") from error
         shown = f"```python\n{code}```\n"
         if printed.getvalue().strip():
             shown += f"\n```{{ .text .output }}\n{printed.getvalue().rstrip()}\n```\n"
-        return "\n".join([shown, *pictures])
+        return "\n".join([shown, *drawn])
 
-    def picture(self, number):
-        """One figure as an SVG file of the site; its name counts from 1."""
-        self.pictures += 1
-        figure, file, uri = pyplot.figure(number), io.BytesIO(), f"{self.uri[:-3]}-{self.pictures}.svg"
+    def picture(self, figure):
+        file = io.StringIO()
         figure.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
         pyplot.close(figure)
-        self.files.append(File.generated(self.config, uri, content=file.getvalue()))
-        return f"![{self.heading}]({Path(uri).name})\n"
+        self.pictures.append(file.getvalue())
+        return f"![{self.heading}]({self.path.stem}-{len(self.pictures)}.svg)\n"
 
     def say(self, text):
         """Text, with its numbers and formulas; code in it stays as it is."""

@@ -7,12 +7,10 @@
 # (Steering Committee 1989, *New England Journal of Medicine* 321, 129-135). The same arithmetic serves any A/B test.
 
 # %%
-import numpy as np
 import polars as pl
-from matplotlib import pyplot as plt
 
 import jaxmle as jm
-from jaxmle import io
+from jaxmle import io, plot
 from jaxmle.compare import two_groups
 
 table = pl.read_csv(io.example("aspirin.csv"))
@@ -39,16 +37,9 @@ contrast = two_groups(each)
 print(contrast)
 
 # %%
-share, interval = 1000 * each.params["probability"], each.interval()
+interval = each.interval()
 assert interval.upper["probability"][0] < interval.lower["probability"][1]
-errors = np.abs(1000 * np.stack([interval.lower["probability"], interval.upper["probability"]]) - share)
-figure, axes = plt.subplots(figsize=(7, 2.2), layout="constrained")
-axes.errorbar(share, [1, 0], xerr=errors, fmt="o", capsize=4)
-axes.axvline(1000 * float(both.params["probability"]), color="0.6", ls="--", label="one share for both")
-axes.set_yticks([1, 0], each.keys)
-axes.set(xlabel="heart attacks per 1000 physicians (95 % intervals)", ylim=(-0.6, 1.6), xlim=(0, None))
-axes.legend(loc="lower left")
-
+axes = plot.forest(each, reference=both)
 # %% [markdown]
 # The intervals of the two groups lie apart, and the picture alone tells the story. (Two 95 % intervals that overlap a
 # little may still differ: look at the test, not at the overlap.)

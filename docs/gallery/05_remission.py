@@ -14,7 +14,7 @@ import polars as pl
 from matplotlib import pyplot as plt
 
 import jaxmle as jm
-from jaxmle import io
+from jaxmle import io, plot
 
 table = pl.read_csv(io.example("remission.csv"))
 weeks, relapse = table["weeks"].to_numpy().astype(float), table["event"].to_numpy() == 1
@@ -46,23 +46,11 @@ for name, fit in careless.items():
     print(f"{name:33} median {float(fit.quantile(0.5).value):5.1f} weeks")
 
 # %% [markdown]
-# The Kaplan-Meier curve falls at each relapse by the share of those still at risk and needs no law at all. The fitted
+# The Kaplan-Meier curve falls at each relapse by the share of those still at risk, and needs no law at all. The fitted
 # curves follow it; a tick marks a patient still in remission when last seen.
 
 # %%
-figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
-t = np.linspace(0, 36, 200)
-for color, (name, fit) in enumerate({"6-MP": drug, "placebo": placebo}.items()):
-    own = (table["treatment"] == name).to_numpy()
-    ends = np.unique(weeks[own & relapse])
-    at_risk = np.array([np.sum(own & (weeks >= end)) for end in ends])
-    fallen = np.array([np.sum(own & relapse & (weeks == end)) for end in ends])
-    survival = np.append(1.0, np.cumprod(1 - fallen / at_risk))
-    axes.step(
-        np.append(0, np.append(ends, 36)), np.append(survival, survival[-1]), where="post", color=f"C{color}", lw=1
-    )
-    running = weeks[own & ~relapse]
-    axes.plot(running, survival[np.searchsorted(ends, running, side="right")], "|", color=f"C{color}", ms=9)
-    axes.plot(t, fit.sf(t).value, color=f"C{color}", lw=2, label=name)
-axes.set(xlabel="weeks", ylabel="share still in remission", ylim=(0, 1.02), xlim=(0, 36))
-axes.legend(title="Weibull, with Kaplan-Meier")
+figure, panels = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")
+for axes, name in zip(panels, fits.keys, strict=True):
+    plot.survival(fits[name], ax=axes)
+    axes.set(title=name, xlabel="weeks", ylabel="share still in remission", xlim=(0, 36))

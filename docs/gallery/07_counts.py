@@ -12,7 +12,7 @@ import polars as pl
 from matplotlib import pyplot as plt
 
 import jaxmle as jm
-from jaxmle import io
+from jaxmle import io, plot
 
 mites = pl.read_csv(io.example("mites.csv")).rename({"mites": "count", "leaves": "weight"})
 accidents = pl.read_csv(io.example("accidents.csv")).rename({"accidents": "count", "women": "weight"})
@@ -32,14 +32,11 @@ assert abs(wide["mites"].log_likelihood - -222.437) < 1e-3
 # accidents: mites gather, and accidents befall some more than others.
 
 # %%
-figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-for axes, (name, t) in zip(panels, both.items(), strict=True):
-    count, weight = t["count"].to_numpy(), t["weight"].to_numpy()
-    axes.bar(count, weight, color="0.8", label="observed")
-    for law, fits, offset in (("Poisson", poisson, -0.12), ("negative binomial", wide, 0.12)):
-        axes.plot(count + offset, weight.sum() * fits[name].pdf(count).value, "o-", lw=1, ms=4, label=law)
-    axes.set(title=name, xlabel=f"{name} each", ylabel={"mites": "leaves", "accidents": "women"}[name])
-panels[0].legend()
+figure, panels = plt.subplots(2, 2, figsize=(9, 6.4), sharex="col", sharey="col", layout="constrained")
+for row, fits in zip(panels, (poisson, wide), strict=True):
+    for axes, name in zip(row, both, strict=True):
+        plot.density(fits[name], ax=axes)
+        axes.set(xlabel=f"{name} each")
 
 # %% [markdown]
 # A Poisson for each woman, with rates that differ between women as a gamma does, is the negative binomial. Greenwood and

@@ -8,14 +8,12 @@
 # standard error believes the model's variance. The mites of Bliss and Fisher again, 150 apple leaves:
 
 # %%
-from statistics import NormalDist
-
 import numpy as np
 import polars as pl
 from matplotlib import pyplot as plt
 
 import jaxmle as jm
-from jaxmle import io
+from jaxmle import io, plot
 
 table = pl.read_csv(io.example("mites.csv"))
 mites = np.repeat(table["mites"].to_numpy(), table["leaves"].to_numpy())
@@ -38,14 +36,9 @@ assert abs(robust - mites.std() / np.sqrt(len(mites))) < 1e-10
 # *Journal of Computational and Graphical Statistics* 5, 236-244).
 
 # %%
-n = len(mites)
-theory = [NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)]
-figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
-for ax, (name, fit) in zip(axes, {"Poisson": poisson, "negative binomial": wide}.items(), strict=True):
-    ax.plot(theory, np.sort(fit.residuals()), "o", ms=4)
-    ax.plot([-3, 3], [-3, 3], color="0.6", lw=1, zorder=0)
-    ax.set(xlabel="standard normal quantiles", title=name)
-axes[0].set_ylabel("residuals, sorted")
+figure, panels = plt.subplots(1, 2, figsize=(9.5, 4), layout="constrained")
+for axes, fit in zip(panels, (poisson, wide), strict=True):
+    plot.residuals(fit, ax=axes)
 
 # %% [markdown]
 # The Poisson's residuals are too steep at both ends: too many empty leaves, too many crowded ones.
