@@ -42,7 +42,7 @@ STYLE = {
     "font.size": 10.5,
 }
 CARD = """<a class="card" href="{stem}.html">
-<img src="{stem}-1.svg" alt="">
+<img src="{stem}-0.svg" alt="">
 <span><strong>{title}</strong><br>{words}</span></a>
 """
 
@@ -65,15 +65,15 @@ def on_files(files, config):
 
     def made(path, uri, cells):
         text, pictures = kept(path, cells, digest.copy())
-        for i, picture in enumerate(pictures, 1):
+        for i, picture in enumerate(pictures):
             add(f"{uri.removesuffix('.md')}-{i}.svg", content=picture)
         return text
 
     for path in EXAMPLES:
         text = made(path, f"gallery/{path.stem}.md", python_cells(path.read_text()))
-        add(f"gallery/{path.stem}.md", content=text)
+        add(f"gallery/{path.stem}.md", content="---\nhide: [toc]\n---\n" + text)
         title, words = re.search(r"^# (.+?)\n+(.+?)\n\n", text, re.DOTALL).groups()
-        cards.append(CARD.format(stem=path.stem, title=title, words=" ".join(words.split())))
+        cards.append(CARD.format(stem=path.stem, title=title, words=" ".join(words.replace("`", "").split())))
     for path in [*RESULTS.glob("*/*.svg"), *RESULTS.glob("*/README.md")]:
         add(f"speed/{path.parent.name}/{path.name.replace('README', 'report')}", abs_src_path=str(path))
     for file in [f for f in files.documentation_pages() if f.generated_by is None]:
@@ -149,11 +149,14 @@ class Page:
         return "\n".join([shown, *drawn])
 
     def picture(self, figure):
-        file = io.StringIO()
-        figure.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
+        figure.draw_without_rendering()
+        first = figure.axes[0].get_tightbbox().transformed(figure.dpi_scale_trans.inverted())
+        for box in ([] if self.pictures else [first.padded(0.05)]) + ["tight"]:  # picture 0 is the card of the index
+            file = io.StringIO()
+            figure.savefig(file, format="svg", bbox_inches=box, metadata={"Date": None})
+            self.pictures.append(file.getvalue())
         pyplot.close(figure)
-        self.pictures.append(file.getvalue())
-        return f"![{self.heading}]({self.path.stem}-{len(self.pictures)}.svg)\n"
+        return f"![{self.heading}]({self.path.stem}-{len(self.pictures) - 1}.svg)\n"
 
     def say(self, text):
         """Text, with its numbers and formulas; code in it stays as it is."""

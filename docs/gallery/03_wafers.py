@@ -33,7 +33,7 @@ figure, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
 axes.plot(np.arange(1, 26), defects, "o-", lw=0.8)
 axes.axhline(mean, color="0.3", lw=1)
 axes.axhspan(low, high, color="C0", alpha=0.1, label="99.73 % of a Poisson's wafers")
-axes.set(xlabel="wafer", ylabel="defects", ylim=(0, 32))
+axes.set(xlabel="wafer", ylabel="defects", ylim=(0, 38))
 axes.legend(loc="upper right")
 
 # %% [markdown]

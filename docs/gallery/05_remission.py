@@ -53,4 +53,5 @@ for name, fit in careless.items():
 figure, panels = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")
 for axes, name in zip(panels, fits.keys, strict=True):
     plot.survival(fits[name], ax=axes)
-    axes.set(title=name, xlabel="weeks", ylabel="share still in remission", xlim=(0, 36))
+    axes.set_title(name, loc="left")
+    axes.set(xlabel="weeks", ylabel="share still in remission", xlim=(0, 36))

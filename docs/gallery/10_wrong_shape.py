@@ -38,10 +38,11 @@ assert abs(robust - mites.std() / np.sqrt(len(mites))) < 1e-10
 # %%
 figure, panels = plt.subplots(1, 2, figsize=(9.5, 4), layout="constrained")
 for axes, fit in zip(panels, (poisson, wide), strict=True):
-    plot.residuals(fit, ax=axes)
+    plot.qq(fit, ax=axes)
 
 # %% [markdown]
-# The Poisson's residuals are too steep at both ends: too many empty leaves, too many crowded ones.
+# The band says where a right law would put the points; it is pointwise, so that a few of 150 may leave it. The Poisson's
+# points leave it for most of the way: too many empty leaves, too many crowded ones.
 #
 # ## Handle it
 #
