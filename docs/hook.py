@@ -174,4 +174,4 @@ class Page:
         text = re.sub(
             r"\$\$(.+?)\$\$", lambda m: f"<div>{convert(m[1].strip(), display='block')}</div>", text, flags=re.DOTALL
         )
-        return re.sub(r"\$(\S(?:[^$\n]*\S)?)\$", lambda m: convert(m[1]), text)
+        return re.sub(r"\$(\S(?:[^$\n]*\S)?)\$", lambda m: f"<span>{convert(m[1])}</span>", text)

@@ -37,6 +37,8 @@ axes.set(xlabel="wafer", ylabel="defects", ylim=(0, 38))
 axes.legend(loc="upper right")
 
 # %% [markdown]
+# Wafer {{ int(defects.argmax()) + 1 }}, with {{ defects.max() }} defects, lies outside: look for what happened there.
+#
 # ## Is one rate enough?
 #
 # If the rate itself changed from wafer to wafer, the counts would scatter more than a Poisson. The negative binomial has

@@ -49,7 +49,7 @@ left.set(xlabel="estimated shape", ylabel="machines", title="Ten thousand estima
 left.legend()
 right.scatter(shape, fits.params["scale"], s=2, alpha=0.25, lw=0, rasterized=True)
 right.plot(2.5, 8.0, "o", color="C1")
-right.set(xlabel="estimated shape", ylabel="estimated scale", title="They trade off along shape x scale = mean")
+right.set(xlabel="estimated shape", ylabel="estimated scale", title="They trade off along shape × scale = mean")
 
 # %% [markdown]
 # ## One bad data set
