@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperGroup
 
 import jaxmle
-from jaxmle import _cli_compare, _keep, _table, io
+from jaxmle import _cli_compare, _cli_plot, _keep, _table, io
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -35,6 +35,10 @@ Weeks until relapse, some patients still in remission (1 is a relapse):
 Results to a file, one row for each group:
 
     jaxmle fit remission.csv ... --by treatment --out fits.parquet
+
+A picture of the fit, or of every group's estimates:
+
+    jaxmle fit remission.csv ... --plot remission.png
 
 Which law fits better; when a tenth has failed; how many outlast 100 hours:
 
@@ -167,6 +171,13 @@ def fit(
             metavar="FILE",
         ),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw the fit (of several distributions the best by the criterion), or the groups: .png, .pdf or .svg.",
+            metavar="FILE.png",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Fit a distribution or a model of your own to a table, group by group."""
@@ -185,6 +196,8 @@ def fit(
         io.check_ending(out)
         if not out.parent.is_dir():
             raise ValueError(f"cannot write {out}: there is no folder {out.parent}")
+    if plot is not None:
+        _cli_plot.check(plot)
     frame = io.read_table(file)
     groups = [name.strip() for name in by.split(",") if name.strip()]
     codes, keys = io.group_codes(frame, groups) if groups else (None, None)
@@ -232,6 +245,10 @@ def fit(
         io.write_table(out, _table.frame(result, keys, level, more) if table is None else table)
         if not quiet:
             print(f"wrote {out}", file=sys.stderr)
+    if plot is not None:
+        _cli_plot.write(plot, results, keys, criterion, level)
+        if not quiet:
+            print(f"wrote {plot}", file=sys.stderr)
     raise typer.Exit(1 if any(_table.failures(r) for r in results.values()) else 0)
 
 

@@ -6,8 +6,9 @@ For one fit: `density`, `cdf`, `qq`, `pp`, `residuals`, `survival`, `profile`, `
 """
 
 from jaxmle.plot._checks import pp, qq, residuals
+from jaxmle.plot._contours import contours
 from jaxmle.plot._distribution import cdf, density
-from jaxmle.plot._likelihood import contours, history, profile
+from jaxmle.plot._likelihood import history, profile
 from jaxmle.plot._many import estimates_map, forest, histograms, verdicts
 from jaxmle.plot._overview import overview
 from jaxmle.plot._survival import survival

@@ -6,17 +6,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmle import _batch
 from jaxmle._compile import compiled, compiled_with, in_float64
 from jaxmle._types import join, split
 from jaxmle.draws import _key, to_draw
 from jaxmle.fit import fit_many
 from jaxmle.plot import _style
 from jaxmle.plot._sample import Sample, fitted, sample_of
-from jaxmle.plot._style import BLACK, BLUE, GREY, ORANGE, SKY, head, legend, percent, title_of
+from jaxmle.plot._style import BLUE, GREY, ORANGE, SKY, head, legend, percent, title_of
 
 _SHOWN = 300
 "Order statistics that are drawn; of more these, the outermost among them."
-_DRAWN = 20_000_000
+_DRAWN = 5_000_000
 "Values that are simulated at most."
 _AT_ONCE = 2_000_000
 
@@ -37,7 +38,7 @@ def qq(
         ax: axes to draw on; a new figure by default.
         band: `"pointwise"`, `"simultaneous"` or None.
         level: of the band.
-        replicates: data sets drawn and refitted; fewer where more than 2e7 values would be drawn.
+        replicates: data sets drawn and refitted; fewer, 50 at least, where more than 5e6 values would be drawn.
         key: a `jax.random` key or a whole number, 0 by default.
 
     Returns:
@@ -186,15 +187,18 @@ def _ranks(fit: Any, what: str, band: Any, level: float, replicates: int, key: A
         raise ValueError(f"{what}: level={level}; expected a probability between 0 and 1, such as 0.95")
     sample = sample_of(fit, what)
     _need_fit(fit, what)
+    if sample.total > 4 * _DRAWN:
+        raise ValueError(f"{what}: {sample.total:g} rows are too many to draw anew; draw cdf(fit) or density(fit)")
     plain = not (sample.law.discrete or sample.known or sample.censored)
     if plain:
         order = np.argsort(sample.lower, kind="stable")
         values, weights = sample.lower[order], sample.weights[order]
     else:
-        r = fit.residuals(key)
+        whole = bool((sample.weights == np.round(sample.weights)).all())
+        r = (_row_by_row(fit) if whole else fit).residuals(key)
         r = r[~np.isnan(r)]
         order = np.argsort(r, kind="stable")
-        values, weights = r[order], sample.weights[order]
+        values, weights = r[order], np.ones(len(r)) if whole else sample.weights[order]
     share = np.cumsum(weights)
     n = max(round(share[-1]), 1)
     ranks = _chosen(n)
@@ -213,6 +217,15 @@ def _ranks(fit: Any, what: str, band: Any, level: float, replicates: int, key: A
     return sample, _Ranks(p, values, u, low, high, used, lost)
 
 
+def _row_by_row(fit: Any) -> Any:
+    """The same fit with a row for each unit of weight, so that residuals are drawn for each."""
+    weights = fit._batch.one(0)[1]
+    if np.isin(weights, [0, 1]).all():
+        return fit
+    batch = _batch.one(to_draw(fit)[0], None, weights.dtype, "keep")
+    return type(fit)(fit.model, fit._outcome, batch, True, fit._info)
+
+
 def _chosen(n: int) -> np.ndarray:
     """Ranks 0 ... n - 1, or of many the outermost and some between."""
     if n <= _SHOWN:
@@ -227,7 +240,7 @@ def _refitted(fit: Any, plain: bool, ranks: np.ndarray, replicates: int, key: An
     if fit.model.simulate is None:
         raise TypeError(f"model {fit.model.name} does not say how to simulate, which the band needs; draw band=None")
     data, n = to_draw(fit)
-    replicates = int(min(replicates, max(100, _DRAWN // n)))
+    replicates = int(min(replicates, max(50, _DRAWN // n)))
     width = min(replicates, max(1, _AT_ONCE // n))
     skeleton, numbers = split(fit.model)
     start = fit if fit.converged else None
@@ -299,9 +312,9 @@ def _robust_limits(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
 
 def _finish(fit: Any, ax: Any, sample: Sample, ranks: _Ranks) -> None:
     head(ax, title_of(fit))
-    text = f"n = {sample.total:g}" + (f"; {ranks.refits} refits" if ranks.refits else "")
+    text = f"n = {sample.total:,g}" + (f"; {ranks.refits} refits" if ranks.refits else "")
     if ranks.lost:
-        text += f", {ranks.lost} without a maximum left out"
+        text += f",\n{ranks.lost} of them without a maximum"
     ax.plot([], [], ls="none", label=text)
     legend(ax, loc="upper left")
 
@@ -323,5 +336,3 @@ def _probability(x: np.ndarray) -> np.ndarray:
 
 _ndtri = compiled(lambda p: jax.scipy.special.ndtri(p))
 _ndtr = compiled(lambda x: jax.scipy.special.ndtr(jnp.asarray(x)))
-
-__all__ = ["BLACK", "pp", "qq", "residuals"]

@@ -16,7 +16,7 @@ from jaxmle.plot._sample import (
     view,
     weighted_quantile,
 )
-from jaxmle.plot._style import BLACK, BLUE, GREY, PALE, SKY, head, legend, note, percent, title_of
+from jaxmle.plot._style import BLACK, BLUE, PALE, SKY, head, legend, percent, title_of
 
 _STEMS = 80
 "Counts that are still drawn one by one."
@@ -65,6 +65,9 @@ def density(fit: Any, ax: Any = None, *, bins: Any = None, level: float = 0.95) 
         _rug(ax, sample)
         ax.set_xlim(low, high)
         ax.set_ylabel("density")
+        if tallest == 0 and not fitted(fit):  # nothing but marks
+            ax.set_ylim(0, 1)
+            ax.set_yticks([])
     ax.set_xlabel(_response(sample))
     _dress(ax, fit, sample, low, high)
     return ax
@@ -98,6 +101,9 @@ def cdf(fit: Any, ax: Any = None, *, level: float = 0.95) -> Any:
     sample = sample_of(fit, "cdf")
     ax = _style.axes(ax)
     low, high = view(sample, quantiles(fit, sample))
+    if sample.law.discrete:
+        low, high = _integers(sample, low, high)[[0, -1]] + np.array([-0.6, 0.6])
+        ax.xaxis.set_major_locator(_style.matplotlib("ticker").MaxNLocator(integer=True, nbins=9))
     x, f, label = empirical(sample)
     x, f = np.concatenate([[low], x, [high]]), np.concatenate([[0.0], f, [f[-1]]])
     if sample.censored and f[-1] < 1 - 1e-9:
@@ -106,8 +112,11 @@ def cdf(fit: Any, ax: Any = None, *, level: float = 0.95) -> Any:
     if fitted(fit):
         at = _integers(sample, low, high) if sample.law.discrete else np.linspace(low, high, GRID)
         value, lower, upper = predicted(fit, "cdf", at, sample)
+        if sample.law.discrete:  # from the left edge, and to the right one
+            at = np.concatenate([[low], at, [high]])
+            value, lower, upper = (np.concatenate([[0.0], v, v[-1:]]) for v in (value, lower, upper))
         style = "steps-post" if sample.law.discrete else "default"
-        ax.plot(at, value, color=BLUE, lw=2, ls="--", drawstyle=style, label=_style.name_of(fit).replace("_", " "))
+        ax.plot(at, value, color=BLUE, lw=2, ls="--", drawstyle=style, label=_style.law_name(fit))
         if level is not None and np.isfinite(lower).any():
             step = "post" if sample.law.discrete else None
             ax.fill_between(
@@ -175,9 +184,7 @@ def _bars(ax: Any, sample: Sample, bins: Any, low: float, high: float) -> float:
         height += m * np.clip((np.minimum(b, edges[1:]) - np.maximum(a, edges[:-1])) / (b - a), 0, 1)
     height /= np.diff(edges)
     name = ("Kaplan-Meier" if sample.right_only else "Turnbull") if sample.censored else "data"
-    ax.stairs(height, edges, fill=True, facecolor=PALE, edgecolor="#9a9a9a", lw=0.6, label=name)
-    if len(height) <= 80:
-        ax.vlines(edges[1:-1], 0, np.minimum(height[1:], height[:-1]), color="#ffffff", lw=0.6)
+    _style.bars(ax, height, edges, name)
     return float(height.max())
 
 
@@ -206,7 +213,7 @@ def _curve(fit: Any, ax: Any, curve: np.ndarray, low: float, high: float, talles
     at.sort()
     found = fit.pdf(at)
     value = np.where(np.isfinite(found.value), found.value, np.nan)
-    ax.plot(at, value, color=BLUE, lw=2, label=_style.name_of(fit).removeprefix("censored ").replace("_", " "))
+    ax.plot(at, value, color=BLUE, lw=2, label=_style.law_name(fit))
     inner = value[(at > low) & (at < high)]
     peak = np.nanmax(inner) if np.isfinite(inner).any() else 0
     if level is not None and np.isfinite(found.lower).any():
@@ -232,19 +239,18 @@ def _rug(ax: Any, sample: Sample) -> None:
 
 
 def _integers(sample: Sample, low: float, high: float) -> np.ndarray:
-    """Whole numbers of the view, as many as a multiple of 64 that the law can give or nearly so."""
+    """Whole numbers of the view that the law can give, evenly chosen where they are very many."""
     first, last = np.ceil(low), np.floor(high)
-    if last - first < 4 * GRID:
-        return np.arange(first, last + 1)
-    return np.unique(np.round(np.linspace(first, last, GRID)))
+    at = np.arange(first, last + 1) if last - first < 4 * GRID else np.unique(np.round(np.linspace(first, last, GRID)))
+    legal = (at >= 0) if sample.known else inside(sample.law, at)
+    return at[legal] if legal.any() else at
 
 
 def _counts(fit: Any, ax: Any, sample: Sample, curve: np.ndarray, level: Any) -> tuple[float, float]:
     low, high = view(sample, curve)
     left, right, mass = sample.steps()
     at = _integers(sample, low - 0.5, high + 0.5)
-    if not sample.known:
-        at = at[inside(sample.law, at)]
+    low, high = at[0], at[-1]
     few = len(at) <= _STEMS
     name = ("Kaplan-Meier" if sample.right_only else "Turnbull") if sample.censored else "data"
     if few:
@@ -260,7 +266,7 @@ def _counts(fit: Any, ax: Any, sample: Sample, curve: np.ndarray, level: Any) ->
         ax.stairs(np.histogram(left[point], edges, weights=mass[point])[0] / width, edges, fill=True, facecolor=PALE, edgecolor="#9a9a9a", lw=0.6, label=name)  # fmt: skip
     if fitted(fit) and len(at):
         value, lower, upper = predicted(fit, "pdf", at, sample)
-        text = _style.name_of(fit).removeprefix("censored ").replace("_", " ")
+        text = _style.law_name(fit)
         if few:
             ax.vlines(at, 0, value, color=BLUE, lw=1.4)
             ax.plot(at, value, "o", color=BLUE, ms=5 if len(at) < 40 else 3.5, label=text)
@@ -293,9 +299,9 @@ def _response(sample: Sample) -> str:
 def _dress(ax: Any, fit: Any, sample: Sample, low: float, high: float, **place: Any) -> None:
     """Title, legend, remarks."""
     head(ax, title_of(fit))
-    size = f"n = {sample.total:g}"
+    size = f"n = {sample.total:,g}"
     if sample.censored:
-        size += f", {sample.weights[~sample.exact].sum():g} censored"
+        size += f", {sample.weights[~sample.exact].sum():,g} censored"
     remark = beyond(sample, low, high)
     handle = _style.matplotlib("lines").Line2D([], [], ls="none", label=size)
     handles = [*ax.get_legend_handles_labels()[0], handle]
@@ -303,7 +309,4 @@ def _dress(ax: Any, fit: Any, sample: Sample, low: float, high: float, **place: 
     if remark:
         handles.append(_style.matplotlib("lines").Line2D([], [], ls="none"))
         labels.append(remark)
-    legend(ax, handles=handles, labels=labels, **place)
-
-
-__all__ = ["GREY", "cdf", "density", "note"]
+    legend(ax, handles=handles, labels=labels, **{"fontsize": 8.5} | place)

@@ -10,9 +10,9 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle import inference, spaces
 from jaxmle._compile import in_float64
-from jaxmle._data import bare, is_constant
+from jaxmle._data import bare
 from jaxmle._status import Status
-from jaxmle._step import Outcome, init, step
+from jaxmle._step import init, step
 from jaxmle._types import record
 from jaxmle.fit import fit_many
 from jaxmle.model import Model, constant
@@ -81,14 +81,28 @@ def _surface(objective: Any, u: Any, unravel: Any, at: Any) -> Any:
     return -lax.map(lambda x: objective(unravel(x)), at, batch_size=min(64, at.shape[0]))
 
 
+def coordinate(fit: Any, name: Any) -> int:
+    """The position of a free parameter."""
+    names = fit.model.coordinate_names
+    if name not in names:
+        raise ValueError(f"there is no free parameter {name!r}; expected one of {', '.join(map(repr, names))}")
+    return names.index(name)
+
+
 @in_float64
-def natural(fit: Any, at: np.ndarray) -> np.ndarray:
-    """Natural parameters at coordinates f[m, p], f[m, q]."""
-    return fit._evaluate(_natural, fit._outcome.u, at, at=())[0]
-
-
-def _natural(objective: Any, u: Any, unravel: Any, at: Any) -> Any:
-    return jax.vmap(lambda x: inference.natural(objective, x, unravel))(at)
+def axis(fit: Any, j: int, at: np.ndarray) -> tuple[np.ndarray, str]:
+    """Values of coordinate j on the natural scale where it has one of its own, and what to call them."""
+    name, first = fit.model.coordinate_names[j], 0
+    for space in jax.tree.leaves(fit.model.space):
+        size = int(np.prod(space.coordinate_shape))
+        if first <= j < first + size:
+            if space.kind.ends is None:
+                return at, f"{name} (coordinate)"
+            each = np.broadcast_to(at[:, None], (len(at), size)).reshape(-1, *space.coordinate_shape)
+            with np.errstate(over="ignore"):
+                return np.asarray(jax.vmap(space.forward)(each)).reshape(len(at), size)[:, j - first], name
+        first += size
+    raise AssertionError(j)
 
 
 # --- the ascent ------------------------------------------------------------------------------------------
@@ -169,6 +183,3 @@ def decrements(both: np.ndarray) -> np.ndarray:
     """1/2 S' J^-1 S of S and J side by side, f[m, p, p + 1]; NaN where J is not positive definite."""
     score, inverse = both[..., 0], inference.inverse(both[..., 1:])
     return 0.5 * np.einsum("mi,mij,mj->m", score, inverse, score)
-
-
-__all__ = ["Ascent", "Outcome", "ascent", "is_constant", "natural", "profiled", "surface"]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxmle._status import Status
 from jaxmle.plot import _style
 from jaxmle.plot._sample import weighted_quantile
-from jaxmle.plot._style import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, RED, many, percent, short
+from jaxmle.plot._style import BLACK, BLUE, GREEN, ORANGE, RED, many, percent, short
 from jaxmle.predict import usable
 
 _LABELED = 60
@@ -15,7 +15,7 @@ _MOST = 9
 
 
 def forest(
-    fits: Any, parameter: Any = None, ax: Any = None, *, level: float = 0.95, sort: bool = True, labels: Any = None,
+    fits: Any, parameter: Any = None, ax: Any = None, *, level: float = 0.95, sort: Any = True, labels: Any = None,
     reference: Any = None,
 ) -> Any:  # fmt: skip
     """Estimates of every data set with their Wald intervals, one under the other.
@@ -28,7 +28,8 @@ def forest(
         parameter: a name, such as `"shape"` or `"beta[1]"`; by default a panel for each.
         ax: axes to draw on, as many as there are panels; a new figure by default.
         level: of confidence.
-        sort: by the estimate of the first panel, highest on top; else in the order of the batch.
+        sort: True by the estimate of the first panel, highest on top; False in the order of the batch; or positions,
+            from the bottom up.
         labels: names of the data sets, in place of their keys.
         reference: a single fit of all rows, drawn as a line with its interval.
 
@@ -57,7 +58,10 @@ def forest(
         np.where(usable_or_edge(fits)[:, None], fits._natural, np.nan),
     )
     key = x[:, chosen[0]]
-    order = np.argsort(np.where(np.isnan(key), -np.inf, key), kind="stable") if sort else np.arange(size)[::-1]
+    if np.ndim(sort):
+        order = np.asarray(sort)
+    else:
+        order = np.argsort(np.where(np.isnan(key), -np.inf, key), kind="stable") if sort else np.arange(size)[::-1]
     height = float(np.clip(0.19 * min(size, _LABELED) + 1.2, 2.4, 12))
     grid = _style.panels(ax, 1, len(chosen), (4.4, height)).ravel()
     for n, (axes, j) in enumerate(zip(grid, chosen, strict=True)):
@@ -67,7 +71,7 @@ def forest(
         axes.set_ylim(-0.7, size - 0.3)
         axes.set_xlabel(fits.names[j])
         if size > _LABELED:
-            axes.set_ylabel("data sets, sorted" if sort else "data sets")
+            axes.set_ylabel("data sets, sorted" if sort is not False else "data sets")
             axes.set_yticks([])
         else:
             axes.set_yticks(np.arange(size), [names[i] for i in order] if n == 0 else [""] * size)
@@ -81,7 +85,7 @@ def forest(
 def histograms(fits: Any, parameter: Any = None, ax: Any = None, *, bins: Any = None) -> Any:
     """How the estimates of many data sets are spread, beside the spread that their standard errors explain.
 
-    The curve has the median of the estimates and the root mean square of their standard errors: where it is as wide as
+    The normal curve has the median of the estimates and the median of their standard errors: where it is as wide as
     the bars, all data sets may share one value. Only certified maxima count; far outliers are cut from the view.
 
     Args:
@@ -294,18 +298,18 @@ def _histogram(ax: Any, x: np.ndarray, se: np.ndarray, bins: Any) -> None:
     if not high > low:
         low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
     counts, edges = np.histogram(near, bins, None if np.ndim(bins) else (low, high))
-    ax.stairs(counts, edges, fill=True, facecolor=PALE, edgecolor="#9a9a9a", lw=0.6, label="estimates")
-    typical = float(np.sqrt(np.nanmean(se**2))) if np.isfinite(se).any() else np.nan
-    typical = float(np.nanmedian(se)) if np.isfinite(se).any() else typical
-    if np.isfinite(typical) and typical > 0:
+    _style.bars(ax, counts, edges, "estimates")
+    typical = float(np.median(se[np.isfinite(se)])) if np.isfinite(se).any() else 0.0
+    if typical > 0:
         grid = np.linspace(edges[0], edges[-1], 400)
         curve = np.exp(-0.5 * ((grid - m) / typical) ** 2) / (typical * np.sqrt(2 * np.pi))
         ax.plot(grid, curve * len(x) * np.diff(edges).mean(), color=BLUE, lw=1.8, label="spread by standard errors")
     ax.axvline(m, color=BLACK, lw=1, ls="--", label=f"median {short(m)}")
     out = len(x) - len(near)
-    ax.plot([], [], ls="none", label=f"{len(x):,} certified" + (f", {out:,} beyond the view" if out else ""))
+    ax.plot([], [], ls="none", label=f"{len(x):,} certified" + (f", {out:,} out of view" if out else ""))
     ax.margins(x=0.01)
-    _style.legend(ax)
+    ax.set_ylim(0, 1.36 * ax.dataLim.y1)
+    _style.legend(ax, loc="upper center", ncols=2, fontsize=8, columnspacing=1.0)
 
 
 def _map(ax: Any, image: np.ndarray, cmap: Any) -> None:
@@ -323,6 +327,3 @@ def _map(ax: Any, image: np.ndarray, cmap: Any) -> None:
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(_style.matplotlib("ticker").MaxNLocator(integer=True, nbins=6))
     ax.spines[["top", "right"]].set_visible(True)
-
-
-__all__ = ["GREY", "estimates_map", "forest", "histograms", "verdicts"]

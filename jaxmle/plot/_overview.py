@@ -7,12 +7,27 @@ import numpy as np
 from jaxmle.models import Censored
 from jaxmle.plot import _style
 from jaxmle.plot._checks import qq, residuals
+from jaxmle.plot._contours import contours
 from jaxmle.plot._distribution import cdf, density
-from jaxmle.plot._likelihood import contours, history, profile
-from jaxmle.plot._many import _chosen, forest, histograms, verdicts
-from jaxmle.plot._sample import sample_of
+from jaxmle.plot._likelihood import history, profile
+from jaxmle.plot._many import forest, histograms, verdicts
+from jaxmle.plot._sample import is_law, sample_of
 from jaxmle.plot._style import attempt
 from jaxmle.plot._survival import survival
+from jaxmle.predict import distribution_of
+
+_TITLES = {
+    "density": "density",
+    "cdf": "distribution function",
+    "survival": "survival",
+    "qq": "quantiles",
+    "residuals": "residuals",
+    "contours": "log-likelihood",
+    "history": "ascent",
+}
+"Of panels, whose picture has the estimates on top."
+_SHOWN = 3
+"Parameters of a batch that are shown; the others one by one, by forest and histograms."
 
 
 def overview(fit: Any, figure: Any = None, *, level: float = 0.95, labels: Any = None) -> Any:
@@ -40,19 +55,17 @@ def overview(fit: Any, figure: Any = None, *, level: float = 0.95, labels: Any =
     """
     if not fit._single:
         return _many(fit, figure, level, labels)
-    try:
-        sample = sample_of(fit, "overview")
-    except TypeError:
+    if not is_law(fit) or distribution_of(fit).event:
         return _own(fit, figure, level)
-    first = fit.model.coordinate_names[:1]
-    last = ("profile", profile, {"parameter": _shape_like(fit) if first else None})
+    sample = sample_of(fit, "overview")
+    last = ("profile", profile, {"parameter": _shape_like(fit) if fit.model.free else None})
     if isinstance(fit.model.log_likelihood, Censored):
         shown = [("survival", survival, {}), ("density", density, {}), ("qq", qq, {}), last]
     elif sample.known:
         shown = [("density", density, {}), ("cdf", cdf, {}), ("residuals", residuals, {}), last]
     else:
         shown = [("density", density, {}), ("cdf", cdf, {}), ("qq", qq, {}), last]
-    return _draw(fit, figure, shown, [["0", "1"], ["2", "3"]], (10.0, 7.6), level)
+    return _draw(fit, figure, shown, [["0", "1"], ["2", "3"]], level)
 
 
 def _shape_like(fit: Any) -> str:
@@ -65,40 +78,49 @@ def _own(fit: Any, figure: Any, level: float) -> dict[str, Any]:
     left = ("contours", contours, {"pair": tuple(fit.model.coordinate_names[:2])})
     if fit.model.free == 1:
         left = ("profile", profile, {})
-    return _draw(fit, figure, [left, ("history", history, {})], [["0", "1"]], (10.0, 4.0), level)
+    return _draw(fit, figure, [left, ("history", history, {})], [["0", "1"]], level)
 
 
-def _draw(fit: Any, figure: Any, shown: Any, mosaic: Any, size: Any, level: float) -> dict[str, Any]:
-    grid = _style.subpanels(figure, mosaic, size)
+def _draw(fit: Any, figure: Any, shown: Any, mosaic: Any, level: float) -> dict[str, Any]:
+    grid = _style.subpanels(figure, mosaic, size(fit))
     found = {}
     for n, (name, draw, options) in enumerate(shown):
         more = {} if name in ("residuals", "contours", "history") else {"level": level}
-        attempt(grid[str(n)], draw, fit, **options, **more)
-        found[name] = grid[str(n)]
+        ax = found[name] = grid[str(n)]
+        attempt(ax, draw, fit, **options, **more)
+        if name in _TITLES and ax.axison and not (name == "contours" and fit.model.free > 2):
+            ax.set_title(_TITLES[name], loc="left")
+    ax.figure.suptitle(_style.title_of(fit), x=0.01, ha="left", fontsize=12)
     return found
 
 
 def _many(fits: Any, figure: Any, level: float, labels: Any) -> dict[str, Any]:
     _style.many(fits, "overview")
-    names = fits.names[:3]
-    for name in names:
-        _chosen(fits, name, "overview")
+    names = fits.names[:_SHOWN]
     tops, middles = [f"forest {n}" for n in names], [f"histogram {n}" for n in names]
     mosaic = [tops, middles, ["verdicts"] * len(names)]
-    kinds = len(np.unique(fits._outcome.status))
-    heights = [float(np.clip(0.16 * min(len(fits), 60) + 1.2, 2.6, 8.5)), 2.6, 0.75 + 0.28 * max(kinds, 2)]
-    size = (max(4.6 * len(names), 6.0), sum(heights) + 0.4)
-    grid = _style.subpanels(figure, mosaic, size, height_ratios=heights)
-    attempt(grid[tops[0]], _forests, fits, [grid[n] for n in tops], level, labels)
+    grid = _style.subpanels(figure, mosaic, size(fits), height_ratios=_heights(fits))
+    for name, panel in zip(names, tops, strict=True):
+        order = np.argsort(fits._natural[:, 0], kind="stable") if len(names) > 1 else None
+        attempt(
+            grid[panel], forest, fits, name, level=level, labels=labels, **({} if order is None else {"sort": order})
+        )
+        if panel != tops[0]:
+            grid[panel].set_yticklabels([])
     for name, panel in zip(names, middles, strict=True):
         attempt(grid[panel], histograms, fits, name)
     attempt(grid["verdicts"], verdicts, fits)
     return grid
 
 
-def _forests(fits: Any, grid: list[Any], level: float, labels: Any, ax: Any) -> None:
-    if len(grid) == len(fits.names):
-        forest(fits, ax=grid, level=level, labels=labels)
-    else:
-        for each, name in zip(grid, fits.names, strict=False):
-            forest(fits, name, each, level=level, labels=labels)
+def _heights(fits: Any) -> list[float]:
+    """Of the rows of a batch's picture, in inches."""
+    kinds = len(np.unique(fits._outcome.status))
+    return [float(np.clip(0.16 * min(len(fits), 60) + 1.2, 2.6, 8.5)), 2.6, 0.75 + 0.28 * max(kinds, 2)]
+
+
+def size(fit: Any) -> tuple[float, float]:
+    """Of the picture, in inches."""
+    if not fit._single:
+        return max(4.6 * min(len(fit.names), _SHOWN), 6.0), sum(_heights(fit)) + 0.4
+    return 10.0, 3.8 if not is_law(fit) or distribution_of(fit).event else 7.6

@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxmle._compile import in_float64
@@ -70,7 +69,7 @@ def sample_of(fit: Any, what: str, columns: bool = True) -> Sample:
         columns: whether the picture can show data of several columns (successes and trials).
     """
     one(fit, what)
-    if not _is_law(fit):
+    if not is_law(fit):
         raise TypeError(
             f"{what} needs a distribution, and {fit.model.name or 'this model'} is a log-likelihood of your own; draw "
             "contours(fit), profile(fit) or history(fit)"
@@ -98,7 +97,8 @@ def sample_of(fit: Any, what: str, columns: bool = True) -> Sample:
     return Sample(law, lower[used], upper[used], weights[used], {name: x[used] for name, x in known.items()})
 
 
-def _is_law(fit: Any) -> bool:
+def is_law(fit: Any) -> bool:
+    """Whether a distribution was fitted, not a log-likelihood of one's own."""
     try:
         distribution_of(fit)
     except TypeError:
@@ -128,10 +128,15 @@ def inside(law: Any, x: np.ndarray) -> np.ndarray:
 
 def quantiles(fit: Any, sample: Sample) -> np.ndarray:
     """Fitted quantiles at 64 probabilities from 0.001 to 0.999, without those that are not finite; none without a fit."""
-    if sample.known or not fitted(fit):
+    if not fitted(fit):
         return np.zeros(0)
     q = np.concatenate([[0.001, 0.005], np.linspace(0.01, 0.99, 60), [0.995, 0.999]])
-    x = np.atleast_1d(fit.quantile(q).value)
+    if sample.known:  # from the smallest to the largest number of trials
+        first = next(iter(sample.known.values()))
+        rows = [{k: float(v[i]) for k, v in sample.known.items()} for i in (first.argmin(), first.argmax())]
+        x = np.sort(np.concatenate([fit.quantile(q, **row).value for row in rows])[::2])
+    else:
+        x = np.atleast_1d(fit.quantile(q).value)
     return x[np.isfinite(x)]
 
 
@@ -167,10 +172,14 @@ def view(sample: Sample, curve: np.ndarray) -> tuple[float, float]:
             if high > b + 1.3 * reach or bulk.max() > b + reach
             else max(high, bulk.max())
         )
+    if sample.censored:  # little is known beyond the data
+        high = min(high, ends.max() + 0.75 * (ends.max() - ends.min()))
     if not low < high:
         width = abs(low) * 0.1 or 1.0
         low, high = low - width, high + width
     margin = 0.03 * (high - low)
+    if 0 < low < 0.1 * high and not sample.known and not inside(sample.law, np.array([-margin]))[0]:
+        low = 0.0  # the end of the support is near enough to be shown
     outer = np.array([low - margin, high + margin])
     if not sample.known:
         legal = inside(sample.law, outer)
@@ -182,8 +191,4 @@ def beyond(sample: Sample, low: float, high: float) -> str:
     """A remark on the data that the view leaves out."""
     ends = np.where(np.isfinite(sample.lower), sample.lower, sample.upper)
     out = sample.weights[(ends < low) | (ends > high)].sum()
-    return f"{out:g} of {sample.total:g} beyond the view" if out else ""
-
-
-def tree_rows(data: Any) -> int:
-    return len(jax.tree.leaves(data)[0])
+    return f"{out:,g} out of view" if out else ""

@@ -68,18 +68,23 @@ def subpanels(figure: Any, mosaic: Any, size: tuple[float, float], **options: An
         return figure.subplot_mosaic(mosaic, **options)
 
 
-def short(x: Any, digits: int = 4) -> str:
+def short(x: Any, digits: int = 4, trailing: bool = False) -> str:
     """A number for a title."""
     x = float(x)
     if not np.isfinite(x):
         return "unknown" if np.isnan(x) else "infinity" if x > 0 else "-infinity"
-    text = f"{x:.{digits}g}"
+    text = f"{x:#.{digits}g}".removesuffix(".") if trailing else f"{x:.{digits}g}"
     return f"{x:,.0f}" if "e" in text and 1 <= abs(x) < 1e7 else text
 
 
 def name_of(fit: Any) -> str:
     rule = fit.model.log_likelihood
     return fit.model.name or getattr(rule, "__name__", "") or "model"
+
+
+def law_name(fit: Any) -> str:
+    """What the fitted curve is called."""
+    return name_of(fit).removeprefix("censored ").replace("_", " ")
 
 
 def verdict(fit: Any) -> str:
@@ -107,6 +112,13 @@ def head(ax: Any, text: str) -> None:
         first, _, rest = text.partition(": ")
         text = f"{first}:\n{rest}"
     ax.set_title(text, loc="left")
+
+
+def bars(ax: Any, height: np.ndarray, edges: np.ndarray, label: str) -> None:
+    """A histogram, its bars told apart by white lines while they are wide enough."""
+    ax.stairs(height, edges, fill=True, facecolor=PALE, edgecolor="#9a9a9a", lw=0.6, label=label)
+    if len(height) <= 80:
+        ax.vlines(edges[1:-1], 0, np.minimum(height[1:], height[:-1]), color="#ffffff", lw=0.8)
 
 
 def legend(ax: Any, **options: Any) -> None:

@@ -46,12 +46,12 @@ def survival(fit: Any, ax: Any = None, *, level: float = 0.95) -> Any:
     if sample.right_only:
         km = kaplan_meier(sample.lower, sample.exact, sample.weights, 0.95 if level is None else level)
         x, s = np.concatenate([[low], km.time]), np.concatenate([[1.0], km.survival])
+        ax.plot(x, s, drawstyle="steps-post", color=BLACK, lw=1.3, label="Kaplan-Meier")
         if level is not None and sample.total > 1:
             ends = [np.concatenate([[1.0], np.where(km.survival == 1, 1.0, e)]) for e in (km.lower, km.upper)]
             ax.fill_between(
-                x, *ends, step="post", color="#b0b0b0", alpha=0.35, lw=0, label=f"{percent(level)} pointwise"
+                x, *ends, step="post", color="#b0b0b0", alpha=0.35, lw=0, label=f"its {percent(level)} band"
             )
-        ax.plot(x, s, drawstyle="steps-post", color=BLACK, lw=1.3, label="Kaplan-Meier")
         marks = np.unique(sample.lower[right])
         at = km.survival[np.searchsorted(km.time, marks)]
     else:
@@ -65,12 +65,12 @@ def survival(fit: Any, ax: Any = None, *, level: float = 0.95) -> Any:
         grid = np.linspace(low, high, GRID)
         found = fit.sf(grid)
         style = "steps-post" if sample.law.discrete else "default"
+        text = _style.law_name(fit)
+        ax.plot(grid, found.value, color=BLUE, lw=2, ls="--", drawstyle=style, label=text)
         if level is not None and np.isfinite(found.lower).any():
             ax.fill_between(
-                grid, found.lower, found.upper, color=SKY, alpha=0.3, lw=0, label=f"{percent(level)} pointwise"
+                grid, found.lower, found.upper, color=SKY, alpha=0.3, lw=0, label=f"its {percent(level)} band"
             )
-        text = _style.name_of(fit).removeprefix("censored ").replace("_", " ")
-        ax.plot(grid, found.value, color=BLUE, lw=2, ls="--", drawstyle=style, label=text)
     ax.axhline(0, color=GREY, lw=0.6)
     ax.set_xlim(low, high)
     ax.set_ylim(-0.02, 1.03)
@@ -78,6 +78,6 @@ def survival(fit: Any, ax: Any = None, *, level: float = 0.95) -> Any:
     ax.set_ylabel("probability to exceed x")
     head(ax, title_of(fit))
     exact = sample.weights[sample.exact].sum()
-    ax.plot([], [], ls="none", label=f"n = {sample.total:g}, {exact:g} exact")
+    ax.plot([], [], ls="none", label=f"n = {sample.total:,g}, {exact:,g} exact")
     legend(ax, loc="upper right")
     return ax
