@@ -1,7 +1,7 @@
 """The site's one hook: Python in its pages runs when the site is built, and what it prints and draws is shown below it.
 
 A page is a list of cells. In `pages/*.md` the code is the blocks marked `python`; an example of the gallery is a Python
-file with cells `# %%` and `# %% [markdown]`. One namespace for a page; a warning or an exception in it ends the build.
+file with cells `# %%` and `# %% [markdown]`. Code that begins with `# not shown` runs unseen. One namespace for a page; a warning or an exception in it ends the build.
 `{{ expression:format }}` in a text is a number of the run, and `$...$` becomes MathML: no script, nothing fetched. What a
 page became is kept in `docs/.cache` until it, this file, jaxmle or the data change.
 """
@@ -15,6 +15,7 @@ import traceback
 import warnings
 from pathlib import Path
 
+import griffe
 import latex2mathml.converter
 import matplotlib
 from matplotlib import pyplot
@@ -27,6 +28,7 @@ EXAMPLES = sorted((HERE / "gallery").glob("*.py"))
 SOURCES = [
     f for folder in ("jaxmle", "examples", "benchmarks/results") for f in sorted((HERE.parent / folder).rglob("*.*"))
 ]
+SHOTS = sorted((HERE / "pictures").glob("*.png"))
 RESULTS = HERE.parent / "benchmarks" / "results"
 CODE = re.compile(r"^```python\n(.*?)^```$\n?", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
@@ -76,9 +78,12 @@ def on_files(files, config):
         cards.append(CARD.format(stem=path.stem, title=title, words=" ".join(words.replace("`", "").split())))
     for path in [*RESULTS.glob("*/*.svg"), *RESULTS.glob("*/README.md")]:
         add(f"speed/{path.parent.name}/{path.name.replace('README', 'report')}", abs_src_path=str(path))
+    for path in SHOTS:
+        add(f"pictures/{path.name}", abs_src_path=str(path))
     for file in [f for f in files.documentation_pages() if f.generated_by is None]:
         text = made(Path(file.abs_src_path), file.src_uri, markdown_cells(file.content_string))
-        file.content_string = text.replace("<!-- cards -->", f'<div class="cards">\n{"".join(cards)}</div>')
+        text = text.replace("<!-- cards -->", f'<div class="cards">\n{"".join(cards)}</div>')
+        file.content_string = text.replace("<!-- pictures -->", "\n\n".join(f"![](pictures/{p.name})" for p in SHOTS))
     return files
 
 
@@ -119,6 +124,14 @@ def markdown_cells(text):
     yield False, text[at:], 0
 
 
+class Examples(griffe.Extension):
+    """Our docstrings say `Example:`; mkdocstrings knows `Examples:`."""
+
+    def on_object(self, *, obj, **_):
+        if obj.docstring:
+            obj.docstring.value = obj.docstring.value.replace("\nExample:\n", "\nExamples:\n")
+
+
 class Page:
     """One page while it runs."""
 
@@ -143,7 +156,7 @@ class Page:
         except Exception as error:
             lines = [x.lineno for x in traceback.extract_tb(error.__traceback__) if x.filename == name]
             raise PluginError(f"{name}:{lines[-1] if lines else line}: {type(error).__name__}: {error}") from error
-        shown = f"```python\n{code}```\n"
+        shown = "" if code.startswith("# not shown") else f"```python\n{code}```\n"
         if printed.getvalue().strip():
             shown += f"\n```{{ .text .output }}\n{printed.getvalue().rstrip()}\n```\n"
         return "\n".join([shown, *drawn])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import jaxmle as jm
 from jaxmle import distributions
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -63,6 +64,12 @@ def test_every_page_is_in_the_navigation():
     nav = set(re.findall(r"[\w/-]+\.md", (DOCS / "mkdocs.yml").read_text()))
     pages = {str(path.relative_to(DOCS / "pages")) for path in (DOCS / "pages").rglob("*.md")}
     assert nav - pages == {"speed/cpu-2-cores/report.md"} and pages <= nav  # that one is the benchmark's own
+
+
+def test_every_public_name_is_in_the_reference():
+    text = "".join(path.read_text() for path in (DOCS / "pages" / "reference").glob("*.md"))
+    missing = [name for name in jm.__all__ if not re.search(rf"^::: jaxmle\.(\w+\.)?{name}\b", text, re.MULTILINE)]
+    assert missing == ["__version__"]
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "gallery").glob("*.py")), ids=lambda path: path.stem)
