@@ -32,11 +32,10 @@ assert abs(wide["mites"].log_likelihood - -222.437) < 1e-3
 # accidents: mites gather, and accidents befall some more than others.
 
 # %%
-figure, panels = plt.subplots(2, 2, figsize=(9, 6.4), sharex="col", sharey="col", layout="constrained")
-for row, fits in zip(panels, (poisson, wide), strict=True):
-    for axes, name in zip(row, both, strict=True):
-        plot.density(fits[name], ax=axes)
-        axes.set(xlabel=f"{name} each")
+figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+for axes, fits in zip(panels, (poisson, wide), strict=True):
+    plot.density(fits["mites"], ax=axes)
+    axes.set(xlabel="mites on a leaf")
 
 # %% [markdown]
 # A Poisson for each woman, with rates that differ between women as a gamma does, is the negative binomial. Greenwood and

@@ -43,7 +43,9 @@ dispersion = np.geomspace(1e-4, 1, 200)[:, None]  # whatever it is, the best mea
 profile = jm.distributions.negative_binomial.logpdf({"mean": mean, "dispersion": dispersion}, deaths) @ years
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 left.bar(deaths, years, color="0.8", label="corps-years")
-left.plot(deaths, years.sum() * poisson.pdf(deaths).value, "o-", lw=1, label="Poisson")
+left.plot(
+    deaths, years.sum() * np.exp(jm.distributions.poisson.logpdf({"mean": mean}, deaths)), "o-", lw=1, label="Poisson"
+)
 left.set(xlabel="deaths in a year", ylabel="corps-years")
 left.legend()
 right.plot(dispersion, profile)

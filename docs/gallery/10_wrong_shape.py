@@ -38,11 +38,11 @@ assert abs(robust - mites.std() / np.sqrt(len(mites))) < 1e-10
 # %%
 figure, panels = plt.subplots(1, 2, figsize=(9.5, 4), layout="constrained")
 for axes, fit in zip(panels, (poisson, wide), strict=True):
-    plot.qq(fit, ax=axes)
+    plot.qq(fit, ax=axes, band=None)
 
 # %% [markdown]
-# The band says where a right law would put the points; it is pointwise, so that a few of 150 may leave it. The Poisson's
-# points leave it for most of the way: too many empty leaves, too many crowded ones.
+# The Poisson's points leave the line at both ends: too many empty leaves, too many crowded ones. (`plot.qq` draws a band,
+# too, by refitting 500 samples: `band="pointwise"`.)
 #
 # ## Handle it
 #
@@ -50,4 +50,3 @@ for axes, fit in zip(panels, (poisson, wide), strict=True):
 
 # %%
 print(f"believed {wide.standard_errors('observed')['mean']:.4f}, robust {wide.standard_errors('robust')['mean']:.4f}")
-print(jm.likelihood_ratio(poisson, wide))
