@@ -204,6 +204,12 @@ def test_works_without_optional_dependencies():
                 assert "pip install 'jaxmle[frames]'" in str(error) and name in str(error)
             else:
                 raise AssertionError(name)
+        try:
+            fit.plot()
+        except ImportError as error:
+            assert "pip install 'jaxmle[plot]'" in str(error)
+        else:
+            raise AssertionError("plot")
         with tempfile.TemporaryDirectory() as folder:
             again = jm.load(many.save(folder + "/fits.npz"))
         assert again.summary() == many.summary() and "<table>" in again._repr_html_()

@@ -66,11 +66,12 @@ def qq(
     x, y = quantile(ranks.p), ranks.values if plain else _normal(ranks.u)
     low, high = (None, None) if ranks.low is None else (quantile(ranks.low), quantile(ranks.high))
     _against(ax, x, y, low, high, band, level)
+    out = 0
     if plain:
-        _robust_limits(ax, x, y)
+        out = _robust_limits(ax, x, y)
     ax.set_xlabel("fitted quantiles" if plain else "standard normal quantiles")
     ax.set_ylabel("quantiles of the data" if plain else "quantile residuals")
-    _finish(fit, ax, sample, ranks)
+    _finish(fit, ax, sample, ranks, f"{out} points out of view" if out else "")
     return ax
 
 
@@ -299,8 +300,9 @@ def _against(ax: Any, x: np.ndarray, y: np.ndarray, low: Any, high: Any, band: A
         ax.plot(x[outside], y[outside], "D", color=_style.RED, mec="none", ms=size, label="outside")
 
 
-def _robust_limits(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
-    """Cuts the view, where a few quantiles are far from all others, to eight quartile ranges."""
+def _robust_limits(ax: Any, x: np.ndarray, y: np.ndarray) -> int:
+    """Cuts the view, where a few quantiles are far from all others, to twenty quartile ranges; how many are outside."""
+    out = np.zeros(len(x), bool)
     for values, put, other in ((x, ax.set_xlim, y), (y, ax.set_ylim, x)):
         a, b = np.quantile(values, [0.25, 0.75])
         reach = 20 * (b - a)
@@ -308,14 +310,16 @@ def _robust_limits(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
         if reach > 0:
             margin = 0.04 * (high - low)
             put(low - margin, high + margin)
+            out |= (values < low) | (values > high)
+    return int(out.sum())
 
 
-def _finish(fit: Any, ax: Any, sample: Sample, ranks: _Ranks) -> None:
+def _finish(fit: Any, ax: Any, sample: Sample, ranks: _Ranks, remark: str = "") -> None:
     head(ax, title_of(fit))
     text = f"n = {sample.total:,g}" + (f"; {ranks.refits} refits" if ranks.refits else "")
     if ranks.lost:
         text += f",\n{ranks.lost} of them without a maximum"
-    ax.plot([], [], ls="none", label=text)
+    ax.plot([], [], ls="none", label=text + (f"\n{remark}" if remark else ""))
     legend(ax, loc="upper left")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxmle import inference
 from jaxmle.plot import _style
 from jaxmle.plot._held import ascent, axis, coordinate, profiled, surface
 from jaxmle.plot._sample import rows_of
@@ -70,7 +71,7 @@ def contours(
         texts = [percent(levels[i]) for i in order]
         cuts = -drops[order]
     else:
-        cuts = -np.array([50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5])
+        cuts = -np.array([4.0, 2.0, 1.0, 0.5])
         texts = [f"{-c:g} below" for c in cuts]
     styles = [("solid", "dashed", "dashdot", "dotted")[i % 4] for i in range(len(cuts))]
     shades = [_shade(i, len(cuts)) for i in range(len(cuts))]
@@ -107,8 +108,8 @@ def _grid(
     """Coordinates of two parameters, and how far the log-likelihood is below its best on their grid."""
     u, best = fit._outcome.u[0], fit.log_likelihood
     with np.errstate(invalid="ignore"):
-        se = np.sqrt(np.diagonal(fit._unconstrained("observed")[0]))
-    reach = np.where(np.isfinite(se), 1.25 * np.sqrt(2 * most) * se, 1.5)
+        se = np.sqrt(np.diagonal(inference.inverse(fit._outcome.information)[0]))
+    reach = np.where(np.isfinite(se), (1.25 if fit.converged else 1.5) * np.sqrt(2 * most) * se, 1.5)
     low, high, a, b, z = -reach[[j, k]], reach[[j, k]], u, u, u
     for _ in range(5):
         a, b = (u[i] + np.linspace(low[n], high[n], points) for n, i in enumerate((j, k)))
@@ -179,7 +180,7 @@ def _pairs(fit: Any, ax: Any, options: dict[str, Any]) -> np.ndarray:
     if ax is None:  # one title and one legend for all
         found[0, 0].figure.suptitle(found[0, 0].get_title(loc="left").replace("\n", " "), x=0.01, ha="left")
         for place in places:
-            found[place].set_title("")
+            found[place].set_title("", loc="left")
             if place != (0, 0):
                 found[place].get_legend().remove()
     return found

@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxmle import inference, spaces
 from jaxmle._compile import in_float64
 from jaxmle._data import bare
+from jaxmle._solve import first
 from jaxmle._status import Status
 from jaxmle._step import init, step
 from jaxmle._types import record
@@ -130,13 +131,15 @@ class _Climb:
 
     optimizer: Any
     length: int
+    own_start: bool
 
     def __call__(self, objective: Any, u: Any, unravel: Any, tolerance: Any) -> Any:
         def one(state: Any, _: Any) -> Any:
             state = step(self.optimizer, objective, state, tolerance, self.length + 1)
             return state, (state.steps, state.best)
 
-        _, (steps, best) = lax.scan(one, init(self.optimizer, objective, unravel(u)), None, self.length)
+        begin = first(objective, None) if self.own_start else unravel(u)
+        _, (steps, best) = lax.scan(one, init(self.optimizer, objective, begin), None, self.length)
 
         def look(x: Any) -> Any:
             both = inference.score_and_observed(objective, x, unravel)
@@ -148,6 +151,8 @@ class _Climb:
 @in_float64
 def ascent(fit: Any, optimizer: Any = None) -> Ascent:
     """The way of a fit from its start to its maximum, climbed anew and recorded step by step.
+
+    Where another method than Newton's led to the maximum its start is not kept; the way then begins at the model's own.
 
     Args:
         fit: of one data set.
@@ -172,9 +177,11 @@ def ascent(fit: Any, optimizer: Any = None) -> Ascent:
         return Ascent(np.array([0, 1]), points, surface(fit, points), np.array([np.nan, 0.0]))
     length = min(_RECORDED, max(8, 1 << int(np.ceil(np.log2(max(int(fit.steps), 1))))))
     tolerance = np.asarray(fit.info["tolerance"], u.dtype)
-    found = fit._evaluate(_Climb(method, length), begin[None], tolerance)[0]
+    found = fit._evaluate(_Climb(method, length, bool(fit.polish)), begin[None], tolerance)[0]
     steps, points, value = found[:, 0], found[:, 1 : p + 1], found[:, p + 1]
     new = np.concatenate([[True], np.diff(steps) > 0])
+    if optimizer is None:  # as far as the fit itself went
+        new &= steps <= max(fit.steps - fit.polish, 1)
     both = found[new, p + 2 :].reshape(-1, p, p + 1)
     return Ascent(steps[new].astype(int), points[new], value[new], decrements(both))
 

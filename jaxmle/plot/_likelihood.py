@@ -12,6 +12,8 @@ from jaxmle.plot._style import BLACK, BLUE, GREY, ORANGE, RED, SKY, head, legend
 
 _POINTS = 41
 _MOST = 9
+_LINE = 801
+"Points of the curve of a maximum on the boundary."
 
 
 def profile(fit: Any, parameter: Any = None, ax: Any = None, *, level: float = 0.95) -> Any:
@@ -128,7 +130,7 @@ def history(fit: Any, ax: Any = None, *, optimizer: Any = None) -> Any:
     floor = min(1e-3 * tolerance, 1e-13)
     shown = np.where(np.isfinite(left), np.maximum(left, floor), np.nan)
     top = 10 * max(np.nanmax(np.append(shown, tolerance)), 1.0)
-    ax.semilogy(steps, shown, "-o", color=BLUE, lw=1.6, ms=4.5, label=str(optimizer or fit.info.get("optimizer")), clip_on=False, zorder=4)  # fmt: skip
+    ax.semilogy(steps, shown, "-o" if len(steps) <= 60 else "-", color=BLUE, lw=1.6, ms=4.5, label=_method(fit, optimizer), clip_on=False, zorder=4)  # fmt: skip
     if (exact := np.isfinite(left) & (left < floor)).any():
         ax.semilogy(
             steps[exact], shown[exact], "v", color=BLUE, ms=7, label=f"below {floor:.0e}", clip_on=False, zorder=5
@@ -147,6 +149,11 @@ def history(fit: Any, ax: Any = None, *, optimizer: Any = None) -> Any:
     return ax
 
 
+def _method(fit: Any, optimizer: Any) -> str:
+    name = fit.info.get("optimizer") if optimizer is None else optimizer
+    return f"{name}'s steps" if isinstance(name, str) else "steps of the optimizer given"
+
+
 def ends_text(ends: np.ndarray) -> str:
     return ", ".join(short(x) if not np.isfinite(x) or x == 0 else short(x, trailing=True) for x in np.sort(ends))
 
@@ -163,7 +170,7 @@ def _profile(fit: Any, j: int, level: float) -> tuple[np.ndarray, np.ndarray, np
             raise ValueError(f"profile needs a certified maximum, and this fit is none: {fit.message()}")
         side = -np.sign(u[0])  # towards the inside
         near = _cross(fit, side, best, half)
-        at = side * np.linspace(-40.0, near + 1.0, 400) if near > -40 else side * np.linspace(near - 20, near + 1, 400)
+        at = side * np.linspace(min(-40.0, near - 20), near + 1.0, _LINE)
         drop = surface(fit, at[:, None]) - best
         return at, drop, np.array([u[0], side * near]), half
     se = float(np.sqrt(fit._unconstrained("observed")[0, j, j]))
@@ -201,10 +208,11 @@ def _inverse(root: np.ndarray, at: np.ndarray, target: float) -> float:
 
 def _cross(fit: Any, side: float, best: float, half: float) -> float:
     """How far from its limit, along `side`, the log-likelihood of a one-parameter model has dropped by `half`."""
-    at = np.linspace(-80.0, 80.0, 1601)
-    drop = surface(fit, side * at[:, None]) - best
-    below = np.flatnonzero(drop < -half)
-    if not len(below):
-        raise ValueError("profile: the log-likelihood never falls far enough to end an interval")
-    i = below[0]
-    return float(np.interp(-half, [drop[i], drop[i - 1]], [at[i], at[i - 1]])) if i else float(at[0])
+    low, high = -80.0, 80.0
+    for _ in range(3):  # each time between the two points around it
+        at = np.linspace(low, high, _LINE)
+        below = np.flatnonzero(surface(fit, side * at[:, None]) - best < -half)
+        if not len(below) or not below[0]:
+            raise ValueError("profile: the log-likelihood never falls far enough to end an interval")
+        low, high = at[below[0] - 1], at[below[0]]
+    return 0.5 * float(low + high)

@@ -57,11 +57,7 @@ def forest(
         fits._flat(ends.upper),
         np.where(usable_or_edge(fits)[:, None], fits._natural, np.nan),
     )
-    key = x[:, chosen[0]]
-    if np.ndim(sort):
-        order = np.asarray(sort)
-    else:
-        order = np.argsort(np.where(np.isnan(key), -np.inf, key), kind="stable") if sort else np.arange(size)[::-1]
+    order = np.asarray(sort) if np.ndim(sort) else order_of(fits, chosen[0]) if sort else np.arange(size)[::-1]
     height = float(np.clip(0.19 * min(size, _LABELED) + 1.2, 2.4, 12))
     grid = _style.panels(ax, 1, len(chosen), (4.4, height)).ravel()
     for n, (axes, j) in enumerate(zip(grid, chosen, strict=True)):
@@ -185,7 +181,7 @@ def verdicts(fits: Any, ax: Any = None) -> Any:
 
     Example:
         >>> import jaxmle as jm
-        >>> fits = jm.fit_many("bernoulli", [[1, 0, 1], [0, 0, 0]])
+        >>> fits = jm.fit_many("bernoulli", [[1, 0, 1], [0, 1, 1], [0, 0, 0]])
         >>> [text.get_text() for text in jm.plot.verdicts(fits).get_yticklabels()]
         ['maximum on the boundary', 'converged']
 
@@ -203,7 +199,7 @@ def verdicts(fits: Any, ax: Any = None) -> Any:
         ax.text(
             count + 0.01 * counts.max(), row, f"{count:,} ({100 * count / len(fits):.3g} %)", va="center", fontsize=9
         )
-    ax.set_yticks(range(len(found)), [_short_verdict(s) for s in found])
+    ax.set_yticks(range(len(found)), [_style.in_short(s) for s in found])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(-0.6, max(len(found), 2) - 0.4)
     ax.set_xlim(0, 1.28 * counts.max())
@@ -220,9 +216,9 @@ def usable_or_edge(fits: Any) -> np.ndarray:
     return usable(fits) | (fits._outcome.status == Status.AT_DATA_EDGE)
 
 
-def _short_verdict(status: Status) -> str:
-    text = status.sentence.partition(":")[0].partition(";")[0]
-    return text.removesuffix(" of the parameter space").removesuffix(" before the tolerance was met")
+def order_of(fits: Any, j: int) -> np.ndarray:
+    """Positions by ascending estimate of number j; those without a usable estimate first."""
+    return np.argsort(np.where(usable_or_edge(fits), fits._natural[:, j], -np.inf), kind="stable")
 
 
 def _chosen(fits: Any, parameter: Any, what: str) -> list[int]:
@@ -292,6 +288,7 @@ def _histogram(ax: Any, x: np.ndarray, se: np.ndarray, bins: Any) -> None:
     reach = 8 * (b - a)
     low, high = (x.min(), x.max()) if reach <= 0 else (max(x.min(), a - reach), min(x.max(), b + reach))
     near = x[(x >= low) & (x <= high)]
+    low, high = near.min(), near.max()
     if bins is None:
         width = 2 * (b - a) * len(x) ** (-1 / 3)
         bins = int(np.clip((high - low) / width if width > 0 else 1, 5 if len(near) > 4 else 1, 80))
@@ -304,10 +301,11 @@ def _histogram(ax: Any, x: np.ndarray, se: np.ndarray, bins: Any) -> None:
         grid = np.linspace(edges[0], edges[-1], 400)
         curve = np.exp(-0.5 * ((grid - m) / typical) ** 2) / (typical * np.sqrt(2 * np.pi))
         ax.plot(grid, curve * len(x) * np.diff(edges).mean(), color=BLUE, lw=1.8, label="spread by standard errors")
-    ax.axvline(m, color=BLACK, lw=1, ls="--", label=f"median {short(m)}")
+    ax.vlines(m, 0, counts.max(), color=BLACK, lw=1, ls="--", label=f"median {short(m)}")
     out = len(x) - len(near)
     ax.plot([], [], ls="none", label=f"{len(x):,} certified" + (f", {out:,} out of view" if out else ""))
     ax.margins(x=0.01)
+    ax.yaxis.set_major_locator(_style.matplotlib("ticker").MaxNLocator(integer=True, nbins=5))
     ax.set_ylim(0, 1.36 * ax.dataLim.y1)
     _style.legend(ax, loc="upper center", ncols=2, fontsize=8, columnspacing=1.0)
 
@@ -318,8 +316,7 @@ def _map(ax: Any, image: np.ndarray, cmap: Any) -> None:
     if not low < high:
         low, high = (seen.min(), seen.max()) if len(seen) and seen.min() < seen.max() else (low - 0.5, low + 0.5)
     extend = ("neither", "min", "max", "both")[(bool((seen < low).any())) + 2 * bool((seen > high).any())]
-    colors = _style.matplotlib().get_cmap(cmap).copy()
-    colors.set_bad("#c8c8c8")
+    colors = _style.matplotlib().get_cmap(cmap).with_extremes(bad="#c8c8c8")
     drawn = ax.imshow(np.ma.masked_invalid(image), cmap=colors, vmin=low, vmax=high, interpolation="nearest")
     ax.figure.colorbar(drawn, ax=ax, extend=extend, shrink=0.9, pad=0.02)
     ax.set_xlabel("column")

@@ -10,7 +10,7 @@ from jaxmle.plot._checks import qq, residuals
 from jaxmle.plot._contours import contours
 from jaxmle.plot._distribution import cdf, density
 from jaxmle.plot._likelihood import history, profile
-from jaxmle.plot._many import forest, histograms, verdicts
+from jaxmle.plot._many import forest, histograms, order_of, verdicts
 from jaxmle.plot._sample import is_law, sample_of
 from jaxmle.plot._style import attempt
 from jaxmle.plot._survival import survival
@@ -101,10 +101,8 @@ def _many(fits: Any, figure: Any, level: float, labels: Any) -> dict[str, Any]:
     mosaic = [tops, middles, ["verdicts"] * len(names)]
     grid = _style.subpanels(figure, mosaic, size(fits), height_ratios=_heights(fits))
     for name, panel in zip(names, tops, strict=True):
-        order = np.argsort(fits._natural[:, 0], kind="stable") if len(names) > 1 else None
-        attempt(
-            grid[panel], forest, fits, name, level=level, labels=labels, **({} if order is None else {"sort": order})
-        )
+        order = order_of(fits, 0)
+        attempt(grid[panel], forest, fits, name, level=level, labels=labels, sort=order)
         if panel != tops[0]:
             grid[panel].set_yticklabels([])
     for name, panel in zip(names, middles, strict=True):
@@ -116,7 +114,11 @@ def _many(fits: Any, figure: Any, level: float, labels: Any) -> dict[str, Any]:
 def _heights(fits: Any) -> list[float]:
     """Of the rows of a batch's picture, in inches."""
     kinds = len(np.unique(fits._outcome.status))
-    return [float(np.clip(0.16 * min(len(fits), 60) + 1.2, 2.6, 8.5)), 2.6, 0.75 + 0.28 * max(kinds, 2)]
+    return [
+        float(np.clip(0.16 * len(fits) + 1.2, 2.6, 8.5)) if len(fits) <= 60 else 5.0,
+        2.6,
+        0.75 + 0.28 * max(kinds, 2),
+    ]
 
 
 def size(fit: Any) -> tuple[float, float]:

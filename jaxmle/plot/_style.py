@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxmle._optional import optional
 from jaxmle._status import Status
+from jaxmle.predict import usable
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
@@ -89,7 +90,12 @@ def law_name(fit: Any) -> str:
 
 def verdict(fit: Any) -> str:
     """A verdict in few words."""
-    return Status(int(fit.status)).sentence.partition(":")[0].partition(";")[0]
+    return in_short(Status(int(fit.status)))
+
+
+def in_short(status: Status) -> str:
+    text = status.sentence.partition(":")[0].partition(";")[0]
+    return text.removesuffix(" of the parameter space").removesuffix(" before the tolerance was met")
 
 
 def title_of(fit: Any) -> str:
@@ -98,7 +104,7 @@ def title_of(fit: Any) -> str:
     values = fit._natural[0]
     if not fit.converged:
         name = f"{name}: {verdict(fit)}"
-    if len(values) > 3 or not np.isfinite(values).all():
+    if len(values) > 3 or not np.isfinite(values).all() or not usable(fit)[0]:
         return name
     estimates = ", ".join(f"{n} {short(x)}" for n, x in zip(fit.names, values, strict=True))
     return f"{name}{', ' if not fit.converged else ': '}{estimates}"
@@ -123,7 +129,7 @@ def bars(ax: Any, height: np.ndarray, edges: np.ndarray, label: str) -> None:
 
 def legend(ax: Any, **options: Any) -> None:
     """Without a frame; nothing where there is nothing to name."""
-    if ax.get_legend_handles_labels()[0]:
+    if options.get("handles") or ax.get_legend_handles_labels()[0]:
         ax.legend(**{"frameon": False, "handlelength": 1.8, "borderaxespad": 0.3} | options)
 
 
