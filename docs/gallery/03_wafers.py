@@ -51,5 +51,5 @@ print(f"variance / mean = {defects.var() / mean:.2f}")
 print(test)
 
 # %% [markdown]
-# {{ "One rate is not quite enough" if test.p_value < 0.05 else "One rate is enough for these wafers" }}: p = {{ float(test.p_value):.3f }}.
+# {{ "One rate does not explain them" if test.p_value < 0.05 else "That is no strong sign against one rate" }}: p = {{ float(test.p_value):.3f }}.
 # Counts that scatter more than a Poisson have [laws of their own](07_counts.md).
