@@ -1,10 +1,19 @@
-"""The pages of docs/ that are made from the code are current. `python tests/test_docs.py` makes them anew."""
+"""The pages of docs/pages/ that are made from the code are current. `python tests/test_docs.py` makes them anew.
 
+The site itself is tested by building it: `mkdocs build --strict -f docs/mkdocs.yml` runs every block and every example.
+"""
+
+import ast
+import re
 from pathlib import Path
 
+import pytest
+
+import jaxmle as jm
 from jaxmle import distributions
 
-PAGE = Path(__file__).parents[1] / "docs" / "distributions.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "pages" / "distributions.md"
 HEAD = """# Distributions
 
 Made from the code by `python tests/test_docs.py`. Every distribution has a log-density, the logarithms of both tails, a quantile
@@ -49,6 +58,26 @@ def test_every_distribution_is_documented():
         first, *rest = distributions.by_name(name).doc.strip().splitlines()
         assert ":" in first and len(rest) >= 2, name
         assert any(word in first for word in ("density", "mass", "hazard", "survival", "function", "normal")), name
+
+
+def test_every_page_is_in_the_navigation():
+    nav = set(re.findall(r"[\w/-]+\.md", (DOCS / "mkdocs.yml").read_text()))
+    pages = {str(path.relative_to(DOCS / "pages")) for path in (DOCS / "pages").rglob("*.md")}
+    assert nav - pages == {"speed/cpu-2-cores/report.md"} and pages <= nav  # that one is the benchmark's own
+
+
+def test_every_public_name_is_in_the_reference():
+    text = "".join(path.read_text() for path in (DOCS / "pages" / "reference").glob("*.md"))
+    missing = [name for name in jm.__all__ if not re.search(rf"^::: jaxmle\.(\w+\.)?{name}\b", text, re.MULTILINE)]
+    assert missing == ["__version__"]
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "gallery").glob("*.py")), ids=lambda path: path.stem)
+def test_an_example_has_a_title_a_sentence_and_cells(path):
+    text = path.read_text()
+    assert re.match(r"# %% \[markdown\]\n# # .+\n#\n# [A-Z].+\n(# .+\n)*#\n", text)
+    cells = re.split(r"^# %%.*\n", text, flags=re.MULTILINE)
+    assert any(ast.parse(cell).body for cell in cells)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Every distribution of the catalogue recovers its parameters from its own samples, and reaches SciPy's maxima.
 
-`python tests/test_recovery.py` writes the figures to docs/recovery.md.
+`python tests/test_recovery.py` writes the figures to docs/pages/recovery.md.
 """
 
 import sys
@@ -86,7 +86,7 @@ def line(f):
 
 
 if __name__ == "__main__":
-    where = Path(__file__).parents[1] / "docs" / "recovery.md"
+    where = Path(__file__).parents[1] / "docs" / "pages" / "recovery.md"
     where.parent.mkdir(exist_ok=True)
     known = dict.fromkeys(TABLE, "")
     if where.exists():
