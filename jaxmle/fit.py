@@ -161,7 +161,7 @@ def fit_many(
         if not batch.buckets:
             raise ValueError("fit_many got no rows; expected at least one data set")
         model = as_model(model, batch.buckets[0].data)
-        parts, program, used = [], None, 0
+        parts, program, used = [], None, {}
         crew = _run.places(devices)
         shown = Progress(progress, batch.size)
         interrupted = False
@@ -178,7 +178,7 @@ def fit_many(
             parts.append(part)
         shown.close()
     outcome = batch.gathered(parts)
-    info = _info(program, tolerance, dtype) | options | {"lanes": used, "interrupted": interrupted}
+    info = _info(program, tolerance, dtype) | options | used | {"interrupted": interrupted}
     return Fit(model=model, outcome=outcome, batch=batch, single=False, info=info)
 
 

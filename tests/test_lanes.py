@@ -11,6 +11,7 @@ from cases import AUTOREGRESSION, KNOWN_SCALE, REGRESSION, TWO_GROUPS, rng, seri
 
 import jaxmle as jm
 from jaxmle import Status, _run, lanes, models
+from jaxmle._places import fitting
 
 X = rng(80).gamma(2.0, 1.0, (12, 30))
 
@@ -325,6 +326,6 @@ def test_a_bound_on_memory_is_kept():
     places, each = [None, None], X[:1].nbytes
     bound = _run.share(places, 1000 * each)
     assert bound == 500 * each
-    assert _run.fitting(256, X, bound) == 125 and _run.fitting(4, X, bound) == 4 and _run.fitting(256, X, 1) == 1
+    assert fitting(256, X, bound) == 125 and fitting(4, X, bound) == 4 and fitting(256, X, 1) == 1
     with pytest.raises(ValueError, match="memory=0; expected None, or a positive whole number of bytes"):
         jm.fit_many("gamma", X, memory=0)
