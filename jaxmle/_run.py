@@ -317,7 +317,7 @@ def run(
             where = crew_places
             if kernel is None and not interrupted:
                 where = apart(program, phase, items, shared, problem.weights, crew_places)
-                if chosen == "auto" and not (phase or kernels) and len(left) >= 64 * program.lanes * len(where):
+                if chosen == "auto" and not (phase or kernels) and len(left) >= 32 * program.lanes * len(where):
                     program, used["tried"], interrupted = tuned(crew_of, program, where)
             crew = crew_of(program)
             if not interrupted:
