@@ -5,11 +5,11 @@ lanes running on: nobody waits for anybody, and no collective is needed. Between
 interrupt is noticed; what is finished by then is kept.
 """
 
-import os
+import functools
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ import numpy as np
 from jaxmle import lanes, native
 from jaxmle._compile import compiled_with
 from jaxmle._limits import unsettled
+from jaxmle._places import fitting, out_of_memory, places, share, width
 from jaxmle._progress import Progress
 from jaxmle._solve import Problem, Program, items_of, phases, settle_many, without_start
 from jaxmle._status import Status
@@ -26,75 +27,19 @@ from jaxmle._step import Outcome
 from jaxmle._ways import apart, machine, ready
 from jaxmle.optimizers import newton
 
+__all__ = ["places", "run", "share", "width"]
+
 SLICE_SECONDS = 0.2
 "About how long a slice of lanes runs before progress is shown and an interrupt is noticed."
 
 CHUNKS = 8
 "How many chunks each worker can expect: enough that all end at about the same time."
 
+WORTH = 10.0
+"Other numbers of lanes are tried where the batch will take so many times as long as a compilation."
+
 CHUNK_BYTES = 1 << 25
 "Data of a chunk, at most, where that is more than one data set a lane."
-
-
-def places(devices: Any) -> list[Any]:
-    """Where the workers compute, one entry each; a CPU that stands alone has a worker for each core.
-
-    Args:
-        devices: None for all, how many of them, or a sequence of `jax.Device`.
-    """
-    default: Any = getattr(jax.config, "jax_default_device", None)  # a device, the name of a platform, or None
-    ours: list[Any] = [default] if isinstance(default, jax.Device) else jax.local_devices(backend=default)
-    if len(ours) == 1 and ours[0].platform == "cpu":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        ours = ours * cores
-    if devices is None:
-        return ours
-    if isinstance(devices, (int, np.integer)) and not isinstance(devices, bool) and devices >= 1:
-        return [ours[i % len(ours)] for i in range(devices)] if ours[0].platform == "cpu" else ours[:devices]
-    if isinstance(devices, Sequence) and devices and all(isinstance(d, jax.Device) for d in devices):
-        return list(devices)
-    raise ValueError(f"devices={devices!r}; expected None, a positive number, or a sequence of jax.Device")
-
-
-def share(places: list[Any], memory: int | None) -> int:
-    """Bytes of data that each worker may hold at once: of what was given, or of half of what is free.
-
-    Args:
-        places: one for each worker.
-        memory: bytes for all of them together, or None.
-    """
-    if memory is None:
-        stats = [place.memory_stats() or {} for place in dict.fromkeys(places)]
-        if all("bytes_limit" in s for s in stats):
-            memory = sum(s["bytes_limit"] - s.get("bytes_in_use", 0) for s in stats) // 2
-        elif hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-            memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-        else:
-            memory = 1 << 30
-    elif isinstance(memory, bool) or not isinstance(memory, (int, np.integer)) or memory < 1:
-        raise ValueError(f"memory={memory!r}; expected None, or a positive whole number of bytes")
-    return max(int(memory) // len(places), 1)
-
-
-def fitting(wide: int, items: Any, bound: int) -> int:
-    """So many of `wide` lanes that what they hold, and two chunks of as many, fit the worker's share."""
-    each = max(sum(x[:1].nbytes for x in jax.tree.leaves(items)), 1)
-    return int(np.clip(bound // (4 * each), 1, wide))
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the machine had no room left."""
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
-
-
-def width(chosen: Any, count: int, n: int, workers: int) -> int:
-    """How many fits step together in each worker: their rows should sit in cache, and all workers should have work."""
-    if isinstance(chosen, str) and chosen in ("auto", "native"):
-        wide = int(np.clip(np.floor(np.log2(32768 / max(n, 1))), 4, 8))
-        return 1 << min(wide, max(0, int(np.ceil(np.log2(max(count, 1) / (2 * workers))))))
-    if isinstance(chosen, bool) or not isinstance(chosen, (int, np.integer)) or chosen < 1:
-        raise ValueError(f"lanes={chosen!r}; expected 'auto', 'native' or a positive whole number")
-    return min(int(chosen), count)
 
 
 @compiled_with(static_argnums=(0, 1, 4))
@@ -141,7 +86,7 @@ class _Crew:
         self.begins, self.lock = iter(range(0, count, self.size)), threading.Lock()
         self.stop: threading.Event = threading.Event()
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.finished = np.zeros(count, bool)
+        self.finished, self.lane_steps = np.zeros(count, bool), 0
         if kernel is not None:
             shapes = kernel.shapes
         else:
@@ -193,6 +138,8 @@ class _Crew:
             self.collect(carry)
             took = max(time.perf_counter() - began, 1e-4)
             refills = int(np.clip(refills * SLICE_SECONDS / took, 1, min(4 * refills, 10_000)))
+        with self.lock:
+            self.lane_steps += int(carry.steps) * self.program.lanes
 
     def fit(self, kernel: native.Compiled) -> None:
         """Hands out data sets to the machine function."""
@@ -230,6 +177,12 @@ class _Crew:
             all_[ids] = new
         self.finished[ids] = True
         self.messages.put((len(ids), int(np.sum(self.failed(self.results.status[ids])))))
+
+    @property
+    def utilization(self) -> float | None:
+        """Share of the lanes' steps that a fit needed; None of the machine, which has no lanes."""
+        steps = self.results.polish if self.phase else self.results.steps
+        return float(np.sum(steps[self.finished])) / self.lane_steps if self.lane_steps else None
 
     def give(self, results: Any, where: np.ndarray) -> None:
         """Puts what is finished into the results of a larger batch."""
@@ -296,11 +249,42 @@ def _phase(crew: _Crew, crew_places: list[Any], shown: Progress | None, before: 
     return interrupted
 
 
+def tuned(crew: Callable[[Program], _Crew], program: Program, places: list[Any]) -> tuple[Program, Any, bool]:
+    """The program with the number of lanes that measured best, what was tried, and whether an interrupt came.
+
+    Only where it pays: each other number is a compilation more. What the trials fitted is fitted again, so that the
+    number alone replays the run.
+    """
+    tried: dict[int, float] = {}
+    for factor in (1.0, 4.0, 0.25):
+        here = program._replace(lanes=int(program.lanes * factor))
+        if here.lanes < 1:
+            continue
+        trial = crew(here)
+        most = trial.size * max(16 * here.lanes * len(places) // trial.size, len(places))
+        trial.begins = iter(range(0, min(most, trial.count), trial.size))
+        began = time.perf_counter()
+        try:
+            trial.compile(places[0])
+            compiled = time.perf_counter()
+            if _phase(trial, places, None, 0):
+                return program, tried, True
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            continue
+        tried[here.lanes] = float(trial.finished.sum()) / max(time.perf_counter() - compiled, 1e-9)
+        if trial.count / tried[here.lanes] < WORTH * (compiled - began):
+            break
+    best = max(tried, key=lambda w: tried[w], default=program.lanes)
+    return program._replace(lanes=best), {w: round(x, 1) for w, x in tried.items()}, False
+
+
 def run(
     program: Program, problem: Problem, count: int, crew_places: list[Any], shown: Progress, chosen: Any,
     interrupted: bool, memory: int | None = None,
-) -> tuple[Outcome, Any, bool]:  # fmt: skip
-    """One bucket; its outcome, how it was fitted, and whether an interrupt left some of it out.
+) -> tuple[Outcome, dict[str, Any], bool]:  # fmt: skip
+    """One bucket; its outcome, how it was fitted (lanes, their utilization, data sets/s of others tried), and whether an interrupt left some of it out.
 
     Args:
         chosen: "auto" for the machine's own functions where they are understood, "native" for nothing else, or lanes.
@@ -314,6 +298,7 @@ def run(
     items: Any = (own,)
     bound = share(crew_places, memory)
     program = program._replace(lanes=fitting(program.lanes, items, bound))
+    used: dict[str, Any] = {"lanes": program.lanes}
     results: Any = None
     finished = np.zeros(count, bool)
     for phase in range(last + 1):
@@ -326,11 +311,18 @@ def run(
             few, weights = items, problem.weights
             if len(left) < count:
                 few, weights = jax.tree.map(lambda x, left=left: x[left], (items, weights))
-            crew = _Crew(program, phase, few, shared, len(left), len(crew_places), kernel, weights, bound)
+
+            crew_of = functools.partial(
+                _Crew, phase=phase, items=few, shared=shared, count=len(left), workers=len(crew_places), kernel=kernel,
+                weights=weights, bound=bound,
+            )  # fmt: skip
+            where = crew_places
+            if kernel is None and not interrupted:
+                where = apart(program, phase, items, shared, problem.weights, crew_places)
+                if chosen == "auto" and not (phase or kernels) and len(left) >= 32 * program.lanes * len(where):
+                    program, used["tried"], interrupted = tuned(crew_of, program, where)
+            crew = crew_of(program)
             if not interrupted:
-                where = crew_places
-                if kernel is None:
-                    where = apart(program, phase, items, shared, problem.weights, crew_places)
                 try:
                     interrupted = _phase(crew, where, watched, count - len(left))
                 except Exception as error:
@@ -349,7 +341,7 @@ def run(
             )
             left = left[again]
         items = (own, results)  # what another method nominated waits for its certificate
-        used = "native" if kernels else program.lanes
+        used |= {"lanes": "native"} if kernels else {"lanes": program.lanes, "utilization": crew.utilization}
     shown.advance(count)
     outcome: Outcome = results
     look_closer(program, problem, outcome, finished)

@@ -179,7 +179,7 @@ def fit_many(
         found = None
         if not interrupted:
             outcome, found = _search(model, batch, outcome, method, starts, start, key, progress)
-    info = _info(program, tolerance, dtype) | options | {"lanes": used, "interrupted": interrupted}
+    info = _info(program, tolerance, dtype) | options | used | {"interrupted": interrupted}
     return Fit(model=model, outcome=outcome, batch=batch, single=False, info=info, starts=found)
 
 
@@ -198,9 +198,9 @@ class _Method(NamedTuple):
 
 def _climb(
     model: Model, batch: Batch, start: Any, method: _Method, shown: Progress
-) -> tuple[Outcome, Program | None, Any, bool]:
+) -> tuple[Outcome, Program | None, dict[str, Any], bool]:
     """Every bucket through the lanes; the outcome, the last program, how it was fitted, whether interrupted."""
-    parts, program, used, interrupted = [], None, 0, False
+    parts, program, used, interrupted = [], None, {}, False
     optimizer, tolerance, max_steps, dtype, crew, lanes, _, memory = method
     for bucket in batch.buckets:
         problem, axes = _problem(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype)

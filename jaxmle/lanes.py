@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-SHARE = 2
+SHARE = 4
 "The inner loop ends when one lane in SHARE has ended, and so many are served at a time."
 
 IDLE = np.int32(np.iinfo(np.int32).max)

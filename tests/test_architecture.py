@@ -32,7 +32,7 @@ LAYERS = [
     {"native"},
     {"model", "objective", "_data"},
     {"distributions", "models", "optimizers"},
-    {"_step", "_limits", "lanes", "_solve", "_door", "_batch", "_contract", "_ways", "_run", "_rungs"},
+    {"_step", "_limits", "lanes", "_solve", "_door", "_batch", "_contract", "_ways", "_places", "_run", "_rungs"},
     {
         "inference",
         "profile",

@@ -1,5 +1,6 @@
 """`fit_many`: its forms of data, and the lanes beneath."""
 
+import functools
 import threading
 
 import jax
@@ -10,7 +11,8 @@ import pytest
 from cases import AUTOREGRESSION, KNOWN_SCALE, REGRESSION, TWO_GROUPS, rng, series_data
 
 import jaxmle as jm
-from jaxmle import Status, _run, lanes, models
+from jaxmle import Status, _run, lanes, models, native
+from jaxmle._places import fitting
 
 X = rng(80).gamma(2.0, 1.0, (12, 30))
 
@@ -28,6 +30,9 @@ POLICY = lanes.Policy(
     done=lambda state: state == 0,
     end=lambda state, item: {"item": item, "left": state},
 )
+
+
+ADVANCE = jax.jit(functools.partial(lanes.advance, POLICY))
 
 
 @pytest.mark.parametrize("width", [1, 3, 4, 8, 40])
@@ -55,7 +60,7 @@ def test_slices_are_the_whole(refills):
     items = jnp.asarray(rng(82).integers(0, 30, 25))
     carry, work, cuts = lanes.start(POLICY, items, 4, 25), all_of(items), 0
     while bool(lanes.busy(carry, work)):
-        carry, position = lanes.advance(POLICY, carry, work, refills)
+        carry, position = ADVANCE(carry, work, refills)
         work, cuts = work._replace(position=position), cuts + 1
     assert cuts > 2
     np.testing.assert_array_equal(collected(carry, 25), items)
@@ -66,7 +71,7 @@ def test_chunks_follow_one_another_in_running_lanes():
     carry = lanes.start(POLICY, items[:8], 4, 24)
     for begin in (0, 8, 16):
         work = all_of(items[begin : begin + 8])._replace(offset=jnp.int32(begin), drain=jnp.array(begin == 16))
-        carry, position = lanes.advance(POLICY, carry, work, 1000)
+        carry, position = ADVANCE(carry, work, 1000)
         assert int(position) == 8
         assert (int(carry.written) < begin + 8) == (begin < 16)  # the lanes run on into the next chunk
     np.testing.assert_array_equal(collected(carry, 24), items)
@@ -74,7 +79,7 @@ def test_chunks_follow_one_another_in_running_lanes():
 
 def test_a_full_log_ends_the_slice():
     items = jnp.asarray(rng(82).integers(0, 30, 25))
-    carry, position = lanes.advance(POLICY, lanes.start(POLICY, items, 4, 6), all_of(items), 1000)
+    carry, position = ADVANCE(lanes.start(POLICY, items, 4, 6), all_of(items), 1000)
     assert 6 <= int(carry.written) <= 8
     assert int(position) < 25
 
@@ -82,7 +87,7 @@ def test_a_full_log_ends_the_slice():
 def test_lanes_do_not_wait_for_the_slowest():
     """One slow item in every four: a plain vmap would step each batch to its slowest."""
     items = jnp.asarray(np.tile([40, 1, 1, 1], 16))
-    carry, _ = lanes.advance(POLICY, lanes.start(POLICY, items, 4, len(items)), all_of(items), 10_000)
+    carry, _ = ADVANCE(lanes.start(POLICY, items, 4, len(items)), all_of(items), 10_000)
     assert int(carry.steps) < 0.5 * 40 * len(items) / 4
 
 
@@ -325,6 +330,25 @@ def test_a_bound_on_memory_is_kept():
     places, each = [None, None], X[:1].nbytes
     bound = _run.share(places, 1000 * each)
     assert bound == 500 * each
-    assert _run.fitting(256, X, bound) == 125 and _run.fitting(4, X, bound) == 4 and _run.fitting(256, X, 1) == 1
+    assert fitting(256, X, bound) == 125 and fitting(4, X, bound) == 4 and fitting(256, X, 1) == 1
     with pytest.raises(ValueError, match="memory=0; expected None, or a positive whole number of bytes"):
         jm.fit_many("gamma", X, memory=0)
+
+
+@pytest.mark.slow
+def test_a_measured_number_of_lanes_is_recorded_and_replayed(monkeypatch):
+    monkeypatch.setattr(_run, "WORTH", 0.0)
+    monkeypatch.setattr(native, "available", lambda: False)
+    x = rng(86).gamma(2.0, size=(600, 2048))
+    fits = jm.fit_many("gamma", x, devices=1)
+    assert fits.info["lanes"] in fits.info["tried"] and len(fits.info["tried"]) > 1
+    again = jm.fit_many("gamma", x, lanes=fits.info["lanes"], devices=1)
+    assert "tried" not in again.info
+    for mine, other in zip(fits._outcome, again._outcome, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_lanes_are_busy():
+    """At least 85 % of the steps of all lanes are steps that a fit needed (a plain vmap: 50 %)."""
+    x = np.stack([rng(87).gamma(k, size=20) for k in np.linspace(0.2, 20, 160)])
+    assert jm.fit_many("gamma", x, lanes=4).info["utilization"] >= 0.85
