@@ -187,7 +187,7 @@ def _wald_interval(fit: Any, z: float, kind: str, scale: str | None) -> Interval
         value_shape, u_shape = (len(u), *s.value_shape), (len(u), *s.coordinate_shape)
         x = fit._natural[:, at[k] : at[k + 1]].reshape(value_shape)
         x_se = se[:, at[k] : at[k + 1]].reshape(value_shape)
-        status = np.where(fit._ok, IntervalStatus.WALD, IntervalStatus.NONE)
+        status = np.where(fit._sound, IntervalStatus.WALD, IntervalStatus.NONE)
         if s.kind.name == "pinned":
             low, high, status = x, x, np.full(len(u), IntervalStatus.FIXED)
         elif s.source:
@@ -241,8 +241,8 @@ def _likelihood_interval(fit: Any, z: float) -> Interval:
     fit._batch.check_unchanged()
     one_sided = _one_sided(fit, z)
     limit = np.zeros(len(fit._ok), bool) if one_sided is None else one_sided[0]
-    alone = _ends(fit, fit._ok | limit, z) if fit.model.free == 1 else None
-    usual = np.where(fit._ok, IntervalStatus.LIKELIHOOD, IntervalStatus.NONE)
+    alone = _ends(fit, fit._sound | limit, z) if fit.model.free == 1 else None
+    usual = np.where(fit._sound, IntervalStatus.LIKELIHOOD, IntervalStatus.NONE)
     done: dict[str, Any] = {}
     at = 0
     for name, s in zip(fit.model.names, jax.tree.leaves(fit.model.space), strict=True):
@@ -259,10 +259,10 @@ def _likelihood_interval(fit: Any, z: float) -> Interval:
                 np.where(limit, IntervalStatus.ONE_SIDED, usual),
             )
         elif s.kind.ends is None or s.value_shape:
-            done[name] = nothing, nothing, np.where(fit._ok, IntervalStatus.VECTOR, IntervalStatus.NONE)
+            done[name] = nothing, nothing, np.where(fit._sound, IntervalStatus.VECTOR, IntervalStatus.NONE)
         else:
             low, high = profile.profile_ends(fit, name, z)
-            lost = fit._ok & (np.isnan(low) | np.isnan(high))
+            lost = fit._sound & (np.isnan(low) | np.isnan(high))
             done[name] = low, high, np.where(lost, IntervalStatus.NOT_FOUND, usual)
     return _structured(fit, [done[name] for name in fit.model.names])
 

@@ -34,13 +34,13 @@ def profile_ends(fit: Any, name: str, z: float) -> tuple[np.ndarray, np.ndarray]
 
     Reference: Venzon & Moolgavkar 1988, *Applied Statistics* 37, 87-94; Pawitan 2001, *In All Likelihood*, section 3.4.
     """
-    if not fit._ok.any():
-        return np.full(len(fit._ok), np.nan), np.full(len(fit._ok), np.nan)
+    if not fit._sound.any():
+        return np.full(len(fit._sound), np.nan), np.full(len(fit._sound), np.nan)
     k = fit.model.names.index(name)
     leaves = jax.tree.leaves(fit.model.space)
     at = sum(int(np.prod(s.coordinate_shape)) for s in leaves[:k])
-    center = np.where(fit._ok, fit._outcome.u[:, at], 0.0)
-    error = np.sqrt(np.where(fit._ok, fit._unconstrained("observed")[:, at, at], 1.0))
+    center = np.where(fit._sound, fit._outcome.u[:, at], 0.0)
+    error = np.sqrt(np.where(fit._sound, fit._unconstrained("observed")[:, at, at], 1.0))
     far = np.full(len(center), _FAR) if leaves[k].kind.unitless else 100 * _FAR * error
     ends = []
     for side in (-1.0, 1.0):
@@ -58,7 +58,7 @@ def _distance(
     start = [np.asarray(x, float).reshape(len(center), *s.value_shape) for x, s in _leaves(fit)]
     low, high = np.zeros_like(center), np.full_like(center, np.inf)
     last, last_root = np.zeros_like(center), np.zeros_like(center)
-    t, answer, open_ = first, np.full_like(center, np.nan), fit._ok.copy()
+    t, answer, open_ = first, np.full_like(center, np.nan), fit._sound.copy()
     for _ in range(_ROUNDS):
         value, params, good = _climb(fit, k, center + side * np.where(open_, t, 0.0), jax.tree.unflatten(tree, start))
         with np.errstate(all="ignore"):

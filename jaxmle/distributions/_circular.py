@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import spaces, special
-from jaxmle.distributions import _moments
+from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import Distribution, no_tail, symmetric
 from jaxmle.distributions._standard import ANGLE, Bisected, law
 from jaxmle.special._bessel import log_bessel_integral
@@ -85,6 +85,7 @@ von_mises = law(
     shapes={"concentration": spaces.positive},
     quantile=Bisected(_von_mises_lower, _von_mises_upper, lambda v: v, -np.pi, np.pi),
     information=_von_mises_information,
+    mean=_means.loc,
     doc="""Von Mises: density exp(concentration cos(x - loc)) / (2 pi I0(concentration)), x an angle in radians.
 
     Directions, times of day: the circle's normal, of variance 1 / concentration where that is large. Mean direction loc,
@@ -135,6 +136,7 @@ wrapped_cauchy = law(
     shapes={"concentration": spaces.interval(0.0, 1.0)},
     quantile=_wrapped_quantile,
     information=_wrapped_information,
+    mean=_means.loc,
     doc="""Wrapped Cauchy: density (1 - r^2) / (2 pi (1 + r^2 - 2 r cos(x - loc))), r = concentration, x an angle in radians.
 
     Directions with heavy tails, turning angles of animals. Mean direction loc, mean resultant length r.
