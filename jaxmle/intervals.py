@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from jaxmle import _keep, inference, profile
+from jaxmle import _html, _keep, inference, profile
 from jaxmle._compile import compiled_once, in_float64
 from jaxmle._status import Status
 from jaxmle.spaces import Space
@@ -56,6 +56,9 @@ class Interval(NamedTuple):
     lower: Any
     upper: Any
     status: Any
+
+    def _repr_html_(self) -> str:
+        return _html.interval(self, lambda code: IntervalStatus(code).name.lower())
 
 
 def normal_quantile(level: float) -> float:
