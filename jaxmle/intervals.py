@@ -40,7 +40,7 @@ class IntervalStatus(enum.IntEnum):
             4: "likelihood interval: where the log-likelihood has fallen by half a chi-square quantile",
             5: "no interval: the quantile of counts is a whole number and moves in steps",
             6: "not defined: a mean that does not exist, or a point that is no number",
-            7: "no interval: profiles are there for scalar parameters; use method='wald'",
+            7: "no interval: profiles are there for parameters whose elements vary on their own; use method='wald'",
             8: "no interval: some point of the profile could not be fitted",
         }[int(self)]
 
@@ -146,7 +146,8 @@ def interval(
     Args:
         level: of confidence.
         method: `"wald"`; or `"profile"`, the values that a likelihood-ratio test does not reject, better for small
-            samples and the same on every scale. The other parameters are fitted anew at every point; scalars only.
+            samples and the same on every scale. The other parameters are fitted anew at every point; every element of a vector for
+            itself, but not shares, covariances and ordered numbers, whose elements bind each other.
         kind: of covariance, for Wald intervals.
         scale: `"natural"` for estimate plus or minus z standard errors.
 
@@ -261,12 +262,13 @@ def _likelihood_interval(fit: Any, z: float) -> Interval:
                 *(end[:, here].reshape(shape) for end in alone),
                 np.where(limit, IntervalStatus.ONE_SIDED, usual),
             )
-        elif s.kind.ends is None or s.value_shape:
+        elif s.kind.ends is None:
             done[name] = nothing, nothing, np.where(fit._sound, IntervalStatus.VECTOR, IntervalStatus.NONE)
         else:
-            low, high = profile.profile_ends(fit, name, z)
-            lost = fit._sound & (np.isnan(low) | np.isnan(high))
-            done[name] = low, high, np.where(lost, IntervalStatus.NOT_FOUND, usual)
+            each = [profile.profile_ends(fit, name, z, j) for j in range(here.stop - here.start)]
+            low, high = (np.stack(ends, axis=1).reshape(shape) for ends in zip(*each, strict=True))
+            lost = np.isnan(low).reshape(len(x), -1).any(1) | np.isnan(high).reshape(len(x), -1).any(1)
+            done[name] = low, high, np.where(fit._sound & lost, IntervalStatus.NOT_FOUND, usual)
     return _structured(fit, [done[name] for name in fit.model.names])
 
 

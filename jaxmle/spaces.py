@@ -325,6 +325,39 @@ def pinned_at(space: Space, value: Any) -> Space:
     return Space(PINNED, space.value_shape, (0,), (value,))
 
 
+@record
+class _Held:
+    """One coordinate of an elementwise space of several, held: how to put it back in (or leave it out)."""
+
+    kind: Kind
+    shape: tuple[int, ...]
+    index: int
+    way: str
+
+    def __call__(self, x: Any, coordinate: Any, *bounds: Any) -> Any:
+        if self.way == "inside":
+            return self.kind.inside(x, *bounds)
+        if self.way == "inverse":
+            return jnp.delete(self.kind.inverse(x, *bounds).reshape(-1), self.index, assume_unique_indices=True)
+        coordinate = jnp.asarray(coordinate, x.dtype)[None]
+        whole = jnp.concatenate([x[: self.index], coordinate, x[self.index :]])
+        return self.kind.forward(whole.reshape(self.shape), *bounds)
+
+
+def held_at(space: Space, index: int, coordinate: Any) -> Space:
+    """An elementwise space with the unconstrained coordinate of one element held, an argument of compiled code."""
+    forward, inverse, inside = (
+        _Held(space.kind, space.value_shape, index, way) for way in ("forward", "inverse", "inside")
+    )
+    size = int(np.prod(space.value_shape)) - 1
+    return Space(
+        Kind(HELD, forward, inverse, inside, space.kind.ends), space.value_shape, (size,), (coordinate, *space.bounds)
+    )
+
+
+HELD = "held"
+
+
 def tied_to(space: Space, source: str) -> Space:
     """`space` copying the parameter named `source`."""
     return Space(TIED, space.value_shape, (0,), (), source)

@@ -283,20 +283,33 @@ def test_likelihood_interval_without_an_end_is_infinite():
 
 
 def squashed_pair(params, data):
-    return squashed({**params, "top": 1.0}, data["x"]) - 0.5 * (data["y"] - params["b"][0]) ** 2
+    return (
+        squashed({**params, "top": 1.0}, data["x"])
+        - 0.5 * (data["y"] - params["b"][0]) ** 2
+        - 0.5 * params["b"][1] ** 2
+    )
 
 
 def test_profile_of_several_parameters():
     """Two parameters that do not touch each other: each profile is that of its own part."""
-    model = jm.Model(squashed_pair, {"a": jm.spaces.real, "b": jm.spaces.real(shape=1)})
+    model = jm.Model(squashed_pair, {"a": jm.spaces.real, "b": jm.spaces.real(shape=2)})
     data = {"x": np.full((2, 10), 0.9), "y": np.stack([np.arange(10.0), np.full(10, np.nan)])}
-    ends = jm.fit_many(model, data, start={"a": 5.0, "b": [0.0]}).interval(method="profile")
+    ends = jm.fit_many(model, data, start={"a": 5.0, "b": [0.0, 1.0]}).interval(method="profile")
     share = 0.9 - np.sqrt(st.chi2.ppf(0.95, 1) / 20)
     assert ends.lower["a"][0] == pytest.approx(share / (1 - share), rel=1e-6)
     assert ends.upper["a"][0] == np.inf
     assert np.isnan(ends.lower["a"][1])
     assert ends.status["a"].tolist() == [IntervalStatus.LIKELIHOOD, IntervalStatus.NONE]
-    assert ends.status["b"].tolist() == [IntervalStatus.VECTOR, IntervalStatus.NONE]
+    assert ends.status["b"].tolist() == [IntervalStatus.LIKELIHOOD, IntervalStatus.NONE]
+    half = Z / np.sqrt(10)  # each element for itself
+    np.testing.assert_allclose(ends.lower["b"][0], [4.5 - half, -half], rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(ends.upper["b"][0], [4.5 + half, half], rtol=1e-7, atol=1e-9)
+
+
+def test_shares_have_no_profile():
+    fit = jm.fit(jm.distributions.categorical(3), [0, 1, 1, 2, 2, 2])
+    ends = fit.interval(method="profile")
+    assert ends.status["probability"] == IntervalStatus.VECTOR and np.isnan(ends.lower["probability"]).all()
 
 
 @pytest.mark.slow
