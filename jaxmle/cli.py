@@ -336,7 +336,10 @@ def _fit(law: Any, data: Any, codes: Any, shown: bool, options: dict[str, Any]) 
         try:
             return jaxmle.fit(law, data, **options)
         except ValueError as error:
-            raise ValueError(re.sub(r"^row (\d+)", lambda m: f"row {int(m[1]) + 1}", str(error))) from error
+            text = re.sub(r"^row (\d+)", lambda m: f"row {int(m[1]) + 1}", str(error))
+            if text == str(error):
+                raise
+            raise ValueError(text) from error
     with _progress(shown and sys.stderr.isatty()) as progress:
         result = jaxmle.fit_many(law, data, groups=codes, progress=progress, **options)
     if result._info["interrupted"]:
