@@ -14,6 +14,7 @@ from benchmarks import fresh, measure, roofline
 from benchmarks.compare import compare
 from benchmarks.derivatives import derivatives
 from benchmarks.everyone import RIVALS
+from benchmarks.functions import functions
 from benchmarks.machine import machine
 from benchmarks.scaling import scaling
 from benchmarks.table import markdown
@@ -23,6 +24,7 @@ PARTS = {
     "scaling": "throughput against data sets, rows, parameters and workers",
     "ceilings": "what the machine can do, and which share of it is reached",
     "derivatives": "exact derivatives against those by hand and finite differences",
+    "functions": "special functions against jax.scipy.special, time and error",
     "once": "what happens once in a process: import, first fit, compilation",
     "cold": "of each rival, the first result of a new process and its peak memory (in the full set)",
 }
@@ -64,6 +66,9 @@ def _run(options: argparse.Namespace, old: dict[str, Any] | None) -> dict[str, A
     if "derivatives" in names:
         chosen = [w for w in WORKLOADS if not w.calls and (options.full or w.name in ("weibull", "student-t", "garch"))]
         record["derivatives"] = [derivatives(w, 1000, None, options.repeats, _say) for w in chosen]
+    if "functions" in names:
+        size, points = (1_000_000, 1000) if options.full else (100_000, 200)
+        record["functions"] = functions(size, points, options.repeats, _say)
     if "once" in names:
         record["once"] = fresh.once(options.repeats if options.full else 1, _say)
     _keep(record, options.json)

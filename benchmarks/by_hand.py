@@ -80,6 +80,33 @@ def _gamma_minimand(theta: Any, logs: Any, total: Any, n: Any) -> tuple[Any, Any
     return -value, -np.array([rest - n * shape, shape * (logs - n * b - n * polygammas(shape)[0])])
 
 
+# --- beta: three sufficient statistics; theta = log a, log b ----------------------------------------------------
+
+
+def _beta_judge(params: Any, x: Any) -> Any:
+    a, b = params["a"], params["b"]
+    terms = (a[:, None] - 1) * np.log(x) + (b[:, None] - 1) * np.log1p(-x)
+    return terms.sum(1) - x.shape[1] * (_lgamma(a) + _lgamma(b) - _lgamma(a + b))
+
+
+def _beta_reduce(x: Any) -> tuple[Any, ...]:
+    return np.log(x).sum(1), np.log1p(-x).sum(1), np.full(len(x), x.shape[1], x.dtype)
+
+
+def _beta_log_likelihood(theta: Any, first: Any, second: Any, n: Any) -> Any:
+    a, b = jnp.exp(theta[0]), jnp.exp(theta[1])
+    constant = jax.lax.lgamma(a) + jax.lax.lgamma(b) - jax.lax.lgamma(a + b)
+    return (a - 1) * first + (b - 1) * second - n * constant
+
+
+def _beta_minimand(theta: Any, first: Any, second: Any, n: Any) -> tuple[Any, Any]:
+    a, b = math.exp(theta[0]), math.exp(theta[1])
+    both = polygammas(a + b)[0]
+    value = (a - 1) * first + (b - 1) * second - n * (math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))
+    slope = [a * (first - n * (polygammas(a)[0] - both)), b * (second - n * (polygammas(b)[0] - both))]
+    return -value, -np.array(slope)
+
+
 def polygammas(x: float) -> tuple[float, float]:
     """digamma and trigamma, x > 0: recurrence to 8, then asymptotic series (Abramowitz & Stegun 6.3.18, 6.4.12)."""
     first, second = 0.0, 0.0
@@ -216,6 +243,7 @@ def _spot_pair(data: Any) -> tuple[Any, Any]:
 
 NORMAL = ByHand(_normal_judge)
 GAMMA = ByHand(_gamma_judge, _gamma_reduce, _gamma_log_likelihood, _gamma_minimand)
+BETA = ByHand(_beta_judge, _beta_reduce, _beta_log_likelihood, _beta_minimand)
 WEIBULL = ByHand(
     _weibull_judge,
     _weibull_reduce,

@@ -91,6 +91,31 @@ def gamma_evaluate(theta, first, second, work, g, h):
     return (shape - 1) * logs - rest - n * (shape * theta[0] + math.lgamma(shape))
 
 
+# --- beta: sufficient statistics; theta = log a, log b -------------------------------------------------------------
+
+
+@fast
+def beta_prepare(first, second, work):
+    logs, rest = 0.0, 0.0
+    for x in first:
+        logs += math.log(x)
+        rest += math.log1p(-x)
+    work[0, 0], work[0, 1], work[0, 2] = logs, rest, len(first)
+
+
+@fast
+def beta_evaluate(theta, first, second, work, g, h):
+    logs, rest, n = work[0, 0], work[0, 1], work[0, 2]
+    a, b = math.exp(theta[0]), math.exp(theta[1])
+    digamma_a, trigamma_a = polygammas(a)
+    digamma_b, trigamma_b = polygammas(b)
+    digamma, trigamma = polygammas(a + b)
+    g[0], g[1] = a * (logs - n * (digamma_a - digamma)), b * (rest - n * (digamma_b - digamma))
+    h[0, 0], h[1, 0] = g[0] - n * a * a * (trigamma_a - trigamma), n * a * b * trigamma
+    h[1, 1] = g[1] - n * b * b * (trigamma_b - trigamma)
+    return (a - 1) * logs + (b - 1) * rest - n * (math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))
+
+
 # --- right-censored Weibull: logarithms taken once; theta = log scale, log shape -----------------------------------
 
 
@@ -346,6 +371,7 @@ def spot_evaluate(theta, first, second, work, g, h):
 KERNELS = {
     by_hand.NORMAL: Kernel(normal_prepare, normal_evaluate, begin=normal_begin),
     by_hand.GAMMA: Kernel(gamma_prepare, gamma_evaluate),
+    by_hand.BETA: Kernel(beta_prepare, beta_evaluate),
     by_hand.WEIBULL: Kernel(weibull_prepare, weibull_evaluate, 2),
     by_hand.LOGISTIC: Kernel(nothing, logistic_evaluate),
     by_hand.COUNTS: Kernel(counts_prepare, counts_evaluate, 2),

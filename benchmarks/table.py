@@ -53,6 +53,8 @@ def tables(record: dict[str, Any]) -> list[Table]:
         found += [_ceilings(record), *_fractions(record)]
     if "derivatives" in record:
         found.append(_derivatives(record["derivatives"]))
+    if "functions" in record:
+        found.append(_functions(record["functions"]))
     if "once" in record:
         found.append(_once(record["once"]))
     return found
@@ -153,6 +155,21 @@ def _derivatives(found: list[dict[str, Any]]) -> Table:
                 ]
             )
     return Table("derivatives of one data set, and their largest error relative to the exact ones", head, rows)
+
+
+def _functions(found: list[dict[str, Any]]) -> Table:
+    head = ["function", "library", "values, M/s", "largest relative error", "slopes, M/s", "largest relative error"]
+    rows = []
+    for entry in found:
+        for library, parts in entry["libraries"].items():
+            cells = [entry["function"], library]
+            for what in ("value", "slope"):
+                part = parts[what]
+                failed = "failed" in part
+                cells += ["none" if failed else spread_text(part["rate"], "{:.3g}", 1e-6)]
+                cells += [part["failed"][:60].replace("|", "/") if failed else _digits(part["error"])]
+            rows.append(cells)
+    return Table("special functions, float64", head, rows)
 
 
 def _digits(error: float | None) -> str:

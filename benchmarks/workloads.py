@@ -186,6 +186,12 @@ def gamma(rng: np.random.Generator, datasets: int, rows: int, _: int) -> np.ndar
     return scale * rng.gamma(shape, size=(datasets, rows))
 
 
+def beta(rng: np.random.Generator, datasets: int, rows: int, _: int) -> np.ndarray:
+    """Shares; both shapes around 1.6."""
+    a, b = _between(rng, datasets, 0.5, 0.5), _between(rng, datasets, 0.5, 0.5)
+    return np.clip(rng.beta(a, b, size=(datasets, rows)), 1e-12, 1 - 1e-12)
+
+
 def censored_weibull(rng: np.random.Generator, datasets: int, rows: int, _: int) -> dict[str, np.ndarray]:
     """Weibull lifetimes, right-censored at random times from the same law 1.7 times longer (20 to 43 %)."""
     shape, scale = _between(rng, datasets, 0.3, 0.4), _between(rng, datasets, 0.0, 1.0)
@@ -283,6 +289,10 @@ WORKLOADS = (
     Workload(
         "gamma", "gamma", _given("gamma"), gamma, by_hand.GAMMA,
         2, 20_000, 100, (100_000, 100), least=_GAMMA_LEAST,
+    ),
+    Workload(
+        "beta", "beta", _given("beta"), beta, by_hand.BETA,
+        2, 20_000, 100, (100_000, 100), least=_least({"log": 2, "flop": 2}, fixed={"exp": 2, "log-gamma": 9}),
     ),
     Workload(
         "weibull", "censored Weibull", _given("weibull"), censored_weibull, by_hand.WEIBULL,

@@ -57,11 +57,14 @@ def show_pooled(console: Console, null: Any, result: Any, keys: Any, level: floa
         _print(console, found.columns(), None, 1)
 
 
-def predictions(result: Any, quantiles: list[float], times: list[float], level: float) -> dict[str, Any]:
-    """Quantiles and survival of every fit, by the name of the option."""
-    asked = {"quantile": quantiles, "survival": times}
-    verbs = {"quantile": result.quantile, "survival": result.sf} if any(asked.values()) else {}
-    return {name: verbs[name](at, level) for name, at in asked.items() if at}
+def predictions(
+    result: Any, quantiles: list[float], times: list[float], level: float, known: dict[str, float]
+) -> dict[str, Any]:
+    """Quantiles and survival of every fit, by the name of the option; `known` are a law's further columns (trials)."""
+    found = {"quantile": result.quantile(quantiles, level, **known)} if quantiles else {}
+    if times:
+        found["survival"] = result.sf({"successes": times, **known} if known else times, level)
+    return found
 
 
 def show_predictions(console: Console, found: dict[str, Any], keys: Any, level: float, name: str) -> None:
@@ -79,7 +82,8 @@ def prediction_columns(found: dict[str, Any]) -> dict[str, np.ndarray]:
     """One column for each number and point, for the table of results: `quantile_0.1`, `quantile_0.1_lower`, ..."""
     columns = {}
     for what, prediction in found.items():
-        points = prediction.at["q"] if isinstance(prediction.at, dict) else prediction.at
+        at = prediction.at
+        points = at[next(name for name in ("q", "successes", *at) if name in at)] if isinstance(at, dict) else at
         points = np.reshape(points, (-1, np.shape(prediction.value)[-1]))[0]
         for j, point in enumerate(points):
             for ending in ("value", "standard_errors", "lower", "upper"):
@@ -120,7 +124,9 @@ def _print(console: Console, columns: dict[str, np.ndarray], keys: Any, sets: in
     each = length // sets
     for i in range(min(sets, _table.SHOWN) * each):
         head = [] if keys is None else [str(x) if i % each == 0 else "" for x in keys.row(i // each)]
-        cells = [f"{x[i]:g}" if name in ("q", "at") else _cell(x[i]) for name, x in columns.items()]
+        cells = [
+            f"{x[i]:g}" if name in ("q", "at", "successes", "trials") else _cell(x[i]) for name, x in columns.items()
+        ]
         table.add_row(*map(escape, [*head, *cells]))
     console.print(table)
     if sets > _table.SHOWN:

@@ -1,6 +1,7 @@
 """Results as HTML, for notebooks: plain tables without colors of their own."""
 
 import html
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -78,3 +79,24 @@ def _paragraph(text: str) -> str:
 
 def _size(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape))
+
+
+def interval(ends: Any, word: Callable[[int], str]) -> str:
+    """An interval for each parameter, or of the first data sets of a batch, as HTML; `word` names a status code."""
+    paths, _ = jax.tree_util.tree_flatten_with_path(ends.lower)
+    names = [jax.tree_util.keystr(path, simple=True, separator=".") or "value" for path, _ in paths]
+    status = [np.asarray(x) for x in jax.tree.leaves(ends.status)]
+    batched = status[0].ndim > 0
+    rows = []
+    for i in range(min(len(status[0]), _SHOWN) if batched else 1):
+        for name, code, *pair in zip(
+            names, status, jax.tree.leaves(ends.lower), jax.tree.leaves(ends.upper), strict=True
+        ):
+            low, high, said = (np.asarray(x)[i] if batched else np.asarray(x) for x in (*pair, code))
+            for k in np.ndindex(low.shape):
+                own = f"{name}[{','.join(map(str, k))}]" if k else name
+                cells = [own, number(low[k]), number(high[k]), word(int(said))]
+                rows.append([str(i), *cells] if batched else cells)
+    head = (["data set"] if batched else []) + ["", "lower", "upper", "status"]
+    more = f"... and {len(status[0]) - _SHOWN:,} more" if batched and len(status[0]) > _SHOWN else ""
+    return f"<div>{table(head, rows)}{_paragraph(more) if more else ''}</div>"

@@ -292,7 +292,8 @@ def numbers_of(model: Model, size: int, dtype: Any) -> tuple[list[np.ndarray], l
     """The model's numbers, and which of them come one for each data set."""
     per_set = []
     for name, s in zip(model.names, jax.tree.leaves(model.space), strict=True):
-        if s.kind is spaces.PINNED and np.ndim(s.bounds[0]) == len(s.value_shape) + 1:
+        one = 0 if s.kind.name == spaces.HELD else len(s.value_shape)
+        if (s.kind is spaces.PINNED or s.kind.name == spaces.HELD) and np.ndim(s.bounds[0]) == one + 1:
             if np.shape(s.bounds[0])[0] != size:
                 raise ValueError(
                     f"pinned {name} has shape {list(np.shape(s.bounds[0]))}; expected {list(s.value_shape)}, or one value "

@@ -105,7 +105,7 @@ def table_many(fits: Any, level: float, kind: str) -> str:
 def small(fit: Any) -> str:
     """What to use instead of Wald's errors where there are few observations for each free parameter."""
     n, k = np.atleast_1d(fit.n_observations), fit.model.free
-    few = fit._ok & (n < _ENOUGH * k)
+    few = fit._sound & (n < _ENOUGH * k)
     if not few.any():
         return ""
     advice = "interval(method='profile') and likelihood_ratio rest on it less, refitting simulate(key) not at all"
@@ -159,9 +159,10 @@ def message(fit: Any, index: int) -> str:
 
 
 def _hints(fit: Any, index: int, status: Status) -> list[str]:
-    """What about the data of one fit may explain a verdict that is no certified maximum."""
+    """What about the data of one fit may explain a verdict that is no certified maximum, or why it has no errors."""
     if status.ok:
-        return []
+        why = "no standard errors: the likelihood is not regular at these parameters (see the distribution); use simulation"
+        return [] if fit._sound[index] else [why]
     n, k = np.atleast_1d(fit.n_observations)[index], fit.model.free
     gone = np.atleast_1d(fit.dropped)[index]
     found = [f"{gone} rows with a missing value were dropped"] if gone and status is Status.NO_DATA else []

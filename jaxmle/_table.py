@@ -1,5 +1,6 @@
 """Results as tables, for the command line."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -9,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from jaxmle import Status, distributions, spaces
+import jaxmle
+from jaxmle import Status, _keys, distributions, spaces
 
 SHOWN = 100  # groups printed at most; all of them go to --out
 
@@ -141,6 +143,15 @@ def verdict(code: int) -> str:
         'maximum at infinity'
     """
     return Status(int(code)).sentence.partition(":")[0].partition(";")[0]
+
+
+def with_keys(result: Any, keys: Any) -> Any:
+    """The fit of groups numbered 0, 1, ... under the keys that these stand for (a polars DataFrame, one row per group)."""
+    if keys is None:
+        return result
+    named = _keys.read({name: keys[name].to_numpy() for name in keys.columns}, len(result))
+    batch = dataclasses.replace(result._batch, keys=named.keys, key_name=named.name)
+    return jaxmle.Fit(result.model, result._outcome, batch, False, result._info, result._starts)
 
 
 def frame(result: Any, keys: Any, level: float, counts: Any) -> Any:

@@ -4,6 +4,7 @@ Exit codes: 0 all fits are certified maxima (or lie on a boundary, which the tab
 2 the command or the data cannot be used; then one line on stderr says why, and nothing is written.
 """
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -162,6 +163,9 @@ def fit(
         str, typer.Option(help="Values that these shares stay below: 0.1 is the B10 life.", metavar="Q,...")
     ] = "",
     survival: Annotated[str, typer.Option(help="Probabilities to exceed these values.", metavar="X,...")] = "",
+    of: Annotated[
+        float | None, typer.Option(help="Trials that --quantile and --survival are about (binomial).", metavar="TRIALS")
+    ] = None,
     criterion: Annotated[str, typer.Option(help="To compare by: aic, aicc or bic.")] = "aic",
     optimizer: Annotated[str, typer.Option(help="newton, fisher_scoring, bhhh or lbfgs.")] = "newton",
     out: Annotated[
@@ -177,6 +181,9 @@ def fit(
             help="Draw the fit (of several distributions the best by the criterion), or the groups: .png, .pdf or .svg.",
             metavar="FILE.png",
         ),
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Keep the fit: jaxmle info FILE, in Python jaxmle.load.", metavar="FILE")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
@@ -208,18 +215,21 @@ def fit(
         raise ValueError(f"column {weights!r}, row {row + 1}: a weight must be 0 or more, not {weight[row]:g}")
     bad = _missing_rows(columns, missing)
     laws = {model: _user_model(model)} if model else _laws(distribution, columns)
-    if (quantiles or times) and any(getattr(law, "columns", ()) for law in laws.values()):
-        raise ValueError("--quantile and --survival are for one column of values; in Python fit.quantile takes trials=")
+    known = {} if of is None else {"trials": of}
+    if any((quantiles or times) and bool(getattr(law, "columns", ())) != bool(known) for law in laws.values()):
+        raise ValueError("--quantile and --survival of counts out of trials need --of TRIALS; no other law has trials")
+    if save is not None and len(laws) > 1:
+        raise ValueError("--save keeps one fit; give one distribution")
     data = columns if len(columns) > 1 or model else next(iter(columns.values()))
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
 
     begin = time.perf_counter()
     options = {"weights": weight, "optimizer": optimizer, "missing": missing}
     results = {name: _fit(law, data, codes, not quiet, options) for name, law in laws.items()}
-    nulls = {name: jaxmle.fit(law, data, **options) for name, law in laws.items()} if pooled else {}
+    nulls = {name: _fit(law, data, None, False, options) for name, law in laws.items()} if pooled else {}
     seconds = time.perf_counter() - begin
     result, sets = next(iter(results.values())), 1 if codes is None else len(next(iter(results.values())))
-    found = {name: _cli_compare.predictions(r, quantiles, times, level) for name, r in results.items()}
+    found = {name: _cli_compare.predictions(r, quantiles, times, level, known) for name, r in results.items()}
     counts = None
     if failed is not None:
         each = np.where(bad, 0.0, 1.0 if weight is None else weight)
@@ -249,6 +259,10 @@ def fit(
         _cli_plot.write(plot, results, keys, criterion, level)
         if not quiet:
             print(f"wrote {plot}", file=sys.stderr)
+    if save is not None:
+        _table.with_keys(result, keys).save(save)
+        if not quiet:
+            print(f"wrote {save}", file=sys.stderr)
     raise typer.Exit(1 if any(_table.failures(r) for r in results.values()) else 0)
 
 
@@ -357,9 +371,15 @@ def _progress(shown: bool) -> Iterator[Any]:
 
 
 def _fit(law: Any, data: Any, codes: Any, shown: bool, options: dict[str, Any]) -> Any:
-    """The fit of all rows, or of each group."""
+    """The fit of all rows, or of each group; rows that an error names are counted from 1, as everywhere here."""
     if codes is None:
-        return jaxmle.fit(law, data, **options)
+        try:
+            return jaxmle.fit(law, data, **options)
+        except ValueError as error:
+            text = re.sub(r"^row (\d+)", lambda m: f"row {int(m[1]) + 1}", str(error))
+            if text == str(error):
+                raise
+            raise ValueError(text) from error
     with _progress(shown and sys.stderr.isatty()) as progress:
         result = jaxmle.fit_many(law, data, groups=codes, progress=progress, **options)
     if result._info["interrupted"]:

@@ -6,14 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmle import inference
+from jaxmle import inference, special
 from jaxmle._compile import compiled, compiled_with, in_float64
 from jaxmle._data import bare, is_constant
 from jaxmle.models._censored import Censored
 from jaxmle.objective import Objective
 from jaxmle.predict import distribution_of, law_of, usable
-
-_HALF_LOG_2PI = 0.9189385332046727
 
 
 @in_float64
@@ -150,16 +148,5 @@ def _normal_score(logs: Any, v: Any) -> Any:
 
     below, above = between(below_a, below_b), between(above_a, above_b)
     lower = below < above
-    score = _normal_quantile_of_log(jnp.where(lower, below, above))
+    score = special.ndtri_exp(jnp.where(lower, below, above))
     return jnp.where(lower, score, -score)
-
-
-def _normal_quantile_of_log(log: Any) -> Any:
-    """Phi^-1(exp(log)) for log <= log 1/2; below e^-600 from the expansion of Mills' ratio, by fixed-point steps."""
-    deep = log < -600
-    near = jax.scipy.special.ndtri(jnp.exp(jnp.where(deep, -1.0, log)))
-    target = jnp.where(deep, -log, 700.0)
-    x = jnp.sqrt(2 * target)
-    for _ in range(4):
-        x = jnp.sqrt(2 * (target - _HALF_LOG_2PI - jnp.log(x) + jnp.log1p(-1 / x**2 + 3 / x**4)))
-    return jnp.where(deep, -x, near)

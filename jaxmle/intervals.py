@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from jaxmle import _keep, inference, profile
+from jaxmle import _html, _keep, inference, profile
 from jaxmle._compile import compiled_once, in_float64
 from jaxmle._status import Status
 from jaxmle.spaces import Space
@@ -40,7 +40,7 @@ class IntervalStatus(enum.IntEnum):
             4: "likelihood interval: where the log-likelihood has fallen by half a chi-square quantile",
             5: "no interval: the quantile of counts is a whole number and moves in steps",
             6: "not defined: a mean that does not exist, or a point that is no number",
-            7: "no interval: profiles are there for scalar parameters; use method='wald'",
+            7: "no interval: profiles are there for parameters whose elements vary on their own; use method='wald'",
             8: "no interval: some point of the profile could not be fitted",
         }[int(self)]
 
@@ -56,6 +56,9 @@ class Interval(NamedTuple):
     lower: Any
     upper: Any
     status: Any
+
+    def _repr_html_(self) -> str:
+        return _html.interval(self, lambda code: IntervalStatus(code).name.lower())
 
 
 def normal_quantile(level: float) -> float:
@@ -143,7 +146,8 @@ def interval(
     Args:
         level: of confidence.
         method: `"wald"`; or `"profile"`, the values that a likelihood-ratio test does not reject, better for small
-            samples and the same on every scale. The other parameters are fitted anew at every point; scalars only.
+            samples and the same on every scale. The other parameters are fitted anew at every point; every element of a vector for
+            itself, but not shares, covariances and ordered numbers, whose elements bind each other.
         kind: of covariance, for Wald intervals.
         scale: `"natural"` for estimate plus or minus z standard errors.
 
@@ -187,7 +191,7 @@ def _wald_interval(fit: Any, z: float, kind: str, scale: str | None) -> Interval
         value_shape, u_shape = (len(u), *s.value_shape), (len(u), *s.coordinate_shape)
         x = fit._natural[:, at[k] : at[k + 1]].reshape(value_shape)
         x_se = se[:, at[k] : at[k + 1]].reshape(value_shape)
-        status = np.where(fit._ok, IntervalStatus.WALD, IntervalStatus.NONE)
+        status = np.where(fit._sound, IntervalStatus.WALD, IntervalStatus.NONE)
         if s.kind.name == "pinned":
             low, high, status = x, x, np.full(len(u), IntervalStatus.FIXED)
         elif s.source:
@@ -241,8 +245,8 @@ def _likelihood_interval(fit: Any, z: float) -> Interval:
     fit._batch.check_unchanged()
     one_sided = _one_sided(fit, z)
     limit = np.zeros(len(fit._ok), bool) if one_sided is None else one_sided[0]
-    alone = _ends(fit, fit._ok | limit, z) if fit.model.free == 1 else None
-    usual = np.where(fit._ok, IntervalStatus.LIKELIHOOD, IntervalStatus.NONE)
+    alone = _ends(fit, fit._sound | limit, z) if fit.model.free == 1 else None
+    usual = np.where(fit._sound, IntervalStatus.LIKELIHOOD, IntervalStatus.NONE)
     done: dict[str, Any] = {}
     at = 0
     for name, s in zip(fit.model.names, jax.tree.leaves(fit.model.space), strict=True):
@@ -258,12 +262,13 @@ def _likelihood_interval(fit: Any, z: float) -> Interval:
                 *(end[:, here].reshape(shape) for end in alone),
                 np.where(limit, IntervalStatus.ONE_SIDED, usual),
             )
-        elif s.kind.ends is None or s.value_shape:
-            done[name] = nothing, nothing, np.where(fit._ok, IntervalStatus.VECTOR, IntervalStatus.NONE)
+        elif s.kind.ends is None:
+            done[name] = nothing, nothing, np.where(fit._sound, IntervalStatus.VECTOR, IntervalStatus.NONE)
         else:
-            low, high = profile.profile_ends(fit, name, z)
-            lost = fit._ok & (np.isnan(low) | np.isnan(high))
-            done[name] = low, high, np.where(lost, IntervalStatus.NOT_FOUND, usual)
+            each = [profile.profile_ends(fit, name, z, j) for j in range(here.stop - here.start)]
+            low, high = (np.stack(ends, axis=1).reshape(shape) for ends in zip(*each, strict=True))
+            lost = np.isnan(low).reshape(len(x), -1).any(1) | np.isnan(high).reshape(len(x), -1).any(1)
+            done[name] = low, high, np.where(fit._sound & lost, IntervalStatus.NOT_FOUND, usual)
     return _structured(fit, [done[name] for name in fit.model.names])
 
 

@@ -246,7 +246,7 @@ def quantile(fit: Any, q: Any, level: float = 0.95, *, kind: str = "observed", *
 
 @in_float64
 def mean(fit: Any, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
-    """The expectation of the fitted distribution; NaN where it does not exist (Student t with df <= 1).
+    """The expectation of the fitted distribution; NaN where it does not exist or is infinite (Cauchy, gpd with shape >= 1).
 
     Intervals are formed on the logarithm for positive data, on the logit for shares.
 
@@ -286,7 +286,7 @@ def distribution_of(fit: Any) -> Distribution:
 
 def usable(fit: Any) -> np.ndarray:
     """Certified maxima, and limits, whose params can be used though they have no errors; bool[B]."""
-    return fit._ok | np.isin(fit._outcome.status, [Status.AT_BOUNDARY, Status.AT_INFINITY])
+    return fit._ok | np.isin(fit._outcome.status, [Status.AT_BOUNDARY, Status.AT_INFINITY, Status.AT_DATA_EDGE])
 
 
 def _known(law: Distribution, known: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -20,8 +20,8 @@ _FAR = 60.0
 "Logs or logits from the estimate, or hundreds of standard errors, beyond which an end counts as infinite."
 
 
-def profile_ends(fit: Any, name: str, z: float) -> tuple[np.ndarray, np.ndarray]:
-    """Where the profile of one scalar parameter has fallen by z^2 / 2 on either side; natural values f[B] twice.
+def profile_ends(fit: Any, name: str, z: float, element: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Where the profile of one scalar has fallen by z^2 / 2 on either side; natural values f[B] twice.
 
     The others are fitted anew at every point. The signed root sqrt(2 (l - l_profile)), nearly straight in the
     parameter's coordinate, is solved for z by a secant inside a bracket. NaN where a point could not be fitted; the
@@ -29,38 +29,45 @@ def profile_ends(fit: Any, name: str, z: float) -> tuple[np.ndarray, np.ndarray]
 
     Args:
         fit: a `Fit`.
-        name: of a parameter with a space of one free coordinate.
+        name: of a parameter whose space is elementwise.
+        element: which of its elements, in flat order.
         z: normal quantile.
 
     Reference: Venzon & Moolgavkar 1988, *Applied Statistics* 37, 87-94; Pawitan 2001, *In All Likelihood*, section 3.4.
     """
-    if not fit._ok.any():
-        return np.full(len(fit._ok), np.nan), np.full(len(fit._ok), np.nan)
+    if not fit._sound.any():
+        return np.full(len(fit._sound), np.nan), np.full(len(fit._sound), np.nan)
     k = fit.model.names.index(name)
     leaves = jax.tree.leaves(fit.model.space)
-    at = sum(int(np.prod(s.coordinate_shape)) for s in leaves[:k])
-    center = np.where(fit._ok, fit._outcome.u[:, at], 0.0)
-    error = np.sqrt(np.where(fit._ok, fit._unconstrained("observed")[:, at, at], 1.0))
+    begin = sum(int(np.prod(s.coordinate_shape)) for s in leaves[:k])
+    at, size = begin + element, int(np.prod(leaves[k].coordinate_shape))
+    center = np.where(fit._sound, fit._outcome.u[:, at], 0.0)
+    error = np.sqrt(np.where(fit._sound, fit._unconstrained("observed")[:, at, at], 1.0))
     far = np.full(len(center), _FAR) if leaves[k].kind.unitless else 100 * _FAR * error
     ends = []
     for side in (-1.0, 1.0):
-        found = center + side * _distance(fit, k, center, side, np.minimum(z * error, far), far, z)
+        found = center + side * _distance(fit, k, element, center, side, np.minimum(z * error, far), far, z)
         with np.errstate(over="ignore"):
-            ends.append(np.asarray(jax.vmap(leaves[k].forward)(found)))
+            whole = np.where(fit._sound[:, None], fit._outcome.u[:, begin : begin + size], 0.0)
+            whole[:, element] = found
+            natural = jax.vmap(leaves[k].forward)(whole.reshape(-1, *leaves[k].coordinate_shape))
+            ends.append(np.asarray(natural).reshape(whole.shape)[:, element])
     return np.minimum(*ends), np.maximum(*ends)
 
 
 def _distance(
-    fit: Any, k: int, center: np.ndarray, side: float, first: np.ndarray, far: np.ndarray, z: float
+    fit: Any, k: int, element: int, center: np.ndarray, side: float, first: np.ndarray, far: np.ndarray, z: float
 ) -> np.ndarray:
     """How far from the estimate the signed root is z, f[B]; infinite where it never is, NaN where it is not known."""
     tree, best = jax.tree.structure(fit.model.space), -fit._outcome.value
     start = [np.asarray(x, float).reshape(len(center), *s.value_shape) for x, s in _leaves(fit)]
     low, high = np.zeros_like(center), np.full_like(center, np.inf)
     last, last_root = np.zeros_like(center), np.zeros_like(center)
-    t, answer, open_ = first, np.full_like(center, np.nan), fit._ok.copy()
+    t, answer, open_ = first, np.full_like(center, np.nan), fit._sound.copy()
     for _ in range(_ROUNDS):
-        value, params, good = _climb(fit, k, center + side * np.where(open_, t, 0.0), jax.tree.unflatten(tree, start))
+        value, params, good = _climb(
+            fit, k, element, center + side * np.where(open_, t, 0.0), jax.tree.unflatten(tree, start)
+        )
         with np.errstate(all="ignore"):
             root = np.sqrt(2 * np.maximum(best - value, 0))
             exact = (np.abs(root - z) <= 1e-8 * z) | (high - low <= 4 * np.finfo(float).eps * (np.abs(center) + t))
@@ -84,12 +91,16 @@ def _leaves(fit: Any) -> list[tuple[Any, Any]]:
     return list(zip(jax.tree.leaves(fit.params), jax.tree.leaves(fit.model.space), strict=True))
 
 
-def _climb(fit: Any, k: int, u: np.ndarray, start: Any) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """The fits with parameter k held at coordinates u[B]: log-likelihoods, params, and which are maxima or limits."""
+def _climb(
+    fit: Any, k: int, element: int, u: np.ndarray, start: Any
+) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """The fits with an element of parameter k held at coordinates u[B]: log-likelihoods, params, and which are maxima or limits."""
     from_space, tree = jax.tree.flatten(fit.model.space)
-    values = np.asarray(jax.vmap(from_space[k].forward)(u))
-    held = list(from_space)
-    held[k] = spaces.pinned_at(from_space[k], values)
+    held, own = list(from_space), from_space[k]
+    if own.value_shape:
+        held[k] = spaces.held_at(own, element, u)
+    else:
+        held[k] = spaces.pinned_at(own, np.asarray(jax.vmap(own.forward)(u)))
     model = dataclasses.replace(fit.model, space=jax.tree.unflatten(tree, held))
     outcome = _fit(model, fit._batch, start)
     good = np.isin(outcome.status, [s for s in Status if s.ok or s.at_limit])

@@ -119,7 +119,13 @@ class Fit:
         else:
             meat = self._evaluate(inference.opg, u)
             covariance = inference.inverse(meat) if kind == "opg" else inference.robust(information, meat)
-        return np.where(self._ok[:, None, None], covariance, np.nan)
+        return np.where(self._sound[:, None, None], covariance, np.nan)
+
+    @functools.cached_property
+    def _sound(self) -> np.ndarray:
+        """Certified maxima at which the usual large-sample theory holds, bool[B]."""
+        rule = getattr(getattr(self.model.log_likelihood, "distribution", None), "regular", None)
+        return self._ok if rule is None else self._ok & np.atleast_1d(np.asarray(rule(self.params)))
 
     # --- covariances, intervals --------------------------------------------------------------------------
 
@@ -131,7 +137,8 @@ class Fit:
     def covariance(self, kind: str = "observed") -> np.ndarray:
         """Covariance of the natural parameters, f[..., q, q], in the order of `names` (delta method).
 
-        NaN unless converged, and where the matrix it needs is singular.
+        NaN unless converged, where the matrix it needs is singular, and where the distribution has no regular standard
+        errors (gev and gpd with shape <= -1/2).
 
         Args:
             kind: `"observed"`, J^-1; `"expected"`, the inverse expected information; `"opg"`, K^-1; `"robust"`,

@@ -12,6 +12,7 @@ theorem 7.2.10), so a space needs `forward` and `inverse` and no log-determinant
 | `ordered(k)` | increasing | the first, then logs of the steps |
 | `covariance(d)` | positive definite | d log scales, d(d-1)/2 regression weights |
 | `correlation(d)` | positive definite, unit diagonal | d(d-1)/2 regression weights |
+| `unit_vector(d)` | vectors of length 1 | stereographic, d - 1 |
 
 Every space takes `shape=`: that many independent copies.
 """
@@ -276,6 +277,43 @@ def correlation(d: int, *, shape: int | tuple[int, ...] = ()) -> Space:
     return Space(_CORRELATION, (*shape, d, d), (*shape, d * (d - 1) // 2))
 
 
+def _away(d: int) -> np.ndarray:
+    """v with I - 2 v v' / v'v taking the last axis to the point opposite to all coordinates 0: nobody's direction."""
+    axis = np.sqrt(2.0 + np.arange(d)) * (-1.0) ** np.arange(d)
+    return np.eye(d)[-1] - axis / np.linalg.norm(axis)
+
+
+def _reflected(x: Any) -> Any:
+    v = jnp.asarray(_away(x.shape[-1]), x.dtype)
+    return x - (2 / (v @ v)) * (x @ v)[..., None] * v
+
+
+def _unit_forward(u: Any) -> Any:
+    square = jnp.sum(u * u, -1, keepdims=True)
+    return _reflected(jnp.concatenate([2 * u, square - 1], -1) / (square + 1))
+
+
+def _unit_inverse(x: Any) -> Any:
+    y = _reflected(x)
+    return y[..., :-1] / (1 - y[..., -1:])
+
+
+_UNIT = Kind(
+    "unit_vector", _unit_forward, _unit_inverse, lambda x: jnp.abs(jnp.sum(x * x, -1, keepdims=True) - 1) < 1e-6
+)
+
+
+def unit_vector(d: int, *, shape: int | tuple[int, ...] = ()) -> Space:
+    """Vectors of length 1 in d dimensions: directions, through the stereographic projection from a point off every axis.
+
+    Mardia & Jupp 2000, *Directional Statistics*, section 9.1; only that one point has no coordinates.
+    """
+    shape = _shape(shape)
+    if d < 2:
+        raise ValueError(f"unit_vector: the dimension must be at least 2, got d = {d}")
+    return Space(_UNIT, (*shape, d), (*shape, d - 1))
+
+
 # --- not free --------------------------------------------------------------------------------------------
 
 PINNED = Kind("pinned", lambda u, value: value, lambda x, value: jnp.zeros((0,)), lambda x, value: True)
@@ -285,6 +323,39 @@ TIED = Kind("tied", _identity, lambda x: jnp.zeros((0,)), lambda x: True)
 def pinned_at(space: Space, value: Any) -> Space:
     """`space` held at `value`: no free coordinates; the value is an argument of compiled code."""
     return Space(PINNED, space.value_shape, (0,), (value,))
+
+
+@record
+class _Held:
+    """One coordinate of an elementwise space of several, held: how to put it back in (or leave it out)."""
+
+    kind: Kind
+    shape: tuple[int, ...]
+    index: int
+    way: str
+
+    def __call__(self, x: Any, coordinate: Any, *bounds: Any) -> Any:
+        if self.way == "inside":
+            return self.kind.inside(x, *bounds)
+        if self.way == "inverse":
+            return jnp.delete(self.kind.inverse(x, *bounds).reshape(-1), self.index, assume_unique_indices=True)
+        coordinate = jnp.asarray(coordinate, x.dtype)[None]
+        whole = jnp.concatenate([x[: self.index], coordinate, x[self.index :]])
+        return self.kind.forward(whole.reshape(self.shape), *bounds)
+
+
+def held_at(space: Space, index: int, coordinate: Any) -> Space:
+    """An elementwise space with the unconstrained coordinate of one element held, an argument of compiled code."""
+    forward, inverse, inside = (
+        _Held(space.kind, space.value_shape, index, way) for way in ("forward", "inverse", "inside")
+    )
+    size = int(np.prod(space.value_shape)) - 1
+    return Space(
+        Kind(HELD, forward, inverse, inside, space.kind.ends), space.value_shape, (size,), (coordinate, *space.bounds)
+    )
+
+
+HELD = "held"
 
 
 def tied_to(space: Space, source: str) -> Space:

@@ -130,6 +130,8 @@ def test_html(fits):
         for word in words:
             assert word in text
         assert text.count("<tr>") == text.count("</tr>") > 1
+        ends = fit.interval()._repr_html_()
+        assert "wald" in ends and ends.count("<tr>") == 1 + (4 if fit is fits else 1)
 
 
 # --- missing values --------------------------------------------------------------------------------------

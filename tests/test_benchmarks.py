@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import derivatives, fresh, measure, report, rivals, roofline, scaling
+from benchmarks import derivatives, fresh, functions, measure, report, rivals, roofline, scaling
 from benchmarks.__main__ import main
 from benchmarks.by_hand import GARCH, STUDENT
 from benchmarks.compare import compare
@@ -261,3 +261,11 @@ def test_the_claim_in_readme_is_made_from_the_file():
 @pytest.mark.parametrize("file", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda f: f.name)
 def test_no_giants(file):
     assert len(file.read_text().splitlines()) <= 400
+
+
+@pytest.mark.slow
+def test_special_functions_are_near_the_truth():
+    pytest.importorskip("mpmath")
+    for entry in functions.functions(100, 20, 1, quiet):
+        ours = entry["libraries"]["jaxmle"]
+        assert ours["value"]["error"] < 1e-9 and ours["slope"]["error"] < 1e-8, entry

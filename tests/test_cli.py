@@ -390,3 +390,23 @@ def test_as_a_program(tmp_path):
     bad = subprocess.run([*command, "tails"], capture_output=True, text=True, env=environment, timeout=300)
     assert (bad.returncode, bad.stdout) == (2, "")
     assert bad.stderr == "jaxmle: no column 'tails'; the columns are: toss, heads\n"
+
+
+def test_counts_out_of_trials_have_quantiles_of_a_number_of_trials(tmp_path):
+    table = tmp_path / "won.csv"
+    table.write_text("site,won,tried\na,3,10\na,4,10\nb,7,10\nb,9,12\n")
+    words = [table, "-d", "binomial", "--value", "won", "--trials", "tried", "--by", "site"]
+    saved = tmp_path / "fits.npz"
+    frame, result = fitted(tmp_path, *words, "--quantile", "0.1", "--survival", "4", "--of", "20", "--save", saved)
+    fits = jm.load(saved)
+    assert fits.keys.tolist() == ["a", "b"] and f"wrote {saved}" in result.stderr
+    assert frame["quantile_0.1"].to_list() == fits.quantile(0.1, trials=20.0).value.tolist()
+    assert frame["survival_4"].to_list() == fits.sf({"successes": 4.0, "trials": 20.0}).value.tolist()
+    assert "needs --of" in refused("fit", *words, "--quantile", "0.1").replace("need ", "needs ")
+    assert "keeps one fit" in refused("fit", AIRCRAFT, "-d", "weibull,gamma", "--value", "hours", "--save", saved)
+
+
+def test_rows_count_from_one(tmp_path):
+    table = tmp_path / "x.csv"
+    table.write_text("x\n1\n-2\n")
+    assert "row 2 is -2.0, outside the support" in refused("fit", table, *WEIBULL, "--value", "x")

@@ -1,13 +1,15 @@
 """Using a fit: what the fitted distribution says, against SciPy and closed forms; residuals; simulated data."""
 
+import catalogue
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats as st
 from scipy.special import ndtri_exp
 
 import jaxmle as jm
-from jaxmle import distributions, models
-from jaxmle.draws import _normal_quantile_of_log
+from jaxmle import distributions, models, special
 from jaxmle.intervals import IntervalStatus
 
 Z = st.norm.ppf(0.975)
@@ -96,17 +98,52 @@ def test_values_and_errors(name, verbs, lognormal, waits):
         assert np.all(found.lower >= 0) and (what not in ("cdf", "sf") or np.all(found.upper <= 1))
 
 
-def test_every_mean_is_the_expectation():
+INFINITE = {
+    "burr12": {"scale": 3.0, "shape1": 2.2, "shape2": 0.3},
+    "frechet": {"scale": 3.0, "shape": 0.9},
+    "gev": {"loc": 0.5, "scale": 2.0, "shape": 1.2},
+    "gpd": {"scale": 2.0, "shape": 1.0},
+    "inverse_gamma": {"scale": 2.0, "shape": 0.5},
+    "log_logistic": {"scale": 3.0, "shape": 1.0},
+    "lomax": {"scale": 3.0, "shape": 0.4},
+    "pareto": {"scale": 2.0, "shape": 1.0},
+    "zeta": {"shape": 2.0},
+}
+
+
+@jax.jit
+def means(table):
+    """The mean of every distribution in a table of params."""
+    laws = {name: distributions.by_name(name) for name in table}
+    return {k: d.mean(table[k], **({"trials": catalogue.TRIALS} if d.columns else {})) for k, d in laws.items()}
+
+
+def test_every_mean_is_the_expectation(x64):
     params = {
         "dispersion": 0.7, "mean": 2.3, "probability": 0.3, "rate": 0.4, "shape": 1.7, "scale": 0.6, "loc": 0.2, "df": 3.5,
     }  # fmt: skip
-    with_means = [n for n in distributions.names() if distributions.by_name(n).mean is not None]
-    assert len(with_means) >= 11
-    for name in with_means:
+    assert all(distributions.by_name(name).mean is not None for name in distributions.names())
+    for name in SCIPY:
         law = distributions.by_name(name)
         own = {key: params[key] for key in law.space}
         known = {"trials": 7} if law.columns else {}
         assert float(law.mean(own, **known)) == pytest.approx(SCIPY[name](own).mean(), rel=1e-6), name
+    table = {name: row.params for name, row in catalogue.TABLE.items()}
+    found, infinite = means(table), means(INFINITE)
+    assert all(np.isnan(x) for x in infinite.values()), infinite
+    for name, row in catalogue.TABLE.items():
+        if row.law is None:  # the sum over the mass, or the average of the quantile
+            law, q, k = distributions.by_name(name), (np.arange(4000) + 0.5) / 4000, np.arange(400.0)
+            want = k @ np.exp(law.logpdf(row.params, k)) if law.discrete else law.quantile(row.params, q).mean()
+            want, close = float(want), 2e-3
+        else:
+            want, close = np.nan if name == "cauchy" else float(row.law.mean()), 1e-7
+        assert float(found[name]) == pytest.approx(want, rel=close, nan_ok=True, abs=1e-9), name
+    for shape in (-1.3, -1e-4, 0.0, 1e-7, 5e-3, 0.9):  # the Gumbel limit in between
+        found = distributions.gev.mean({"loc": 0.5, "scale": 2.0, "shape": jnp.float64(shape)})
+        assert float(found) == pytest.approx(
+            st.genextreme(-shape, 0.5, 2.0).mean() if shape else 0.5 + 2 * np.euler_gamma, rel=1e-6
+        )
     assert np.isnan(distributions.student_t.mean({"df": 0.9, "loc": 1.0, "scale": 1.0}))
 
 
@@ -173,7 +210,7 @@ def test_residuals_of_exact_rows(lognormal):
 
 def test_residuals_of_impossible_tails(x64):
     log = np.array([-0.7, -30.0, -599, -601, -5e3, -1e6])
-    np.testing.assert_allclose(_normal_quantile_of_log(log), ndtri_exp(log), rtol=1e-9)
+    np.testing.assert_allclose(special.ndtri_exp(log), ndtri_exp(log), rtol=1e-12)
 
 
 def test_residuals_are_standard_normal():
@@ -246,20 +283,33 @@ def test_likelihood_interval_without_an_end_is_infinite():
 
 
 def squashed_pair(params, data):
-    return squashed({**params, "top": 1.0}, data["x"]) - 0.5 * (data["y"] - params["b"][0]) ** 2
+    return (
+        squashed({**params, "top": 1.0}, data["x"])
+        - 0.5 * (data["y"] - params["b"][0]) ** 2
+        - 0.5 * params["b"][1] ** 2
+    )
 
 
 def test_profile_of_several_parameters():
     """Two parameters that do not touch each other: each profile is that of its own part."""
-    model = jm.Model(squashed_pair, {"a": jm.spaces.real, "b": jm.spaces.real(shape=1)})
+    model = jm.Model(squashed_pair, {"a": jm.spaces.real, "b": jm.spaces.real(shape=2)})
     data = {"x": np.full((2, 10), 0.9), "y": np.stack([np.arange(10.0), np.full(10, np.nan)])}
-    ends = jm.fit_many(model, data, start={"a": 5.0, "b": [0.0]}).interval(method="profile")
+    ends = jm.fit_many(model, data, start={"a": 5.0, "b": [0.0, 1.0]}).interval(method="profile")
     share = 0.9 - np.sqrt(st.chi2.ppf(0.95, 1) / 20)
     assert ends.lower["a"][0] == pytest.approx(share / (1 - share), rel=1e-6)
     assert ends.upper["a"][0] == np.inf
     assert np.isnan(ends.lower["a"][1])
     assert ends.status["a"].tolist() == [IntervalStatus.LIKELIHOOD, IntervalStatus.NONE]
-    assert ends.status["b"].tolist() == [IntervalStatus.VECTOR, IntervalStatus.NONE]
+    assert ends.status["b"].tolist() == [IntervalStatus.LIKELIHOOD, IntervalStatus.NONE]
+    half = Z / np.sqrt(10)  # each element for itself
+    np.testing.assert_allclose(ends.lower["b"][0], [4.5 - half, -half], rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(ends.upper["b"][0], [4.5 + half, half], rtol=1e-7, atol=1e-9)
+
+
+def test_shares_have_no_profile():
+    fit = jm.fit(jm.distributions.categorical(3), [0, 1, 1, 2, 2, 2])
+    ends = fit.interval(method="profile")
+    assert ends.status["probability"] == IntervalStatus.VECTOR and np.isnan(ends.lower["probability"]).all()
 
 
 @pytest.mark.slow

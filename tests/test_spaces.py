@@ -22,6 +22,7 @@ SPACES = {
     "covariance": spaces.covariance(3),
     "covariance of one": spaces.covariance(1),
     "correlation": spaces.correlation(3),
+    "unit vector": spaces.unit_vector(3),
 }
 EACH = pytest.mark.parametrize("name", SPACES)
 

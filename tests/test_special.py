@@ -225,6 +225,23 @@ def test_incomplete_beta_derivatives():
         assert relative(hessian[0][i], truth(log_i, a, b, odds, order=order), 1e-3) < 1e-10
 
 
+def test_normal_quantile_of_a_logarithm():
+    y = -np.array([1e-18, 1e-8, 0.3, 0.6931, 0.694, 1.0, 5.0, 20.0, 79.0, 81.0, 300.0, 1e3, 1e5, 1e8])
+    z = np.asarray(special.ndtri_exp(y))
+    with mp.workdps(60):
+        roots = [
+            mp.findroot(lambda t, v=v: mp.log(mp.ncdf(t)) - mp.mpf(v), float(w)) for v, w in zip(y, z, strict=True)
+        ]
+        exact = np.array([float(x) for x in roots])
+    assert relative(z, exact, 1e-3) < 3e-13
+    slope, curve = (jax.vmap(f)(y[2:]) for f in (jax.grad(special.ndtri_exp), jax.grad(jax.grad(special.ndtri_exp))))
+    with mp.workdps(60):
+        ratio = [mp.ncdf(t) / mp.npdf(t) for t in roots[2:]]  # z' = R(z), z'' = R (1 + z R)
+        curved = [float(r * (1 + t * r)) for r, t in zip(ratio, roots[2:], strict=True)]
+    assert relative(slope, np.array(ratio, float), 0) < 1e-12
+    assert relative(curve[:-1], np.array(curved[:-1]), 0) < 1e-9
+
+
 def test_log_iv_at_any_concentration():
     order = np.repeat([0.0, 0.5, 1.0, 1.5, 7.0, 40.0, 300.0], 6)
     x = np.tile([1e-8, 0.3, 4.0, 60.0, 900.0, 1e5], 7)

@@ -15,6 +15,7 @@ MATRIX = np.array([[2.0, 0.6, -0.3], [0.6, 1.0, 0.2], [-0.3, 0.2, 0.5]])
 LOC = np.array([1.0, -1.0, 0.5])
 P = np.array([0.2, 0.5, 0.3])
 A = np.array([1.5, 4.0, 2.5])
+UNIT = LOC / np.linalg.norm(LOC)
 TABLE = {
     "categorical": ({"probability": P}, None),
     "dirichlet": ({"concentration": A}, st.dirichlet(A)),
@@ -22,6 +23,8 @@ TABLE = {
     "multinomial": ({"probability": P}, st.multinomial(9, P)),
     "multivariate_normal": ({"covariance": MATRIX, "loc": LOC}, st.multivariate_normal(LOC, MATRIX)),
     "multivariate_t": ({"df": np.array(4.0), "loc": LOC, "scatter": MATRIX}, st.multivariate_t(LOC, MATRIX, 4.0)),
+    "von_mises_fisher": ({"concentration": np.array(7.0), "loc": UNIT}, st.vonmises_fisher(UNIT, 7.0)),
+    "wishart": ({"df": np.array(4.5), "scale": MATRIX}, st.wishart(4.5, MATRIX)),
 }
 
 
@@ -42,6 +45,8 @@ def test_density_support_and_start(name):
         want = np.log(P[x.astype(int)])
     elif name == "dirichlet":
         want = law.logpdf(x.T)
+    elif name == "wishart":
+        want = law.logpdf(np.moveaxis(x, 0, -1))
     else:
         want = law.logpmf(x) if d.discrete else law.logpdf(x)
     np.testing.assert_allclose(value, want, rtol=1e-11, atol=1e-12)

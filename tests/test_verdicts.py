@@ -353,3 +353,18 @@ def test_fewer_than_one_false_alarm_in_ten_thousand(samples, n):
     assert wrong <= regular.sum() / 10_000
     assert missed <= 2
     assert share > 0.999
+
+
+@pytest.mark.parametrize("name", ["gpd", pytest.param("gev", marks=pytest.mark.slow)])
+def test_no_standard_errors_beyond_half_a_shape(name):
+    """Smith 1985: the maximum is there for -1 < shape <= -1/2, its large-sample theory is not."""
+    law = scipy.stats.genpareto if name == "gpd" else scipy.stats.genextreme
+    sets = [law(-c if name == "gpd" else c, 0, 2.0).rvs(200, random_state=1) for c in (0.7, 0.2)]
+    fits = jm.fit_many(name, sets)
+    assert fits.converged.all() and (fits.params["shape"] < [-0.5, 0]).all()
+    covariance, ends = fits.covariance(), fits.interval()
+    assert np.isnan(covariance[0]).all() and np.isfinite(covariance[1]).all()
+    none, wald = ends.status["shape"]
+    assert (none, wald) == (IntervalStatus.NONE, IntervalStatus.WALD) and np.isnan(ends.lower["scale"][0])
+    assert "not regular at these parameters" in fits[0].message() and "regular" not in fits[1].message()
+    assert np.isnan(fits[0].quantile(0.5).standard_errors) and np.isfinite(fits[0].quantile(0.5).value)

@@ -4,7 +4,7 @@ import difflib
 
 from jaxmle.distributions._bounded import beta, kumaraswamy, logit_normal, triangular, uniform
 from jaxmle.distributions._categories import categorical, dirichlet, dirichlet_multinomial, multinomial
-from jaxmle.distributions._circular import von_mises, wrapped_cauchy
+from jaxmle.distributions._circular import von_mises, von_mises_fisher, wrapped_cauchy
 from jaxmle.distributions._counts import negative_binomial, poisson
 from jaxmle.distributions._dispersed import beta_binomial, conway_maxwell_poisson, generalized_poisson
 from jaxmle.distributions._distribution import Distribution
@@ -25,7 +25,7 @@ from jaxmle.distributions._real_line import normal, student_t
 from jaxmle.distributions._skewed import asymmetric_laplace, johnson_su, skew_normal
 from jaxmle.distributions._symmetric import cauchy, generalized_normal, hyperbolic_secant, laplace, logistic
 from jaxmle.distributions._trials import bernoulli, binomial, geometric
-from jaxmle.distributions._vectors import multivariate_normal, multivariate_t
+from jaxmle.distributions._vectors import multivariate_normal, multivariate_t, wishart
 
 __all__ = [
     "Distribution",
@@ -85,7 +85,9 @@ __all__ = [
     "triangular",
     "uniform",
     "von_mises",
+    "von_mises_fisher",
     "weibull",
+    "wishart",
     "wrapped_cauchy",
     "zeta",
 ]
@@ -150,7 +152,16 @@ _ALL = {
 
 _SIZED = {
     f.__name__: f
-    for f in (categorical, dirichlet, dirichlet_multinomial, multinomial, multivariate_normal, multivariate_t)
+    for f in (
+        categorical,
+        dirichlet,
+        dirichlet_multinomial,
+        multinomial,
+        multivariate_normal,
+        multivariate_t,
+        von_mises_fisher,
+        wishart,
+    )
 }
 
 

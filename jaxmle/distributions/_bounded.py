@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import spaces, special
-from jaxmle.distributions import _moments, _quantiles
+from jaxmle.distributions import _means, _moments, _quantiles
 from jaxmle.distributions._distribution import Distribution, is_finite, is_share, symmetric
 from jaxmle.distributions._standard import SHARE, Bisected, law
 from jaxmle.special._elementary import floating
@@ -64,6 +64,7 @@ beta = law(
     quantile=Bisected(_beta_lower, _beta_upper, jax.nn.sigmoid, -700.0, 36.0),
     draw=_beta_draw,
     information=_beta_information,
+    mean=_means.beta,
     doc="""Beta: density x^(a - 1) (1 - x)^(b - 1) / B(a, b), 0 < x < 1.
 
     Shares and probabilities. Mean a / (a + b), variance a b / ((a + b)^2 (a + b + 1)).
@@ -104,6 +105,7 @@ kumaraswamy = law(
     _kumaraswamy_start,
     shapes={"a": spaces.positive, "b": spaces.positive},
     quantile=lambda p, q: jnp.exp(special.log1mexp(jnp.log1p(-q) / p["b"]) / p["a"]),
+    mean=_means.kumaraswamy,
     doc="""Kumaraswamy: density a b x^(a - 1) (1 - x^a)^(b - 1), 0 < x < 1.
 
     Shares, with a distribution function in closed form: 1 - (1 - x^a)^b. Mean b B(1 + 1/a, b).
@@ -140,6 +142,7 @@ logit_normal = law(
     quantile=lambda p, q: jax.nn.sigmoid(p["loc"] + p["scale"] * jax.scipy.special.ndtri(q)),
     maximum=_logit_normal_start,
     information=lambda p, x: symmetric(x, [[p["scale"] ** -2.0, 0.0], [0.0, 2 * p["scale"] ** -2.0]]),
+    mean=_means.logit_normal,
     doc="""Logit-normal: log(x / (1 - x)) is normal(loc, scale), 0 < x < 1.
 
     Shares and probabilities that vary between units. Median 1 / (1 + exp(-loc)); the maximum is the logits' mean and
@@ -197,6 +200,7 @@ triangular = law(
     maximum=_triangular_maximum,
     information=lambda p, x: symmetric(x, [[1 / (p["mode"] * (1 - p["mode"]))]]),
     regularity="kinked",
+    mean=_means.triangular,
     doc="""Triangular on (0, 1): density 2 x / mode up to the mode, 2 (1 - x) / (1 - mode) beyond it.
 
     Judged quantities of known range (move another range onto (0, 1) first). Mean (1 + mode) / 3. The maximum is one of
@@ -257,6 +261,7 @@ uniform = Distribution(
     start=_uniform_maximum,
     maximum=_uniform_maximum,
     regularity="edge",
+    mean=_means.uniform,
     doc="""Uniform: density 1 / (upper - lower), lower <= x <= upper.
 
     Rounding errors, random phases. Mean (lower + upper) / 2, variance (upper - lower)^2 / 12. The maximum is the least and

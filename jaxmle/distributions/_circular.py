@@ -1,9 +1,10 @@
-"""Laws of angles in radians, measured from loc: von Mises and wrapped Cauchy.
+"""Laws of angles in radians, measured from loc: von Mises and wrapped Cauchy; von Mises-Fisher of directions.
 
 Any finite x is an angle, and the density has period 2 pi. The distribution function starts opposite to loc: it is
 P(loc - pi <= X <= x) with x taken within half a turn of loc.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -11,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import spaces, special
-from jaxmle.distributions import _moments
-from jaxmle.distributions._distribution import symmetric
+from jaxmle.distributions import _means, _moments
+from jaxmle.distributions._distribution import Distribution, no_tail, symmetric
 from jaxmle.distributions._standard import ANGLE, Bisected, law
 from jaxmle.special._bessel import log_bessel_integral
+from jaxmle.special._elementary import floating
 
 _CUT = 38.0
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
@@ -83,6 +85,7 @@ von_mises = law(
     shapes={"concentration": spaces.positive},
     quantile=Bisected(_von_mises_lower, _von_mises_upper, lambda v: v, -np.pi, np.pi),
     information=_von_mises_information,
+    mean=_means.loc,
     doc="""Von Mises: density exp(concentration cos(x - loc)) / (2 pi I0(concentration)), x an angle in radians.
 
     Directions, times of day: the circle's normal, of variance 1 / concentration where that is large. Mean direction loc,
@@ -133,8 +136,92 @@ wrapped_cauchy = law(
     shapes={"concentration": spaces.interval(0.0, 1.0)},
     quantile=_wrapped_quantile,
     information=_wrapped_information,
+    mean=_means.loc,
     doc="""Wrapped Cauchy: density (1 - r^2) / (2 pi (1 + r^2 - 2 r cos(x - loc))), r = concentration, x an angle in radians.
 
     Directions with heavy tails, turning angles of animals. Mean direction loc, mean resultant length r.
     Mardia & Jupp 2000, *Directional Statistics*, section 3.5.7.""",
 )
+
+
+# --- von Mises-Fisher: directions in d dimensions --------------------------------------------------------
+
+
+def _is_direction(x: Any) -> Any:
+    x = floating(x)
+    return jnp.abs(jnp.sum(x * x, -1) - 1) < 1e-6
+
+
+def _fisher_logpdf(params: Any, x: Any) -> Any:
+    # loc'x - 1 = -|x - loc|^2 / 2, and the sphere's slices across loc have the area of a sphere of d - 1 dimensions.
+    x, k = floating(x), params["concentration"]
+    d, inside = x.shape[-1], _is_direction(x)
+    gap = jnp.where(inside[..., None], x - params["loc"], 0)
+    slice_ = _LOG_2 + 0.5 * (d - 1) * np.log(np.pi) - special.gammaln(jnp.asarray(0.5 * (d - 1), x.dtype))
+    value = -0.5 * k * jnp.sum(gap * gap, -1) - slice_ - log_bessel_integral(0.5 * d - 1, k)
+    return jnp.where(inside, value, -jnp.inf)
+
+
+def _fisher_sample(key: Any, params: Any, shape: Any = ()) -> Any:
+    """Wood 1994, *Communications in Statistics B* 23, 157-164: the angle to loc by rejection, then a way to turn."""
+    loc, k = floating(params["loc"]), floating(params["concentration"])
+    d, (first, second) = loc.shape[-1], jax.random.split(key)
+    b = (d - 1) / (2 * k + jnp.sqrt(4 * k * k + (d - 1) ** 2))
+    center = (1 - b) / (1 + b)
+    most = k * center + (d - 1) * jnp.log1p(-center * center)
+
+    def draw(state: Any) -> Any:
+        w, done, key = state
+        key, one, two = jax.random.split(key, 3)
+        z = jax.random.beta(one, 0.5 * (d - 1), 0.5 * (d - 1), shape, loc.dtype)
+        new = (1 - (1 + b) * z) / (1 - (1 - b) * z)
+        good = k * new + (d - 1) * jnp.log1p(-center * new) - most >= jnp.log(jax.random.uniform(two, shape, loc.dtype))
+        return jnp.where(done, w, new), done | good, key
+
+    state = (jnp.zeros(shape, loc.dtype), jnp.zeros(shape, bool), first)
+    w = jax.lax.while_loop(lambda s: ~jnp.all(s[1]), draw, state)[0][..., None]
+    side = jax.random.normal(second, (*shape, d), loc.dtype)
+    side = side - (side @ loc)[..., None] * loc
+    side = side / jnp.linalg.norm(side, axis=-1, keepdims=True)
+    found = w * loc + jnp.sqrt(jnp.maximum(1 - w * w, 0)) * side
+    return found / jnp.linalg.norm(found, axis=-1, keepdims=True)
+
+
+def _fisher_start(x: Any, weights: Any) -> Any:
+    # Banerjee et al. 2005, J. Machine Learning Research 6, 1345-1382, eq. 4.4.
+    x, d = floating(x), x.shape[-1]
+    used = jnp.where(_is_direction(x), weights, 0)
+    total = jnp.where(used > 0, used, 0) @ jnp.where((used > 0)[:, None], x, 0)
+    length = jnp.linalg.norm(total)
+    loc = jnp.where(length > 1e-12, total / jnp.where(length > 1e-12, length, 1), jnp.eye(d, dtype=x.dtype)[0])
+    rest = _moments.mean(0.5 * jnp.sum(jnp.where((used > 0)[:, None], x - loc, 0) ** 2, -1), used)
+    rest = jnp.clip(jnp.nan_to_num(rest, nan=0.5), 1e-14, 1.0)
+    k = (1 - rest) * (d - (1 - rest) ** 2) / (rest * (2 - rest))
+    return {"concentration": jnp.maximum(k, 0.01), "loc": loc}
+
+
+@functools.lru_cache
+def von_mises_fisher(d: int) -> Distribution:
+    """Directions in d dimensions: unit vectors [n, d] around loc.
+
+    >>> import jaxmle as jm
+    >>> fit = jm.fit(jm.distributions.von_mises_fisher(3), [[1.0, 0, 0], [0, 1.0, 0], [0.6, 0.8, 0], [0.8, 0, 0.6]])
+    >>> fit.params["loc"].round(4)
+    array([0.7845, 0.5883, 0.1961])
+    """
+    return Distribution(
+        name=f"von_mises_fisher({d})",
+        logpdf=_fisher_logpdf,
+        logcdf=no_tail,
+        logsf=no_tail,
+        quantile=no_tail,
+        sample=_fisher_sample,
+        support=_is_direction,
+        space={"concentration": spaces.positive, "loc": spaces.unit_vector(d)},
+        start=_fisher_start,
+        event=1,
+        doc="""Von Mises-Fisher: density k^(d/2 - 1) exp(k loc'x) / ((2 pi)^(d/2) I_(d/2 - 1)(k)), k = concentration, |x| = 1.
+
+        Directions in space, text as normalized counts. Mean direction loc, mean resultant length I_(d/2) / I_(d/2 - 1).
+        Mardia & Jupp 2000, *Directional Statistics*, section 9.3.2.""",
+    )

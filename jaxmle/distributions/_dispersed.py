@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxmle import spaces, special
-from jaxmle.distributions import _moments, _quantiles
+from jaxmle.distributions import _means, _moments, _quantiles
 from jaxmle.distributions._counts import count_mean, floored, is_count, steps
 from jaxmle.distributions._distribution import Distribution, within
 from jaxmle.distributions._sums import elementwise, log_tail
@@ -89,6 +89,7 @@ beta_binomial = Distribution(
     start=_beta_binomial_start,
     discrete=True,
     columns=("successes", "trials"),
+    mean=_means.beta_binomial,
     doc="""Beta-binomial: mass C(n, k) B(k + a, n - k + b) / B(a, b), a = probability / dispersion, b = (1 - probability) / dispersion.
 
     Successes k = successes in n = trials that share a chance: litters, families, methylation. Mean n probability, variance n
@@ -162,6 +163,7 @@ generalized_poisson = Distribution(
     space={"dispersion": spaces.interval(0.0, 1.0), "mean": spaces.positive},
     start=_generalized_start,
     discrete=True,
+    mean=_means.mean,
     doc="""Generalized Poisson: mass t (t + d x)^(x - 1) exp(-t - d x) / x!, t = mean (1 - d), d = dispersion in (0, 1).
 
     Sizes of outbreaks: everyone infects Poisson(dispersion) others. Mean mean, variance mean / (1 - dispersion)^2;
@@ -255,6 +257,14 @@ def _conway_start(x: Any, weights: Any) -> Any:
     return {"center": centre, "power": power}
 
 
+def _conway_mean(params: Any) -> Any:
+    """From the score in center, power (k - mean) / center, at any k."""
+    center, power = floating(params["center"]), params["power"]
+    k = jnp.round(jax.lax.stop_gradient(center))
+    slope = jax.grad(lambda c: jnp.sum(_conway_logpdf({"center": c, "power": power}, k)))(center)
+    return k - center * slope / power
+
+
 conway_maxwell_poisson = Distribution(
     name="conway_maxwell_poisson",
     logpdf=_conway_logpdf,
@@ -266,6 +276,7 @@ conway_maxwell_poisson = Distribution(
     space={"center": spaces.positive, "power": spaces.positive},
     start=_conway_start,
     discrete=True,
+    mean=_conway_mean,
     doc="""Conway-Maxwell-Poisson: mass proportional to (center^x / x!)^power, x = 0, 1, 2, ...
 
     Counts less (power > 1) or more (power < 1) dispersed than the Poisson (power 1). Mean about center - (1 - 1/power) / 2,

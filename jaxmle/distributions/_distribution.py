@@ -34,9 +34,10 @@ class Distribution:
             parameters, sorted by name.
         discrete: whether x is a count.
         regularity: `"smooth"`, `"kinked"` or `"edge"` (the support moves with the parameters).
-        event: how many axes one observation has: 0 for numbers, 1 for vectors.
+        event: how many axes one observation has: 0 for numbers, 1 for vectors, 2 for matrices.
         columns: names of the data leaves where x is a dict, the response first.
-        mean: `(params, **known) -> f[]`, the expectation of the response; NaN where it does not exist.
+        regular: `(params) -> bool[]`, whether standard errors exist at these parameters; None where they always do.
+        mean: `(params, **known) -> f[]`, the expectation of the response; NaN where it does not exist or is infinite.
         doc: documentation; the first line gives the density.
 
     Example:
@@ -60,6 +61,7 @@ class Distribution:
     regularity: Regularity = "smooth"
     columns: tuple[str, ...] = ()
     event: int = 0
+    regular: Callable[[Any], Any] | None = None
     mean: Callable[..., Any] | None = None
     doc: str = ""
 

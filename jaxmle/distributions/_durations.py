@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import spaces, special
-from jaxmle.distributions import _moments
+from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_nonnegative, is_positive, symmetric
 from jaxmle.distributions._extremes import held
 from jaxmle.distributions._lifetimes import weibull
@@ -50,6 +50,7 @@ birnbaum_saunders = law(
     shapes={"shape": spaces.positive},
     quantile=lambda p, q: 2 * jnp.arcsinh(0.5 * p["shape"] * jax.scipy.special.ndtri(q)),
     draw=lambda key, p, shape, dtype: 2 * jnp.arcsinh(0.5 * p["shape"] * jax.random.normal(key, shape, dtype)),
+    mean=_means.birnbaum_saunders,
     doc="""Birnbaum-Saunders (fatigue life): (sqrt(z) - sqrt(1/z)) / shape is standard normal, z = x / scale > 0.
 
     Cycles until a crack has grown too long. Median scale, mean scale (1 + shape^2 / 2).
@@ -82,6 +83,7 @@ log_logistic = law(
     shapes={"shape": spaces.positive},
     quantile=lambda p, q: (jnp.log(q) - jnp.log1p(-q)) / p["shape"],
     information=_log_logistic_information,
+    mean=_means.log_logistic,
     doc="""Log-logistic (Fisk): density (shape / scale) z^(shape - 1) / (1 + z^shape)^2, z = x / scale > 0.
 
     Survival whose hazard rises and falls again; incomes; log x is logistic. Median scale, mean scale (pi/shape) /
@@ -117,6 +119,7 @@ burr12 = law(
     _burr_start,
     shapes={"shape1": spaces.positive, "shape2": spaces.positive},
     quantile=lambda p, q: jnp.log(jnp.expm1(-jnp.log1p(-q) / p["shape2"])) / p["shape1"],
+    mean=_means.burr12,
     doc="""Burr XII (Singh-Maddala): survival (1 + z^shape1)^(-shape2), z = x / scale > 0.
 
     Incomes, claims, floods; shape2 = 1 is log-logistic, shape1 = 1 Lomax, shape2 -> infinity Weibull, where the maximum may
@@ -165,6 +168,7 @@ exponentiated_weibull = law(
     _exponentiated_start,
     shapes={"power": spaces.positive, "shape": spaces.positive},
     quantile=_exponentiated_quantile,
+    mean=_means.exponentiated_weibull,
     doc="""Exponentiated Weibull: distribution function (1 - exp(-z^shape))^power, z = x / scale > 0.
 
     Lifetimes with a bathtub or a hump in their hazard; power 1 is Weibull, a whole power the last of so many.
@@ -201,6 +205,7 @@ gompertz = law(
     _gompertz_start,
     shapes={"shape": spaces.positive},
     quantile=lambda p, q: jnp.log1p(-jnp.log1p(-q) / p["shape"]),
+    mean=_means.gompertz,
     doc="""Gompertz: hazard (shape / scale) exp(x / scale), x >= 0.
 
     Mortality of adults: the hazard doubles every scale log 2. Data whose hazard does not rise have their maximum at the
@@ -272,6 +277,7 @@ inverse_gaussian = law(
     draw=_inverse_gaussian_draw,
     maximum=_inverse_gaussian_start,
     information=lambda p, x: symmetric(x, [[p["shape"] / p["mean"] ** 3, 0.0], [0.0, 0.5 * p["shape"] ** -2.0]]),
+    mean=_means.mean,
     doc="""Inverse Gaussian: density sqrt(shape / (2 pi x^3)) exp(-shape (x - mean)^2 / (2 mean^2 x)), x > 0.
 
     First passage of Brownian motion with drift. Mean mean, variance mean^3 / shape; the maximum is the average and
@@ -318,6 +324,7 @@ pareto = law(
     quantile=lambda p, q: -jnp.log1p(-q) / p["shape"],
     maximum=_pareto_maximum,
     regularity="edge",
+    mean=_means.pareto,
     doc="""Pareto: density (shape / scale) (x / scale)^(-shape - 1), x >= scale.
 
     Wealth, city sizes, claims above a priority. Mean scale shape / (shape - 1) for shape > 1. The maximum is the least x and

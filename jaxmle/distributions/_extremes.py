@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import spaces, special
-from jaxmle.distributions import _moments
+from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_nonnegative, is_positive, symmetric
 from jaxmle.distributions._standard import LINE, LOG, RATIO, law
 
@@ -62,6 +62,7 @@ gumbel = law(
     _gumbel_start(1.0),
     quantile=_gumbel_quantile,
     information=_gumbel_information(1.0),
+    mean=_means.gumbel,
     doc="""Gumbel of maxima: density exp(-z - e^-z) / scale, z = (x - loc) / scale.
 
     Annual maxima of floods, wind, loads with light tails. Mean loc + 0.5772 scale, variance (pi scale)^2 / 6.
@@ -77,6 +78,7 @@ gumbel_min = law(
     _gumbel_start(-1.0),
     quantile=lambda p, q: jnp.log(-jnp.log1p(-q)),
     information=_gumbel_information(-1.0),
+    mean=_means.gumbel_min,
     doc="""Gumbel of minima (smallest extreme value): density exp(z - e^z) / scale, z = (x - loc) / scale.
 
     The weakest of many; the logarithm of a Weibull lifetime. Mean loc - 0.5772 scale, variance (pi scale)^2 / 6.
@@ -143,6 +145,11 @@ def _gev_start(x: Any, weights: Any) -> Any:
     return {"loc": loc, "scale": scale, "shape": shape}
 
 
+def _regular(params: Any) -> Any:
+    """Smith 1985: the information is infinite where the density does not vanish fast enough at its upper end."""
+    return params["shape"] > -0.5
+
+
 gev = law(
     LINE,
     "gev",
@@ -152,6 +159,8 @@ gev = law(
     _gev_start,
     shapes={"shape": spaces.real},
     quantile=_gev_quantile,
+    regular=_regular,
+    mean=_means.gev,
     doc="""Generalized extreme value: distribution function exp(-(1 + shape z)^(-1/shape)), z = (x - loc) / scale, 1 + shape z > 0.
 
     Maxima of blocks: shape > 0 heavy-tailed (Frechet), 0 Gumbel, < 0 with an upper end at loc - scale / shape. Mean loc +
@@ -187,6 +196,7 @@ frechet = law(
     shapes={"shape": spaces.positive},
     quantile=lambda p, q: _gumbel_quantile(p, q) / p["shape"],
     information=_frechet_information,
+    mean=_means.frechet,
     doc="""Frechet: density (shape / scale) (x / scale)^(-shape - 1) exp(-(x / scale)^-shape), x > 0.
 
     Maxima with heavy tails; 1/x is Weibull. Mean scale Gamma(1 - 1/shape) for shape > 1.
@@ -244,6 +254,8 @@ gpd = law(
     shapes={"shape": spaces.real},
     quantile=lambda p, q: _stretched(p, -jnp.log1p(-q)),
     information=_gpd_information,
+    regular=_regular,
+    mean=_means.gpd,
     doc="""Generalized Pareto: density (1 + shape x / scale)^(-1/shape - 1) / scale, x >= 0, 1 + shape x / scale > 0.
 
     Excesses over a high threshold: shape > 0 heavy-tailed, 0 exponential, < 0 with an upper end at -scale / shape. Mean
@@ -287,6 +299,7 @@ lomax = law(
     shapes={"shape": spaces.positive},
     quantile=lambda p, q: jnp.expm1(-jnp.log1p(-q) / p["shape"]),
     information=_lomax_information,
+    mean=_means.lomax,
     doc="""Lomax (Pareto II): density (shape / scale) (1 + x / scale)^(-shape - 1), x >= 0.
 
     Claims, business failures: exponential lifetimes whose rates are gamma. Mean scale / (shape - 1) for shape > 1. Data

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxmle import spaces, special
 from jaxmle._types import record
-from jaxmle.distributions import _moments
+from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import Distribution, is_nonnegative, is_positive, symmetric
 from jaxmle.distributions._extremes import held
 from jaxmle.distributions._standard import LOG, RATIO, Bisected, law
@@ -87,6 +87,7 @@ chi = _gamma_power(
     _chi_start,
     shapes={"df": spaces.positive},
     information=_chi_information,
+    mean=_means.chi,
     doc="""Chi: density 2^(1 - df/2) z^(df - 1) exp(-z^2 / 2) / (scale Gamma(df/2)), z = x / scale > 0.
 
     Lengths of normal vectors: df 1 half-normal, 2 Rayleigh, 3 Maxwell. Mean scale sqrt(2) Gamma((df + 1)/2) / Gamma(df/2),
@@ -114,6 +115,7 @@ generalized_gamma = _gamma_power(
     lambda p: (p["shape"], p["power"], 0.0),
     _generalized_start,
     shapes={"power": spaces.positive, "shape": spaces.positive},
+    mean=_means.generalized_gamma,
     doc="""Generalized gamma: density power z^(power shape - 1) exp(-z^power) / (scale Gamma(shape)), z = x / scale > 0.
 
     Lifetimes: shape 1 is Weibull, power 1 gamma; shape -> infinity lognormal, where the maximum may lie. Mean scale
@@ -147,6 +149,7 @@ half_normal = law(
     draw=lambda key, p, shape, dtype: jnp.abs(jax.random.normal(key, shape, dtype)),
     maximum=_half_normal_start,
     information=lambda p, x: symmetric(x, [[2 * p["scale"] ** -2.0]]),
+    mean=_means.half_normal,
     doc="""Half-normal: density sqrt(2/pi) exp(-(x / scale)^2 / 2) / scale, x >= 0.
 
     Sizes of normal errors, distances from a line. Mean scale sqrt(2/pi); the maximum is the root mean square.
@@ -183,6 +186,7 @@ inverse_gamma = _gamma_power(
     falls=True,
     shapes={"shape": spaces.positive},
     information=_inverse_information,
+    mean=_means.lomax,
     doc="""Inverse gamma: density (scale / x)^(shape + 1) exp(-scale / x) / (scale Gamma(shape)), x > 0.
 
     1/x is gamma: variances, first passages with heavy tails. Mean scale / (shape - 1) for shape > 1.
@@ -209,6 +213,7 @@ nakagami = _gamma_power(
     _nakagami_start,
     shapes={"shape": spaces.positive},
     information=_nakagami_information,
+    mean=_means.nakagami,
     doc="""Nakagami: density 2 shape^shape z^(2 shape - 1) exp(-shape z^2) / (scale Gamma(shape)), z = x / scale > 0.
 
     Amplitudes of fading radio signals and ultrasound echoes; shape 1 is Rayleigh. Mean square scale^2 (omega in the
@@ -234,6 +239,7 @@ rayleigh = law(
     quantile=lambda p, q: 0.5 * jnp.log(-2 * jnp.log1p(-q)),
     maximum=_rayleigh_start,
     information=lambda p, x: symmetric(x, [[4 * p["scale"] ** -2.0]]),
+    mean=_means.rayleigh,
     doc="""Rayleigh: density x exp(-(x / scale)^2 / 2) / scale^2, x > 0.
 
     Length of a normal vector in the plane: wind speeds, wave heights, misses. Mean scale sqrt(pi/2); the maximum is

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxmle import spaces, special
-from jaxmle.distributions import _moments, _quantiles
+from jaxmle.distributions import _means, _moments, _quantiles
 from jaxmle.distributions._counts import is_whole_from_one
 from jaxmle.distributions._distribution import Distribution, within
 from jaxmle.distributions._sums import log_tail
@@ -82,6 +82,7 @@ logarithmic = Distribution(
     space={"probability": spaces.interval(0.0, 1.0)},
     start=_logarithmic_start,
     discrete=True,
+    mean=_means.logarithmic,
     doc="""Logarithmic series: mass -probability^x / (x log(1 - probability)), x = 1, 2, 3, ...
 
     Individuals per species in a catch. Mean -p / ((1 - p) log(1 - p)), p = probability. All ones have their maximum at 0.
@@ -138,6 +139,7 @@ zeta = Distribution(
     space={"shape": spaces.interval(1.0, jnp.inf)},
     start=_zeta_start,
     discrete=True,
+    mean=_means.zeta,
     doc="""Zeta (Zipf without end): mass x^-shape / zeta(shape), x = 1, 2, 3, ...; shape > 1.
 
     Word counts, degrees of networks, citations: discrete power laws. Mean zeta(shape - 1) / zeta(shape) for shape > 2.
@@ -220,6 +222,7 @@ skellam = Distribution(
     space={"mean1": spaces.positive, "mean2": spaces.positive},
     start=_skellam_start,
     discrete=True,
+    mean=_means.skellam,
     doc="""Skellam: mass exp(-mean1 - mean2) (mean1 / mean2)^(x/2) I_|x|(2 sqrt(mean1 mean2)), x a whole number.
 
     Difference of two Poisson counts: goals, photon pairs, price ticks. Mean mean1 - mean2, variance mean1 + mean2.

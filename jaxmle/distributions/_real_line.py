@@ -115,6 +115,37 @@ def _student_t_lower(df: Any, z: Any) -> Any:
     return jnp.where(near, middle - _LOG_2, jnp.where(z < 0, tail, special.log1mexp(tail)))
 
 
+@jax.custom_jvp
+def student_t_of_log(df: Any, y: Any) -> Any:
+    """The quantile of a standard t at the probability exp(y), y <= log(1/2); its slopes are those of P(T <= t) = exp(y).
+
+    From Wallace's approximation (1959, *Annals of Mathematical Statistics* 30, 1124-1130), Newton's steps in
+    asinh(t / sqrt(df)), where log P is nearly straight in the tail.
+    """
+    df, y = jnp.broadcast_arrays(floating(df), floating(y))
+    z = special.ndtri_exp(y) * (8 * df + 3) / (8 * df + 1)
+    root = jnp.sqrt(df)
+    begin = jnp.minimum(z * z / df, 600.0 if df.dtype == jnp.float64 else 70.0)
+
+    def improve(_: Any, w: Any) -> Any:
+        t = root * jnp.sinh(w)
+        value = _student_t_lower(df, t)
+        slope = jnp.exp(_student_t_logpdf({"df": df, "loc": 0.0, "scale": 1.0}, t) - value) * root * jnp.cosh(w)
+        return jnp.minimum(w - jnp.clip((value - y) / slope, -2.0 - jnp.abs(w), 2.0 + jnp.abs(w)), 0)
+
+    w = jax.lax.fori_loop(0, 8, improve, -jnp.arcsinh(jnp.sqrt(jnp.expm1(begin))))
+    return root * jnp.sinh(w)
+
+
+@student_t_of_log.defjvp
+def _student_t_of_log_jvp(primals: Any, tangents: Any) -> Any:
+    df, y = primals
+    t = student_t_of_log(df, y)
+    slope = jnp.exp(_student_t_logpdf({"df": df, "loc": 0.0, "scale": 1.0}, t) - y)
+    rise = jax.jvp(lambda v: _student_t_lower(v, t), (floating(df),), (tangents[0],))[1]
+    return t, (tangents[1] - rise) / slope
+
+
 def _student_t_logcdf(params: Any, x: Any) -> Any:
     x = floating(x)
     return tails(jnp.isfinite(x), x, _student_t_lower(params["df"], standardized(params, x)), -jnp.inf, 0.0)

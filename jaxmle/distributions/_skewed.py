@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import spaces, special
-from jaxmle.distributions import _moments
+from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import symmetric
 from jaxmle.distributions._standard import LINE, Bisected, law
 
@@ -89,6 +89,7 @@ asymmetric_laplace = law(
     maximum=_asymmetric_maximum,
     information=_asymmetric_information,
     regularity="kinked",
+    mean=_means.asymmetric_laplace,
     doc="""Asymmetric Laplace: density exp(-k z) for z >= 0 and exp(z / k) for z < 0, over scale (k + 1/k), z = (x - loc) / scale.
 
     k = asymmetry; loc is the k^2 / (1 + k^2) quantile: quantile regression, financial returns. Mean loc + scale (1/k - k).
@@ -136,6 +137,7 @@ johnson_su = law(
     shapes={"delta": spaces.positive, "gamma": spaces.real},
     quantile=lambda p, q: jnp.sinh((jax.scipy.special.ndtri(q) - p["gamma"]) / p["delta"]),
     draw=lambda key, p, shape, dtype: jnp.sinh((jax.random.normal(key, shape, dtype) - p["gamma"]) / p["delta"]),
+    mean=_means.johnson_su,
     doc="""Johnson's SU: gamma + delta asinh((x - loc) / scale) is standard normal.
 
     Any skewness with tails heavier than the normal's (delta -> infinity). Mean loc - scale exp(1 / (2 delta^2))
@@ -205,6 +207,7 @@ skew_normal = law(
     shapes={"shape": spaces.real},
     quantile=Bisected(_skew_lower, _skew_upper, jnp.sinh, -19.0, 19.0),
     draw=_skew_draw,
+    mean=_means.skew_normal,
     doc="""Skew normal: density 2 phi(z) Phi(shape z) / scale, z = (x - loc) / scale.
 
     Normal errors with a selection on one side; shape 0 is the normal, where the information is singular. Mean loc + scale

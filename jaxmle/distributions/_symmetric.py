@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import spaces, special
-from jaxmle.distributions import _moments
+from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import symmetric
 from jaxmle.distributions._standard import LINE, Bisected, law
 from jaxmle.special._elementary import floating
@@ -65,6 +65,7 @@ cauchy = law(
     _cauchy_start,
     quantile=_cauchy_quantile,
     information=_diagonal(0.5, 0.5),
+    mean=_means.none,
     doc="""Cauchy: density 1 / (pi scale (1 + ((x - loc) / scale)^2)).
 
     Errors with very heavy tails, ratios of normals, resonances; no moments: loc is the median, scale half the distance of
@@ -98,6 +99,7 @@ hyperbolic_secant = law(
     lambda p, z: _secant_lower(p, -z),
     moment_start(1.0),
     quantile=_secant_quantile,
+    mean=_means.loc,
     doc="""Hyperbolic secant: density sech(pi (x - loc) / (2 scale)) / (2 scale).
 
     Between normal and Laplace in its tails; asset returns. Mean loc, standard deviation scale.
@@ -142,6 +144,7 @@ laplace = law(
     maximum=_laplace_maximum,
     information=_diagonal(1.0, 1.0),
     regularity="kinked",
+    mean=_means.loc,
     doc="""Laplace: density exp(-|x - loc| / scale) / (2 scale).
 
     Errors judged by their size; least absolute deviations. Mean loc, variance 2 scale^2. The maximum is the (lower)
@@ -161,6 +164,7 @@ logistic = law(
     moment_start(np.sqrt(3) / _PI),
     quantile=lambda p, q: jnp.log(q) - jnp.log1p(-q),
     information=_diagonal(1 / 3, (3 + _PI**2) / 9),
+    mean=_means.loc,
     doc="""Logistic: density e^-z / (scale (1 + e^-z)^2), z = (x - loc) / scale.
 
     Growth, choice, errors a little heavier than normal. Mean loc, variance (pi scale)^2 / 3.
@@ -230,6 +234,7 @@ generalized_normal = law(
     shapes={"shape": spaces.positive},
     quantile=Bisected(_generalized_lower, _generalized_upper, jnp.sinh, -300.0, 300.0),
     information=_generalized_information,
+    mean=_means.loc,
     doc="""Generalized normal (exponential power): density shape exp(-|z|^shape) / (2 scale Gamma(1/shape)), z = (x - loc) / scale.
 
     Tails between Laplace (shape 1), normal (2) and uniform (infinity). Mean loc, variance scale^2 Gamma(3/shape) /

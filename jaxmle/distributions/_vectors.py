@@ -1,4 +1,4 @@
-"""Laws of vectors: multivariate normal (with missing entries) and multivariate t."""
+"""Laws of vectors and matrices: multivariate normal (with missing entries), multivariate t, Wishart."""
 
 import functools
 from typing import Any
@@ -75,14 +75,22 @@ def _moments_of(x: Any, weights: Any) -> tuple[Any, Any, Any]:
     return loc * size, scale * size, correlation
 
 
-def _start(x: Any, weights: Any) -> tuple[Any, Any]:
-    loc, scale, correlation = _moments_of(x, weights)
-    eye = jnp.eye(scale.size, dtype=scale.dtype)
-    # Shrunk until it is positive definite for certain: as little as rounding where it is.
+def correlation_of(x: Any, weights: Any) -> Any:
+    """The correlation of the columns, shrunk until it is positive definite for certain."""
+    return _positive(_moments_of(x, weights)[2])
+
+
+def _positive(correlation: Any) -> Any:
+    eye = jnp.eye(len(correlation), dtype=correlation.dtype)
+    # As little as rounding where it is.
     least = jnp.linalg.eigvalsh(jnp.where(eye > 0, 1.0, correlation))[0]
     shrink = jnp.where(least > 1e-6, 0.0, jnp.clip((1e-3 - least) / (1 - least), 0.0, 1.0))
-    matrix = jnp.where(eye > 0, 1.0, (1 - shrink) * correlation)
-    return loc, matrix * scale[:, None] * scale[None, :]
+    return jnp.where(eye > 0, 1.0, (1 - shrink) * correlation)
+
+
+def _start(x: Any, weights: Any) -> tuple[Any, Any]:
+    loc, scale, correlation = _moments_of(x, weights)
+    return loc, _positive(correlation) * scale[:, None] * scale[None, :]
 
 
 def _normal_start(x: Any, weights: Any) -> Any:
@@ -185,4 +193,81 @@ def multivariate_t(d: int) -> Distribution:
 
         Vectors with heavy tails; df -> infinity is the normal. Covariance scatter df / (df - 2) for df > 2.
         Kotz & Nadarajah 2004, *Multivariate t Distributions and Their Applications*, chapter 1.""",
+    )
+
+
+def _definite(x: Any) -> Any:
+    return jax.vmap(spaces.covariance(x.shape[-1]).contains)(floating(x))
+
+
+def _log_multigamma(a: Any, d: int) -> Any:
+    """log of the multivariate gamma function (Muirhead 1982, theorem 2.1.12)."""
+    constant = 0.25 * d * (d - 1) * 1.1447298858494002
+    return constant + sum(special.gammaln(a - 0.5 * j) for j in range(d))
+
+
+def _wishart_logpdf(params: Any, x: Any) -> Any:
+    x, df = floating(x), params["df"]
+    d, inside = x.shape[-1], _definite(x)
+    x = jnp.where(inside[:, None, None], x, jnp.eye(d, dtype=x.dtype))
+    low, own = jnp.linalg.cholesky(params["scale"]), jnp.linalg.cholesky(x)
+    z = jax.scipy.linalg.solve_triangular(jnp.broadcast_to(low, own.shape), own, lower=True)
+    # log |scale^-1 x| and its trace from one triangle, in which units cancel.
+    size = 2 * jnp.sum(jnp.log(jnp.abs(jnp.diagonal(z, axis1=-2, axis2=-1))), -1)
+    units = 2 * jnp.sum(jnp.log(jnp.diagonal(own, axis1=-2, axis2=-1)), -1)
+    value = 0.5 * df * size - 0.5 * (d + 1) * units - 0.5 * jnp.sum(z * z, (-2, -1))
+    value = value - 0.5 * d * df * 0.6931471805599453 - _log_multigamma(0.5 * df, d)
+    return jnp.where(inside, value, -jnp.inf)
+
+
+def _wishart_sample(key: Any, params: Any, shape: Any = ()) -> Any:
+    """Bartlett's decomposition (Muirhead 1982, theorem 3.2.14)."""
+    low, df = jnp.linalg.cholesky(floating(params["scale"])), floating(params["df"])
+    d, (first, second) = low.shape[-1], jax.random.split(key)
+    chi = jnp.sqrt(2 * jnp.exp(jax.random.loggamma(first, 0.5 * (df - jnp.arange(d)), (*shape, d))))
+    normal = jnp.tril(jax.random.normal(second, (*shape, d, d), low.dtype), -1)
+    z = low @ (normal + chi[..., None] * jnp.eye(d, dtype=low.dtype))
+    return z @ jnp.swapaxes(z, -1, -2)
+
+
+def _wishart_start(x: Any, weights: Any) -> Any:
+    # The scale has its maximum at the mean over df; df from the diagonal, whose squared coefficients of variation are 2/df.
+    x, d = floating(x), x.shape[-1]
+    used = jnp.where(_definite(x) & (weights > 0), weights, 0)
+    total = jnp.sum(used)
+    rows = jnp.where((used > 0)[:, None, None], x, 0)
+    mean = jnp.where(
+        total > 0, jnp.tensordot(used, rows, 1) / jnp.where(total > 0, total, 1), jnp.eye(d, dtype=x.dtype)
+    )
+    diagonal = jnp.diagonal(mean)
+    ratio = jnp.diagonal(rows, axis1=-2, axis2=-1) / diagonal - 1
+    square = jnp.sum(used[:, None] * ratio**2) / (d * jnp.where(total > 0, total, 1))
+    df = jnp.clip(2 / jnp.maximum(square, 1e-6), d - 0.5, 1e6)
+    return {"df": df, "scale": mean / df}
+
+
+@functools.lru_cache
+def wishart(d: int) -> Distribution:
+    """Wishart's law of positive definite matrices [n, d, d].
+
+    >>> import jax.numpy as jnp
+    >>> law = wishart(2)
+    >>> round(float(law.logpdf({"df": 3.0, "scale": jnp.eye(2)}, jnp.eye(2)[None])[0]), 3)
+    -3.531
+    """
+    return Distribution(
+        name=f"wishart({d})",
+        logpdf=_wishart_logpdf,
+        logcdf=no_tail,
+        logsf=no_tail,
+        quantile=no_tail,
+        sample=_wishart_sample,
+        support=_definite,
+        space={"df": spaces.interval(d - 1.0, float("inf")), "scale": spaces.covariance(d)},
+        start=_wishart_start,
+        event=2,
+        doc="""Wishart: density proportional to |x|^((df - d - 1) / 2) exp(-tr(scale^-1 x) / 2), x positive definite, df > d - 1.
+
+        Scatter matrices of df normal vectors with covariance scale; mean df scale.
+        Muirhead 1982, *Aspects of Multivariate Statistical Theory*, theorem 3.2.1.""",
     )

@@ -173,6 +173,43 @@ def log_ndtr(x: Any) -> Any:
     return _log_ndtr(floating(x))
 
 
+def ndtri_exp(y: Any) -> Any:
+    """The standard normal quantile of a probability exp(y), y <= 0: the inverse of `log_ndtr`, however far the tail.
+
+    Its derivative is Phi / phi, the reciprocal of the hazard that `log_ndtr` has.
+
+    >>> from jaxmle import special
+    >>> round(float(special.ndtri_exp(special.log_ndtr(-40.0))), 3)
+    -40.0
+    """
+    y = floating(y)
+    lower = y <= -0.6931471805599453
+    z = _ndtri_exp(jnp.where(lower, y, log1mexp(jnp.where(lower, -1, y))))
+    return jnp.where(lower, z, -z)
+
+
+@jax.custom_jvp
+def _ndtri_exp(y: Any) -> Any:
+    """For y <= log(1/2): a start, then Newton's steps on log_ndtr, which is concave."""
+    deep = y < -80
+    square = -2 * jnp.where(deep, y, -81)
+    far = -jnp.sqrt(square - jnp.log(square) - 2 * _HALF_LOG_2PI)
+    z = jnp.where(deep, far, jax.scipy.special.ndtri(jnp.exp(jnp.where(deep, -1, y))))
+
+    def improve(_: Any, z: Any) -> Any:
+        value, h, _ = _normal_parts(z)
+        return z - jnp.where(jnp.isfinite(y), (value - y) / h, 0)
+
+    z = jax.lax.fori_loop(0, 3, improve, z)
+    return jnp.where(y == -jnp.inf, -jnp.inf, z)
+
+
+@_ndtri_exp.defjvp
+def _ndtri_exp_jvp(primals: Any, tangents: Any) -> Any:
+    z = _ndtri_exp(*primals)
+    return z, tangents[0] / hazard(z)
+
+
 def _normal_parts(x: Any) -> tuple[Any, Any, Any]:
     """log Phi, h and h + x."""
     tail = x < -5
