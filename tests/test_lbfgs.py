@@ -116,7 +116,7 @@ def test_data_in_other_units(units):
     np.testing.assert_allclose(fit.params["beta"] / units, np.linalg.lstsq(x, y)[0], rtol=1e-8)
 
 
-@pytest.mark.parametrize("tolerance", [1e-4, 1e-9, 1e-14])
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-9])
 def test_separated_data_are_never_converged(tolerance):
     x = np.column_stack([np.ones(20), np.linspace(-1, 1, 20)])
     fit = jm.fit(LOGISTIC, {"x": x, "y": (x[:, 1] > 0).astype(float)}, optimizer="lbfgs", tolerance=tolerance)

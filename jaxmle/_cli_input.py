@@ -1,0 +1,111 @@
+"""What the command line is given: columns of a table, names of laws, a model in a file."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jaxmle
+from jaxmle import io
+
+
+def columns(
+    frame: Any, own: bool, value: str, event: str, censored: str, trials: str, used: list[str]
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """The columns a model reads, by name, and which rows failed (None: nothing is censored)."""
+    values = [name.strip() for name in value.split(",") if name.strip()]
+    if own:
+        if event or censored or trials:
+            raise ValueError("--event, --censored and --trials belong to --distribution; a model reads columns by name")
+        names = values or io.numeric_columns(frame.drop(used, strict=False))
+        if not names:
+            raise ValueError(f"no numeric column for the model; the columns are: {', '.join(frame.columns)}")
+        return {name: io.numeric(frame, name) for name in names}, None
+    if not values:
+        raise ValueError(f"give --value COLUMN; the columns are: {', '.join(frame.columns)}")
+    if trials and (event or censored):
+        raise ValueError("--trials is for counts, --event and --censored for lifetimes; give one of them")
+    if len(values) > 2 or (len(values) == 2 and (event or censored or trials)):
+        raise ValueError("--value takes one column, or LOWER,UPPER for intervals without --event and --trials")
+    numbers = [io.numeric(frame, name) for name in values]
+    if len(values) == 2:
+        lower, upper = numbers
+        return {"lower": lower, "upper": upper}, lower == upper
+    if trials:
+        return {"successes": numbers[0], "trials": io.numeric(frame, trials)}, None
+    if event or censored:
+        failed = io.binary(frame, event) if event else ~io.binary(frame, censored)
+        return {"lower": numbers[0], "upper": np.where(failed, numbers[0], np.inf)}, failed
+    return {values[0]: numbers[0]}, None
+
+
+def missing_rows(columns: dict[str, np.ndarray], rule: str) -> np.ndarray:
+    """Which rows miss a number, bool[n]; an error that names the first if the rule is error."""
+    holes = {name: np.isnan(numbers) for name, numbers in columns.items()}
+    bad = np.any(list(holes.values()), axis=0)
+    if rule == "error" and bad.any():
+        row = int(bad.argmax())
+        name = next(name for name, h in holes.items() if h[row])
+        raise ValueError(
+            f"column {name!r}, row {row + 1}: missing; use --missing drop to leave such rows out, or --missing status "
+            "to give their groups a verdict of their own"
+        )
+    return bad
+
+
+def laws(names: str, columns: dict[str, np.ndarray]) -> dict[str, Any]:
+    found = {name.strip(): law(name.strip(), columns) for name in names.split(",") if name.strip()}
+    if not found:
+        raise ValueError("give --distribution NAME (see: jaxmle distributions)")
+    counts = [name for name in found if jaxmle.distributions.by_name(name).discrete]
+    if 0 < len(counts) < len(found):
+        raise ValueError(f"cannot compare a law of counts ({', '.join(counts)}) with one that is continuous")
+    return found
+
+
+def law(name: str, columns: dict[str, np.ndarray]) -> Any:
+    law = jaxmle.distributions.by_name(name)
+    if law.columns and set(law.columns) != set(columns):
+        raise ValueError(f"{name} is a law of {' and '.join(law.columns)}: give --value SUCCESSES --trials TRIALS")
+    if "trials" in columns and not law.columns:
+        raise ValueError(f"--trials is for the binomial; {name} has no trials")
+    return jaxmle.models.censored(law) if "lower" in columns else law
+
+
+def user_model(where: str) -> Any:
+    """The Model or Distribution `NAME` in `FILE.py`, given as `FILE.py:NAME`."""
+    import importlib.util
+
+    file, colon, name = where.rpartition(":")
+    if not colon or not file.endswith(".py") or not name:
+        raise ValueError(f"--model {where}: expected FILE.py:NAME, such as normal_model.py:line")
+    if not Path(file).is_file():
+        raise ValueError(f"--model: no file {file}")
+    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    vars(module)["__jaxmle_user_model__"] = True
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(f"{file} cannot be loaded: {user_line(error)}{error}") from None
+    kinds = (jaxmle.Model, jaxmle.distributions.Distribution)
+    if not isinstance(found := vars(module).get(name), kinds):
+        others = [key for key, x in vars(module).items() if isinstance(x, kinds)]
+        what = f"is a {type(found).__name__}, not a jaxmle.Model" if name in vars(module) else "is not there"
+        raise ValueError(f"{file}: {name} {what}; models there: {', '.join(others) or 'none'}")
+    return found
+
+
+def user_line(error: BaseException) -> str:
+    """Where in a user's own file an error arose: `file.py, line 3: KeyError: `; empty if it did not."""
+    where = ""
+    for cause in (error, error.__cause__):
+        trace = cause.__traceback__ if cause is not None and not where else None
+        while trace is not None:
+            if "__jaxmle_user_model__" in trace.tb_frame.f_globals:
+                file = Path(trace.tb_frame.f_code.co_filename).name
+                where = f"{file}, line {trace.tb_lineno}: {type(cause).__name__}: "
+            trace = trace.tb_next
+    return where
