@@ -83,9 +83,12 @@ def jaxmle_with(task: Task, **options: Any) -> Callable[[], Answer]:
     if task.shared is not None:
         options["shared"] = task.shared
 
+    notes: dict[str, Any] = {}
+
     def run() -> Answer:
         fits = jm.fit_many(task.given, task.own, **options)
-        notes = {name: fits.info[name] for name in ("lanes", "utilization", "workers") if name in fits.info}
+        if not notes:  # in the first call: it takes a hash of the data
+            notes.update((k, x) for k, x in fits.info.items() if k in ("lanes", "utilization", "workers"))
         return Answer(fits.params, fits.converged, fits.steps, notes)
 
     def run_one() -> Answer:

@@ -54,8 +54,13 @@ def _equal(a: Any, b: Any) -> Any:
 
 def split(x: Any) -> tuple[Any, list[Any]]:
     """Splits a record (or a pytree of them) into a hashable skeleton and the list of its numbers."""
-    found: list[Any] = []
-    return _skeleton(x, found, False, True), found
+    known = vars(x).get("_split") if is_record(x) else None
+    if known is None:
+        found: list[Any] = []
+        known = _skeleton(x, found, False, True), found
+        if is_record(x):  # which never changes, and is asked for several times in each fit
+            object.__setattr__(x, "_split", known)
+    return known[0], list(known[1])
 
 
 def _skeleton(x: Any, found: list[Any], number: bool, outermost: bool = False) -> Any:
