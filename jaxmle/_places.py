@@ -48,10 +48,14 @@ def share(places: list[Any], memory: int | None) -> int:
     return max(int(memory) // len(places), 1)
 
 
+def bytes_each(items: Any) -> int:
+    """Bytes of one data set."""
+    return max(sum(x[:1].nbytes for x in jax.tree.leaves(items)), 1)
+
+
 def fitting(wide: int, items: Any, bound: int) -> int:
     """So many of `wide` lanes that what they hold, and two chunks of as many, fit the worker's share."""
-    each = max(sum(x[:1].nbytes for x in jax.tree.leaves(items)), 1)
-    return int(np.clip(bound // (4 * each), 1, wide))
+    return int(np.clip(bound // (4 * bytes_each(items)), 1, wide))
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 from jaxmle import lanes, native
 from jaxmle._compile import compiled_with
 from jaxmle._limits import unsettled
-from jaxmle._places import fitting, out_of_memory, places, share, width
+from jaxmle._places import bytes_each, fitting, out_of_memory, places, share, width
 from jaxmle._progress import Progress
 from jaxmle._solve import Problem, Program, items_of, phases, settle_many, without_start
 from jaxmle._status import Status
@@ -77,7 +77,7 @@ class _Crew:
         self.program, self.phase, self.items, self.shared, self.count = program, phase, items, shared, count
         self.kernel, self.weights = kernel, weights
         least = min(program.lanes, count)
-        self.each = max(sum(x[:1].nbytes for x in jax.tree.leaves(items)), 1)
+        self.each = bytes_each(items)
         most = min(CHUNK_BYTES, bound // 4) // self.each
         room = max(min(count // (CHUNKS * workers), most) // least, 1)
         self.size = least * 4 ** min((room.bit_length() - 1) // 2, 2)  # 1, 4 or 16 data sets a lane: few programs
@@ -292,7 +292,7 @@ def run(
 
     Where memory runs out all the same, what is left goes on in chunks, then in lanes, half as large.
     """
-    program, problem = ready(program, problem, crew_places, chosen)
+    program, problem, kernels = ready(program, problem, crew_places, chosen)
     own, shared = items_of(program, problem)
     last = len(phases(program, shared)) - 1
     items: Any = (own,)
@@ -303,7 +303,8 @@ def run(
     finished = np.zeros(count, bool)
     for phase in range(last + 1):
         watched = shown if phase == last else None
-        kernels = machine(program, phase, items, shared, problem.weights, crew_places, chosen)
+        if phase:
+            kernels = machine(program, phase, items, shared, problem.weights, crew_places, chosen)
         results, finished, left = None, np.zeros(count, bool), np.arange(count)
         turns: list[native.Compiled | None] = [*kernels, None]
         while turns and len(left) and not (interrupted and results is not None):
@@ -352,13 +353,16 @@ def run(
 
 def on_the_machine(program: Program, problem: Problem) -> Outcome | None:
     """A batch of one data set as functions of the machine, in this thread; None where that cannot be."""
-    program, problem = ready(program, problem, places(None)[:1], "auto")
+    here = places(None)[:1]
+    program, problem, kernels = ready(program, problem, here, "auto")
     own, shared = items_of(program, problem)
     items: Any = (own,)
     results: Any = None
     for phase in range(len(phases(program, shared))):
         results = None
-        for kernel in machine(program, phase, items, shared, problem.weights, places(None)[:1], "auto"):
+        if phase:
+            kernels = machine(program, phase, items, shared, problem.weights, here, "auto")
+        for kernel in kernels:
             crew = _Crew(program, phase, items, shared, 1, 1, kernel, problem.weights)
             crew.fit(kernel)
             if crew.finished.all() and not (kernel.partial and crew.failed(crew.results.status).any()):
@@ -371,9 +375,8 @@ def on_the_machine(program: Program, problem: Problem) -> Outcome | None:
 
 def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: np.ndarray) -> None:
     """Settles, in place, the fits that did not converge; nothing is compiled where all did."""
-    program, problem = without_start(
-        program._replace(optimizer=newton(), lanes=0), problem
-    )  # one program for all methods
+    one_for_all = program._replace(optimizer=newton(), lanes=0)  # the same program whatever the method
+    program, problem = without_start(one_for_all, problem)
     own, shared = items_of(program, problem)
     look = np.flatnonzero(np.asarray(unsettled(outcome)) & finished)
     if not len(look):

@@ -97,30 +97,31 @@ def machine(
     return [x for x in found if not isinstance(x, str)]
 
 
-def ready(program: Program, problem: Problem, places: list[Any], chosen: Any) -> tuple[Program, Problem]:
-    """The same problem, its starts computed in XLA where nothing else keeps it from the machine, such as a sort."""
-    model = join(program.skeleton, problem.numbers)
-    if (
-        chosen not in ("auto", "native")
-        or problem.start is not None
-        or model.start is None
-        or model.maximum is not None
-    ):
-        return program, problem
+def ready(
+    program: Program, problem: Problem, places: list[Any], chosen: Any
+) -> tuple[Program, Problem, list[native.Compiled]]:
+    """The same problem, its starts computed in XLA where nothing else keeps it from the machine, such as a sort.
 
-    def understood(program: Program, problem: Problem) -> bool:
+    With it the functions of its first phase, as `machine` gives them.
+    """
+
+    def functions(program: Program, problem: Problem, chosen: Any) -> list[native.Compiled]:
         own, shared = items_of(program, problem)
-        return bool(machine(program, 0, (own,), shared, problem.weights, places, "auto"))
+        return machine(program, 0, (own,), shared, problem.weights, places, chosen)
 
-    if understood(program, problem):
-        return program, problem
+    model = join(program.skeleton, problem.numbers)
+    starts_itself = problem.start is None and model.start is not None and model.maximum is None
+    if chosen not in ("auto", "native") or not starts_itself:
+        return program, problem, functions(program, problem, chosen)
+    if found := functions(program, problem, "auto"):
+        return program, problem, found
     own, shared = items_of(program, problem)
     shapes = jax.eval_shape(functools.partial(own_starts, program), own, shared)
     some = jax.tree.map(lambda x: np.broadcast_to(np.ones((), x.dtype), x.shape), shapes)
-    if not understood(*with_starts(program, problem, some)):
-        return program, problem
-    starts = jax.tree.map(np.asarray, _starts(program._replace(lanes=0), own, shared))
-    return with_starts(program, problem, starts)
+    if functions(*with_starts(program, problem, some), "auto"):
+        starts = jax.tree.map(np.asarray, _starts(program._replace(lanes=0), own, shared))
+        program, problem = with_starts(program, problem, starts)
+    return program, problem, functions(program, problem, chosen)
 
 
 @compiled_with(static_argnums=0)

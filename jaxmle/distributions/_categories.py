@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxmle import spaces, special
 from jaxmle.distributions import _moments
 from jaxmle.distributions._counts import is_count
-from jaxmle.distributions._distribution import Distribution, no_tail
+from jaxmle.distributions._distribution import Distribution, law_of_vectors
 from jaxmle.special._elementary import floating
 
 
@@ -148,12 +148,9 @@ def multinomial(k: int) -> Distribution:
     >>> fit(distributions.multinomial(3), data).params["probability"].round(9)
     array([0.1, 0.5, 0.4])
     """
-    return Distribution(
+    return law_of_vectors(
         name=f"multinomial({k})",
         logpdf=_multinomial_logpdf,
-        logcdf=no_tail,
-        logsf=no_tail,
-        quantile=no_tail,
         sample=_multinomial_sample,
         support=_counts_support,
         space={"probability": spaces.simplex(k)},
@@ -196,12 +193,9 @@ def _polya_start(x: Any, weights: Any) -> Any:
 @functools.lru_cache
 def dirichlet_multinomial(k: int) -> Distribution:
     """A law of counts of k categories that vary more than multinomial ones; data {"counts": [n, k], "trials": [n]}."""
-    return Distribution(
+    return law_of_vectors(
         name=f"dirichlet_multinomial({k})",
         logpdf=_polya_logpdf,
-        logcdf=no_tail,
-        logsf=no_tail,
-        quantile=no_tail,
         sample=_polya_sample,
         support=_counts_support,
         space={"concentration": spaces.positive(shape=k)},
@@ -256,12 +250,9 @@ def _dirichlet_information(params: Any, x: Any) -> Any:
 @functools.lru_cache
 def dirichlet(k: int) -> Distribution:
     """A law of k positive shares that sum to 1; data [n, k]."""
-    return Distribution(
+    return law_of_vectors(
         name=f"dirichlet({k})",
         logpdf=_dirichlet_logpdf,
-        logcdf=no_tail,
-        logsf=no_tail,
-        quantile=no_tail,
         sample=_dirichlet_sample,
         support=_is_composition,
         space={"concentration": spaces.positive(shape=k)},

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
-from jaxmle.distributions._distribution import Distribution, no_tail, symmetric
+from jaxmle.distributions._distribution import Distribution, law_of_vectors, symmetric
 from jaxmle.distributions._standard import ANGLE, Bisected, law
 from jaxmle.special._bessel import log_bessel_integral
 from jaxmle.special._elementary import floating
@@ -209,12 +209,9 @@ def von_mises_fisher(d: int) -> Distribution:
     >>> fit.params["loc"].round(4)
     array([0.7845, 0.5883, 0.1961])
     """
-    return Distribution(
+    return law_of_vectors(
         name=f"von_mises_fisher({d})",
         logpdf=_fisher_logpdf,
-        logcdf=no_tail,
-        logsf=no_tail,
-        quantile=no_tail,
         sample=_fisher_sample,
         support=_is_direction,
         space={"concentration": spaces.positive, "loc": spaces.unit_vector(d)},

@@ -74,6 +74,11 @@ def no_tail(*_: Any, **__: Any) -> Any:
     raise TypeError("a law of vectors has no distribution function and no quantile here; use logpdf and sample")
 
 
+def law_of_vectors(**fields: Any) -> Distribution:
+    """A record without distribution function and quantile."""
+    return Distribution(logcdf=no_tail, logsf=no_tail, quantile=no_tail, **fields)
+
+
 def is_finite(x: Any) -> Any:
     return jnp.isfinite(floating(x))
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxmle import spaces, special
-from jaxmle.distributions._distribution import Distribution, no_tail
+from jaxmle.distributions._distribution import Distribution, law_of_vectors
 from jaxmle.special._elementary import floating
 
 _LOG_2PI = 1.8378770664093453
@@ -113,12 +113,9 @@ def multivariate_normal(d: int, missing: bool = False) -> Distribution:
     >>> fit.params["loc"].round(9)
     array([2., 1.])
     """
-    return Distribution(
+    return law_of_vectors(
         name=f"multivariate_normal({d})",
         logpdf=_missing_logpdf if missing else _normal_logpdf,
-        logcdf=no_tail,
-        logsf=no_tail,
-        quantile=no_tail,
         sample=_normal_sample,
         support=_finite_or_missing if missing else _all_finite,
         space={"covariance": spaces.covariance(d), "loc": spaces.real(shape=d)},
@@ -178,12 +175,9 @@ def _start_of(x: Any, robust: Any, weights: Any) -> tuple[Any, Any]:
 @functools.lru_cache
 def multivariate_t(d: int) -> Distribution:
     """Student's t of vectors [n, d]."""
-    return Distribution(
+    return law_of_vectors(
         name=f"multivariate_t({d})",
         logpdf=_t_logpdf,
-        logcdf=no_tail,
-        logsf=no_tail,
-        quantile=no_tail,
         sample=_t_sample,
         support=_all_finite,
         space={"df": spaces.positive, "loc": spaces.real(shape=d), "scatter": spaces.covariance(d)},
@@ -255,12 +249,9 @@ def wishart(d: int) -> Distribution:
     >>> round(float(law.logpdf({"df": 3.0, "scale": jnp.eye(2)}, jnp.eye(2)[None])[0]), 3)
     -3.531
     """
-    return Distribution(
+    return law_of_vectors(
         name=f"wishart({d})",
         logpdf=_wishart_logpdf,
-        logcdf=no_tail,
-        logsf=no_tail,
-        quantile=no_tail,
         sample=_wishart_sample,
         support=_definite,
         space={"df": spaces.interval(d - 1.0, float("inf")), "scale": spaces.covariance(d)},

@@ -108,18 +108,20 @@ class Section:
         keep = [x for x in work.keep if x not in self.stored]
         body, uniform = rows_under([*(x.args[0] for x in work.ends), *keep], self.stored)
         vector = Lines(width)
-        splat = {
-            x: vector.const(x.value, BASE[x.kind]) if x.op == "const" else self.splat(self.names[x], BASE[x.kind])
+        wide = {
+            x: vector.const(x.value, BASE[x.kind])
+            if x.op == "const"
+            else splat(lines, self.names[x], BASE[x.kind], width)
             for x in uniform
         }
         runs = [x for x in body if x.op == "linear" and x not in self.stored]
-        powers = {x: self._powers(splat[x.args[1]], x.kind) for x in runs if len(x.args) == 3 and not x.args[1].row}
+        powers = {x: self._powers(wide[x.args[1]], x.kind) for x in runs if len(x.args) == 3 and not x.args[1].row}
         carried = [*work.ends, *runs]
         spots = {x: e.accumulator(self._type(x)) for x in carried if x.op != "final"}
         for x, spot in spots.items():
             start = self.name(x.args[0]) if x.op == "linear" else vector.const(_START[x.op], BASE[x.kind])
             lines.put(f"  store {self._type(x)} {start}, ptr {spot}, align 64")
-        pass_ = _Pass(self, body, splat, powers, spots, reverse)
+        pass_ = _Pass(self, body, wide, powers, spots, reverse)
         rooms = [(x, self.room(x)) for x in keep]
         pass_.emit([x for x in work.ends if x.op != "final"], runs, rooms)
         for x in work.ends:
@@ -128,9 +130,6 @@ class Section:
             else:
                 self.names[x] = e.folded(lines, x, lines.let(f"load {self._type(x)}, ptr {spots[x]}, align 64"))
         self.stored |= dict(rooms)
-
-    def splat(self, x: str, base: str) -> str:
-        return splat(self.lines, x, base, self.emit.width)
 
     def _type(self, x: Node) -> str:
         return BASE[x.kind] if x.op == "linear" else Lines(self.emit.width).type(BASE[x.kind])
