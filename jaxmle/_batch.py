@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxmle import _keys
 from jaxmle._data import is_constant
-from jaxmle._door import apply_missing, arrays, lengths, row_items
+from jaxmle._door import apply_missing, arrays, lengths, on_host, row_items
 from jaxmle._status import Status
 from jaxmle._step import RUNNING
 
@@ -82,6 +82,11 @@ class Batch:
         return np.arange(self.size) if self.of is None else self.of
 
     @property
+    def numbers(self) -> int:
+        """How many there are in the data, shared ones once."""
+        return sum(x.size for b in self.buckets for x in jax.tree.leaves(b.data))
+
+    @property
     def kept(self) -> bool:
         """Whether the data are here; a fit that was loaded may have left them behind."""
         return not any(isinstance(x, Absent) for b in self.buckets for x in jax.tree.leaves(b.data))
@@ -100,6 +105,8 @@ class Batch:
 
     def gathered(self, parts: list[Any]) -> Any:
         """What was computed of each bucket, leaves [b, ...], in the order of the data sets."""
+        if len(parts) == 1:  # one bucket keeps the order
+            return parts[0]
         where = np.argsort(np.concatenate([b.index for b in self.buckets]), kind="stable")
         return jax.tree.map(lambda *x: np.concatenate(x)[where], *parts)
 
@@ -143,7 +150,7 @@ class Batch:
 
 def one(data: Any, weights: Any, dtype: Any, missing: str) -> Batch:
     """A batch of one data set."""
-    data = arrays(data, dtype)
+    data = on_host(arrays(data, dtype))
     weights = None if weights is None else np.asarray(weights).astype(dtype)
     if weights is not None and weights.ndim != 1:
         raise ValueError(f"weights must have shape [n], got {list(weights.shape)}")
@@ -175,12 +182,17 @@ def _dummy(data: Any) -> Any:
 
 def _hold(data: Any) -> tuple[Any, bool]:
     """Copies small arrays; says whether any large one is still the caller's."""
-    large = any(x.nbytes >= _COPY_BELOW for x in jax.tree.leaves(data))
-    return jax.tree.map(lambda x: x if x.nbytes >= _COPY_BELOW else x.copy(), data), large
+
+    def stays(x: Any) -> bool:
+        return isinstance(x, jax.Array) or x.nbytes >= _COPY_BELOW
+
+    large = any(stays(x) for x in jax.tree.leaves(data))
+    return jax.tree.map(lambda x: x if stays(x) else x.copy(), data), large
 
 
 def _checksums(buckets: list[Bucket]) -> tuple[int, ...]:
-    return tuple(_checksum(x) for bucket in buckets for x in jax.tree.leaves(bucket.data))
+    arrays_ = (x for bucket in buckets for x in jax.tree.leaves(bucket.data))
+    return tuple(_checksum(x) for x in arrays_ if isinstance(x, np.ndarray))  # JAX's cannot be changed
 
 
 def _checksum(x: np.ndarray) -> int:
@@ -249,7 +261,7 @@ def _check_shared(shared: Any, n: int) -> None:
 
 def grouped(data: Any, groups: Any, weights: Any, shared: Any, dtype: Any, missing: str) -> Batch:
     """Long-format rows with a group key each, ragged and in any order, sorted into few buckets of like length."""
-    data = arrays(data, dtype)
+    data = on_host(arrays(data, dtype))
     weights = None if weights is None else np.asarray(weights).astype(dtype)
     (n,) = lengths(data, 1, weights)
     key_name, keys, inverse, counts = _keys.read(groups, n)

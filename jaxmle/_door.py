@@ -1,10 +1,11 @@
 """What comes through the door: anything array-like to NumPy leaves, and what is done about missing values."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from jaxmle._data import is_constant
 from jaxmle.model import constant
@@ -30,6 +31,8 @@ def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
         return tuple(arrays(v, dtype, _inside(what, i)) for i, v in enumerate(data))
     if isinstance(data, list) and any(isinstance(x, (Mapping, constant)) for x in data):
         return [arrays(v, dtype, _inside(what, i)) for i, v in enumerate(data)]
+    if on_accelerator(data) and data.dtype.kind in "iubf":
+        return data.astype(dtype) if data.dtype.kind == "f" else data
     try:
         array = _plain(data)
     except ValueError as error:
@@ -41,6 +44,19 @@ def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
     if array.dtype.kind == "f":
         return array.astype(dtype, copy=False)
     raise TypeError(_no_numbers(array, what))
+
+
+def on_accelerator(x: Any) -> TypeGuard[jax.Array]:
+    """Whether this is an array of JAX on one device that is no CPU: it stays there where it may."""
+    if not isinstance(x, jax.Array) or isinstance(x, Tracer):
+        return False
+    devices = x.devices()
+    return len(devices) == 1 and next(iter(devices)).platform != "cpu"
+
+
+def on_host(data: Any) -> Any:
+    """All leaves as NumPy arrays."""
+    return jax.tree.map(np.asarray, data)
 
 
 def _plain(data: Any) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Where workers compute, how much each may hold, and how many fits step together there."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -7,15 +8,38 @@ from typing import Any
 import jax
 import numpy as np
 
+FEW = 1 << 22
+"Numbers below which the host is done before an accelerator has begun."
 
-def places(devices: Any) -> list[Any]:
+
+def nearby(numbers: int) -> Any:
+    """The host's first device where it has less to do than a launch costs, and nobody asked for another; or None."""
+    default: Any = getattr(jax.config, "jax_default_device", None)  # a device, the name of a platform, or None
+    if default is not None or jax.default_backend() == "cpu" or numbers >= FEW:
+        return None
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:  # JAX was told to do without
+        return None
+
+
+def near(numbers: int) -> Any:
+    """A context in which so few numbers are computed where they are at hand."""
+    host = nearby(numbers)
+    return contextlib.nullcontext() if host is None else jax.default_device(host)
+
+
+def places(devices: Any, numbers: int = FEW) -> list[Any]:
     """Where the workers compute, one entry each; a CPU that stands alone has a worker for each core.
 
     Args:
         devices: None for all, how many of them, or a sequence of `jax.Device`.
+        numbers: of the data; a few of them stay with the host unless devices are named.
     """
-    default: Any = getattr(jax.config, "jax_default_device", None)  # a device, the name of a platform, or None
+    default: Any = getattr(jax.config, "jax_default_device", None)
     ours: list[Any] = [default] if isinstance(default, jax.Device) else jax.local_devices(backend=default)
+    if devices is None and (host := nearby(numbers)) is not None:
+        ours = [host]
     if len(ours) == 1 and ours[0].platform == "cpu":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         ours = ours * cores
@@ -26,6 +50,13 @@ def places(devices: Any) -> list[Any]:
     if isinstance(devices, Sequence) and devices and all(isinstance(d, jax.Device) for d in devices):
         return list(devices)
     raise ValueError(f"devices={devices!r}; expected None, a positive number, or a sequence of jax.Device")
+
+
+def abreast(items: Any) -> int:
+    """How many data sets are computed at a time where each is computed once: on a CPU what sits in its cache."""
+    default: Any = getattr(jax.config, "jax_default_device", None)
+    platform = default.platform if isinstance(default, jax.Device) else default or jax.default_backend()
+    return 256 if platform == "cpu" else int(np.clip((1 << 28) // bytes_each(items), 256, 1 << 16))
 
 
 def share(places: list[Any], memory: int | None) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 from jaxmle import lanes, native
 from jaxmle._compile import compiled_with
 from jaxmle._limits import unsettled
-from jaxmle._places import bytes_each, fitting, out_of_memory, places, share, width
+from jaxmle._places import bytes_each, fitting, near, out_of_memory, places, share, width
 from jaxmle._progress import Progress
 from jaxmle._solve import Problem, Program, items_of, phases, settle_many, without_start
 from jaxmle._status import Status
@@ -78,11 +78,15 @@ class _Crew:
         self.kernel, self.weights = kernel, weights
         least = min(program.lanes, count)
         self.each = bytes_each(items)
-        most = min(CHUNK_BYTES, bound // 4) // self.each
+        if kernel is not None and kernel.on_gpu:  # whose buffers lie beside the data
+            self.each += 8 * (kernel.kernel.results + kernel.kernel.buffers * weights.shape[1])
+        else:
+            bound = min(4 * CHUNK_BYTES, bound)
+        most = bound // 4 // self.each
         room = max(min(count // (CHUNKS * workers), most) // least, 1)
         self.size = least * 4 ** min((room.bit_length() - 1) // 2, 2)  # 1, 4 or 16 data sets a lane: few programs
         if kernel is not None:
-            self.size = int(np.clip(min(most, -(-count // (CHUNKS * workers))), 1, 1 << 14))
+            self.size = kernel.size(count, CHUNKS * workers, self.each, most * self.each)
         self.begins, self.lock = iter(range(0, count, self.size)), threading.Lock()
         self.stop: threading.Event = threading.Event()
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -141,26 +145,25 @@ class _Crew:
         with self.lock:
             self.lane_steps += int(carry.steps) * self.program.lanes
 
-    def fit(self, kernel: native.Compiled) -> None:
+    def fit(self, kernel: native.Compiled, place: Any) -> None:
         """Hands out data sets to the machine function."""
-        pace = 64
+        pace, leaves = self.size if kernel.on_gpu else 64, jax.tree.leaves((self.items, self.shared))
         while not self.stop.is_set():
             with self.lock:
                 begin = next(self.begins, None)
             if begin is None:
                 return
             held = min(self.size, self.count - begin)
-            mine = [np.asarray(x)[begin : begin + held] for x in jax.tree.leaves(self.items)]
-            chunk = kernel.read(
-                [*mine, *map(np.asarray, jax.tree.leaves(self.shared))], held, self.weights[begin : begin + held]
-            )
-            out, left = np.empty((held, kernel.kernel.results)), np.ones(held, np.uint8)
+            chunk = kernel.read(leaves, begin, held, self.weights[begin : begin + held], place)
             at = 0
             while at < held and not self.stop.is_set():
                 end, began = min(at + pace, held), time.perf_counter()
-                chunk.fit(kernel.kernel, at, end, out, left)
-                fitted = np.flatnonzero(left[at:end] == 0) + at
-                self.keep(begin + fitted, kernel.results(out[fitted]))
+                out, left = chunk.fit(at, end)
+                if left.any():
+                    fitted = np.flatnonzero(left == 0)
+                    self.keep(begin + at + fitted, kernel.results(out[fitted]))
+                else:
+                    self.keep(slice(begin + at, begin + end), kernel.results(out))
                 took = max(time.perf_counter() - began, 1e-6)
                 pace = int(np.clip(pace * SLICE_SECONDS / took, 1, 8 * pace))
                 at = end
@@ -171,12 +174,12 @@ class _Crew:
         log = jax.tree.map(lambda x: np.asarray(x)[:written], carry.log)
         self.keep(np.asarray(carry.ids)[:written], log)
 
-    def keep(self, ids: np.ndarray, log: Any) -> None:
+    def keep(self, ids: np.ndarray | slice, log: Any) -> None:
         """Results of some data sets."""
         for all_, new in zip(jax.tree.leaves(self.results), jax.tree.leaves(log), strict=True):
             all_[ids] = new
         self.finished[ids] = True
-        self.messages.put((len(ids), int(np.sum(self.failed(self.results.status[ids])))))
+        self.messages.put((len(log.status), int(np.sum(self.failed(log.status)))))
 
     @property
     def utilization(self) -> float | None:
@@ -199,7 +202,7 @@ class _Crew:
         """A worker's thread; contexts of JAX belong to a thread."""
         try:
             if self.kernel is not None:
-                self.fit(self.kernel)
+                self.fit(self.kernel, place)
             else:
                 with jax.enable_x64(True), jax.default_device(place):
                     self.labor(place, self.next(place))
@@ -312,13 +315,14 @@ def run(
             few, weights = items, problem.weights
             if len(left) < count:
                 few, weights = jax.tree.map(lambda x, left=left: x[left], (items, weights))
-
             crew_of = functools.partial(
                 _Crew, phase=phase, items=few, shared=shared, count=len(left), workers=len(crew_places), kernel=kernel,
                 weights=weights, bound=bound,
             )  # fmt: skip
             where = crew_places
-            if kernel is None and not interrupted:
+            if kernel is not None:
+                where = [place for place in crew_places for _ in range(kernel.abreast)]
+            elif not interrupted:
                 where = apart(program, phase, items, shared, problem.weights, crew_places)
                 if chosen == "auto" and not (phase or kernels) and len(left) >= 32 * program.lanes * len(where):
                     program, used["tried"], interrupted = tuned(crew_of, program, where)
@@ -351,9 +355,9 @@ def run(
     return outcome, used, interrupted
 
 
-def on_the_machine(program: Program, problem: Problem) -> Outcome | None:
-    """A batch of one data set as functions of the machine, in this thread; None where that cannot be."""
-    here = places(None)[:1]
+def on_the_machine(program: Program, problem: Problem, numbers: int) -> Outcome | None:
+    """A batch of one data set, of so many numbers, as functions of the machine, in this thread; None where that cannot be."""
+    here = places(None, numbers)[:1]
     program, problem, kernels = ready(program, problem, here, "auto")
     own, shared = items_of(program, problem)
     items: Any = (own,)
@@ -364,7 +368,7 @@ def on_the_machine(program: Program, problem: Problem) -> Outcome | None:
             kernels = machine(program, phase, items, shared, problem.weights, here, "auto")
         for kernel in kernels:
             crew = _Crew(program, phase, items, shared, 1, 1, kernel, problem.weights)
-            crew.fit(kernel)
+            crew.fit(kernel, here[0])
             if crew.finished.all() and not (kernel.partial and crew.failed(crew.results.status).any()):
                 results = crew.results
         if results is None:
@@ -383,7 +387,8 @@ def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: 
         return
     padded = np.resize(look, 1 << int(np.ceil(np.log2(len(look)))))  # few shapes, few programs
     taken = [x[padded] for x in own]
-    part = _settle(program, taken, shared, jax.tree.map(lambda x: x[padded], outcome))
+    with near(0):  # one after the other
+        part = _settle(program, taken, shared, jax.tree.map(lambda x: x[padded], outcome))
     for mine, new in zip(outcome, part, strict=True):
         mine[look] = np.asarray(new)[: len(look)]
 

@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle import _run
 from jaxmle._compile import compiled_with
+from jaxmle._places import bytes_each, near, places
 from jaxmle._progress import Progress
 from jaxmle._solve import (
     Problem,
@@ -88,7 +89,7 @@ def _worth(outcome: Outcome, problem: Problem, steps_given: bool) -> np.ndarray:
 
 def second_chance(
     program: Program, problem: Problem, outcome: Outcome, position: np.ndarray, retries: int, steps_given: bool,
-    places: list[Any], chosen: Any,
+    devices: Any, chosen: Any,
 ) -> None:  # fmt: skip
     """Tries again, in place, what failed in one bucket.
 
@@ -107,12 +108,14 @@ def second_chance(
         if not len(left):
             return
         padded = np.resize(left, 1 << int(np.ceil(np.log2(len(left)))))  # few shapes, few programs
-        again, few = _problem_of(program, rung, problem, padded, position, steps_given)
+        numbers = len(padded) * bytes_each(items_of(program, problem)[0]) // 8
         try:
-            found, _, interrupted = _run.run(
-                again, few, len(padded), places, Progress(False, len(padded)), "auto" if chosen == "native" else chosen,
-                False,
-            )  # fmt: skip
+            with near(numbers):
+                again, few = _problem_of(program, rung, problem, padded, position, steps_given)
+                found, _, interrupted = _run.run(
+                    again, few, len(padded), places(devices, numbers), Progress(False, len(padded)),
+                    "auto" if chosen == "native" else chosen, False,
+                )  # fmt: skip
         except TypeError:  # a method that this model lacks something for
             continue
         if interrupted:

@@ -25,13 +25,18 @@ _LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "
     "hessenberg", "tridiagonal", "tridiagonal_solve"}  # fmt: skip
 "Primitives that XLA hands to LAPACK on a CPU."
 
+LONG = 64
+"On a GPU a thread goes through the rows of its data set alone: with more rows than so many a data set, lanes do better."
+
 
 @functools.lru_cache(maxsize=64)
-def _built(program: Program, phase: int, leaves: tuple[native.Leaf, ...], tree: Any) -> native.Compiled | str:
+def _built(
+    program: Program, phase: int, leaves: tuple[native.Leaf, ...], tree: Any, platform: str
+) -> native.Compiled | str:
     """The phase as a function of the machine, or what keeps it from being one."""
 
     try:
-        built = native.build(leaves, tree, native_fit(program, phase))
+        built = native.build(leaves, tree, native_fit(program, phase), platform)
         with jax.enable_x64(True):
             shapes = functools.partial(_shapes, leaves, tree)
             if not native.same_for_all_lengths(functools.partial(contributions_of, program), shapes):
@@ -81,16 +86,21 @@ def machine(
     if chosen not in ("auto", "native"):
         return []
     found: list[native.Compiled | str]
-    if any(place.platform != "cpu" for place in places):
-        found = ["the device is not a CPU"]
+    platforms = {place.platform for place in places}
+    platform = next(iter(platforms))
+    if len(platforms) > 1:
+        found = ["devices of several kinds"]
     elif weights.dtype != np.float64:
         found = [f"numbers of type {weights.dtype}"]
-    elif not native.available():
-        found = ["llvmlite is not installed; try: pip install 'jaxmle[native]'"]
+    elif platform != "cpu" and chosen == "auto" and weights.shape[1] > LONG * len(weights):
+        found = ["rows enough to keep a GPU busy"]
+    elif (missing := native.missing(platform)) is not None:
+        found = [missing]
     else:
         plain = native.plain(weights)
         kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
-        found = [_built(program._replace(lanes=0), phase, *_signature(program, items, shared, ones)) for ones in kinds]
+        signatures = [_signature(program, items, shared, ones) for ones in kinds]
+        found = [_built(program._replace(lanes=0), phase, *signature, platform) for signature in signatures]
     reasons = [x for x in found if isinstance(x, str)]
     if reasons and chosen == "native":
         raise ValueError(f"lanes='native' cannot fit this model: {reasons[0]}. Pass lanes='auto' or a number")
@@ -140,7 +150,7 @@ def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[t
     for i, (x, has_rows) in enumerate(zip([*own, *common], rows, strict=True)):
         shape = np.shape(x)[i < len(own) :]
         shape = (native.ROWS, *shape[1:]) if has_rows else shape
-        leaves.append(native.Leaf(shape, np.asarray(x).dtype, i < len(own), i == at, ones and i == at))
+        leaves.append(native.Leaf(shape, x.dtype, i < len(own), i == at, ones and i == at))
     return tuple(leaves), jax.tree.structure((items, shared))
 
 

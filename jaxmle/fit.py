@@ -12,6 +12,7 @@ from jaxmle._batch import Batch, Bucket
 from jaxmle._compile import compiled_with
 from jaxmle._contract import check_contributions, check_start, percent
 from jaxmle._data import is_constant
+from jaxmle._places import near, places
 from jaxmle._progress import Progress
 from jaxmle._rungs import second_chance
 from jaxmle._solve import (
@@ -96,11 +97,12 @@ def fit(
         _check_model(model, alone)
         _check_support(model, batch)
         program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, 1)
-        outcome, used = _run.on_the_machine(program, problem), "native"
+        outcome, used = _run.on_the_machine(program, problem, batch.numbers), "native"
         if outcome is None:
-            outcome, used = jax.tree.map(lambda x: np.array(x)[None], _solve_one(program, alone)), 1
+            with near(batch.numbers):
+                outcome, used = jax.tree.map(lambda x: np.array(x)[None], _solve_one(program, alone)), 1
         _run.look_closer(program, problem, outcome, np.ones(1, bool))
-        method = _Method(optimizer, tolerance, max_steps, dtype, _run.places(1), "auto", retries)
+        method = _Method(optimizer, tolerance, max_steps, dtype, None, "auto", retries)
         _again(program, problem, outcome, np.zeros(1, np.int64), method)
         outcome, found = _search(model, batch, outcome, method, starts, start, key)
     info = _info(program, tolerance, dtype) | options | {"lanes": used}
@@ -172,7 +174,7 @@ def fit_many(
         if not batch.buckets:
             raise ValueError("fit_many got no rows; expected at least one data set")
         model = as_model(model, batch.buckets[0].data)
-        method = _Method(optimizer, tolerance, max_steps, dtype, _run.places(devices), lanes, retries, memory)
+        method = _Method(optimizer, tolerance, max_steps, dtype, devices, lanes, retries, memory)
         shown = Progress(progress, batch.size)
         outcome, program, used, interrupted = _climb(model, batch, start, method, shown)
         shown.close()
@@ -190,7 +192,7 @@ class _Method(NamedTuple):
     tolerance: float | None
     max_steps: int | None
     dtype: Any
-    crew: list[Any]
+    devices: Any
     lanes: Any
     retries: int
     memory: int | None = None
@@ -201,7 +203,8 @@ def _climb(
 ) -> tuple[Outcome, Program | None, dict[str, Any], bool]:
     """Every bucket through the lanes; the outcome, the last program, how it was fitted, whether interrupted."""
     parts, program, used, interrupted = [], None, {}, False
-    optimizer, tolerance, max_steps, dtype, crew, lanes, _, memory = method
+    optimizer, tolerance, max_steps, dtype, devices, lanes, _, memory = method
+    crew = places(devices, batch.numbers)
     for bucket in batch.buckets:
         problem, axes = _problem(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype)
         _check_model(model, _first_of(problem, axes))
@@ -218,7 +221,7 @@ def _climb(
 def _again(program: Program, problem: Problem, outcome: Outcome, position: np.ndarray, method: _Method) -> None:
     """A second chance, in place, for what failed."""
     given = method.max_steps is not None
-    second_chance(program, problem, outcome, position, method.retries, given, method.crew, method.lanes)
+    second_chance(program, problem, outcome, position, method.retries, given, method.devices, method.lanes)
 
 
 def _search(

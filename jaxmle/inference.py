@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle._batch import Batch, Bucket
 from jaxmle._compile import compiled_with
+from jaxmle._places import abreast, near
 from jaxmle._solve import Problem, numbers_of, objective_of
 from jaxmle._step import RUNNING
 from jaxmle._types import split
@@ -111,9 +112,17 @@ def score_and_opg(objective: Objective, u: Any, unravel: Any) -> Any:
 
 
 def _evaluate(
-    function: Any, skeleton: Any, tree: Any, axes: tuple[bool, ...], own: Any, shared: Any, u: Any, *more: Any
+    function: Any,
+    skeleton: Any,
+    tree: Any,
+    axes: tuple[bool, ...],
+    wide: int,
+    own: Any,
+    shared: Any,
+    u: Any,
+    *more: Any,
 ) -> Any:
-    """`function(objective, u, unravel, *more)` for every data set, a few hundred at a time.
+    """`function(objective, u, unravel, *more)` for every data set, `wide` at a time.
 
     Args:
         function: one of this module's.
@@ -129,10 +138,10 @@ def _evaluate(
         _, unravel = ravel_pytree(objective.model.origin(at.dtype))
         return function(objective, at, unravel, *more)
 
-    return lax.map(one, (own, u), batch_size=min(256, u.shape[0]))
+    return lax.map(one, (own, u), batch_size=min(wide, u.shape[0]))
 
 
-evaluate = compiled_with(static_argnums=(0, 1, 2, 3))(_evaluate)
+evaluate = compiled_with(static_argnums=(0, 1, 2, 3, 4))(_evaluate)
 
 
 def evaluated(
@@ -140,10 +149,10 @@ def evaluated(
 ) -> np.ndarray:
     """`evaluate`, as a NumPy array; without any data set an empty array of the right shape, and nothing is computed."""
     if len(u):
-        return np.asarray(evaluate(function, skeleton, tree, axes, own, shared, u, *more))
+        return np.asarray(evaluate(function, skeleton, tree, axes, abreast(own), own, shared, u, *more))
     some = [jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype) for x in (*own, u)]
     shape = jax.eval_shape(
-        lambda x, at: _evaluate(function, skeleton, tree, axes, x, shared, at, *more), some[:-1], some[-1]
+        lambda x, at: _evaluate(function, skeleton, tree, axes, 1, x, shared, at, *more), some[:-1], some[-1]
     )
     return np.empty((0, *shape.shape[1:]), shape.dtype)
 
@@ -170,7 +179,9 @@ def parts(
         leaves, tree = jax.tree.flatten(problem)
         mine = [x for x, has in zip(leaves, axes, strict=True) if has]
         common = [x for x, has in zip(leaves, axes, strict=True) if not has]
-        yield b, evaluated(function, skeleton, tree, axes, mine, common, u[b.index], *more)
+        with near(batch.numbers if at is None else 0):
+            part = evaluated(function, skeleton, tree, axes, mine, common, u[b.index], *more)
+        yield b, part
 
 
 def everywhere(model: Model, batch: Batch, function: Any, u: np.ndarray, *more: Any, at: Any = None) -> np.ndarray:

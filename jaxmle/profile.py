@@ -129,7 +129,7 @@ def _fit(model: Model, batch: Batch, start: Any) -> Any:
             np.int32(default_max_steps(newton())),
         )
         axes = Problem(each, list(batch.own), True, jax.tree.map(lambda _: True, start), True, False, False)
-        crew = _run.places(None)
+        crew = _run.places(None, len(here) * bucket.weights.shape[1])
         width = _run.width("auto", len(here), bucket.weights.shape[1], len(crew))
         tree = jax.tree.structure(problem)
         program = Program(split(model)[0], newton(), tree, tuple(jax.tree.leaves(axes)), width)

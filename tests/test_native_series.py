@@ -97,9 +97,8 @@ def test_value_score_and_curvature(name):
     rng = np.random.default_rng(0)
     for n in (5, 37):  # less than a vector of rows, some and a rest
         x, u = rng.normal(size=(2, n)), rng.normal(size=(2, 2))
-        chunk = built.read([u, x], 2, np.ones((2, n)))
-        out, left = np.empty((2, built.kernel.results)), np.ones(2, np.uint8)
-        chunk.fit(built.kernel, 0, 2, out, left)
+        chunk = built.read([u, x], 0, 2, np.ones((2, n)), None)
+        out, left = chunk.fit(0, 2)
         assert not left.any()
         mine = built.results(out)
         with jax.enable_x64(True):

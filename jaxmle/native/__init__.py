@@ -4,8 +4,8 @@ XLA runs each operation of a step over all lanes and rows before the next, throu
 out as scalar expressions: one pass over a data set's rows, in vectors, for value, scores and curvature together; what
 depends on the data alone is computed once for each data set; sums whose terms factor into parameters and data, such as
 those of an exponential family, cost nothing a step; of a loop over the rows only what depends on the row before is
-computed row after row. It needs llvmlite and float64 on a CPU. What it does not understand (sorts, large matrices) goes
-through the lanes as before.
+computed row after row. On an NVIDIA GPU the same expressions run with a thread for each data set. It needs llvmlite and
+float64. What it does not understand (sorts, large matrices) goes through the lanes as before.
 """
 
 import ctypes
@@ -15,18 +15,21 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxmle.native import _cuda
 from jaxmle.native._kernel import Kernel, Leaf, assemble, same_for_all_lengths, trace
 from jaxmle.native._trace import ROWS, NotUnderstood
 
-__all__ = ["ROWS", "Compiled", "Leaf", "NotUnderstood", "available", "build", "plain", "same_for_all_lengths"]
+__all__ = ["ROWS", "Compiled", "Leaf", "NotUnderstood", "build", "missing", "plain", "same_for_all_lengths"]
 
 
-def available() -> bool:
-    """Whether llvmlite is installed."""
-    return find_spec("llvmlite") is not None
+def missing(platform: str) -> str | None:
+    """What keeps devices of this platform from it, or None."""
+    if find_spec("llvmlite") is None:
+        return "llvmlite is not installed; try: pip install 'jaxmle[native]'"
+    return None if platform == "cpu" else _cuda.missing() if platform == "gpu" else f"the device is a {platform}"
 
 
-def build(leaves: tuple[Leaf, ...], tree: Any, policy: Any) -> "Compiled":
+def build(leaves: tuple[Leaf, ...], tree: Any, policy: Any, platform: str = "cpu") -> "Compiled":
     """Compiles what a policy of the lanes does with items of these leaves.
 
     Raises:
@@ -34,7 +37,8 @@ def build(leaves: tuple[Leaf, ...], tree: Any, policy: Any) -> "Compiled":
     """
     with jax.enable_x64(True):
         parts, rows, numbers, *described = trace(leaves, tree, policy)
-    return Compiled(assemble(parts, rows, numbers), leaves, *described)
+    made = assemble if platform == "cpu" else _cuda.assemble
+    return Compiled(made(parts, rows, numbers), leaves, *described)
 
 
 class Compiled(NamedTuple):
@@ -48,19 +52,22 @@ class Compiled(NamedTuple):
         counts: whether the number of rows is a number in it, such as in a mean: rows of weight 0 at the end count there.
     """
 
-    kernel: Kernel
+    kernel: Kernel | _cuda.Kernel
     leaves: tuple[Leaf, ...]
     shapes: Any
     partial: bool
     counts: bool
 
-    def read(self, arrays: list[np.ndarray], size: int, weights: np.ndarray) -> "Chunk":
-        """The leaves of `size` data sets laid out for the machine; columns of float64 are not copied.
+    def read(self, arrays: list[Any], begin: int, size: int, weights: np.ndarray, device: Any) -> "Chunk | _cuda.Chunk":
+        """The leaves of `size` data sets from `begin` on, laid out for the machine.
+
+        On a CPU columns of float64 are not copied, on a GPU what lies there already.
 
         Args:
-            arrays: for each leaf [size, n, ...] or, where it is shared, [n, ...]; without n where it has no rows.
+            arrays: for each leaf [B, n, ...] or, where it is shared, [n, ...]; without n where it has no rows.
             weights: f[size, n]. Rows after the last positive one are not there; others of weight 0 take the place of
                 a row that counts, as 0 times NaN is NaN.
+            device: that the kernel runs on.
         """
         n = weights.shape[1]
         count, holes = _count(weights)
@@ -70,14 +77,46 @@ class Compiled(NamedTuple):
             count = np.where(plain(weights), count, 0)
         if self.counts:
             count = np.where(count == n, count, 0)
-        columns: dict[bool, list[np.ndarray]] = {True: [], False: []}
+        offset = np.arange(size, dtype=np.int64) * n
+        tables: dict[bool, list[Any]] = {True: [], False: []}
         for leaf, x in zip(self.leaves, arrays, strict=True):
             if leaf.ones:
                 continue
-            x = _mended(x, *holes) if leaf.has_rows and not leaf.weights and holes is not None else x
             many = (size if leaf.own else 1) * (n if leaf.has_rows else 1)
-            columns[leaf.has_rows].extend(np.ascontiguousarray(np.reshape(x, (many, -1)).T, np.float64))
-        return Chunk([*columns[True], *columns[False]], np.arange(size, dtype=np.int64) * n, count)
+            mend = leaf.has_rows and not leaf.weights and holes is not None
+            if self.on_gpu and isinstance(x, jax.Array) and not mend:
+                skip = begin * n**leaf.has_rows * leaf.columns if leaf.own else 0
+            else:
+                x, skip = np.asarray(x), 0
+                x = x[begin : begin + size] if leaf.own else x
+                x = (_mended(x, *holes) if mend and holes is not None else x).reshape(many, -1)
+            tables[leaf.has_rows].append((x, leaf.columns, skip))
+        found = [*tables[True], *tables[False]]
+        kernel = self.kernel
+        if isinstance(kernel, _cuda.Kernel):
+            return _cuda.chunk(kernel, device, found, offset, count)
+        return Chunk(kernel, [c for x, *_ in found for c in np.ascontiguousarray(x.T, np.float64)], offset, count)
+
+    @property
+    def abreast(self) -> int:
+        """Workers for each core or device: on a GPU one moves data while the other computes."""
+        return 2 if self.on_gpu else 1
+
+    @property
+    def on_gpu(self) -> bool:
+        return isinstance(self.kernel, _cuda.Kernel)
+
+    def size(self, count: int, chunks: int, each: int, bound: int) -> int:
+        """How many data sets a worker reads at a time.
+
+        Args:
+            count: of data sets.
+            chunks: for all workers, at best.
+            each: bytes of a data set.
+            bound: bytes of a chunk, at most.
+        """
+        least, most = (_cuda.LEAST, _cuda.MOST) if self.on_gpu else (1, 1 << 14)
+        return int(np.clip(min(max(-(-count // chunks), least), bound // each), 1, most))
 
     def results(self, out: np.ndarray) -> Any:
         """The columns of `out` as a pytree with leaves [C, ...]."""
@@ -85,7 +124,7 @@ class Compiled(NamedTuple):
         made, start = [], 0
         for x in leaves:
             count = int(np.prod(x.shape))
-            made.append(out[:, start : start + count].reshape(len(out), *x.shape).astype(x.dtype))
+            made.append(out[:, start : start + count].reshape(len(out), *x.shape).astype(x.dtype, copy=False))
             start += count
         return jax.tree.unflatten(tree, made)
 
@@ -93,18 +132,24 @@ class Compiled(NamedTuple):
 class Chunk(NamedTuple):
     """Data sets as the machine sees them: columns, where each data set begins in those with rows, how many rows it has."""
 
+    kernel: Kernel
     columns: list[np.ndarray]
     offset: np.ndarray
     count: np.ndarray
 
-    def fit(self, kernel: Kernel, begin: int, end: int, out: np.ndarray, left: np.ndarray) -> None:
-        """Fits data sets begin..end; `left` becomes 0 where that was done."""
+    def fit(self, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        """Fits data sets begin..end: their results f[m, k], and uint8[m], 0 where there are any."""
+        kernel = self.kernel
+        out, left = np.empty((end - begin, kernel.results)), np.ones(end - begin, np.uint8)
         room = int(self.count[begin:end].max())
         state = np.empty(max(kernel.states, 1))
         scratch = np.empty(max(kernel.buffers * room, 1))
         pointers = (ctypes.c_void_p * max(len(self.columns), 1))(*(x.ctypes.data for x in self.columns))
-        where = (x.ctypes.data for x in (self.offset, self.count, state, out, left, scratch))
+        where = [x.ctypes.data for x in (self.offset, self.count, state, out, left, scratch)]
+        where[3] -= out[:1].nbytes * begin
+        where[4] -= begin
         kernel.call(begin, end, ctypes.addressof(pointers), *where, room)
+        return out, left
 
 
 def plain(weights: np.ndarray) -> np.ndarray:

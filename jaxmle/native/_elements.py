@@ -1,12 +1,11 @@
 """The LLVM of one operation on one number or on a vector of them."""
 
-from jaxmle.native._math import Lines
+from jaxmle.native._math import OWN, Lines
 from jaxmle.native._nodes import BOOL, FLOAT, INT, Node
 
 BASE = {FLOAT: "double", INT: "i64", BOOL: "i1"}
-LIBM = ("exp", "log", "log1p", "expm1", "tanh", "sin", "cos", "tan", "erf", "erfc", "exp2", "cbrt")
+LIBM = ("sin", "cos", "tan", "erf", "erfc", "exp2", "cbrt")
 LIBM_TWO = ("pow", "atan2", "fmod")
-_VECTOR = ("exp", "log", "log1p", "expm1", "tanh", "logistic")
 _FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
 _INT_COMPARE = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 
@@ -72,11 +71,8 @@ def _convert(b: Lines, x: str, start: str, end: str) -> str:
 
 
 def _function(b: Lines, op: str, args: list[str]) -> str:
-    if b.width > 1 and op in _VECTOR:
-        return b.call(f"jm_{op}", *args)
-    if op == "logistic":
-        e = b.call("exp", b.op("fneg", args[0]))
-        return b.op("fdiv", b.const(1.0), b.op("fadd", e, b.const(1.0)))
+    if op in OWN:
+        return b.own(op, *args)
     if b.width == 1:
         return b.call(op, *args)
     result = "poison"  # no vector of it: one element after another

@@ -1,7 +1,8 @@
-"""From graphs to LLVM: one function that fits one data set after another.
+"""From graphs to LLVM: one function that fits one data set after another, or a thread of a GPU that fits one.
 
 Rows go through vectors, all sums of one stage in a single pass; what is known of a data set is computed once, before
-its first step; rows that are known and dear wait in a buffer.
+its first step; rows that are known and dear wait in a buffer. A thread takes one row at a time, and the buffers of
+threads lie side by side, so that neighbors read neighbors.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,17 +33,29 @@ class Parts(NamedTuple):
     end: list[Node]
 
 
+class Column(NamedTuple):
+    """Where the numbers of a leaf's element lie.
+
+    Attributes:
+        own: whether there is one, or one a row, for each data set.
+        stride: from one to the next on a GPU, which reads leaves as they are; on a CPU columns are dense.
+    """
+
+    own: bool
+    stride: int
+
+
 class Emitter:
     """The text of one kernel.
 
     Args:
         parts: the fit.
-        rows: for each leaf with rows whether it has a data-set axis; the node's attr is its place here.
+        rows: the columns of leaves with rows; the node's attr is its place here.
         numbers: the same of leaves that are single numbers.
-        width: elements of a vector.
+        width: elements of a vector; 1 for a thread of a GPU.
     """
 
-    def __init__(self, parts: Parts, rows: Sequence[bool], numbers: Sequence[bool], width: int) -> None:
+    def __init__(self, parts: Parts, rows: Sequence[Column], numbers: Sequence[Column], width: int) -> None:
         self.parts, self.rows, self.numbers, self.width = parts, rows, numbers, width
         self.lines = Lines(1)
         self.labels = 0
@@ -87,11 +100,17 @@ class Emitter:
     def buffer(self, lines: Lines, room: int, index: str) -> str:
         """Where a buffer has a row."""
         at = lines.let(f"add i64 {lines.let(f'mul i64 %room, {room}')}, {index}")
+        if self.width == 1:
+            at = lines.let(f"add i64 {lines.let(f'mul i64 {at}, %threads')}, %thread")
         return lines.let(f"getelementptr double, ptr %scratch, i64 {at}")
 
     def place(self, lines: Lines, x: Node, index: str) -> str:
         """Where a row of the data is."""
+        index = self.spread(lines, index, self.rows[x.attr])
         return lines.let(f"getelementptr double, ptr {self.row_base[x.attr]}, i64 {index}")
+
+    def spread(self, lines: Lines, index: str, column: Column) -> str:
+        return index if self.width > 1 or column.stride == 1 else lines.let(f"mul i64 {index}, {column.stride}")
 
     def joined(self, v: Lines, x: Node, a: str, b: str) -> str:
         if x.op == "rsum":
@@ -124,7 +143,10 @@ class Emitter:
     # --- the kernel --------------------------------------------------------------------------------------
 
     def text(self) -> str:
-        """The module: `fit(begin, end, leaves, offset, count, state, out, left, scratch, room)`."""
+        """The module: `fit(begin, end, leaves, offset, count, state, out, left, scratch, room)`.
+
+        On a GPU without a `state`, for each of its threads.
+        """
         p, lines = self.parts, self.lines
         self._choose_buffers()
         put, let = lines.put, lines.let
@@ -142,9 +164,10 @@ class Emitter:
         at = let("getelementptr i64, ptr %offset, i64 %b")
         offset = let(f"load i64, ptr {at}")
         names: dict[Node, str] = {}
-        for i, own in enumerate(self.rows):
+        for i, column in enumerate(self.rows):
             base = let(f"load ptr, ptr {let(f'getelementptr ptr, ptr %leaves, i64 {i}')}")
-            self.row_base.append(let(f"getelementptr double, ptr {base}, i64 {offset}") if own else base)
+            first = self.spread(lines, offset, column) if column.own else "0"
+            self.row_base.append(let(f"getelementptr double, ptr {base}, i64 {first}"))
         left = let("getelementptr i8, ptr %left, i64 %b")
         empty = let("icmp eq i64 %n, 0")
         put(f"  br i1 {empty}, label %skip, label %full")
@@ -153,7 +176,10 @@ class Emitter:
         for x in reachable([*p.valid, *p.begin, p.finished, *p.following, p.again, *p.end]):
             if x.op == "number":
                 base = let(f"load ptr, ptr {let(f'getelementptr ptr, ptr %leaves, i64 {len(self.rows) + x.attr}')}")
-                at = let(f"getelementptr double, ptr {base}, i64 {'%b' if self.numbers[x.attr] else 0}")
+                column = self.numbers[x.attr]
+                at = let(
+                    f"getelementptr double, ptr {base}, i64 {self.spread(lines, '%b', column) if column.own else 0}"
+                )
                 known.names[x] = self.from_double(lines, let(f"load double, ptr {at}, align 8"), x.kind)
             elif x.op in ("count", "length"):
                 known.names[x] = "%n"
@@ -185,8 +211,8 @@ class Emitter:
         last = Section(self, known.names, self.buffers)
         self._load("%state", last)
         last.need(p.end)
-        out = let(f"getelementptr double, ptr %out, i64 {let(f'mul i64 %b, {len(p.end)}')}")
-        self._store(out, p.end, last.names)
+        at = "%thread" if self.width == 1 else let(f"mul i64 %b, {len(p.end)}")
+        self._store(let(f"getelementptr double, ptr %out, i64 {at}"), p.end, last.names, self.width == 1)
         put("  br label %skip")
         put("skip:")
         put("  br label %next")
@@ -214,11 +240,13 @@ class Emitter:
                     self.lines, self.lines.let(f"load double, ptr {spot}, align 8"), x.kind
                 )
 
-    def _store(self, at: str, nodes: Iterable[Node], names: dict[Node, str]) -> None:
+    def _store(self, at: str, nodes: Iterable[Node], names: dict[Node, str], apart: bool = False) -> None:
+        """Writes numbers one after the other or, `apart`, with those of the other threads between them."""
         for i, x in enumerate(nodes):
             if x.op == "state" and x.attr == i:
                 continue
-            spot = self.lines.let(f"getelementptr double, ptr {at}, i64 {i}")
+            index = self.lines.let(f"mul i64 %threads, {i}") if apart else i
+            spot = self.lines.let(f"getelementptr double, ptr {at}, i64 {index}")
             value = names[x] if x in names else self.constant(self.lines, x)
             self.lines.put(f"  store double {self.to_double(self.lines, value, x.kind)}, ptr {spot}, align 8")
 
@@ -230,13 +258,46 @@ class Emitter:
             f"declare <{w} x double> @llvm.masked.load.v{w}f64.p0(ptr, i32, <{w} x i1>, <{w} x double>)\n"
             f"declare void @llvm.masked.store.v{w}f64.p0(<{w} x double>, ptr, i32, <{w} x i1>)\n"
         )
-        widths = sorted({1, 2, 4, 8, 16, w})
-        head = (
-            "define void @fit(i64 %begin, i64 %end, ptr noalias %leaves, ptr noalias %offset, ptr noalias %count, "
-            "ptr noalias %state, ptr noalias %out, ptr noalias %left, ptr noalias %scratch, i64 %room) {\nentry:\n"
-        )
-        return "\n".join(
-            [
-                *map(intrinsics, widths), libm, masked, functions(w), head, *self.spots, *self.lines.text, "}",
-            ]
-        )  # fmt: skip
+        alone = w == 1
+        own = [*map(intrinsics, sorted({1, 2, 4, 8, 16, w})), masked] if not alone else [intrinsics(1)]
+        own += [libm, *map(functions, sorted({1, w}))]
+        states = f"  %state = alloca [{max(len(self.parts.begin), 1)} x double], align 64"
+        body = [*([states] if alone else []), *self.spots, *self.lines.text, "}"]
+        return "\n".join([*own, _THREAD if alone else _ONE_AFTER_ANOTHER, *body, GRID if alone else ""])
+
+
+_ONE_AFTER_ANOTHER = """
+define void @fit(i64 %begin, i64 %end, ptr noalias %leaves, ptr noalias %offset, ptr noalias %count, ptr noalias %state,
+    ptr noalias %out, ptr noalias %left, ptr noalias %scratch, i64 %room) {
+entry:"""
+
+_THREAD = """
+define internal void @one(i64 %begin, i64 %end, i64 %thread, i64 %threads, ptr noalias %leaves, ptr noalias %offset,
+    ptr noalias %count, ptr noalias %out, ptr noalias %left, ptr noalias %scratch, i64 %room) alwaysinline {
+entry:"""
+
+GRID = """
+declare i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+declare i32 @llvm.nvvm.read.ptx.sreg.ntid.x()
+declare i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()
+
+define ptx_kernel void @fit(i64 %begin, i64 %end, ptr %leaves, ptr %offset, ptr %count, ptr %out, ptr %left,
+    ptr %scratch, i64 %room) {
+  %tid = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %ntid = call i32 @llvm.nvvm.read.ptx.sreg.ntid.x()
+  %block = call i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()
+  %first = mul i32 %block, %ntid
+  %place = add i32 %first, %tid
+  %thread = zext i32 %place to i64
+  %threads = sub i64 %end, %begin
+  %b = add i64 %begin, %thread
+  %b1 = add i64 %b, 1
+  %inside = icmp slt i64 %b, %end
+  br i1 %inside, label %work, label %done
+work:
+  call void @one(i64 %b, i64 %b1, i64 %thread, i64 %threads, ptr %leaves, ptr %offset, ptr %count, ptr %out, ptr %left,
+    ptr %scratch, i64 %room)
+  br label %done
+done:
+  ret void
+}"""

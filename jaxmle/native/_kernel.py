@@ -11,7 +11,7 @@ import numpy as np
 from jaxmle import _cache
 from jaxmle._optional import optional
 from jaxmle.native import _loops, _products, _shapes
-from jaxmle.native._emit import Emitter, Parts
+from jaxmle.native._emit import Column, Emitter, Parts
 from jaxmle.native._graph import Graph
 from jaxmle.native._nodes import FLOAT, Node, reachable
 from jaxmle.native._trace import ROWS, Array, NotUnderstood, Tracer, axis_of, kind_of, objects, squeezed
@@ -40,6 +40,11 @@ class Leaf(NamedTuple):
     def has_rows(self) -> bool:
         return axis_of(self.shape) is not None
 
+    @property
+    def columns(self) -> int:
+        """Numbers of a row, or of the leaf where it has none."""
+        return int(np.prod(squeezed(self.shape)))
+
 
 class Kernel(NamedTuple):
     """A machine function, and how its arguments are laid out.
@@ -57,8 +62,8 @@ class Kernel(NamedTuple):
     engine: Any
 
 
-def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[bool], list[bool], Any, bool, bool]:
-    """One fit as nodes, whether columns with and without rows have a data-set axis, the results' shapes, and whether it is
+def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[Column], list[Column], Any, bool, bool]:
+    """One fit as nodes, columns with and without rows, the results' shapes, and whether it is
     partial and counts rows (see `Compiled`).
 
     Args:
@@ -69,8 +74,8 @@ def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[b
     """
     graph = Graph()
     tracer = Tracer(graph, {**_shapes.RULES, **_products.RULES, **_loops.RULES})
-    rows: list[bool] = []
-    numbers: list[bool] = []
+    rows: list[Column] = []
+    numbers: list[Column] = []
     item = [_input(graph, leaf, rows, numbers) for leaf in leaves]
     shapes = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves])
 
@@ -113,15 +118,15 @@ def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[b
     return parts, rows, numbers, out, tracer.partial, counts
 
 
-def _input(graph: Graph, leaf: Leaf, rows: list[bool], numbers: list[bool]) -> Array:
+def _input(graph: Graph, leaf: Leaf, rows: list[Column], numbers: list[Column]) -> Array:
     axis = axis_of(leaf.shape)
     shape, kind = squeezed(leaf.shape), kind_of(leaf.dtype)
-    count = int(np.prod(shape))
+    count = leaf.columns
     if leaf.ones:
         return Array(objects([graph.const(1.0)] * count, shape), axis)
     to, op = (numbers, "number") if axis is None else (rows, "load")
     start = len(to)
-    to.extend([leaf.own] * count)
+    to.extend([Column(leaf.own, count)] * count)
     return Array(objects((graph.leaf(op, start + i, kind, axis is not None, True) for i in range(count)), shape), axis)
 
 
@@ -186,7 +191,7 @@ def _machine(llvm: Any) -> tuple[Any, int]:
     return machine, 16 if features.get("avx512f") else 8
 
 
-def assemble(parts: Parts, rows: Sequence[bool], numbers: Sequence[bool]) -> Kernel:
+def assemble(parts: Parts, rows: Sequence[Column], numbers: Sequence[Column]) -> Kernel:
     """Compiles the kernel of one fit."""
     llvm: Any = optional("llvmlite.binding", "native")
     llvm.initialize_native_target()

@@ -7,6 +7,7 @@ reduction and the minimax polynomial of FreeBSD's msun (e_log.c, error below 1 u
 
 import math
 import struct
+from collections.abc import Callable
 from typing import Any
 
 _LN2_HI, _LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10
@@ -67,6 +68,10 @@ class Lines:
         t = self.type(base)
         return self.let(f"call {t} @{function}({', '.join(f'{t} {a}' for a in args)})")
 
+    def own(self, function: str, x: str) -> str:
+        """One of `OWN`."""
+        return self.call(f"jm.{function}.{self.width}", x)
+
     def intrinsic(self, name: str, *args: str) -> str:
         return self.call(f"llvm.{name}.{'f64' if self.width == 1 else f'v{self.width}f64'}", *args)
 
@@ -85,15 +90,13 @@ def intrinsics(width: int) -> str:
 
 
 def functions(width: int) -> str:
-    """exp, expm1, log, log1p, tanh and logistic of vectors, named jm_..."""
+    """Those of `OWN` for one width."""
     made = []
-    for name, body in (
-        ("exp", _exp), ("expm1", _expm1), ("log", _log), ("log1p", _log1p), ("tanh", _tanh), ("logistic", _logistic)
-    ):  # fmt: skip
+    for name, body in OWN.items():
         lines = Lines(width)
         t, result = lines.type(), body(lines, "%x")
         made.append(
-            f"define internal {t} @jm_{name}({t} %x) alwaysinline {{\n"
+            f"define internal {t} @jm.{name}.{width}({t} %x) alwaysinline {{\n"
             + "\n".join(lines.text)
             + f"\n  ret {t} {result}\n}}\n"
         )
@@ -144,7 +147,7 @@ def _expm1(b: Lines, x: str) -> str:
     low = b.compare("olt", x, c(-40.0))
     y = b.fma(scale, tail, b.let(f"fsub {b.type()} {scale}, {c(1.0)}"))
     y = b.select(low, c(-1.0), y)
-    y = b.select(b.compare("ogt", x, c(700.0)), b.call("jm_exp", x), y)
+    y = b.select(b.compare("ogt", x, c(700.0)), b.own("exp", x), y)
     y = b.select(b.compare("oeq", x, c(0.0)), x, y)
     return b.select(b.compare("uno", x, x), x, y)
 
@@ -179,7 +182,7 @@ def _log(b: Lines, x: str) -> str:
 def _log1p(b: Lines, x: str) -> str:
     c = b.const
     u = b.let(f"fadd {b.type()} {x}, {c(1.0)}")
-    log = b.call("jm_log", u)
+    log = b.own("log", u)
     lost = b.let(f"fsub {b.type()} {b.let(f'fsub {b.type()} {u}, {c(1.0)}')}, {x}")
     y = b.op("fsub", log, b.op("fdiv", lost, u))
     edge = b.op("or", b.compare("oeq", u, c(0.0)), b.compare("oeq", u, c(math.inf)), base="i1")
@@ -190,7 +193,7 @@ def _log1p(b: Lines, x: str) -> str:
 def _tanh(b: Lines, x: str) -> str:
     c = b.const
     size = b.intrinsic("fabs", x)
-    e = b.call("jm_expm1", b.op("fmul", size, c(2.0)))
+    e = b.own("expm1", b.op("fmul", size, c(2.0)))
     y = b.op("fdiv", e, b.op("fadd", e, c(2.0)))
     y = b.select(b.compare("ogt", size, c(22.0)), c(1.0), y)
     y = b.select(b.compare("olt", x, c(0.0)), b.op("fneg", y), y)
@@ -198,5 +201,11 @@ def _tanh(b: Lines, x: str) -> str:
 
 
 def _logistic(b: Lines, x: str) -> str:
-    e = b.call("jm_exp", b.op("fneg", x))
+    e = b.own("exp", b.op("fneg", x))
     return b.op("fdiv", b.const(1.0), b.op("fadd", e, b.const(1.0)))
+
+
+OWN: dict[str, Callable[[Lines, str], str]] = {
+    "exp": _exp, "expm1": _expm1, "log": _log, "log1p": _log1p, "tanh": _tanh, "logistic": _logistic
+}  # fmt: skip
+"Functions that are written out here."

@@ -115,7 +115,11 @@ class Section:
             for x in uniform
         }
         runs = [x for x in body if x.op == "linear" and x not in self.stored]
-        powers = {x: self._powers(wide[x.args[1]], x.kind) for x in runs if len(x.args) == 3 and not x.args[1].row}
+        powers = {
+            x: self._powers(wide[x.args[1]], x.kind)
+            for x in runs
+            if width > 1 and len(x.args) == 3 and not x.args[1].row
+        }
         carried = [*work.ends, *runs]
         spots = {x: e.accumulator(self._type(x)) for x in carried if x.op != "final"}
         for x, spot in spots.items():
@@ -165,6 +169,8 @@ def over(lines: Lines, width: int) -> Lines:
 
 
 def splat(lines: Lines, x: str, base: str, width: int) -> str:
+    if width == 1:
+        return x
     one = lines.let(f"insertelement <{width} x {base}> poison, {base} {x}, i64 0")
     return lines.let(
         f"shufflevector <{width} x {base}> {one}, <{width} x {base}> poison, <{width} x i32> zeroinitializer"
@@ -180,7 +186,7 @@ def shifted(v: Lines, x: str, fill: str, by: int, reverse: bool, base: str) -> s
 
 
 def upwards(width: int) -> str:
-    return "<" + ", ".join(f"i64 {i}" for i in range(width)) + ">"
+    return "<" + ", ".join(f"i64 {i}" for i in range(width)) + ">" if width > 1 else "0"
 
 
 class _Pass:
@@ -220,6 +226,9 @@ class _Pass:
         lines.put(f"  br label %{label}.test\n{label}.rest:")
         for t, x, value in zip(types, carried, old, strict=True):
             lines.put(f"  store {t} {value}, ptr {self.spots[x]}, align 64")
+        if width == 1:
+            lines.put(f"  br label %{label}.end\n{label}.end:")
+            return
         left = lines.let(f"icmp sgt i64 {index}, {-width}" if self.reverse else f"icmp slt i64 {index}, %n")
         lines.put(f"  br i1 {left}, label %{label}.tail, label %{label}.end\n{label}.tail:")
         edge = splat(lines, lines.let(f"sub i64 {0 if self.reverse else '%n'}, {index}"), "i64", width)
@@ -268,10 +277,15 @@ class _Pass:
     ) -> tuple[str, str]:
         """A running number before each row of a stretch, and after it, in log2(width) steps (Hillis & Steele 1986)."""
         base, reverse = BASE[x.kind], self.reverse
+        plus, times = ("fadd", "fmul") if x.kind == FLOAT else ("add", "mul")
+        if v.width == 1:
+            last = names[x.args[-1]]
+            if len(x.args) == 3:
+                last = v.op(plus, v.op(times, names[x.args[1]], first, base=base), last, base=base)
+            return first, last
         begun = splat(v, first, base, v.width)
         out = names[x.args[-1]]
         if len(x.args) == 3:
-            plus, times = ("fadd", "fmul") if x.kind == FLOAT else ("add", "mul")
             zero, one = v.const(0, base), v.const(1, base)
             squares, a = self.powers.get(x, ([], names[x.args[1]]))
             if squares and reverse:
@@ -287,8 +301,8 @@ class _Pass:
                     each = v.op(times, each, shifted(v, each, one, 1 << i, reverse, base), base=base)
             out = v.op(plus, v.op(times, each, begun, base=base), out, base=base)
         if mask is None:
-            last: str | int = 0 if reverse else v.width - 1
+            end: str | int = 0 if reverse else v.width - 1
         else:
-            last = v.let(f"sub i64 0, {index}" if reverse else f"sub i64 {v.let(f'sub i64 %n, {index}')}, 1")
-        after = v.let(f"extractelement {v.type(base)} {out}, i64 {last}")
+            end = v.let(f"sub i64 0, {index}" if reverse else f"sub i64 {v.let(f'sub i64 %n, {index}')}, 1")
+        after = v.let(f"extractelement {v.type(base)} {out}, i64 {end}")
         return shifted(v, out, begun, 1, reverse, base), after

@@ -221,7 +221,11 @@ def _advance(
     damping = jnp.where(
         accepted,
         jnp.where(first | (gain < 0.25), s.damping, jnp.where(s.damping < 1e-2, 0.0, s.damping * 0.1)),
-        jnp.where(s.stretch > 1, s.damping, jnp.maximum(s.damping * 10.0 ** (1 + s.rejected).astype(dtype), 0.1)),
+        jnp.where(
+            s.stretch > 1,
+            s.damping,
+            jnp.maximum(s.damping * jnp.exp(np.log(10.0) * (1 + s.rejected).astype(dtype)), 0.1),
+        ),
     )
     rejected = jnp.where(accepted | (s.stretch > 1), 0, s.rejected + 1)
     anchor = jnp.where(accepted, x, s.anchor)

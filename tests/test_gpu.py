@@ -1,0 +1,127 @@
+"""Fits on a GPU: a thread for each data set does what the CPU's vectors do."""
+
+import jax
+import numpy as np
+import pytest
+from cases import CASES, GARCH_CASE, LOGISTIC
+from test_laws import padded, weights_of
+from threads import on_threads
+
+import jaxmle as jm
+from jaxmle import Status, _door, _places, native
+from jaxmle._door import row_items
+
+pytest.importorskip("llvmlite")
+
+GPUS = [d for d in jax.devices() if d.platform == "gpu"]
+needs_gpu = pytest.mark.skipif(not GPUS, reason="needs a GPU")
+DATA_SETS = 40
+COUNTED = jm.Model(
+    lambda p, d: d["k"] * jax.numpy.log(p["rate"]) - p["rate"], {"rate": jm.spaces.positive()}, name="whole numbers"
+)
+
+
+def same(a, b):
+    """Two fits of the same data, by machines that sum up in another order."""
+    np.testing.assert_array_equal(a.status, b.status)
+    np.testing.assert_allclose(a.log_likelihood, b.log_likelihood, rtol=1e-10)
+    assert np.mean(np.abs(a.steps - b.steps) <= 1) >= 0.97
+    for mine, theirs in zip(jax.tree.leaves(a.params), jax.tree.leaves(b.params), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
+def drawn(case, size=DATA_SETS):
+    """Data sets of a case: some shorter than others, some weights 0 or 2 in between, one without rows, one of NaN."""
+    data = padded(case.data(5, size, case.n))
+    shape = row_items(data)[0][1].shape[:2]
+    given = weights_of(case, size)
+    weights = np.ones(shape) if given is None else np.array(np.broadcast_to(given, shape), float)
+    weights[1, 1::7] *= 2
+    weights[2, 2::9] = 0
+    weights[3] = 0
+    return data, weights
+
+
+NOW = {"gamma", "censored weibull", "counts", "constant", "garch"}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, marks=[] if repr(c) in NOW else pytest.mark.slow) for c in (*CASES, GARCH_CASE)],
+    ids=repr,
+)
+def test_threads_and_vectors_agree(case, monkeypatch):
+    data, weights = drawn(case)
+    vectors = jm.fit_many(case.model, data, weights=weights, lanes="native", retries=0)
+    with on_threads(monkeypatch):
+        threads = jm.fit_many(case.model, data, weights=weights, lanes="native", retries=0)
+    same(vectors, threads)
+    assert threads.status[3] == Status.NO_DATA
+
+
+def test_designs_that_all_share(monkeypatch):
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(60, 2)), rng.integers(0, 2, (DATA_SETS, 60))
+    vectors = jm.fit_many(LOGISTIC, {"y": y}, shared={"x": x}, lanes="native")
+    with on_threads(monkeypatch):
+        same(vectors, jm.fit_many(LOGISTIC, {"y": y}, shared={"x": x}, lanes="native"))
+
+
+def test_arrays_of_jax_are_read_where_they_lie(monkeypatch):
+    y = np.random.default_rng(3).gamma(2.0, 1.5, (70_000, 20))
+    y[7, 3], y[8, 4] = np.nan, -1.0
+    with jax.enable_x64(True):
+        there = jax.device_put(y)
+    with on_threads(monkeypatch):
+        a = jm.fit_many("gamma", y)
+        monkeypatch.setattr(_door, "on_accelerator", lambda x: isinstance(x, jax.Array))
+        b = jm.fit_many("gamma", there)
+        c = jm.fit_many(COUNTED, {"k": jax.numpy.full((500, 20), 3)})
+    assert b._batch.buckets[0].data is there and c.converged.all()
+    assert [*b.status[7:9]] == [Status.MISSING_VALUES, Status.OUTSIDE_SUPPORT]
+    np.testing.assert_array_equal(a.status, b.status)
+    np.testing.assert_array_equal(a.log_likelihood, b.log_likelihood)
+    np.testing.assert_array_equal(a.standard_errors()["shape"], b.standard_errors()["shape"])
+    np.testing.assert_allclose(a[:9].covariance("robust"), b[:9].covariance("robust"))
+    np.testing.assert_allclose(c.params["rate"], 3.0)
+
+
+@needs_gpu
+@pytest.mark.gpu
+@pytest.mark.parametrize("case", [*CASES, GARCH_CASE], ids=repr)
+def test_the_gpu_and_the_cpu_agree(case):
+    data, weights = drawn(case, 200)
+    there = jm.fit_many(case.model, data, weights=weights, lanes="native", retries=0, devices=GPUS[:1])
+    here = jm.fit_many(case.model, data, weights=weights, lanes="native", retries=0, devices=jax.devices("cpu")[:1])
+    same(here, there)
+
+
+@needs_gpu
+@pytest.mark.gpu
+def test_data_that_lie_on_the_gpu_stay_there():
+    y = np.random.default_rng(3).gamma(2.0, 1.5, (100_000, 60))
+    y[7, 3], y[8, 4], y[9] = np.nan, -1.0, 2.5
+    with jax.enable_x64(True):
+        there = jax.device_put(y, GPUS[0])
+    a, b = jm.fit_many("gamma", y), jm.fit_many("gamma", there)
+    assert [*b.status[7:10]] == [Status.MISSING_VALUES, Status.OUTSIDE_SUPPORT, a.status[9]]
+    assert a.info["lanes"] == b.info["lanes"] == "native" and np.delete(b.converged, (7, 8, 9)).all()
+    np.testing.assert_array_equal(a.log_likelihood, b.log_likelihood)
+    np.testing.assert_array_equal(a.standard_errors()["shape"], b.standard_errors()["shape"])
+    assert b._batch.buckets[0].data is there
+
+
+@needs_gpu
+@pytest.mark.gpu
+def test_small_problems_stay_with_the_host():
+    y = np.random.default_rng(4).gamma(2.0, 1.5, (50, 60))
+    assert {d.platform for d in _places.places(None, y.size)} == {"cpu"}
+    assert {d.platform for d in _places.places(GPUS[:1], y.size)} == {"gpu"}
+    same(jm.fit_many("gamma", y), jm.fit_many("gamma", y, devices=GPUS[:1]))
+
+
+def test_what_keeps_a_platform_from_it_is_said():
+    assert native.missing("cpu") is None
+    assert "tpu" in str(native.missing("tpu"))
+    if not GPUS:
+        assert "CUDA's driver" in str(native.missing("gpu"))

@@ -1,0 +1,60 @@
+"""Kernels for GPUs, a thread for each data set, carried out by this CPU: the same code one thread after another."""
+
+import contextlib
+import ctypes
+
+import jax
+
+from jaxmle import _ways, native
+from jaxmle.native import _cuda, _emit, _kernel
+
+_LOOP = """
+define void @fit(i64 %begin, i64 %end, ptr %leaves, ptr %offset, ptr %count, ptr %out, ptr %left, ptr %scratch,
+    i64 %room) {
+entry:
+  %threads = sub i64 %end, %begin
+  br label %next
+next:
+  %b = phi i64 [ %begin, %entry ], [ %b1, %work ]
+  %b1 = add i64 %b, 1
+  %inside = icmp slt i64 %b, %end
+  br i1 %inside, label %work, label %done
+work:
+  %thread = sub i64 %b, %begin
+  call void @one(i64 %b, i64 %b1, i64 %thread, i64 %threads, ptr %leaves, ptr %offset, ptr %count, ptr %out, ptr %left,
+    ptr %scratch, i64 %room)
+  br label %next
+done:
+  ret void
+}"""
+_CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6, ctypes.c_int64)
+
+
+def _machine_code(text):
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine, _ = _kernel._machine(llvm)
+    code = machine.emit_object(llvm.parse_assembly(text.replace(_emit.GRID, _LOOP)))
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine
+
+
+def _launch(kernel, device, blocks, arguments):
+    _CALL(kernel.ptx.get_function_address("fit"))(*(x.value for x in arguments))
+
+
+@contextlib.contextmanager
+def on_threads(monkeypatch):
+    """What would run on the CPU's vectors runs as threads of a GPU would."""
+    build = native.build
+    with monkeypatch.context() as m:
+        m.setattr(_cuda, "ptx", _machine_code)
+        m.setattr(_cuda, "launch", _launch)
+        m.setattr(native, "build", lambda leaves, tree, policy, platform: build(leaves, tree, policy, "gpu"))
+        _ways._built.cache_clear()
+        yield jax.devices("cpu")[0]
+    _ways._built.cache_clear()
