@@ -204,7 +204,7 @@ def test_float32_is_for_the_lanes():
 
 
 def test_without_llvmlite(monkeypatch):
-    monkeypatch.setattr(native, "available", lambda: False)
+    monkeypatch.setattr(native, "find_spec", lambda name: None)
     x = np.random.default_rng(0).gamma(2.0, 1.0, (4, 20))
     assert jm.fit_many("gamma", x).info["lanes"] != "native"
     with pytest.raises(ValueError, match=r"pip install 'jaxmle\[native\]'"):

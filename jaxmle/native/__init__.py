@@ -140,16 +140,14 @@ class Chunk(NamedTuple):
     def fit(self, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         """Fits data sets begin..end: their results f[m, k], and uint8[m], 0 where there are any."""
         kernel = self.kernel
-        out, left = np.empty((end - begin, kernel.results)), np.ones(end - begin, np.uint8)
+        out, left = np.empty((kernel.results, end - begin)), np.ones(end - begin, np.uint8)
         room = int(self.count[begin:end].max())
-        state = np.empty(max(kernel.states, 1))
-        scratch = np.empty(max(kernel.buffers * room, 1))
+        scratch = np.empty(max(kernel.abreast * kernel.buffers * room, 1))
         pointers = (ctypes.c_void_p * max(len(self.columns), 1))(*(x.ctypes.data for x in self.columns))
-        where = [x.ctypes.data for x in (self.offset, self.count, state, out, left, scratch)]
-        where[3] -= out[:1].nbytes * begin
-        where[4] -= begin
+        where = [x.ctypes.data for x in (self.offset, self.count, out, left, scratch)]
+        where[3] -= begin
         kernel.call(begin, end, ctypes.addressof(pointers), *where, room)
-        return out, left
+        return out.T, left
 
 
 def plain(weights: np.ndarray) -> np.ndarray:

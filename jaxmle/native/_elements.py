@@ -28,8 +28,11 @@ def element(b: Lines, x: Node, args: list[str]) -> str:
         return b.const(x.value, BASE[x.kind])
     if op in ("add", "sub", "mul"):
         return b.op(("f" if kind == FLOAT else "") + op, *args, base=base)
-    if op == "div":
-        return b.op("fdiv" if kind == FLOAT else "sdiv", *args, base=base)
+    if op == "div" and kind == FLOAT:
+        return b.op("fdiv", *args)
+    if kind == INT and op in ("div", "rem"):  # 0 only where nobody looks; a machine would stop there
+        safe = b.select(b.compare("eq", args[1], b.const(0, "i64"), "i64"), b.const(1, "i64"), args[1], "i64")
+        return b.op("sdiv" if op == "div" else "srem", args[0], safe, base="i64")
     if op in ("and", "or", "xor"):
         return b.op(op, *args, base=base)
     if op == "not":
@@ -58,8 +61,6 @@ def element(b: Lines, x: Node, args: list[str]) -> str:
         return b.select(b.compare("ogt", args[0], b.const(0.0)), b.const(1.0), down)
     if op == "convert":
         return _convert(b, args[0], kind, x.kind)
-    if op == "rem" and kind == INT:
-        return b.op("srem", *args, base="i64")
     return _function(b, "fmod" if op == "rem" else op, args)
 
 

@@ -1,17 +1,18 @@
 """From graphs to LLVM: one function that fits one data set after another, or a thread of a GPU that fits one.
 
-Rows go through vectors, all sums of one stage in a single pass; what is known of a data set is computed once, before
-its first step; rows that are known and dear wait in a buffer. A thread takes one row at a time, and the buffers of
-threads lie side by side, so that neighbors read neighbors.
+On a CPU a few data sets go abreast, one in each element of a vector, wherever a number belongs to a data set; their rows
+go through vectors one data set after another, all sums of one stage in a single pass. What is known of a data set is
+computed once, before its first step; rows that are known and dear wait in a buffer. A thread of a GPU has one data set
+and takes one row at a time; the buffers of threads lie side by side, so that neighbors read neighbors.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxmle.native._elements import BASE, LIBM, LIBM_TWO, extreme
 from jaxmle.native._math import Lines, functions, intrinsics
 from jaxmle.native._nodes import BOOL, FLOAT, INT, Node, dear, reachable, rows_under
-from jaxmle.native._section import Section
+from jaxmle.native._section import Section, splat, upwards
 
 
 class Parts(NamedTuple):
@@ -52,17 +53,23 @@ class Emitter:
         parts: the fit.
         rows: the columns of leaves with rows; the node's attr is its place here.
         numbers: the same of leaves that are single numbers.
-        width: elements of a vector; 1 for a thread of a GPU.
+        width: rows of a vector; 1 for a thread of a GPU.
+        abreast: data sets of a vector.
     """
 
-    def __init__(self, parts: Parts, rows: Sequence[Column], numbers: Sequence[Column], width: int) -> None:
-        self.parts, self.rows, self.numbers, self.width = parts, rows, numbers, width
-        self.lines = Lines(1)
+    def __init__(
+        self, parts: Parts, rows: Sequence[Column], numbers: Sequence[Column], width: int, abreast: int = 1
+    ) -> None:
+        self.parts, self.rows, self.numbers, self.width, self.abreast = parts, rows, numbers, width, abreast
+        self.lines = Lines(abreast)
         self.labels = 0
         self.buffers: dict[Node, int] = {}  # rows that are known
         self.rooms = 0  # buffers in all
+        self.n, self.scratch = "%n", "%scratch"  # of the data set whose rows are read
+        self.leaves: list[str] = []
         self.row_base: list[str] = []
         self.spots: list[str] = []
+        self.slots: dict[Node, str] = {}
 
     def label(self) -> str:
         self.labels += 1
@@ -77,6 +84,29 @@ class Emitter:
         name = f"%spot{len(self.spots)}"
         self.spots.append(f"  {name} = alloca {kind}, align 64")
         return name
+
+    def slot(self, x: Node) -> str:
+        """Memory for a number of each data set abreast."""
+        if x not in self.slots:
+            self.slots[x] = f"%slot{len(self.slots)}"
+            kind = "i8" if x.kind == BOOL else BASE[x.kind]
+            self.spots.append(f"  {self.slots[x]} = alloca [{self.abreast} x {kind}], align 64")
+        return self.slots[x]
+
+    def keep(self, lines: Lines, value: str, kind: str, at: str) -> None:
+        """Writes numbers of one or more data sets; truth takes a byte."""
+        if kind == BOOL:
+            value = lines.cast("zext", value, "i1", "i8")
+        lines.put(f"  store {lines.type('i8' if kind == BOOL else BASE[kind])} {value}, ptr {at}, align 1")
+
+    def kept(self, lines: Lines, kind: str, at: str) -> str:
+        base = "i8" if kind == BOOL else BASE[kind]
+        value = lines.let(f"load {lines.type(base)}, ptr {at}, align 1")
+        return lines.compare("ne", value, lines.const(0, "i8"), "i8") if kind == BOOL else value
+
+    def any(self, mask: str) -> str:
+        w = self.abreast
+        return mask if w == 1 else self.lines.let(f"call i1 @llvm.vector.reduce.or.v{w}i1(<{w} x i1> {mask})")
 
     def from_double(self, lines: Lines, x: str, kind: str) -> str:
         if kind == BOOL:
@@ -102,7 +132,7 @@ class Emitter:
         at = lines.let(f"add i64 {lines.let(f'mul i64 %room, {room}')}, {index}")
         if self.width == 1:
             at = lines.let(f"add i64 {lines.let(f'mul i64 {at}, %threads')}, %thread")
-        return lines.let(f"getelementptr double, ptr %scratch, i64 {at}")
+        return lines.let(f"getelementptr double, ptr {self.scratch}, i64 {at}")
 
     def place(self, lines: Lines, x: Node, index: str) -> str:
         """Where a row of the data is."""
@@ -143,80 +173,130 @@ class Emitter:
     # --- the kernel --------------------------------------------------------------------------------------
 
     def text(self) -> str:
-        """The module: `fit(begin, end, leaves, offset, count, state, out, left, scratch, room)`.
-
-        On a GPU without a `state`, for each of its threads.
-        """
-        p, lines = self.parts, self.lines
+        """The module: `fit(begin, end, leaves, offset, count, out, left, scratch, room)`; results go to columns."""
+        p, lines, w = self.parts, self.lines, self.abreast
         self._choose_buffers()
         put, let = lines.put, lines.let
         put("  br label %next")
         put("next:")
         put("  %b = phi i64 [ %begin, %entry ], [ %b1, %skip ]")
-        put("  %b1 = add i64 %b, 1")
-        put(f"  {(go := lines.name())} = icmp slt i64 %b, %end")
-        put(f"  br i1 {go}, label %set, label %out_of_work")
+        put(f"  %b1 = add i64 %b, {w}")
+        put("  %more = icmp slt i64 %b, %end")
+        put("  br i1 %more, label %set, label %out_of_work")
         put("out_of_work:")
         put("  ret void")
         put("set:")
-        put(f"  {(at := lines.name())} = getelementptr i64, ptr %count, i64 %b")
-        put(f"  %n = load i64, ptr {at}")
-        at = let("getelementptr i64, ptr %offset, i64 %b")
-        offset = let(f"load i64, ptr {at}")
-        names: dict[Node, str] = {}
-        for i, column in enumerate(self.rows):
-            base = let(f"load ptr, ptr {let(f'getelementptr ptr, ptr %leaves, i64 {i}')}")
-            first = self.spread(lines, offset, column) if column.own else "0"
-            self.row_base.append(let(f"getelementptr double, ptr {base}, i64 {first}"))
-        left = let("getelementptr i8, ptr %left, i64 %b")
-        empty = let("icmp eq i64 %n, 0")
-        put(f"  br i1 {empty}, label %skip, label %full")
+        inside = ""
+        if w > 1:
+            put("  %thread = sub i64 %b, %begin")
+            each = lines.op("add", splat(lines, "%b", "i64", w), upwards(w), base="i64")
+            inside = lines.compare("slt", each, splat(lines, "%end", "i64", w), "i64")
+        self.n = self._of_each(let("getelementptr i64, ptr %count, i64 %b"), inside, "i64")
+        self.leaves = [
+            let(f"load ptr, ptr {let(f'getelementptr ptr, ptr %leaves, i64 {i}')}") for i in range(len(self.rows))
+        ]
+        if w == 1:
+            self.base(lines, "%b")
+        active = lines.compare("sgt", self.n, lines.const(0, "i64"), "i64")
+        self._running(active)
+        put(f"  br i1 {self.any(active)}, label %full, label %skip")
         put("full:")
-        known = Section(self, names, {})
+        known = Section(self, {}, {}, set())
         for x in reachable([*p.valid, *p.begin, p.finished, *p.following, p.again, *p.end]):
             if x.op == "number":
                 base = let(f"load ptr, ptr {let(f'getelementptr ptr, ptr %leaves, i64 {len(self.rows) + x.attr}')}")
                 column = self.numbers[x.attr]
-                at = let(
-                    f"getelementptr double, ptr {base}, i64 {self.spread(lines, '%b', column) if column.own else 0}"
-                )
-                known.names[x] = self.from_double(lines, let(f"load double, ptr {at}, align 8"), x.kind)
+                if column.own:
+                    at = let(f"getelementptr double, ptr {base}, i64 {self.spread(lines, '%b', column)}")
+                    value = self._of_each(at, inside, "double")
+                else:
+                    value = splat(lines, let(f"load double, ptr {base}, align 8"), "double", w)
+                known.names[x] = self.from_double(lines, value, x.kind)
             elif x.op in ("count", "length"):
-                known.names[x] = "%n"
-            elif x.op == "const":
-                known.names[x] = self.constant(lines, x)
+                known.names[x] = self.n
         known.need(p.valid)
-        valid = lines.const(True, "i1")
         for x in p.valid:
-            valid = lines.op("and", valid, known.names[x], base="i1")
-        put(f"  br i1 {valid}, label %legal, label %skip")
+            active = lines.op("and", active, known.name(x), base="i1")
+        self._running(active)
+        put(f"  br i1 {self.any(active)}, label %legal, label %skip")
         put("legal:")
-        put(f"  store i8 0, ptr {left}")
+        left = let("getelementptr i8, ptr %left, i64 %b")
+        self._put(lines.const(0, "i8"), "i8", left, active)
         known.need(p.begin)
-        self._store("%state", p.begin, known.names)
+        self._store(p.begin, known)
         inputs = self._known_inputs()
         _, uniform = rows_under([x for x in inputs if x.row], {})
         known.need([*uniform, *(x for x in inputs if not x.row)], list(self.buffers))
-        at_start = Section(self, known.names, self.buffers)
-        self._load("%state", at_start)
+        at_start = Section(self, known.names, self.buffers, known.written)
+        self._load(at_start)
         at_start.need([p.finished])
-        put(f"  br i1 {at_start.names[p.finished]}, label %last, label %step")
+        self._go_on(active, at_start.name(p.finished))
         put("step:")
-        step = Section(self, known.names, self.buffers)
-        self._load("%state", step)
+        step = Section(self, known.names, self.buffers, known.written)
+        self._load(step)
         step.need([*p.following, p.again])
-        self._store("%state", p.following, step.names)
-        put(f"  br i1 {step.names[p.again]}, label %last, label %step")
+        running = self._is_running()
+        self._store(p.following, step, running)
+        self._go_on(running, step.name(p.again))
         put("last:")
-        last = Section(self, known.names, self.buffers)
-        self._load("%state", last)
+        self._running(active)
+        last = Section(self, known.names, self.buffers, known.written)
+        self._load(last)
         last.need(p.end)
-        at = "%thread" if self.width == 1 else let(f"mul i64 %b, {len(p.end)}")
-        self._store(let(f"getelementptr double, ptr %out, i64 {at}"), p.end, last.names, self.width == 1)
+        for i, x in enumerate(p.end):
+            at = let(f"add i64 {let(f'mul i64 %threads, {i}')}, %thread")
+            value = self.to_double(lines, last.name(x), x.kind)
+            self._put(value, "double", let(f"getelementptr double, ptr %out, i64 {at}"), active)
         put("  br label %skip")
         put("skip:")
         put("  br label %next")
         return self._module()
+
+    def base(self, lines: Lines, b: str) -> None:
+        """Where the columns of one data set begin."""
+        at = lines.let(f"getelementptr i64, ptr %offset, i64 {b}")
+        offset = lines.let(f"load i64, ptr {at}")
+        self.row_base = [
+            lines.let(
+                f"getelementptr double, ptr {leaf}, i64 {self.spread(lines, offset, column) if column.own else 0}"
+            )
+            for leaf, column in zip(self.leaves, self.rows, strict=True)
+        ]
+
+    def _of_each(self, at: str, inside: str, base: str) -> str:
+        """One number of each data set abreast, 0 where there is none."""
+        t = self.lines.type(base)
+        if self.abreast == 1:
+            return self.lines.let(f"load {t}, ptr {at}, align 8")
+        name, w = _SHORT[base], self.abreast
+        return self.lines.let(
+            f"call {t} @llvm.masked.load.v{w}{name}.p0(ptr {at}, i32 8, {self.lines.type('i1')} {inside}, {t} zeroinitializer)"
+        )
+
+    def _put(self, value: str, base: str, at: str, mask: str) -> None:
+        """Writes a number of each data set that the mask names."""
+        t, w = self.lines.type(base), self.abreast
+        if w == 1:
+            self.lines.put(f"  store {t} {value}, ptr {at}")
+        else:
+            self.lines.put(
+                f"  call void @llvm.masked.store.v{w}{_SHORT[base]}.p0({t} {value}, ptr {at}, i32 1, <{w} x i1> {mask})"
+            )
+
+    def _running(self, mask: str) -> None:
+        """Says whose rows are read from here on."""
+        if self.abreast > 1:
+            self.keep(self.lines, mask, BOOL, "%running")
+
+    def _is_running(self) -> str:
+        return "true" if self.abreast == 1 else self.kept(self.lines, BOOL, "%running")
+
+    def _go_on(self, running: str, done: str) -> None:
+        """To another step while there is a data set for it."""
+        lines = self.lines
+        running = lines.op("and", running, lines.op("xor", done, lines.const(True, "i1"), base="i1"), base="i1")
+        self._running(running)
+        lines.put(f"  br i1 {self.any(running)}, label %step, label %last")
 
     def _known_inputs(self) -> list[Node]:
         """Known nodes that steps and results use."""
@@ -231,44 +311,58 @@ class Emitter:
             self.buffers[x] = len(self.buffers)
         self.rooms = len(self.buffers)
 
-    def _load(self, at: str, section: Section) -> None:
+    def _load(self, section: Section) -> None:
         p = self.parts
         for x in reachable([p.finished, *p.following, p.again, *p.end]):
             if x.op == "state":
-                spot = self.lines.let(f"getelementptr double, ptr {at}, i64 {x.attr}")
-                section.names[x] = self.from_double(
-                    self.lines, self.lines.let(f"load double, ptr {spot}, align 8"), x.kind
-                )
+                value = self.kept(self.lines, FLOAT, self._state(x.attr))
+                section.names[x] = self.from_double(self.lines, value, x.kind)
 
-    def _store(self, at: str, nodes: Iterable[Node], names: dict[Node, str], apart: bool = False) -> None:
-        """Writes numbers one after the other or, `apart`, with those of the other threads between them."""
+    def _state(self, i: int) -> str:
+        return self.lines.let(f"getelementptr double, ptr %state, i64 {i * self.abreast}")
+
+    def _store(self, nodes: Sequence[Node], section: Section, mask: str = "") -> None:
+        """Writes the state; of those that the mask leaves out it stays."""
+        lines, new = self.lines, []
         for i, x in enumerate(nodes):
-            if x.op == "state" and x.attr == i:
-                continue
-            index = self.lines.let(f"mul i64 %threads, {i}") if apart else i
-            spot = self.lines.let(f"getelementptr double, ptr {at}, i64 {index}")
-            value = names[x] if x in names else self.constant(self.lines, x)
-            self.lines.put(f"  store double {self.to_double(self.lines, value, x.kind)}, ptr {spot}, align 8")
+            if x.op != "state" or x.attr != i:
+                value, at = self.to_double(lines, section.name(x), x.kind), self._state(i)
+                if mask and self.abreast > 1:
+                    value = lines.select(mask, value, self.kept(lines, FLOAT, at))
+                new.append((value, at))
+        for value, at in new:
+            self.keep(lines, value, FLOAT, at)
 
     def _module(self) -> str:
         w = self.width
         libm = "".join(f"declare double @{f}(double)\n" for f in LIBM)
         libm += "".join(f"declare double @{f}(double, double)\n" for f in LIBM_TWO)
-        masked = (
-            f"declare <{w} x double> @llvm.masked.load.v{w}f64.p0(ptr, i32, <{w} x i1>, <{w} x double>)\n"
-            f"declare void @llvm.masked.store.v{w}f64.p0(<{w} x double>, ptr, i32, <{w} x i1>)\n"
+        masked = "".join(
+            f"declare <{k} x {t}> @llvm.masked.load.v{k}{name}.p0(ptr, i32, <{k} x i1>, <{k} x {t}>)\n"
+            f"declare void @llvm.masked.store.v{k}{name}.p0(<{k} x {t}>, ptr, i32, <{k} x i1>)\n"
+            for k in {w, self.abreast}
+            for t, name in _SHORT.items()
         )
+        masked += f"declare i1 @llvm.vector.reduce.or.v{self.abreast}i1(<{self.abreast} x i1>)\n"
         alone = w == 1
         own = [*map(intrinsics, sorted({1, 2, 4, 8, 16, w})), masked] if not alone else [intrinsics(1)]
-        own += [libm, *map(functions, sorted({1, w}))]
-        states = f"  %state = alloca [{max(len(self.parts.begin), 1)} x double], align 64"
-        body = [*([states] if alone else []), *self.spots, *self.lines.text, "}"]
+        own += [libm, *map(functions, sorted({1, w, self.abreast}))]
+        head = [f"  %state = alloca [{max(len(self.parts.begin), 1) * self.abreast} x double], align 64"]
+        if not alone:
+            head += [
+                "  %threads = sub i64 %end, %begin",
+                f"  %lane = mul i64 %room, {self.rooms}",
+                f"  %running = alloca [{self.abreast} x i8], align 64",
+            ]
+        body = [*head, *self.spots, *self.lines.text, "}"]
         return "\n".join([*own, _THREAD if alone else _ONE_AFTER_ANOTHER, *body, GRID if alone else ""])
 
 
+_SHORT = {"double": "f64", "i64": "i64", "i8": "i8"}
+
 _ONE_AFTER_ANOTHER = """
-define void @fit(i64 %begin, i64 %end, ptr noalias %leaves, ptr noalias %offset, ptr noalias %count, ptr noalias %state,
-    ptr noalias %out, ptr noalias %left, ptr noalias %scratch, i64 %room) {
+define void @fit(i64 %begin, i64 %end, ptr noalias %leaves, ptr noalias %offset, ptr noalias %count, ptr noalias %out,
+    ptr noalias %left, ptr noalias %scratch, i64 %room) {
 entry:"""
 
 _THREAD = """

@@ -16,7 +16,7 @@ from jaxmle.native._graph import Graph
 from jaxmle.native._nodes import FLOAT, Node, reachable
 from jaxmle.native._trace import ROWS, Array, NotUnderstood, Tracer, axis_of, kind_of, objects, squeezed
 
-_CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 7, ctypes.c_int64)
+_CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6, ctypes.c_int64)
 
 
 class Leaf(NamedTuple):
@@ -50,8 +50,9 @@ class Kernel(NamedTuple):
     """A machine function, and how its arguments are laid out.
 
     Attributes:
-        call: fit(begin, end, leaves, offset, count, state, out, left, scratch, room).
+        call: fit(begin, end, leaves, offset, count, out, left, scratch, room).
         states, results, buffers: numbers in a state, in a result, and buffers of rows.
+        abreast: data sets that go together, each with a state and buffers.
         engine: what keeps the code alive.
     """
 
@@ -59,6 +60,7 @@ class Kernel(NamedTuple):
     states: int
     results: int
     buffers: int
+    abreast: int
     engine: Any
 
 
@@ -197,7 +199,7 @@ def assemble(parts: Parts, rows: Sequence[Column], numbers: Sequence[Column]) ->
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine, width = _machine(llvm)
-    emitter = Emitter(parts, rows, numbers, width)
+    emitter = Emitter(parts, rows, numbers, width, width // 2)
     text = emitter.text()
 
     def compiled() -> bytes:  # LLVM's own passes before this cost as much again and gain 2 % (measured)
@@ -210,4 +212,4 @@ def assemble(parts: Parts, rows: Sequence[Column], numbers: Sequence[Column]) ->
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     call = _CALL(engine.get_function_address("fit"))
-    return Kernel(call, len(parts.following), len(parts.end), emitter.rooms, engine)
+    return Kernel(call, len(parts.following), len(parts.end), emitter.rooms, emitter.abreast, engine)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from jaxmle.native._abreast import Mine, byte
 from jaxmle.native._elements import BASE, element
 from jaxmle.native._math import Lines
 from jaxmle.native._nodes import DEAR, FLOAT, SUMS, Node, dear, reachable, rows_under
@@ -15,8 +16,9 @@ _START = {"rsum": 0.0, "rmax": float("-inf"), "rmin": float("inf"), "rand": True
 
 
 class Work(NamedTuple):
-    """What one pass over the rows does: sums, rows that are written down, and loops that follow it."""
+    """What is done with rows at a time: numbers of the first one, sums, rows that are written down, loops that follow."""
 
+    firsts: list[Node]
     ends: list[Node]
     keep: list[Node]
     turns: list[Turn]
@@ -25,6 +27,11 @@ class Work(NamedTuple):
     def roots(self) -> list[Node]:
         return [*(x.args[0] for x in self.ends), *self.keep]
 
+    @property
+    def results(self) -> list[Node]:
+        """The uniform nodes that come of it."""
+        return [*self.firsts, *self.ends, *(x for turn in self.turns for x in turn.final.values())]
+
 
 class Section:
     """Straight code for some nodes.
@@ -32,12 +39,16 @@ class Section:
     Passes have numbers; odd ones go through the rows forwards, even ones backwards.
 
     Attributes:
-        names: of uniform nodes that are computed.
+        names: of uniform nodes that are computed; vectors where several data sets go abreast.
+        written: those of them that are in memory too.
         stored: rows that are in a buffer, and in which.
+        mine: uniform nodes of the one data set whose rows are read, while they are.
     """
 
-    def __init__(self, emit: "Emitter", known: dict[Node, str], stored: dict[Node, int]) -> None:
+    def __init__(self, emit: "Emitter", known: dict[Node, str], stored: dict[Node, int], written: set[Node]) -> None:
         self.emit, self.lines, self.names, self.stored = emit, emit.lines, dict(known), dict(stored)
+        self.written = set(written)
+        self.mine: Mine | None = None
         self.rooms = len(emit.buffers)
 
     def need(self, outputs: Sequence[Node], keep: Sequence[Node] = ()) -> None:
@@ -46,22 +57,55 @@ class Section:
         nodes = [x for x in nodes if x not in self.names and x not in self.stored]
         place = _places(nodes)
         for number, work in enumerate(self._plan(nodes, place, keep)):
-            if work.ends or work.keep:
-                self.loop(work, reverse=number > 0 and number % 2 == 0)
-            for turns in ([t for t in work.turns if t.reverse == reverse] for reverse in (False, True)):
-                if turns:
-                    in_turn(self, turns)
+            if any(work):
+                self._of_each(work, reverse=number > 0 and number % 2 == 0)
             for x in nodes:
                 if place[x] == number and not x.row and x.op != "loop" and x not in self.names:
-                    self.names[x] = self.scalar(x)
+                    assert x.op != "load", "a row outside its loop"
+                    self.names[x] = element(self.lines, x, [self.name(a) for a in x.args])
+
+    def _of_each(self, work: Work, reverse: bool) -> None:
+        """What is done with rows, for one data set after the other."""
+        e, outer = self.emit, self.lines
+        if e.abreast == 1:
+            self._rows(work, reverse)
+            return
+        self.mine = mine = Mine(self, e.label())
+        n, e.n, e.scratch = e.n, f"{mine.lane}.n", f"{mine.lane}.scratch"
+        self.lines = inner = over(outer, 1)
+        inner.text = []
+        e.base(inner, f"{mine.lane}.b")
+        head, inner.text = inner.text, []
+        self._rows(work, reverse)
+        for x in work.results:
+            at = inner.let(f"getelementptr {byte(x)}, ptr {e.slot(x)}, i64 {mine.lane}")
+            e.keep(inner, mine.names[x], x.kind, at)
+        outer.text += mine.around([*head, *mine.head, *inner.text])
+        outer.count = inner.count
+        self.lines, self.mine, e.n, e.scratch = outer, None, n, "%scratch"
+        for x in work.results:
+            self.names[x] = e.kept(outer, x.kind, e.slot(x))
+        self.written.update(work.results)
+
+    def _rows(self, work: Work, reverse: bool) -> None:
+        e, lines = self.emit, self.lines
+        for x in work.firsts:
+            self.made(x, e.from_double(lines, lines.let(f"load double, ptr {e.row_base[x.attr]}, align 8"), x.kind))
+        if work.ends or work.keep:
+            self.loop(work, reverse)
+        for turns in ([t for t in work.turns if t.reverse == way] for way in (False, True)):
+            if turns:
+                in_turn(self, turns)
 
     def _plan(self, nodes: Sequence[Node], place: dict[Node, int], keep: Sequence[Node]) -> list[Work]:
-        plan = [Work([], [], []) for _ in range(max(place.values(), default=0) + 1)]
+        plan = [Work([], [], [], []) for _ in range(max(place.values(), default=0) + 1)]
         for x in nodes:
             if x.op == "loop":
                 turn = Turn(x, nodes)
                 plan[place[x]].turns.append(turn)
                 plan[place[x]].keep.extend(dear(turn.inputs, self.stored))
+            elif x.op == "first":
+                plan[place[x]].firsts.append(x)
             elif x.op in SUMS or (x.op == "final" and x.args[0].row):
                 plan[place[x]].ends.append(x)
         for x in keep:
@@ -78,7 +122,7 @@ class Section:
             for x in body:
                 if x.op in DEAR and x.op not in ("series", "linear") and seen.setdefault(x, number) < number:
                     plan[seen[x]].keep.append(x)
-        return [Work(w.ends, sorted(set(w.keep), key=lambda x: x.id), w.turns) for w in plan]
+        return [Work(w.firsts, w.ends, sorted(set(w.keep), key=lambda x: x.id), w.turns) for w in plan]
 
     def room(self, x: Node) -> int:
         """The number of a buffer for a row."""
@@ -89,16 +133,14 @@ class Section:
         return self.rooms - 1
 
     def name(self, x: Node) -> str:
-        """A uniform node."""
-        return self.names[x] if x in self.names else self.emit.constant(self.lines, x)
+        """A uniform node, of the data sets abreast or of the one whose rows are read."""
+        if x.op == "const":
+            return self.emit.constant(self.lines, x)
+        return self.names[x] if self.mine is None else self.mine.name(x)
 
-    def scalar(self, x: Node) -> str:
-        e = self.emit
-        if x.op == "load":
-            raise AssertionError("a row outside its loop")
-        if x.op == "first":
-            return e.from_double(self.lines, self.lines.let(f"load double, ptr {e.row_base[x.attr]}, align 8"), x.kind)
-        return element(self.lines, x, [self.name(a) for a in x.args])
+    def made(self, x: Node, name: str) -> None:
+        """A uniform node that comes of rows."""
+        (self.names if self.mine is None else self.mine.names)[x] = name
 
     # --- many rows at once -------------------------------------------------------------------------------
 
@@ -111,7 +153,7 @@ class Section:
         wide = {
             x: vector.const(x.value, BASE[x.kind])
             if x.op == "const"
-            else splat(lines, self.names[x], BASE[x.kind], width)
+            else splat(lines, self.name(x), BASE[x.kind], width)
             for x in uniform
         }
         runs = [x for x in body if x.op == "linear" and x not in self.stored]
@@ -130,9 +172,9 @@ class Section:
         pass_.emit([x for x in work.ends if x.op != "final"], runs, rooms)
         for x in work.ends:
             if x.op == "final":
-                self.names[x] = lines.let(f"load {BASE[x.kind]}, ptr {spots[x.args[0]]}, align 64")
+                self.made(x, lines.let(f"load {BASE[x.kind]}, ptr {spots[x.args[0]]}, align 64"))
             else:
-                self.names[x] = e.folded(lines, x, lines.let(f"load {self._type(x)}, ptr {spots[x]}, align 64"))
+                self.made(x, e.folded(lines, x, lines.let(f"load {self._type(x)}, ptr {spots[x]}, align 64")))
         self.stored |= dict(rooms)
 
     def _type(self, x: Node) -> str:
@@ -203,7 +245,7 @@ class _Pass:
         lines, width, label = self.lines, self.width, self.e.label()
         carried = [*sums, *runs]
         types = [self.section._type(x) for x in carried]
-        start = lines.let(f"sub i64 %n, {width}") if self.reverse else "0"
+        start = lines.let(f"sub i64 {self.e.n}, {width}") if self.reverse else "0"
         lines.put(f"  br label %{label}.head\n{label}.head:")
         begun = [lines.let(f"load {t}, ptr {self.spots[x]}, align 64") for t, x in zip(types, carried, strict=True)]
         lines.put(f"  br label %{label}.test\n{label}.test:")
@@ -217,7 +259,7 @@ class _Pass:
         if self.reverse:
             more = lines.let(f"icmp sge i64 {index}, 0")
         else:
-            more = lines.let(f"icmp sle i64 {lines.let(f'add i64 {index}, {width}')}, %n")
+            more = lines.let(f"icmp sle i64 {lines.let(f'add i64 {index}, {width}')}, {self.e.n}")
         lines.put(f"  br i1 {more}, label %{label}.body, label %{label}.rest\n{label}.body:")
         results = self._block(index, None, sums, runs, old, keep)
         for name, t, x in zip(new, types, results, strict=True):
@@ -229,9 +271,9 @@ class _Pass:
         if width == 1:
             lines.put(f"  br label %{label}.end\n{label}.end:")
             return
-        left = lines.let(f"icmp sgt i64 {index}, {-width}" if self.reverse else f"icmp slt i64 {index}, %n")
+        left = lines.let(f"icmp sgt i64 {index}, {-width}" if self.reverse else f"icmp slt i64 {index}, {self.e.n}")
         lines.put(f"  br i1 {left}, label %{label}.tail, label %{label}.end\n{label}.tail:")
-        edge = splat(lines, lines.let(f"sub i64 {0 if self.reverse else '%n'}, {index}"), "i64", width)
+        edge = splat(lines, lines.let(f"sub i64 {0 if self.reverse else self.e.n}, {index}"), "i64", width)
         mask = lines.let(f"icmp {'sge' if self.reverse else 'slt'} <{width} x i64> {upwards(width)}, {edge}")
         results = self._block(index, mask, sums, runs, old, keep)
         for t, x, value in zip(types, carried, results, strict=True):
@@ -303,6 +345,6 @@ class _Pass:
         if mask is None:
             end: str | int = 0 if reverse else v.width - 1
         else:
-            end = v.let(f"sub i64 0, {index}" if reverse else f"sub i64 {v.let(f'sub i64 %n, {index}')}, 1")
+            end = v.let(f"sub i64 0, {index}" if reverse else f"sub i64 {v.let(f'sub i64 {self.e.n}, {index}')}, 1")
         after = v.let(f"extractelement {v.type(base)} {out}, i64 {end}")
         return shifted(v, out, begun, 1, reverse, base), after

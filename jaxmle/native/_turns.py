@@ -39,8 +39,8 @@ class Turn:
 def in_turn(section: "Section", turns: Sequence[Turn]) -> None:
     """Loops of one direction, side by side."""
     emit, lines, label = section.emit, section.lines, section.emit.label()
-    last = lines.let("sub i64 %n, 1")
-    start, stop, step = (last, "-1", -1) if turns[0].reverse else ("0", "%n", 1)
+    last = lines.let(f"sub i64 {emit.n}, 1")
+    start, stop, step = (last, "-1", -1) if turns[0].reverse else ("0", emit.n, 1)
     lines.put(f"  br label %{label}.head\n{label}.head:\n  br label %{label}.body\n{label}.body:")
     index, following = lines.name(), lines.name()
     lines.put(f"  {index} = phi i64 [ {start}, %{label}.head ], [ {following}, %{label}.body ]")
@@ -67,7 +67,7 @@ def in_turn(section: "Section", turns: Sequence[Turn]) -> None:
                 f"  {names[i]} = phi {base} [ {section.name(first)}, %{label}.head ], [ {after}, %{label}.body ]"
             )
             if i in turn.final:
-                section.names[turn.final[i]] = after
+                section.made(turn.final[i], after)
     section.stored |= written
     lines.put(f"  {following} = add i64 {index}, {step}")
     done = lines.let(f"icmp eq i64 {following}, {stop}")

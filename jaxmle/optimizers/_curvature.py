@@ -224,7 +224,7 @@ def _advance(
         jnp.where(
             s.stretch > 1,
             s.damping,
-            jnp.maximum(s.damping * jnp.exp(np.log(10.0) * (1 + s.rejected).astype(dtype)), 0.1),
+            jnp.maximum(s.damping * jnp.exp(float(np.log(10.0)) * (1 + s.rejected).astype(dtype)), 0.1),
         ),
     )
     rejected = jnp.where(accepted | (s.stretch > 1), 0, s.rejected + 1)

@@ -196,7 +196,7 @@ def _advance(s: LbfgsState, x: Any, value: Any, gradient: Any, total: Any, unitl
     # at most half its length, or less and less where it was not finite; where curvature was not met, twice as far;
     # beside where the function is not finite, twice as far at most.
     ratio = jnp.sqrt(_over(moved @ (seed * moved), plain @ (seed * plain)))
-    shorter = jnp.minimum(1.0, jnp.where(finite, 0.5, jnp.exp(np.log(0.1) * rejected.astype(x.dtype))) * ratio)
+    shorter = jnp.minimum(1.0, jnp.where(finite, 0.5, jnp.exp(float(np.log(0.1)) * rejected.astype(x.dtype))) * ratio)
     longer = jnp.where(bent, 1.0, jnp.maximum(1.0, 2.0 * ratio))
     wary = (s.wary & ~(accepted & (2.0 * ratio >= 1))) | (~finite & ~first)
     longer = jnp.where(wary, jnp.minimum(1.0, 2.0 * ratio), longer)
