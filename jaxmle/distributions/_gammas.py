@@ -4,11 +4,11 @@ With v = log(x / scale), shape e^w of a linear w of v is standard gamma, so one 
 its mode, a density keeps its digits where the shape is large.
 """
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxmle import spaces, special
 from jaxmle._types import record
@@ -145,7 +145,7 @@ half_normal = law(
     lambda p, z: _LOG_2 + special.log_ndtr(-z),
     _half_normal_start,
     quantile=lambda p, q: jnp.where(
-        q < 0.5, jax.scipy.special.erfinv(q) * np.sqrt(2), -jax.scipy.special.ndtri(0.5 * (1 - q))
+        q < 0.5, jax.scipy.special.erfinv(q) * math.sqrt(2), -jax.scipy.special.ndtri(0.5 * (1 - q))
     ),
     draw=lambda key, p, shape, dtype: jnp.abs(jax.random.normal(key, shape, dtype)),
     maximum=_half_normal_start,
@@ -227,7 +227,7 @@ nakagami = _gamma_power(
 
 def _rayleigh_start(x: Any, weights: Any) -> Any:
     x, weights = _moments.usable(x, weights, is_positive(x))
-    return {"scale": _moments.legal_positive(_moments.root_mean_square(x, weights) * np.sqrt(0.5))}
+    return {"scale": _moments.legal_positive(_moments.root_mean_square(x, weights) * math.sqrt(0.5))}
 
 
 rayleigh = law(

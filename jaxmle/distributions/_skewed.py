@@ -1,5 +1,6 @@
 """Skewed laws on the line: asymmetric Laplace, Johnson's SU and skew normal."""
 
+import math
 from typing import Any
 
 import jax
@@ -202,7 +203,7 @@ def _skew_start(x: Any, weights: Any) -> Any:
     delta = jnp.where(skew < 0, -delta, delta)
     scale = _moments.legal_positive(spread / jnp.sqrt(1 - 2 * delta**2 / np.pi))
     return {
-        "loc": mean - scale * delta * np.sqrt(2 / np.pi),
+        "loc": mean - scale * delta * math.sqrt(2 / np.pi),
         "scale": scale,
         "shape": delta / jnp.sqrt(1 - delta**2),
     }
