@@ -90,9 +90,7 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     direction = jnp.where(jnp.any(lead), direction, jnp.where(least, outcome.travel, 0.0))
     lead = jnp.where(jnp.any(lead), lead, least)
     elementwise, low, high = (jnp.asarray(x) for x in finite_ends(model))
-    to_end = jnp.where(direction < 0, low, high)
     at_limit = status == Status.AT_INFINITY
-    status = jnp.where(at_limit & jnp.all(~lead | to_end), int(Status.AT_BOUNDARY), status)
     limit = jnp.where(at_limit & lead & elementwise, jnp.sign(direction) * jnp.inf, u)
     # Derivatives at infinity are 0 times infinity; e^300 is as good as infinite and has none of that.
     near = jnp.where(jnp.isinf(limit), 300.0 * jnp.sign(limit), limit)
@@ -102,6 +100,8 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     # What still goes at a tail's pace runs away too.
     also = at_limit & elementwise & ~units & (jnp.abs(last) > 0.5)
     lead, direction = lead | also, jnp.where(also, last, direction)
+    to_end = jnp.where(direction < 0, low, high)
+    status = jnp.where(at_limit & jnp.all(~lead | to_end), int(Status.AT_BOUNDARY), status)
     limit = jnp.where(also, jnp.sign(last) * jnp.inf, jnp.where(jnp.isinf(limit), limit, near))
     at_end = objective(unravel(limit))
     attained = at_limit & jnp.isfinite(at_end) & (at_end <= value + noise)

@@ -13,7 +13,7 @@ import jaxmle as jm
 from jaxmle import Status, distributions
 
 N, TRIALS = 40, catalogue.TRIALS
-QUICK = ("asymmetric_laplace", "cauchy", "normal", "poisson", "rayleigh")
+QUICK = ("asymmetric_laplace", "cauchy", "normal", "rayleigh")
 NAMES = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in distributions.names()]
 
 LIMIT = {Status.AT_BOUNDARY, Status.AT_INFINITY}
