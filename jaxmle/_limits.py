@@ -63,19 +63,25 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     zero = jnp.zeros((), u.dtype)
     d = descend(information, gradient, scale, zero, -zero)
 
-    # Not identified is what is flat both ways.
+    # Not identified is what is flat both ways, a tenth of a unit along it: a ridge may be curved.
     root = jnp.sqrt(scale)
     scaled = information / root[:, None] / root[None, :]
     finite = jnp.all(jnp.isfinite(scaled))
     vectors = jnp.linalg.eigh(jnp.where(finite, scaled, jnp.eye(u.shape[0], dtype=u.dtype)))[1]
-    null = vectors[:, 0] / root if u.shape[0] else u
+    null = 0.1 * vectors[:, 0] / root if u.shape[0] else u
     noise = 1e3 * jnp.finfo(u.dtype).eps * (jnp.abs(value) + jnp.sum(objective.weights))
     sides = jnp.stack([objective(unravel(u + null)), objective(unravel(u - null))])
-    flat = jnp.all(jnp.abs(sides - value) <= noise + 0.05)
+    flat = jnp.all(jnp.abs(sides - value) <= noise + 0.0005)
     status = jnp.where((status == Status.NOT_IDENTIFIED) & ~flat, int(Status.STALLED), status)
     direction = jnp.where(status == Status.NOT_IDENTIFIED, null, outcome.direction)
-
+    # A ridge of logarithms and logits that led e^15 away is flat because it leads to infinity.
     units = ~jnp.asarray(objective.unitless)
+    ridge = jnp.abs(null) * root > 0.01
+    led = jnp.any(ridge & (jnp.abs(outcome.travel) > 15)) & ~jnp.any(ridge & units)
+    led &= status == Status.NOT_IDENTIFIED
+    status = jnp.where(led, int(Status.AT_INFINITY), status)
+    direction = jnp.where(led, jnp.where(ridge, outcome.travel, 0.0), direction)
+
     vague = vanished(information, gradient, objective)
     direction = jnp.where(vague, jnp.where(outcome.travel != 0, outcome.travel, -gradient), direction)
     lead = jnp.where(jnp.any(vague), vague, leading(direction, u, units))
@@ -84,29 +90,38 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     direction = jnp.where(jnp.any(lead), direction, jnp.where(least, outcome.travel, 0.0))
     lead = jnp.where(jnp.any(lead), lead, least)
     elementwise, low, high = (jnp.asarray(x) for x in finite_ends(model))
-    to_end = jnp.where(direction < 0, low, high)
     at_limit = status == Status.AT_INFINITY
-    status = jnp.where(at_limit & jnp.all(~lead | to_end), int(Status.AT_BOUNDARY), status)
     limit = jnp.where(at_limit & lead & elementwise, jnp.sign(direction) * jnp.inf, u)
     # Derivatives at infinity are 0 times infinity; e^300 is as good as infinite and has none of that.
     near = jnp.where(jnp.isinf(limit), 300.0 * jnp.sign(limit), limit)
-    near = jax.lax.fori_loop(0, 4, lambda _, x: _beside(objective, unravel, x, lead), near)
-    limit = jnp.where(jnp.isinf(limit), limit, near)
+    near, last = jax.lax.fori_loop(
+        0, 4, lambda _, at: _beside(objective, unravel, at[0], lead), (near, jnp.zeros_like(near))
+    )
+    # What still goes at a tail's pace runs away too.
+    also = at_limit & elementwise & ~units & (jnp.abs(last) > 0.5)
+    lead, direction = lead | also, jnp.where(also, last, direction)
+    to_end = jnp.where(direction < 0, low, high)
+    status = jnp.where(at_limit & jnp.all(~lead | to_end), int(Status.AT_BOUNDARY), status)
+    limit = jnp.where(also, jnp.sign(last) * jnp.inf, jnp.where(jnp.isinf(limit), limit, near))
     at_end = objective(unravel(limit))
     attained = at_limit & jnp.isfinite(at_end) & (at_end <= value + noise)
     limit = jnp.where(attained | (lead & elementwise), limit, u)
-    supremum = jnp.where(attained, at_end, value - jnp.where(at_limit, 2 * d.decrement, 0.0))
+    left = jnp.fmin(d.decrement, outcome.decrement)
+    supremum = jnp.where(attained, at_end, value - jnp.where(at_limit, 2 * left, 0.0))
 
+    endless = status == Status.UNBOUNDED
     new = Outcome(
         u=jnp.where(at_limit, limit, u),
         value=supremum,
         information=information,
-        decrement=jnp.where(d.definite | at_limit, d.decrement, outcome.decrement),
+        decrement=jnp.where(at_limit, left, jnp.where(d.definite, d.decrement, outcome.decrement)),
         status=status.astype(jnp.int32),
         steps=outcome.steps,
         polish=outcome.polish,
         travel=outcome.travel,
-        direction=jnp.where(lead | ~at_limit, jnp.where(status == Status.UNBOUNDED, u, direction), 0.0),
+        direction=jnp.where(
+            lead | ~at_limit, jnp.where(endless, jnp.where(jnp.isnan(u), direction, u), direction), 0.0
+        ),
         attained=attained,
         rung=outcome.rung,
     )
@@ -114,8 +129,8 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     return jax.tree.map(lambda fresh, old: jnp.where(look, fresh, old), new, outcome)
 
 
-def _beside(objective: Objective, unravel: Any, u: Any, held: Any) -> Any:
-    """A Newton step in the coordinates that are not held, taken where the log-likelihood allows it."""
+def _beside(objective: Objective, unravel: Any, u: Any, held: Any) -> tuple[Any, Any]:
+    """A Newton step in the coordinates that are not held, taken where the log-likelihood allows it: where to, and the step."""
     here, gradient = jax.value_and_grad(objective)(unravel(u))
     gradient, information = ravel_pytree(gradient)[0], objective.information(unravel(u))
     gradient = jnp.where(held, 0.0, gradient)
@@ -124,4 +139,5 @@ def _beside(objective: Objective, unravel: Any, u: Any, held: Any) -> Any:
     move = descend(information, gradient, jnp.where(diagonal > 0, diagonal, 1.0), zero, -zero).move
     there = objective(unravel(jnp.where(held, u, u + move)))
     better = jnp.isfinite(there) & (there <= here + 1e-9 * jnp.sum(objective.weights))
-    return jnp.where(better & ~held, u + move, u)
+    move = jnp.where(better & ~held, move, 0.0)
+    return u + move, move

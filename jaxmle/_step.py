@@ -106,11 +106,15 @@ def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
     known = Status.CONVERGED if model.information is not None else Status.AT_DATA_EDGE
     matrix = objective.expected(state.u) if model.information is not None else jnp.full_like(state.opt.matrix, jnp.nan)
     # Infinite coordinates: rows that are all the same, or a limit that has no density.
-    inside = jnp.all(jnp.isfinite(ravel_pytree(u)[0])) & jnp.isfinite(value)
-    status = jnp.where(inside, int(known), jnp.where(objective.varies, int(Status.STALLED), int(Status.UNBOUNDED)))
+    given = ravel_pytree(u)[0]
+    inside = jnp.all(jnp.isfinite(given)) & jnp.isfinite(value)
+    away = jnp.asarray(objective.unitless) & (jnp.abs(given) > FAR)
+    found = jnp.where(jnp.any(away), int(Status.AT_INFINITY), int(known))
+    status = jnp.where(inside, found, jnp.where(objective.varies, int(Status.STALLED), int(Status.UNBOUNDED)))
     status = jnp.where(state.status == RUNNING, status, state.status).astype(jnp.int32)
-    decrement = jnp.where(inside, jnp.zeros_like(value), jnp.nan)
-    opt = state.opt._replace(anchor=flat, value=value, matrix=matrix, decrement=decrement)
+    value, decrement = jnp.where(inside, value, jnp.nan), jnp.where(inside, jnp.zeros_like(value), jnp.nan)
+    moved = jnp.where(away | jnp.isinf(given), given, 0.0)
+    opt = state.opt._replace(anchor=flat, value=value, matrix=matrix, decrement=decrement, moved=moved)
     best = jnp.where(inside | (status != Status.STALLED) & (status != Status.UNBOUNDED), flat, jnp.nan)
     return state._replace(opt=opt, best=best, value=value, status=status, steps=state.steps + 1)
 

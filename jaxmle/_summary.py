@@ -195,6 +195,6 @@ def _where(fit: Any, index: int) -> str:
     ends = [s.kind.ends for s in jax.tree.leaves(fit.model.space) for _ in range(int(np.prod(s.coordinate_shape)))]
     found = []
     for name, step, end, value in zip(names, d, ends, fit._outcome.u[index], strict=True):
-        if step != 0 and (status.at_limit or np.abs(value) > 10):
+        if step != 0 and (status.at_limit or not np.abs(value) <= 10):
             found.append(f"{name} -> {end[int(step > 0)] if end else 'its limit'}")
     return ", ".join(found)

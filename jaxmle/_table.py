@@ -12,6 +12,7 @@ from rich.table import Table
 
 import jaxmle
 from jaxmle import Status, _keys, distributions, spaces
+from jaxmle._summary import several
 
 SHOWN = 100  # groups printed at most; all of them go to --out
 
@@ -132,7 +133,8 @@ def _show_groups(console: Console, result: Any, keys: Any, level: float, counts:
         console.print(f"{sets - SHOWN} more groups are not shown; --out FILE keeps all {sets}")
     named = [i for i in order if troubled[i]]
     label = ", ".join(keys.columns)
-    return [f"{label} {', '.join(str(x) for x in keys.row(int(i)))}: {result.message(int(i))}" for i in named]
+    messages = [f"{label} {', '.join(str(x) for x in keys.row(int(i)))}: {result.message(int(i))}" for i in named]
+    return [text for text in (several(result), *messages) if text]
 
 
 def verdict(code: int) -> str:

@@ -49,6 +49,10 @@ Do all aircraft share one rate? For two groups also their difference and ratio (
 
     jaxmle fit air_conditioning.csv -d exponential --value hours --by plane --pooled
 
+Several peaks? Climb from ten places, and see which maxima there are:
+
+    jaxmle fit line.csv --model normal_model.py:line --starts 10
+
 A coin, toss by toss; or counts of successes out of trials:
 
     jaxmle fit coin.csv -d bernoulli --value heads
@@ -155,6 +159,10 @@ def fit(
     ] = None,
     criterion: Annotated[str, typer.Option(help="To compare by: aic, aicc or bic.")] = "aic",
     optimizer: Annotated[str, typer.Option(help="newton, fisher_scoring, bhhh or lbfgs.")] = "newton",
+    starts: Annotated[
+        int, typer.Option(help="Climb from so many scattered points, and keep the highest maximum.", min=1, metavar="K")
+    ] = 1,
+    key: Annotated[int, typer.Option(help="Another number scatters them otherwise.", min=0, metavar="NUMBER")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -211,7 +219,7 @@ def fit(
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
 
     begin = time.perf_counter()
-    options = {"weights": weight, "optimizer": optimizer, "missing": missing}
+    options = {"weights": weight, "optimizer": optimizer, "missing": missing, "starts": starts, "key": key}
     results = {name: _fit(law, data, codes, not quiet, options) for name, law in laws.items()}
     nulls = {name: _fit(law, data, None, False, options) for name, law in laws.items()} if pooled else {}
     seconds = time.perf_counter() - begin

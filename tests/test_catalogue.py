@@ -329,7 +329,7 @@ def test_float32_stays_float32(name):
     params = jax.tree.map(lambda v: v.astype(jnp.float32), params)
     middle = np.resize(x[2:7].astype(np.float32), N)
     at = jax.tree.map(lambda v: v.astype(jnp.float32), data(d, middle))
-    for f, want in zip((d.logpdf, d.logcdf, d.logsf), values, strict=True):
+    for f, want in zip((d.logpdf, d.logcdf, d.logsf), values[:3], strict=True):
         value = f(params, at)
         assert value.dtype == jnp.float32
         np.testing.assert_allclose(value, np.resize(want[2:7], N), rtol=1e-4, atol=1e-5)

@@ -227,6 +227,23 @@ def test_optimizers(tmp_path, optimizer):
     assert frame["shape"][0] == pytest.approx(0.92455, abs=1e-5)
 
 
+def test_several_starts_name_the_maxima(tmp_path):
+    rows = [-3.0, -2.8, -2.9, 3.1, 2.9, 3.3, 3.0]
+    table, model = tmp_path / "two.csv", tmp_path / "split.py"
+    pl.DataFrame({"x": rows * 2, "side": ["a"] * 7 + ["b"] * 7}).write_csv(table)
+    model.write_text(
+        "import jax.numpy as jnp\nimport jaxmle as jm\n"
+        "split = jm.Model(lambda p, data: -jnp.log1p((data['x'] - p['loc']) ** 2), {'loc': jm.spaces.real})\n"
+    )
+    ask = (table, "--model", f"{model}:split", "--value", "x", "--starts", 8)
+    frame, result = fitted(tmp_path, *ask, "--by", "side", "--key", 3)
+    assert "Starts: 8 for each data set; 2 of 2 have more than one maximum" in result.stdout
+    here = jm.fit(jm.models.pinned("cauchy", scale=1.0), rows, starts=8)
+    assert frame["loc"].to_list() == pytest.approx([float(here.params["loc"])] * 2, abs=1e-4)
+    assert "Starts: 8, 8 converged, to 2 maxima: " in jaxmle("fit", *ask).stdout
+    assert "--starts" in refused("fit", *ask[:-1], 0)
+
+
 def test_boundary_is_no_failure(tmp_path):
     path = tmp_path / "z.csv"
     path.write_text("g,x\n" + "a,1\na,0\n" * 5 + "b,0\n" * 20)

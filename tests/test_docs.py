@@ -22,6 +22,11 @@ formula. *Information*: the expected information is known, for `fisher_scoring` 
 `kinked`, whose maximum comes from its closed form and whose standard errors from the expected information; `edge`, whose
 maximum lies at an edge of the data and has no standard errors.
 
+Of vectors and matrices, as functions of their dimension: `categorical`, `dirichlet`, `dirichlet_multinomial`,
+`multinomial`, `multivariate_normal` (missing entries too), `multivariate_t`, `von_mises_fisher` (directions) and `wishart`.
+`models.gaussian_copula` and `models.t_copula` join margins from the table. Where a likelihood may have several maxima,
+`starts=10` climbs from ten places.
+
 | name | parameters | data | closed form | information | regularity | density |
 |---|---|---|---|---|---|---|
 """

@@ -34,6 +34,15 @@ WIDE = np.concatenate(
 )
 
 
+def test_gamma_excess():
+    exact = lambda s: s * mp.log(s) - s - mp.loggamma(s)
+    at = WIDE[WIDE < 1e20]
+    assert relative(special.gamma_excess(at), truth(exact, at), 1) < 1e-14
+    at = at[(at > 1e-6) & (at < 1e6)]
+    slope = jax.vmap(jax.grad(special.gamma_excess))(at)
+    assert relative(slope, truth(lambda s: mp.log(s) - mp.digamma(s), at)) < 1e-13
+
+
 def test_gammaln_and_digamma():
     assert relative(special.gammaln(WIDE), truth(mp.loggamma, WIDE), 1) < 1e-14
     assert relative(special.digamma(WIDE), truth(mp.digamma, WIDE), 1) < 2e-15
@@ -252,6 +261,36 @@ def test_log_iv_at_any_concentration():
     rest, curve = jax.value_and_grad(jax.grad(log_bessel_integral, 1), 1)(0.0, 1e6)
     assert rest == pytest.approx(-5e-7 - 1.25e-13, rel=1e-12) and curve == pytest.approx(5e-13, rel=1e-5)
     assert special.log_iv(0.0, 0.0) == pytest.approx(0, abs=1e-14) and special.log_iv(2.0, 0.0) == -np.inf
+
+
+def test_log_iv_of_any_order():
+    orders, points = (
+        [0.1, 0.25, 1 / 3, 0.5, 1.0, 2.7, 10.3, 57.1, 200.0],
+        [1e-10, 1e-3, 0.999, 1.0, 4.0, 30.0, 250.0, 1e5],
+    )
+    order, x = (a.ravel() for a in np.meshgrid(orders, points))
+
+    def each(v, x):
+        slopes = lambda v, x: jnp.stack(jax.grad(special.log_iv, (0, 1))(v, x))
+        (by_v, by_x), (twice_v, cross), (_, twice_x) = slopes(v, x), *jax.jacfwd(slopes, (0, 1))(v, x)
+        return jnp.stack([special.log_iv(v, x), by_v, by_x, twice_v, cross, twice_x])
+
+    def exact(v, x):
+        h = mp.mpf(10) ** -15
+        log_i = lambda v: mp.log(mp.besseli(v, x))
+        slope = lambda v: mp.besseli(v + 1, x) / mp.besseli(v, x) + v / x
+        low, here, high = log_i(v - h), log_i(v), log_i(v + h)
+        twice_x = 1 + (v / x) ** 2 - slope(v) / x - slope(v) ** 2  # Bessel's equation
+        cross = (slope(v + h) - slope(v - h)) / (2 * h)
+        return [here, (high - low) / (2 * h), slope(v), (high - 2 * here + low) / h**2, cross, twice_x]
+
+    with mp.workdps(50):
+        want = np.array([[float(t) for t in exact(mp.mpf(v), mp.mpf(y))] for v, y in zip(order, x, strict=True)])
+    got = np.asarray(jax.jit(jax.vmap(each))(order, x))
+    for j, tolerance in enumerate([1e-14, 1e-14, 1e-14, 1e-13, 1e-13, 1e-13]):
+        assert relative(got[:, j], want[:, j], 1) < tolerance
+    assert relative(got[:, 2], want[:, 2]) < 1e-14
+    assert np.isnan([special.log_iv(-0.1, 1.0), special.log_iv(1.0, -1.0)]).all()
 
 
 def test_owens_t():

@@ -119,6 +119,7 @@ VERDICTS = [
       "scale -> infinity"),
     V("underdispersed counts", "negative_binomial", lambda: np.array([3.0, 4, 3, 2, 3, 4, 3, 3, 2, 4] * 4), LIMITS,
       "dispersion -> 0"),
+    V("dispersed counts, all zeros", "negative_binomial", lambda: np.zeros(8), LIMITS, "mean -> 0"),
     V("t on uniform data", "student_t", lambda: light_tails(100), LIMITS, "df -> infinity"),
     V("t on uniform data, n=1000", "student_t", lambda: light_tails(1000, 1), LIMITS, "df -> infinity", slow=True),
     V("normal, all equal", "normal", lambda: np.full(20, 3.7), {Status.UNBOUNDED}, "scale -> 0"),

@@ -1,10 +1,10 @@
 """Laws on an interval: beta, Kumaraswamy, logit-normal, triangular and uniform."""
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments, _quantiles
@@ -156,7 +156,7 @@ logit_normal = law(
 def _triangular_logpdf(params: Any, z: Any) -> Any:
     mode = params["mode"]
     left = z <= mode
-    return np.log(2) + jnp.where(left, jnp.log(z) - jnp.log(mode), jnp.log1p(-z) - jnp.log1p(-mode))
+    return math.log(2) + jnp.where(left, jnp.log(z) - jnp.log(mode), jnp.log1p(-z) - jnp.log1p(-mode))
 
 
 def _triangular_lower(params: Any, z: Any) -> Any:

@@ -5,6 +5,7 @@ P(loc - pi <= X <= x) with x taken within half a turn of loc.
 """
 
 import functools
+import math
 from typing import Any
 
 import jax
@@ -104,7 +105,7 @@ def _wrapped_logpdf(params: Any, z: Any) -> Any:
 def _wrapped_lower(params: Any, z: Any) -> Any:
     r = params["concentration"]
     half = 0.5 * jnp.abs(z)
-    tail = jnp.log(jnp.arctan2((1 - r) * jnp.cos(half), (1 + r) * jnp.sin(half))) - np.log(np.pi)
+    tail = jnp.log(jnp.arctan2((1 - r) * jnp.cos(half), (1 + r) * jnp.sin(half))) - math.log(np.pi)
     return jnp.where(z < 0, tail, jnp.log1p(-jnp.exp(tail)))
 
 
@@ -157,7 +158,7 @@ def _fisher_logpdf(params: Any, x: Any) -> Any:
     x, k = floating(x), params["concentration"]
     d, inside = x.shape[-1], _is_direction(x)
     gap = jnp.where(inside[..., None], x - params["loc"], 0)
-    slice_ = _LOG_2 + 0.5 * (d - 1) * np.log(np.pi) - special.gammaln(jnp.asarray(0.5 * (d - 1), x.dtype))
+    slice_ = _LOG_2 + 0.5 * (d - 1) * math.log(np.pi) - special.gammaln(jnp.asarray(0.5 * (d - 1), x.dtype))
     value = -0.5 * k * jnp.sum(gap * gap, -1) - slice_ - log_bessel_integral(0.5 * d - 1, k)
     return jnp.where(inside, value, -jnp.inf)
 

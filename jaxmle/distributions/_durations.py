@@ -1,5 +1,6 @@
 """More laws of durations, sizes and incomes, from Birnbaum-Saunders to Pareto."""
 
+import math
 from typing import Any
 
 import jax
@@ -64,7 +65,7 @@ birnbaum_saunders = law(
 def _log_logistic_start(x: Any, weights: Any) -> Any:
     x, weights = _moments.usable(x, weights, is_positive(x))
     centre, spread = _moments.log_moments(x, weights)
-    shape = np.pi / np.sqrt(3) / jnp.clip(spread, 1e-6, 1e6)
+    shape = np.pi / math.sqrt(3) / jnp.clip(spread, 1e-6, 1e6)
     return {"scale": _moments.legal_positive(jnp.exp(centre)), "shape": shape}
 
 

@@ -1,5 +1,6 @@
 """Laws of maxima, minima and exceedances: Gumbel, generalized extreme value, Frechet, generalized Pareto."""
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -133,7 +134,7 @@ def _gev_start(x: Any, weights: Any) -> Any:
     # Hosking, Wallis & Wood 1985, Technometrics 27, 251-261; their k is -shape.
     x, weights = _moments.usable(x, weights, True)
     first, second, third = _moments.l_moments(x, weights)
-    c = 2 / (3 + third) - np.log(2) / np.log(3)
+    c = 2 / (3 + third) - math.log(2) / math.log(3)
     shape = jnp.clip(-(7.8590 + 2.9554 * c) * c, -0.4, 0.45)
     shape = jnp.where(jnp.abs(shape) < 1e-3, 1e-3, shape)
     gamma = jnp.exp(special.gammaln(1 - shape))

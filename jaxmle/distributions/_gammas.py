@@ -1,13 +1,14 @@
 """Powers of gamma variables: chi, generalized gamma, half-normal, inverse gamma, Nakagami and Rayleigh.
 
-With v = log(x / scale), e^w of a linear w of v is standard gamma, so one set of formulas serves all.
+With v = log(x / scale), shape e^w of a linear w of v is standard gamma, so one set of formulas serves all; measured from
+its mode, a density keeps its digits where the shape is large.
 """
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxmle import spaces, special
 from jaxmle._types import record
@@ -22,7 +23,7 @@ _HALF_LOG_2PI = 0.9189385332046727
 
 @record
 class GammaPower:
-    """e^(slope v + shift) is standard gamma; `terms(params) -> (its shape, slope, shift)`."""
+    """shape e^(slope v + shift) is standard gamma; `terms(params) -> (shape, slope, shift)`."""
 
     terms: Any
     what: str
@@ -31,11 +32,11 @@ class GammaPower:
         shape, slope, shift = self.terms(params)
         w = slope * v + shift
         if self.what == "density":
-            return jnp.log(jnp.abs(slope)) + shape * w - jnp.exp(w) - special.gammaln(shape)
+            return jnp.log(jnp.abs(slope)) + shape * (w - jnp.expm1(w)) + special.gamma_excess(shape)
         f, g = special.log_gammainc, special.log_gammaincc
         if self.what == "falls":
             f, g = g, f
-        return (f if self.what != "upper" else g)(shape, jnp.exp(held(w)))
+        return (f if self.what != "upper" else g)(shape, jnp.exp(held(w + jnp.log(shape))))
 
 
 @record
@@ -47,7 +48,7 @@ class GammaDraw:
     def __call__(self, key: Any, params: Any, shape: Any, dtype: Any) -> Any:
         a, slope, shift = self.terms(params)
         w = jax.random.loggamma(key, jnp.broadcast_to(jnp.asarray(a, dtype), shape), shape, dtype)
-        return (w - shift) / slope
+        return (w - jnp.log(a) - shift) / slope
 
 
 def _same(v: Any) -> Any:
@@ -83,7 +84,7 @@ def _chi_information(params: Any, x: Any) -> Any:
 
 chi = _gamma_power(
     "chi",
-    lambda p: (0.5 * p["df"], 2.0, -_LOG_2),
+    lambda p: (0.5 * p["df"], 2.0, -jnp.log(p["df"])),
     _chi_start,
     shapes={"df": spaces.positive},
     information=_chi_information,
@@ -112,7 +113,7 @@ def _generalized_start(x: Any, weights: Any) -> Any:
 
 generalized_gamma = _gamma_power(
     "generalized_gamma",
-    lambda p: (p["shape"], p["power"], 0.0),
+    lambda p: (p["shape"], p["power"], -jnp.log(p["shape"])),
     _generalized_start,
     shapes={"power": spaces.positive, "shape": spaces.positive},
     mean=_means.generalized_gamma,
@@ -144,7 +145,7 @@ half_normal = law(
     lambda p, z: _LOG_2 + special.log_ndtr(-z),
     _half_normal_start,
     quantile=lambda p, q: jnp.where(
-        q < 0.5, jax.scipy.special.erfinv(q) * np.sqrt(2), -jax.scipy.special.ndtri(0.5 * (1 - q))
+        q < 0.5, jax.scipy.special.erfinv(q) * math.sqrt(2), -jax.scipy.special.ndtri(0.5 * (1 - q))
     ),
     draw=lambda key, p, shape, dtype: jnp.abs(jax.random.normal(key, shape, dtype)),
     maximum=_half_normal_start,
@@ -181,7 +182,7 @@ def _inverse_information(params: Any, x: Any) -> Any:
 
 inverse_gamma = _gamma_power(
     "inverse_gamma",
-    lambda p: (p["shape"], -1.0, 0.0),
+    lambda p: (p["shape"], -1.0, -jnp.log(p["shape"])),
     _inverse_start,
     falls=True,
     shapes={"shape": spaces.positive},
@@ -209,7 +210,7 @@ def _nakagami_information(params: Any, x: Any) -> Any:
 
 nakagami = _gamma_power(
     "nakagami",
-    lambda p: (p["shape"], 2.0, jnp.log(p["shape"])),
+    lambda p: (p["shape"], 2.0, 0.0),
     _nakagami_start,
     shapes={"shape": spaces.positive},
     information=_nakagami_information,
@@ -226,7 +227,7 @@ nakagami = _gamma_power(
 
 def _rayleigh_start(x: Any, weights: Any) -> Any:
     x, weights = _moments.usable(x, weights, is_positive(x))
-    return {"scale": _moments.legal_positive(_moments.root_mean_square(x, weights) * np.sqrt(0.5))}
+    return {"scale": _moments.legal_positive(_moments.root_mean_square(x, weights) * math.sqrt(0.5))}
 
 
 rayleigh = law(

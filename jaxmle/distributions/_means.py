@@ -4,6 +4,7 @@ Johnson, Kotz & Balakrishnan, *Continuous Univariate Distributions*, and Johnson
 Distributions*, where no other source stands.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -123,7 +124,7 @@ def gumbel_min(p: Any) -> Any:
 
 
 def half_normal(p: Any) -> Any:
-    return np.sqrt(2 / np.pi) * floating(p["scale"])
+    return math.sqrt(2 / np.pi) * floating(p["scale"])
 
 
 def johnson_su(p: Any) -> Any:
@@ -145,7 +146,7 @@ def logarithmic(p: Any) -> Any:
 
 def logit_normal(p: Any) -> Any:
     z = jnp.asarray(_LINE, jnp.result_type(float))
-    return jnp.sum(jax.nn.sigmoid(p["loc"] + p["scale"] * z) * jnp.exp(-0.5 * z * z)) / (64 * np.sqrt(2 * np.pi))
+    return jnp.sum(jax.nn.sigmoid(p["loc"] + p["scale"] * z) * jnp.exp(-0.5 * z * z)) / (64 * math.sqrt(2 * np.pi))
 
 
 def lomax(p: Any) -> Any:
@@ -162,7 +163,7 @@ def pareto(p: Any) -> Any:
 
 
 def rayleigh(p: Any) -> Any:
-    return np.sqrt(0.5 * np.pi) * floating(p["scale"])
+    return math.sqrt(0.5 * np.pi) * floating(p["scale"])
 
 
 def skellam(p: Any) -> Any:
@@ -171,7 +172,7 @@ def skellam(p: Any) -> Any:
 
 def skew_normal(p: Any) -> Any:
     shape = floating(p["shape"])
-    return p["loc"] + p["scale"] * np.sqrt(2 / np.pi) * shape / jnp.sqrt(1 + shape * shape)
+    return p["loc"] + p["scale"] * math.sqrt(2 / np.pi) * shape / jnp.sqrt(1 + shape * shape)
 
 
 def triangular(p: Any) -> Any:

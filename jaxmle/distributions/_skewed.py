@@ -1,5 +1,6 @@
 """Skewed laws on the line: asymmetric Laplace, Johnson's SU and skew normal."""
 
+import math
 from typing import Any
 
 import jax
@@ -13,6 +14,8 @@ from jaxmle.distributions._standard import LINE, Bisected, law
 
 _LOG_2 = 0.6931471805599453
 _HALF_LOG_2PI = 0.9189385332046727
+_NEARLY = 200.0
+"The logarithm of an asymmetry that is as good as infinite."
 
 
 # --- asymmetric Laplace ----------------------------------------------------------------------------------
@@ -56,16 +59,24 @@ def _asymmetric_maximum(x: Any, weights: Any) -> Any:
     left, right = (jnp.where(side > rounding, side, 0) for side in (left, right))
     at = jnp.argmin(jnp.where(weights > 0, jnp.sqrt(left) + jnp.sqrt(right), jnp.inf))
     a, b = right[at], left[at]
-    scale = jnp.sqrt(jnp.sqrt(a * b)) * (jnp.sqrt(a) + jnp.sqrt(b))
-    ratio = jnp.sqrt(jnp.sqrt(b / jnp.where(a > 0, a, 1)))
-    return {"asymmetry": jnp.where(a > 0, ratio, jnp.inf), "loc": x[order][at], "scale": scale * size}
+    # At an outermost row one side is empty: an exponential law from there, to which this one tends.
+    ratio = jnp.sqrt(jnp.sqrt(jnp.where((a > 0) & (b > 0), b, 1) / jnp.where((a > 0) & (b > 0), a, 1)))
+    edge = jnp.where((a > 0) & (b == 0), -_NEARLY, jnp.where((a == 0) & (b > 0), _NEARLY, 0.0))
+    asymmetry = (ratio * jnp.exp(edge)).astype(z.dtype)
+    return {"asymmetry": asymmetry, "loc": x[order][at], "scale": _asymmetric_scale(a, b, asymmetry) * size}
+
+
+def _asymmetric_scale(a: Any, b: Any, asymmetry: Any) -> Any:
+    return (jnp.sqrt(a) + jnp.sqrt(b)) ** 2 / (asymmetry + 1 / asymmetry)
 
 
 def _asymmetric_start(x: Any, weights: Any) -> Any:
     at = _asymmetric_maximum(x, weights)
     _, spread = _moments.location_scale(*_moments.usable(x, weights, True))
-    scale = _moments.legal_positive(jnp.where(at["scale"] > 0, at["scale"], spread))
-    return {"asymmetry": jnp.clip(at["asymmetry"], 1e-3, 1e3), "loc": at["loc"], "scale": scale}
+    k = at["asymmetry"]
+    near = jnp.clip(k, 1e-3, 1e3)
+    scale = at["scale"] * (k + 1 / k) / (near + 1 / near)
+    return {"asymmetry": near, "loc": at["loc"], "scale": _moments.legal_positive(jnp.where(scale > 0, scale, spread))}
 
 
 def _asymmetric_information(params: Any, x: Any) -> Any:
@@ -93,7 +104,8 @@ asymmetric_laplace = law(
     doc="""Asymmetric Laplace: density exp(-k z) for z >= 0 and exp(z / k) for z < 0, over scale (k + 1/k), z = (x - loc) / scale.
 
     k = asymmetry; loc is the k^2 / (1 + k^2) quantile: quantile regression, financial returns. Mean loc + scale (1/k - k).
-    The maximum is found among the rows; standard errors come from the expected information.
+    The maximum is found among the rows; standard errors come from the expected information. Where it is the least or the
+    greatest row it is not attained: asymmetry -> 0 or infinity with scale -> 0, an exponential law from that row on.
     Kotz, Kozubowski & Podgorski 2001, *The Laplace Distribution and Generalizations*, chapter 3.""",
 )
 
@@ -191,7 +203,7 @@ def _skew_start(x: Any, weights: Any) -> Any:
     delta = jnp.where(skew < 0, -delta, delta)
     scale = _moments.legal_positive(spread / jnp.sqrt(1 - 2 * delta**2 / np.pi))
     return {
-        "loc": mean - scale * delta * np.sqrt(2 / np.pi),
+        "loc": mean - scale * delta * math.sqrt(2 / np.pi),
         "scale": scale,
         "shape": delta / jnp.sqrt(1 - delta**2),
     }

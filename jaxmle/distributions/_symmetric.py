@@ -1,6 +1,6 @@
 """Symmetric laws on the line: Cauchy, hyperbolic secant, Laplace, logistic and generalized normal."""
 
-from math import exp, lgamma
+import math
 from typing import Any
 
 import jax
@@ -79,9 +79,9 @@ cauchy = law(
 
 def _secant_lower(params: Any, z: Any) -> Any:
     w = 0.5 * _PI * z
-    tail = jnp.log(jnp.arctan(jnp.exp(-jnp.abs(w)))) - np.log(_PI / 2)
+    tail = jnp.log(jnp.arctan(jnp.exp(-jnp.abs(w)))) - math.log(_PI / 2)
     far = jnp.abs(w) > 300
-    tail = jnp.where(far, -jnp.abs(w) - np.log(_PI / 2), jnp.where(far, 0, tail))
+    tail = jnp.where(far, -jnp.abs(w) - math.log(_PI / 2), jnp.where(far, 0, tail))
     return jnp.where(z < 0, tail, special.log1mexp(tail))
 
 
@@ -161,7 +161,7 @@ logistic = law(
     lambda p, z: jax.nn.log_sigmoid(z) + jax.nn.log_sigmoid(-z),
     lambda p, z: jax.nn.log_sigmoid(z),
     lambda p, z: jax.nn.log_sigmoid(-z),
-    moment_start(np.sqrt(3) / _PI),
+    moment_start(math.sqrt(3) / _PI),
     quantile=lambda p, q: jnp.log(q) - jnp.log1p(-q),
     information=_diagonal(1 / 3, (3 + _PI**2) / 9),
     mean=_means.loc,
@@ -175,7 +175,7 @@ logistic = law(
 # --- generalized normal ----------------------------------------------------------------------------------
 
 _SHAPES = np.exp(np.linspace(np.log(0.3), np.log(20), 60))
-_RATIOS = np.array([exp(2 * lgamma(2 / b) - lgamma(1 / b) - lgamma(3 / b)) for b in _SHAPES])
+_RATIOS = np.array([math.exp(2 * math.lgamma(2 / b) - math.lgamma(1 / b) - math.lgamma(3 / b)) for b in _SHAPES])
 "(E|z|)^2 / E z^2 of those shapes."
 
 

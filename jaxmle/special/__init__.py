@@ -17,6 +17,7 @@ from jaxmle.special._elementary import (
 from jaxmle.special._gamma import (
     betaln,
     digamma,
+    gamma_excess,
     gammaln,
     gammaln_difference,
     log_rising,
@@ -40,6 +41,7 @@ __all__ = [
     "betaln",
     "digamma",
     "expm1_ratio",
+    "gamma_excess",
     "gammainc",
     "gammaincc",
     "gammaln",

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxmle.special._elementary import floating, horner, xlogx_excess
+from jaxmle.special._elementary import floating, horner, unary, xlogx_excess
 
 _BERNOULLI = (
     1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330,
@@ -68,6 +68,21 @@ def betaln(a: Any, b: Any) -> Any:
 def stirling(w: Any) -> Any:
     """Stirling's remainder at 1/w: log Gamma(z) = (z - 1/2) log z - z + log(2 pi)/2 + stirling(1/z), z >= 8."""
     return w * horner(_STIRLING, w * w)
+
+
+@unary
+def gamma_excess(s: Any) -> Any:
+    """s log s - s - log Gamma(s), s > 0: it grows as log(s / (2 pi)) / 2, so that nothing cancels where s is large.
+
+    >>> from jaxmle import special
+    >>> round(float(special.gamma_excess(1e12)), 4)
+    12.8966
+    """
+    s = floating(s)
+    low = s < _SHIFT
+    small, large = jnp.where(low, s, 1), jnp.where(low, _SHIFT, s)
+    near = small * jnp.log(small) - small - gammaln(small)
+    return jnp.where(low, near, 0.5 * jnp.log(large) - 0.9189385332046727 - stirling(1 / large))
 
 
 @jax.custom_jvp
