@@ -22,7 +22,7 @@ from jaxmle._limits import unsettled
 from jaxmle._places import bytes_each, fitting, near, out_of_memory, places, share, width
 from jaxmle._progress import Progress
 from jaxmle._solve import Problem, Program, items_of, phases, settle_many, without_start
-from jaxmle._status import Status
+from jaxmle._status import Status, failed
 from jaxmle._step import Outcome
 from jaxmle._ways import apart, machine, ready
 from jaxmle.optimizers import newton
@@ -85,8 +85,9 @@ class _Crew:
         most = bound // 4 // self.each
         room = max(min(count // (CHUNKS * workers), most) // least, 1)
         self.size = least * 4 ** min((room.bit_length() - 1) // 2, 2)  # 1, 4 or 16 data sets a lane: few programs
+        self.position, self.workers, self.least = 0, workers, 64
         if kernel is not None:
-            self.size = kernel.size(count, CHUNKS * workers, self.each, most * self.each)
+            self.size, self.least = max(min(most, kernel.most), 1), kernel.least
         self.begins, self.lock = iter(range(0, count, self.size)), threading.Lock()
         self.stop: threading.Event = threading.Event()
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -146,27 +147,26 @@ class _Crew:
             self.lane_steps += int(carry.steps) * self.program.lanes
 
     def fit(self, kernel: native.Compiled, place: Any) -> None:
-        """Hands out data sets to the machine function."""
-        pace, leaves = self.size if kernel.on_gpu else 64, jax.tree.leaves((self.items, self.shared))
+        """Hands out data sets to the machine function: fewer and fewer at a time, and never more than a slice takes."""
+        pace, leaves = kernel.first(self.size), jax.tree.leaves((self.items, self.shared))
         while not self.stop.is_set():
             with self.lock:
-                begin = next(self.begins, None)
-            if begin is None:
+                begin = self.position
+                held = min(
+                    pace, self.size, max((self.count - begin) // (2 * self.workers), self.least), self.count - begin
+                )
+                self.position += held
+            if not held:
                 return
-            held = min(self.size, self.count - begin)
-            chunk = kernel.read(leaves, begin, held, self.weights[begin : begin + held], place)
-            at = 0
-            while at < held and not self.stop.is_set():
-                end, began = min(at + pace, held), time.perf_counter()
-                out, left = chunk.fit(at, end)
-                if left.any():
-                    fitted = np.flatnonzero(left == 0)
-                    self.keep(begin + at + fitted, kernel.results(out[fitted]))
-                else:
-                    self.keep(slice(begin + at, begin + end), kernel.results(out))
-                took = max(time.perf_counter() - began, 1e-6)
-                pace = int(np.clip(pace * SLICE_SECONDS / took, 1, 8 * pace))
-                at = end
+            began = time.perf_counter()
+            out, left = kernel.read(leaves, begin, held, self.weights[begin : begin + held], place).fit()
+            if left.any():
+                fitted = np.flatnonzero(left == 0)
+                self.keep(begin + fitted, kernel.results(out[fitted]))
+            else:
+                self.keep(slice(begin, begin + held), kernel.results(out))
+            took = max(time.perf_counter() - began, 1e-6)
+            pace = int(np.clip(pace * SLICE_SECONDS / took, 1, 8 * pace))
 
     def collect(self, carry: lanes.Carry) -> None:
         """Results that a slice has written."""
@@ -179,7 +179,7 @@ class _Crew:
         for all_, new in zip(jax.tree.leaves(self.results), jax.tree.leaves(log), strict=True):
             all_[ids] = new
         self.finished[ids] = True
-        self.messages.put((len(log.status), int(np.sum(self.failed(log.status)))))
+        self.messages.put((len(log.status), int(np.sum(failed(log.status)))))
 
     @property
     def utilization(self) -> float | None:
@@ -192,11 +192,6 @@ class _Crew:
         done = self.finished
         for all_, mine in zip(jax.tree.leaves(results), jax.tree.leaves(self.results), strict=True):
             all_[where[done]] = mine[done]
-
-    @staticmethod
-    def failed(status: np.ndarray) -> np.ndarray:
-        fine = (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING, Status.AT_BOUNDARY, Status.AT_DATA_EDGE)
-        return ~np.isin(status, fine)
 
     def work(self, place: Any) -> None:
         """A worker's thread; contexts of JAX belong to a thread."""
@@ -216,7 +211,7 @@ def _phase(crew: _Crew, crew_places: list[Any], shown: Progress | None, before: 
     threads = [
         threading.Thread(target=crew.work, args=(place,), name=f"jaxmle {i}") for i, place in enumerate(crew_places)
     ]
-    done, failed = before, 0
+    done, bad = before, 0
     working, interrupted, error = 0, False, None
     try:
         crew.compile(crew_places[0])
@@ -230,9 +225,9 @@ def _phase(crew: _Crew, crew_places: list[Any], shown: Progress | None, before: 
         try:
             message = crew.messages.get()
             if isinstance(message, tuple):
-                done, failed = done + message[0], failed + message[1]
+                done, bad = done + message[0], bad + message[1]
                 if shown is not None and message[0]:
-                    shown.update(done, failed)
+                    shown.update(done, bad)
                 continue
             working -= 1
             if message is not None:
@@ -341,9 +336,7 @@ def run(
             else:
                 crew.give(results, left)
             finished[left[crew.finished]] = True
-            again = ~crew.finished | (
-                crew.failed(crew.results.status) if kernel is not None and kernel.partial else False
-            )
+            again = ~crew.finished | (failed(crew.results.status) if kernel is not None and kernel.partial else False)
             left = left[again]
         items = (own, results)  # what another method nominated waits for its certificate
         used |= {"lanes": "native"} if kernels else {"lanes": program.lanes, "utilization": crew.utilization}
@@ -369,7 +362,7 @@ def on_the_machine(program: Program, problem: Problem, numbers: int) -> Outcome 
         for kernel in kernels:
             crew = _Crew(program, phase, items, shared, 1, 1, kernel, problem.weights)
             crew.fit(kernel, here[0])
-            if crew.finished.all() and not (kernel.partial and crew.failed(crew.results.status).any()):
+            if crew.finished.all() and not (kernel.partial and failed(crew.results.status).any()):
                 results = crew.results
         if results is None:
             return None

@@ -2,6 +2,8 @@
 
 import enum
 
+import numpy as np
+
 
 class Status(enum.IntEnum):
     """Verdict of one fit. `Status(code).sentence` says what happened and what to try.
@@ -71,3 +73,11 @@ _SENTENCES = {
     Status.AT_DATA_EDGE: "maximum at a data edge: an end of the support is an observation, where the log-likelihood has no "
     "slope; the estimate is exact, and standard errors do not exist",
 }
+
+_FINE = (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING, Status.AT_BOUNDARY, Status.AT_DATA_EDGE)
+_FAILED = np.array([*(x not in _FINE for x in Status), True])  # the last for what still runs
+
+
+def failed(status: np.ndarray) -> np.ndarray:
+    """Which fits ended neither at a maximum nor at an edge of what was allowed, bool of the shape of `status`."""
+    return _FAILED[status]

@@ -70,7 +70,7 @@ def computed():
     leaf = native.Leaf((native.ROWS,), np.dtype(float), True)
     built = native.build((leaf,), jax.tree.structure(0), fit)
     chunk = built.read([GRID[:, None]], 0, len(GRID), np.ones((len(GRID), 1)), None)
-    out, left = chunk.fit(0, len(GRID))
+    out, left = chunk.fit()
     assert not left.any()
     return dict(zip(FUNCTIONS, out.T, strict=True))
 

@@ -98,7 +98,7 @@ def test_value_score_and_curvature(name):
     for n in (5, 37):  # less than a vector of rows, some and a rest
         x, u = rng.normal(size=(2, n)), rng.normal(size=(2, 2))
         chunk = built.read([u, x], 0, 2, np.ones((2, n)), None)
-        out, left = chunk.fit(0, 2)
+        out, left = chunk.fit()
         assert not left.any()
         mine = built.results(out)
         with jax.enable_x64(True):

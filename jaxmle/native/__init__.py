@@ -9,6 +9,7 @@ float64. What it does not understand (sorts, large matrices) goes through the la
 """
 
 import ctypes
+import math
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -106,24 +107,25 @@ class Compiled(NamedTuple):
     def on_gpu(self) -> bool:
         return isinstance(self.kernel, _cuda.Kernel)
 
-    def size(self, count: int, chunks: int, each: int, bound: int) -> int:
-        """How many data sets a worker reads at a time.
+    @property
+    def least(self) -> int:
+        """How many data sets are worth a call."""
+        return _cuda.LEAST if self.on_gpu else 64
 
-        Args:
-            count: of data sets.
-            chunks: for all workers, at best.
-            each: bytes of a data set.
-            bound: bytes of a chunk, at most.
-        """
-        least, most = (_cuda.LEAST, _cuda.MOST) if self.on_gpu else (1, 1 << 14)
-        return int(np.clip(min(max(-(-count // chunks), least), bound // each), 1, most))
+    @property
+    def most(self) -> int:
+        return _cuda.MOST if self.on_gpu else 1 << 14
+
+    def first(self, size: int) -> int:
+        """With how many of `size` a worker begins, before it knows how long they take."""
+        return size if self.on_gpu else self.least
 
     def results(self, out: np.ndarray) -> Any:
         """The columns of `out` as a pytree with leaves [C, ...]."""
         leaves, tree = jax.tree.flatten(self.shapes)
         made, start = [], 0
         for x in leaves:
-            count = int(np.prod(x.shape))
+            count = math.prod(x.shape)
             made.append(out[:, start : start + count].reshape(len(out), *x.shape).astype(x.dtype, copy=False))
             start += count
         return jax.tree.unflatten(tree, made)
@@ -137,16 +139,15 @@ class Chunk(NamedTuple):
     offset: np.ndarray
     count: np.ndarray
 
-    def fit(self, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        """Fits data sets begin..end: their results f[m, k], and uint8[m], 0 where there are any."""
-        kernel = self.kernel
-        out, left = np.empty((kernel.results, end - begin)), np.ones(end - begin, np.uint8)
-        room = int(self.count[begin:end].max())
+    def fit(self) -> tuple[np.ndarray, np.ndarray]:
+        """Fits them: their results f[size, k], and uint8[size], 0 where there are any."""
+        kernel, size = self.kernel, len(self.count)
+        out, left = np.empty((kernel.results, size)), np.ones(size, np.uint8)
+        room = int(self.count.max())
         scratch = np.empty(max(kernel.abreast * kernel.buffers * room, 1))
         pointers = (ctypes.c_void_p * max(len(self.columns), 1))(*(x.ctypes.data for x in self.columns))
         where = [x.ctypes.data for x in (self.offset, self.count, out, left, scratch)]
-        where[3] -= begin
-        kernel.call(begin, end, ctypes.addressof(pointers), *where, room)
+        kernel.call(0, size, ctypes.addressof(pointers), *where, room)
         return out.T, left
 
 

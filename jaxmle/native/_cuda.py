@@ -78,14 +78,14 @@ class Chunk(NamedTuple):
     count: Any
     longest: int
 
-    def fit(self, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        """Fits data sets begin..end: their results f[m, k], and uint8[m], 0 where there are any."""
-        kernel, size = self.kernel, end - begin
+    def fit(self) -> tuple[np.ndarray, np.ndarray]:
+        """Fits them: their results f[size, k], and uint8[size], 0 where there are any."""
+        kernel, size = self.kernel, self.count.shape[0]
         with jax.enable_x64(True), jax.default_device(self.device):
             made, open_, scratch = _rooms(size, kernel.results, kernel.buffers * self.longest)
         arguments = (
-            ctypes.c_int64(begin), ctypes.c_int64(end), *map(_pointer, (self.pointers, self.offset, self.count)),
-            _pointer(made), _pointer(open_, -begin), _pointer(scratch),
+            ctypes.c_int64(0), ctypes.c_int64(size), *map(_pointer, (self.pointers, self.offset, self.count)),
+            _pointer(made), _pointer(open_), _pointer(scratch),
             ctypes.c_int64(self.longest),
         )  # fmt: skip
         launch(kernel, self.device, -(-size // BLOCK), arguments)
