@@ -104,7 +104,7 @@ class _Crew:
         held = min(self.size, self.count - begin)
 
         def part(x: Any) -> Any:
-            cut = x[begin : begin + held]
+            cut = np.asarray(x)[begin : begin + held]
             return cut if held == self.size else np.concatenate([cut, np.repeat(cut[:1], self.size - held, axis=0)])
 
         items = jax.device_put(jax.tree.map(part, self.items), place)
@@ -379,7 +379,7 @@ def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: 
     if not len(look):
         return
     padded = np.resize(look, 1 << int(np.ceil(np.log2(len(look)))))  # few shapes, few programs
-    taken = [x[padded] for x in own]
+    taken = [np.asarray(x[padded]) for x in own]
     with near(0):  # one after the other
         part = _settle(program, taken, shared, jax.tree.map(lambda x: x[padded], outcome))
     for mine, new in zip(outcome, part, strict=True):

@@ -139,7 +139,7 @@ def _problem_of(
     """The rung's program, and the problem of the data sets `chosen`."""
     again, bare = without_start(program, problem)
     leaves = zip(jax.tree.leaves(bare), again.axes, strict=True)
-    few = jax.tree.unflatten(again.tree, [x[chosen] if own else x for x, own in leaves])
+    few = jax.tree.unflatten(again.tree, [np.asarray(x[chosen]) if own else x for x, own in leaves])
     status = np.full(len(chosen), RUNNING, np.int32)
     steps = problem.max_steps if steps_given else np.full_like(problem.max_steps, default_max_steps(rung.optimizer))
     few = few._replace(status=status, max_steps=steps)

@@ -134,15 +134,17 @@ def fit_many(
 
     Args:
         model: as in `fit`. Pinned values may carry a leading data-set axis: one for each.
-        data: leaves [datasets, n, ...]; with `groups`, rows in long format, leaves [rows, ...].
+        data: leaves [datasets, n, ...]; with `groups`, rows in long format, leaves [rows, ...]. Arrays of JAX that lie on
+            a GPU are read there.
         weights: frequencies, [datasets, n], [n] for all, or [rows]; 0 where a row is padding.
         groups: the key of each row, text, numbers or dates in any order, or several columns of keys (a dict or a data
             frame); data sets keep the order of first appearance.
         shared: leaves without a data-set axis, such as one design for all; never copied.
-        lanes: `"native"` compiles the model for the machine (float64 on a CPU, with llvmlite installed); a number says
-            how many fits step together in each worker, in XLA. `"auto"` takes the first where it can be had.
-        devices: all by default, each with lanes of its own; or how many, or a sequence of `jax.Device`. A CPU that
-            stands alone has a worker for each core, and a number counts workers.
+        lanes: `"native"` compiles the model for the machine (float64 on a CPU or an NVIDIA GPU, with llvmlite installed);
+            a number says how many fits step together in each worker, in XLA. `"auto"` takes the first where it can be had.
+        devices: all by default, each with lanes of its own, but the host alone for fewer than 4 million numbers; or how
+            many, or a sequence of `jax.Device`. A CPU that stands alone has a worker for each core, and a number counts
+            workers.
         memory: bytes of data that all workers together may hold at once; by default half of what is free. A batch that
             is larger passes in chunks; where memory runs out all the same, what is left goes on in smaller ones.
         progress: True for a line on the terminal or a bar in Jupyter, or a function called with (done, failed, total).

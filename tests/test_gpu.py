@@ -42,7 +42,7 @@ def drawn(case, size=DATA_SETS):
     return data, weights
 
 
-NOW = {"gamma", "censored weibull", "counts", "constant", "garch"}
+NOW = {"gamma", "counts", "constant", "garch"}
 
 
 @pytest.mark.parametrize(
