@@ -1,6 +1,7 @@
 """Fits on a GPU: a thread for each data set does what the CPU's vectors do."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import CASES, GARCH_CASE, LOGISTIC
@@ -8,7 +9,7 @@ from test_laws import padded, weights_of
 from threads import on_threads
 
 import jaxmle as jm
-from jaxmle import Status, _door, _places, native
+from jaxmle import Status, _door, _places, lanes, native
 from jaxmle._door import row_items
 
 pytest.importorskip("llvmlite")
@@ -17,7 +18,7 @@ GPUS = [d for d in jax.devices() if d.platform == "gpu"]
 needs_gpu = pytest.mark.skipif(not GPUS, reason="needs a GPU")
 DATA_SETS = 40
 COUNTED = jm.Model(
-    lambda p, d: d["k"] * jax.numpy.log(p["rate"]) - p["rate"], {"rate": jm.spaces.positive()}, name="whole numbers"
+    lambda p, d: d["k"] * jnp.log(p["rate"]) - p["rate"], {"rate": jm.spaces.positive()}, name="whole numbers"
 )
 
 
@@ -76,7 +77,7 @@ def test_arrays_of_jax_are_read_where_they_lie(monkeypatch):
         a = jm.fit_many("gamma", y)
         monkeypatch.setattr(_door, "on_accelerator", lambda x: isinstance(x, jax.Array))
         b = jm.fit_many("gamma", there)
-        c = jm.fit_many(COUNTED, {"k": jax.numpy.full((500, 20), 3)})
+        c = jm.fit_many(COUNTED, {"k": jnp.full((500, 20), 3)})
     assert b._batch.buckets[0].data is there and c.converged.all()
     assert [*b.status[7:9]] == [Status.MISSING_VALUES, Status.OUTSIDE_SUPPORT]
     np.testing.assert_array_equal(a.status, b.status)
@@ -118,6 +119,19 @@ def test_small_problems_stay_with_the_host():
     assert {d.platform for d in _places.places(None, y.size)} == {"cpu"}
     assert {d.platform for d in _places.places(GPUS[:1], y.size)} == {"gpu"}
     same(jm.fit_many("gamma", y), jm.fit_many("gamma", y, devices=GPUS[:1]))
+
+
+def test_ptx_needs_no_gpu():
+    """A step of y |-> log(1 + |y|) towards its sum, as code for a GPU."""
+    total = lanes.Policy(
+        begin=lambda y: jnp.zeros(2),
+        step=lambda state, y: state + jnp.sum(jnp.log1p(jnp.abs(y) * jnp.exp(state[0]))),
+        done=lambda state: state[1] > 1e3,
+        end=lambda state, y: (state, jnp.sum(y > 0)),
+    )
+    leaf = native.Leaf((native.ROWS,), np.dtype(float), True)
+    ptx = native.build((leaf,), jax.tree.structure(0), total, "gpu").kernel.ptx
+    assert ptx.count(b".entry fit(") == 1 and b".target sm_80" in ptx and b"ld.f64" in ptx.replace(b"ld.b64", b"ld.f64")
 
 
 def test_what_keeps_a_platform_from_it_is_said():

@@ -26,7 +26,7 @@ class Mine:
 
     def name(self, x: Node) -> str:
         if x not in self.names:
-            e, kind = self.section.emit, byte(x)
+            e, kind, align = self.section.emit, byte(x.kind), aligned(x.kind)
             slot, value = e.slot(x), f"{self.lane}.{len(self.names)}"
             if x not in self.section.written:
                 self.section.written.add(x)
@@ -34,9 +34,9 @@ class Mine:
                 if x.kind == BOOL:
                     self.before.append(f"  {value}.wide = zext <{e.abreast} x i1> {wide} to <{e.abreast} x i8>")
                     wide = f"{value}.wide"
-                self.before.append(f"  store <{e.abreast} x {kind}> {wide}, ptr {slot}, align 1")
+                self.before.append(f"  store <{e.abreast} x {kind}> {wide}, ptr {slot}, align {align}")
             self.head.append(f"  {value}.at = getelementptr {kind}, ptr {slot}, i64 {self.lane}")
-            self.head.append(f"  {value} = load {kind}, ptr {value}.at, align 1")
+            self.head.append(f"  {value} = load {kind}, ptr {value}.at, align {align}")
             if x.kind == BOOL:
                 self.head.append(f"  {value}.true = icmp ne i8 {value}, 0")
                 value = f"{value}.true"
@@ -67,5 +67,11 @@ class Mine:
         ]
 
 
-def byte(x: Node) -> str:
-    return "i8" if x.kind == BOOL else BASE[x.kind]
+def byte(kind: str) -> str:
+    """What a number of this kind is in memory."""
+    return "i8" if kind == BOOL else BASE[kind]
+
+
+def aligned(kind: str) -> int:
+    """Bytes."""
+    return 1 if kind == BOOL else 8

@@ -126,8 +126,8 @@ def _rooms(size: int, results: int, buffers: int) -> Any:
     return jax.block_until_ready(made)
 
 
-def _pointer(x: Any, shift: int = 0) -> Any:
-    return ctypes.c_void_p(x.unsafe_buffer_pointer() + shift)
+def _pointer(x: Any) -> Any:
+    return ctypes.c_void_p(x.unsafe_buffer_pointer())
 
 
 def launch(kernel: Kernel, device: Any, blocks: int, arguments: Sequence[Any]) -> None:

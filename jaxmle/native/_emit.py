@@ -9,6 +9,7 @@ and takes one row at a time; the buffers of threads lie side by side, so that ne
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jaxmle.native._abreast import aligned, byte
 from jaxmle.native._elements import BASE, LIBM, LIBM_TWO, extreme
 from jaxmle.native._math import Lines, functions, intrinsics
 from jaxmle.native._nodes import BOOL, FLOAT, INT, Node, dear, reachable, rows_under
@@ -89,19 +90,17 @@ class Emitter:
         """Memory for a number of each data set abreast."""
         if x not in self.slots:
             self.slots[x] = f"%slot{len(self.slots)}"
-            kind = "i8" if x.kind == BOOL else BASE[x.kind]
-            self.spots.append(f"  {self.slots[x]} = alloca [{self.abreast} x {kind}], align 64")
+            self.spots.append(f"  {self.slots[x]} = alloca [{self.abreast} x {byte(x.kind)}], align 64")
         return self.slots[x]
 
     def keep(self, lines: Lines, value: str, kind: str, at: str) -> None:
         """Writes numbers of one or more data sets; truth takes a byte."""
         if kind == BOOL:
             value = lines.cast("zext", value, "i1", "i8")
-        lines.put(f"  store {lines.type('i8' if kind == BOOL else BASE[kind])} {value}, ptr {at}, align 1")
+        lines.put(f"  store {lines.type(byte(kind))} {value}, ptr {at}, align {aligned(kind)}")
 
     def kept(self, lines: Lines, kind: str, at: str) -> str:
-        base = "i8" if kind == BOOL else BASE[kind]
-        value = lines.let(f"load {lines.type(base)}, ptr {at}, align 1")
+        value = lines.let(f"load {lines.type(byte(kind))}, ptr {at}, align {aligned(kind)}")
         return lines.compare("ne", value, lines.const(0, "i8"), "i8") if kind == BOOL else value
 
     def any(self, mask: str) -> str:

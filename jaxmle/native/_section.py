@@ -78,7 +78,7 @@ class Section:
         head, inner.text = inner.text, []
         self._rows(work, reverse)
         for x in work.results:
-            at = inner.let(f"getelementptr {byte(x)}, ptr {e.slot(x)}, i64 {mine.lane}")
+            at = inner.let(f"getelementptr {byte(x.kind)}, ptr {e.slot(x)}, i64 {mine.lane}")
             e.keep(inner, mine.names[x], x.kind, at)
         outer.text += mine.around([*head, *mine.head, *inner.text])
         outer.count = inner.count
