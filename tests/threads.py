@@ -1,7 +1,6 @@
 """Kernels for GPUs, a thread for each data set, carried out by this CPU: the same code one thread after another."""
 
 import contextlib
-import ctypes
 
 import jax
 
@@ -27,7 +26,6 @@ work:
 done:
   ret void
 }"""
-_CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6, ctypes.c_int64)
 
 
 def _machine_code(text):
@@ -36,15 +34,11 @@ def _machine_code(text):
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine, _ = _kernel._machine(llvm)
-    code = machine.emit_object(llvm.parse_assembly(text.replace(_emit.GRID, _LOOP)))
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    return engine
+    return _kernel.load(llvm, machine.emit_object(llvm.parse_assembly(text.replace(_emit.GRID, _LOOP))))
 
 
 def _launch(kernel, device, blocks, arguments):
-    _CALL(kernel.ptx.get_function_address("fit"))(*(x.value for x in arguments))
+    _kernel.CALL(kernel.ptx.get_function_address("fit"))(*(x.value for x in arguments))
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ LEAST, MOST = 1 << 16, 1 << 19
 
 TRIPLE = "nvptx64-nvidia-cuda"
 PROCESSOR = "sm_80"
-"PTX for it runs on every later GPU; earlier ones are asked what they are."
+"PTX for it runs on this GPU and on every later one."
 
 
 class Kernel:
@@ -211,7 +211,6 @@ class Driver:
     def __init__(self) -> None:
         self.lib = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
         self.contexts: dict[int, Any] = {}
-        self.streams = threading.local()
         self._call("cuInit", 0)
 
     def _call(self, name: str, *args: Any) -> None:
@@ -237,7 +236,7 @@ class Driver:
         return function
 
     def run(self, function: Any, blocks: int, threads: int, arguments: Sequence[Any]) -> None:
-        """Launches and waits, in a stream of this thread."""
+        """Launches and waits, in a stream of its own."""
         stream = ctypes.c_void_p()
         self._call("cuStreamCreate", ctypes.byref(stream), 1)
         try:

@@ -16,7 +16,7 @@ from jaxmle.native._graph import Graph
 from jaxmle.native._nodes import FLOAT, Node, reachable
 from jaxmle.native._trace import ROWS, Array, NotUnderstood, Tracer, axis_of, kind_of, objects, squeezed
 
-_CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6, ctypes.c_int64)
+CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6, ctypes.c_int64)
 
 
 class Leaf(NamedTuple):
@@ -208,8 +208,14 @@ def assemble(parts: Parts, rows: Sequence[Column], numbers: Sequence[Column]) ->
         return machine.emit_object(module)
 
     code = _cache.kept(f"LLVM {llvm.llvm_version_info}\n{text}", compiled)
+    engine = load(llvm, code)
+    call = CALL(engine.get_function_address("fit"))
+    return Kernel(call, len(parts.following), len(parts.end), emitter.rooms, emitter.abreast, engine)
+
+
+def load(llvm: Any, code: bytes) -> Any:
+    """Machine code in this process."""
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(llvm)[0])  # which takes the machine over
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    call = _CALL(engine.get_function_address("fit"))
-    return Kernel(call, len(parts.following), len(parts.end), emitter.rooms, emitter.abreast, engine)
+    return engine
