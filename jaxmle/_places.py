@@ -41,8 +41,7 @@ def places(devices: Any, numbers: int = FEW) -> list[Any]:
     if devices is None and (host := nearby(numbers)) is not None:
         ours = [host]
     if len(ours) == 1 and ours[0].platform == "cpu":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        ours = ours * cores
+        ours = ours * cores()
     if devices is None:
         return ours
     if isinstance(devices, (int, np.integer)) and not isinstance(devices, bool) and devices >= 1:
@@ -50,6 +49,11 @@ def places(devices: Any, numbers: int = FEW) -> list[Any]:
     if isinstance(devices, Sequence) and devices and all(isinstance(d, jax.Device) for d in devices):
         return list(devices)
     raise ValueError(f"devices={devices!r}; expected None, a positive number, or a sequence of jax.Device")
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def abreast(items: Any) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 from jaxmle import lanes, native
 from jaxmle._compile import compiled_with
 from jaxmle._limits import unsettled
-from jaxmle._places import bytes_each, fitting, near, out_of_memory, places, share, width
+from jaxmle._places import bytes_each, cores, fitting, near, out_of_memory, places, share, width
 from jaxmle._progress import Progress
 from jaxmle._solve import Problem, Program, items_of, phases, settle_many, without_start
 from jaxmle._status import Status, failed
@@ -71,23 +71,24 @@ class _Crew:
     """
 
     def __init__(
-        self, program: Program, phase: int, items: Any, shared: Any, count: int, workers: int,
+        self, program: Any, phase: int, items: Any, shared: Any, count: int, workers: int,
         kernel: native.Compiled | None = None, weights: Any = None, bound: int = CHUNK_BYTES,
     ) -> None:  # fmt: skip
         self.program, self.phase, self.items, self.shared, self.count = program, phase, items, shared, count
         self.kernel, self.weights = kernel, weights
-        least = min(program.lanes, count)
         self.each = bytes_each(items)
         if kernel is not None and kernel.on_gpu:  # whose buffers lie beside the data
             self.each += 8 * (kernel.kernel.results + kernel.kernel.buffers * weights.shape[1])
         else:
             bound = min(4 * CHUNK_BYTES, bound)
         most = bound // 4 // self.each
-        room = max(min(count // (CHUNKS * workers), most) // least, 1)
-        self.size = least * 4 ** min((room.bit_length() - 1) // 2, 2)  # 1, 4 or 16 data sets a lane: few programs
-        self.position, self.workers, self.least = 0, workers, 64
+        self.position, self.workers = 0, workers
         if kernel is not None:
             self.size, self.least = max(min(most, kernel.most), 1), kernel.least
+        else:
+            least = min(program.lanes, count)
+            room = max(min(count // (CHUNKS * workers), most) // least, 1)
+            self.size = least * 4 ** min((room.bit_length() - 1) // 2, 2)  # 1, 4 or 16 data sets a lane: few programs
         self.begins, self.lock = iter(range(0, count, self.size)), threading.Lock()
         self.stop: threading.Event = threading.Event()
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -368,6 +369,18 @@ def on_the_machine(program: Program, problem: Problem, numbers: int) -> Outcome 
             return None
         items = (own, results)
     return results
+
+
+def on_threads(kernel: native.Compiled, items: Any, shared: Any, weights: np.ndarray, results: Any) -> np.ndarray:
+    """A batch on every core, without a call of JAX; fills `results` and says what is left to others, bool[B]."""
+    workers = cores() if len(weights) > kernel.least else 1
+    crew = _Crew(None, 0, items, shared, len(weights), workers, kernel, weights)
+    crew.results = jax.tree.unflatten(jax.tree.structure(kernel.shapes), results)
+    if workers == 1:
+        crew.fit(kernel, None)
+    elif _phase(crew, [None] * workers, None, 0):
+        raise KeyboardInterrupt
+    return ~crew.finished | (failed(crew.results.status) if kernel.partial else False)
 
 
 def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: np.ndarray) -> None:

@@ -273,14 +273,25 @@ def solve_many(program: Program, own: list[Any], shared: list[Any]) -> Outcome:
     return outcome
 
 
-def settle_many(program: Program, own: list[Any], shared: list[Any], outcome: Outcome) -> Outcome:
-    """`settled` over a batch; costs nothing where every fit converged."""
+def settle_many(program: Program, own: list[Any], shared: list[Any], outcome: Outcome, left: Any = None) -> Outcome:
+    """`settled` over a batch, one after the other, after the fits that are `left`; costs nothing where every fit converged.
+
+    Args:
+        left: whose outcome is still missing, bool[B]; None where there is none.
+    """
     build = _builder(program, shared)
+    look = unsettled(outcome) if left is None else left | unsettled(outcome)
+    order = jnp.argsort(~look, stable=True)
 
-    def look() -> Outcome:
-        return lax.map(lambda x: settled(program, build((x[0],)), x[1]), (own, outcome))
+    def one(k: Any, outcome: Outcome) -> Outcome:
+        at = order[k]
+        problem, found = build(([x[at] for x in own],)), jax.tree.map(lambda x: x[at], outcome)
+        if left is not None:
+            found = lax.cond(left[at], lambda: solve_one(program, problem), lambda: found)
+        found = settled(program, problem, found)
+        return jax.tree.map(lambda all_, x: all_.at[at].set(x), outcome, found)
 
-    return lax.cond(jnp.any(unsettled(outcome)), look, lambda: outcome)
+    return lax.fori_loop(0, jnp.sum(look), one, outcome)
 
 
 def problem_dtype(data: Any, weights: Any) -> Any:

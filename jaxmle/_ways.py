@@ -72,6 +72,12 @@ def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[native.Lea
     return False
 
 
+def built(program: Program, phase: int, items: Any, shared: Any, ones: bool, platform: str) -> native.Compiled | str:
+    """The phase as a function of the machine for leaves like these, or what keeps it from being one; `ones` if all
+    weights are 1."""
+    return _built(program._replace(lanes=0), phase, *_signature(program, items, shared, ones), platform)
+
+
 def machine(
     program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, places: list[Any], chosen: Any
 ) -> list[native.Compiled]:
@@ -99,8 +105,7 @@ def machine(
     else:
         plain = native.plain(weights)
         kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
-        signatures = [_signature(program, items, shared, ones) for ones in kinds]
-        found = [_built(program._replace(lanes=0), phase, *signature, platform) for signature in signatures]
+        found = [built(program, phase, items, shared, ones, platform) for ones in kinds]
     reasons = [x for x in found if isinstance(x, str)]
     if reasons and chosen == "native":
         raise ValueError(f"lanes='native' cannot fit this model: {reasons[0]}. Pass lanes='auto' or a number")

@@ -1,12 +1,10 @@
 """`maximize`: the fit as a pure JAX function, with exact derivatives through the score equations."""
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.custom_batching import custom_vmap
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._contract import check_contributions
@@ -18,19 +16,13 @@ from jaxmle._solve import (
     default_tolerance,
     objective_of,
     problem_dtype,
-    settle_many,
-    settled,
-    solve_many,
-    solve_one,
 )
 from jaxmle._status import Status
-from jaxmle._step import RUNNING, Outcome
+from jaxmle._step import RUNNING
+from jaxmle._traced import LANES, solver
 from jaxmle._types import split
 from jaxmle.model import Model
 from jaxmle.optimizers import by_name
-
-LANES = 64
-"Lanes of a traced program."
 
 
 class Maximum(NamedTuple):
@@ -71,9 +63,14 @@ def maximize(
 
     The derivative of the estimate with respect to data and weights solves the differentiated score equations,
     J du = dS (implicit function theorem; Blondel et al. 2022, *NeurIPS* 35, eq. 2); it is NaN unless converged, and 0
-    with respect to `start`. `jax.vmap(maximize)` runs the refilled lanes. The dtype follows the data; the global x64
-    flag is never touched. On CPU, XLA's library fusions of JAX 0.10.2 to 0.12 can sum two logarithms as one: give your own
-    `jax.jit` around this `compiler_options={"xla_cpu_experimental_ynn_fusion_type": ""}`.
+    with respect to `start`. The dtype follows the data; the global x64 flag is never touched.
+
+    In float64 on a CPU the fit is a call of the machine's own functions, as in `fit_many`, on every core;
+    `jax.vmap(maximize)`, however nested, is one such call for all data sets. What these do not understand, and all on
+    other devices, runs through refilled lanes. Such a program runs in the process that traced it: `jax.export` needs
+    `disabled_checks` for the call, and another process has to trace it anew. On a CPU, XLA's library fusions of JAX
+    0.10.2 to 0.12 can sum two logarithms as one: where derivatives or lanes are compiled by your own `jax.jit`, give it
+    `compiler_options={"xla_cpu_experimental_ynn_fusion_type": ""}`.
 
     Args:
         model: a `Model`.
@@ -104,7 +101,8 @@ def maximize(
     weights = None if weights is None else jnp.asarray(weights)
     dtype = problem_dtype(data, weights)
     n = count_rows(data, weights)
-    weights = jnp.ones(n, dtype) if weights is None else weights.astype(dtype)
+    ones = weights is None
+    weights = jnp.ones(n, dtype) if ones else weights.astype(dtype)
     skeleton, numbers = split(model)
     if start is not None:
         start = jax.tree.map(lambda x: lax.stop_gradient(jnp.asarray(x, dtype)), start)
@@ -126,22 +124,22 @@ def maximize(
     def score(u: Any) -> Any:
         return jax.grad(lambda x: objective(unravel(x)))(u)
 
-    def solver(_: Any, u: Any) -> tuple[Any, Any]:
-        outcome = _solver(program)(*jax.tree.leaves(problem))
+    def solve(_: Any, u: Any) -> tuple[Any, Any]:
+        outcome = solver(program, ones)(*jax.tree.leaves(problem))
         return outcome.u, jax.tree.map(lambda x: x.astype(dtype), outcome._replace(u=None))
 
     def tangent_solve(linear: Any, y: Any) -> Any:
         return jnp.linalg.solve(jax.jacfwd(linear)(jnp.zeros_like(y)), y)
 
-    u, rest = lax.custom_root(score, origin, solver, tangent_solve, has_aux=True)
+    u, rest = lax.custom_root(score, origin, solve, tangent_solve, has_aux=True)
     rest = jax.tree.map(lax.stop_gradient, rest)
     status = rest.status.astype(jnp.int32)
     converged = (status == Status.CONVERGED) | (status == Status.CONVERGED_TO_ROUNDING)
     u = _differentiable_if(converged, u)
     params = objective.model.forward(unravel(u))
-    # At a limit the coordinates are infinite and the value there need not be: keep the supremum that was found.
-    here = -objective(unravel(jnp.where(converged, u, 0.0)))
-    log_likelihood = jnp.where(converged, here, -rest.value)
+    # At a limit the coordinates are infinite and the value there need not be.
+    slope = jnp.where(converged, -objective(unravel(jnp.where(converged, u, 0.0))), 0.0)
+    log_likelihood = _with_slope_of(slope, -rest.value)
     return Maximum(
         params, log_likelihood, status, converged, rest.steps.astype(jnp.int32), rest.decrement, rest.information, u
     )
@@ -181,25 +179,12 @@ def _(primals: Any, tangents: Any) -> Any:
     return _differentiable_if(ok, x), tangents[1] * jnp.where(ok, 1.0, jnp.nan).astype(x.dtype)
 
 
-@functools.lru_cache(maxsize=256)
-def _solver(program: Program) -> Any:
-    """One fit as a function of its leaves, whose batching rule is the lanes."""
+@jax.custom_jvp
+def _with_slope_of(smooth: Any, x: Any) -> Any:
+    """x, with the derivative of `smooth`, which is not computed where nobody asks for it."""
+    return x
 
-    @custom_vmap
-    def solve(*leaves: Any) -> Outcome:
-        problem = jax.tree.unflatten(program.tree, leaves)
-        return settled(program, problem, solve_one(program, problem))
 
-    @solve.def_vmap
-    def _(size: int, batched: Any, *leaves: Any) -> Any:
-        many = program._replace(axes=tuple(batched), lanes=min(LANES, size))
-        own = [jnp.asarray(x) for x, mine in zip(leaves, batched, strict=True) if mine]
-        shared = [jnp.asarray(x) for x, mine in zip(leaves, batched, strict=True) if not mine]
-        if not own:  # every input is shared: one fit serves all
-            problem = jax.tree.unflatten(program.tree, leaves)
-            outcome = settled(program, problem, solve_one(program, problem))
-            return outcome, jax.tree.map(lambda _: False, outcome)
-        outcome = settle_many(many, own, shared, solve_many(many, own, shared))
-        return outcome, jax.tree.map(lambda _: True, outcome)
-
-    return solve
+@_with_slope_of.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    return _with_slope_of(*primals), tangents[0]

@@ -17,10 +17,11 @@ import jax
 import numpy as np
 
 from jaxmle.native import _cuda
+from jaxmle.native._ffi import call
 from jaxmle.native._kernel import Kernel, Leaf, assemble, same_for_all_lengths, trace
 from jaxmle.native._trace import ROWS, NotUnderstood
 
-__all__ = ["ROWS", "Compiled", "Leaf", "NotUnderstood", "build", "missing", "plain", "same_for_all_lengths"]
+__all__ = ["ROWS", "Compiled", "Leaf", "NotUnderstood", "build", "call", "missing", "plain", "same_for_all_lengths"]
 
 
 def missing(platform: str) -> str | None:
@@ -71,13 +72,12 @@ class Compiled(NamedTuple):
             device: that the kernel runs on.
         """
         n = weights.shape[1]
-        count, holes = _count(weights)
-        if holes is not None and any(leaf.has_rows and not leaf.own for leaf in self.leaves):
+        count, holes = _count(weights, self.counts)
+        ones = any(leaf.ones for leaf in self.leaves)
+        if holes is not None and (ones or any(leaf.has_rows and not leaf.own for leaf in self.leaves)):
             count, holes = np.where(holes[1].any(1), 0, count), None  # left to others
-        if any(leaf.ones for leaf in self.leaves):
+        if ones:
             count = np.where(plain(weights), count, 0)
-        if self.counts:
-            count = np.where(count == n, count, 0)
         offset = np.arange(size, dtype=np.int64) * n
         tables: dict[bool, list[Any]] = {True: [], False: []}
         for leaf, x in zip(self.leaves, arrays, strict=True):
@@ -153,24 +153,26 @@ class Chunk(NamedTuple):
 
 def plain(weights: np.ndarray) -> np.ndarray:
     """Whose weights are all 1, up to rows at the end that are not there, bool[B]."""
-    if weights.strides == (0, 0):
-        return np.full(len(weights), weights[0, 0] == 1)
+    if weights.strides[0] == 0 and len(weights) > 1:  # the same for all
+        return np.full(len(weights), plain(weights[:1])[0])
     whole = np.all((weights == 1) | (weights == 0), axis=1)
     count, _ = _count(weights)
     return whole & (weights.sum(axis=1) == count)
 
 
-def _count(weights: np.ndarray) -> tuple[np.ndarray, Any]:
+def _count(weights: np.ndarray, all_there: bool = False) -> tuple[np.ndarray, Any]:
     """How many rows there are up to the last that counts, int64[B]; and where in between rows do not, or None.
 
-    That is the first row that counts, int[B], and which rows do not, bool[B, n].
+    That is the first row that counts, int[B], and which rows do not, bool[B, n]. If `all_there`, rows are there to the
+    end where any counts.
     """
     size, n = weights.shape
     used = (weights if weights.strides[0] else weights[:1]) != 0
     if used.all():
         return np.full(size, n, np.int64), None
     used = np.broadcast_to(used, weights.shape)
-    count = np.where(used.any(1), n - np.argmax(used[:, ::-1], axis=1), 0).astype(np.int64)
+    last = n if all_there else n - np.argmax(used[:, ::-1], axis=1)
+    count = np.where(used.any(1), last, 0).astype(np.int64)
     holes = ~used & (np.arange(n) < count[:, None])
     return count, (np.argmax(used, axis=1), holes) if holes.any() else None
 

@@ -1,6 +1,7 @@
 """Compiled kernels: one function of a machine that fits data sets one after another."""
 
 import ctypes
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -54,6 +55,7 @@ class Kernel(NamedTuple):
         states, results, buffers: numbers in a state, in a result, and buffers of rows.
         abreast: data sets that go together, each with a state and buffers.
         engine: what keeps the code alive.
+        name: of what it does, in any process: a hash of its text.
     """
 
     call: Any
@@ -62,6 +64,7 @@ class Kernel(NamedTuple):
     buffers: int
     abreast: int
     engine: Any
+    name: str
 
 
 def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[Column], list[Column], Any, bool, bool]:
@@ -207,10 +210,11 @@ def assemble(parts: Parts, rows: Sequence[Column], numbers: Sequence[Column]) ->
         module.verify()
         return machine.emit_object(module)
 
+    name = hashlib.sha256(text.encode()).hexdigest()
     code = _cache.kept(f"LLVM {llvm.llvm_version_info}\n{text}", compiled)
     engine = load(llvm, code)
     call = CALL(engine.get_function_address("fit"))
-    return Kernel(call, len(parts.following), len(parts.end), emitter.rooms, emitter.abreast, engine)
+    return Kernel(call, len(parts.following), len(parts.end), emitter.rooms, emitter.abreast, engine, name)
 
 
 def load(llvm: Any, code: bytes) -> Any:

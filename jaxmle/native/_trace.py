@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer as Traced
 from jax.extend.core import Literal
 
 from jaxmle.native._graph import Graph
@@ -104,6 +105,8 @@ class Tracer:
         self.graph, self.rules, self.partial = graph, rules, False
 
     def constant(self, x: Any) -> Array:
+        if isinstance(x, Traced):
+            raise NotUnderstood("a value of a function that is being traced around it")
         x = np.asarray(x)
         kind = kind_of(x.dtype)
         axis = axis_of(x.shape)
