@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -13,6 +14,11 @@ from jaxmle import _cache
 _OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 "XLA's CPU library fusions, off: in JAX 0.10.2 to 0.12 they can take two different logarithms inside a sum for one."
 
+_QUICK: dict[str, Any] = {"xla_backend_optimization_level": 0}
+"LLVM's passes, off: compiles in a half to a quarter of the time, and runs four to seven times as long (measured)."
+if version("jaxlib").startswith("0.10."):
+    _QUICK["xla_cpu_use_fusion_emitters"] = False  # later ones have no other way
+
 _LIMIT = 100
 """Programs kept at once. Each holds up to a few hundred of the 65 530 memory maps that Linux grants a process; beyond
 them XLA crashes, which a loop of `fit` over data of many lengths would reach after 220."""
@@ -20,13 +26,14 @@ them XLA crashes, which a loop of `fit` over data of many lengths would reach af
 _PROGRAMS: list[Any] = []
 
 
-def compiled(function: Callable[..., Any], **options: Any) -> Any:
+def compiled(function: Callable[..., Any], quick: bool = False, **options: Any) -> Any:
     """`jax.jit` without XLA's CPU library fusions, which give wrong sums, and with a bounded cache.
 
     For functions of a module: they are remembered for ever, their programs are not.
 
     Args:
         function: to be compiled.
+        quick: for what runs seldom and briefly: the compilation is what it costs.
         **options: of `jax.jit`, such as `static_argnums`.
 
     Example:
@@ -36,7 +43,7 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
         >>> bool(abs(total / np.sum(np.log(0.3 * x) + np.log(0.5 * x)) - 1) < 1e-4)
         True
     """
-    program = jax.jit(function, compiler_options=_OPTIONS, **options)
+    program = jax.jit(function, compiler_options=_OPTIONS | _QUICK if quick else _OPTIONS, **options)
     loaded = _Loaded()
     _PROGRAMS.extend((program, loaded))
     static = options.get("static_argnums", ())

@@ -17,15 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import lanes, native
-from jaxmle._compile import compiled_with
-from jaxmle._limits import unsettled
-from jaxmle._places import bytes_each, cores, fitting, near, out_of_memory, places, share, width
+from jaxmle._closer import look_closer
+from jaxmle._compile import compiled
+from jaxmle._places import bytes_each, cores, fitting, out_of_memory, places, share, width
 from jaxmle._progress import Progress
-from jaxmle._solve import Problem, Program, items_of, phases, settle_many, without_start
+from jaxmle._solve import Problem, Program, items_of, phases
 from jaxmle._status import Status, failed
 from jaxmle._step import Outcome
 from jaxmle._ways import apart, machine, ready
-from jaxmle.optimizers import newton
 
 __all__ = ["places", "run", "share", "width"]
 
@@ -42,13 +41,11 @@ CHUNK_BYTES = 1 << 25
 "Data of a chunk, at most, where that is more than one data set a lane."
 
 
-@compiled_with(static_argnums=(0, 1, 4))
-def _start(program: Program, phase: int, items: Any, shared: Any, capacity: int) -> lanes.Carry:
+def _begun(program: Program, phase: int, items: Any, shared: Any, capacity: int) -> lanes.Carry:
     return lanes.start(phases(program, shared)[phase], items, program.lanes, capacity)
 
 
-@compiled_with(static_argnums=(0, 1), donate_argnums=4)
-def _advance(
+def _advanced(
     program: Program, phase: int, shared: Any, work: lanes.Work, moving: Any, log: Any, refills: Any
 ) -> tuple[lanes.Carry, Any, Any]:
     carry = lanes.Carry(*moving, *log)._replace(written=jnp.zeros((), jnp.int32))
@@ -56,9 +53,9 @@ def _advance(
     return carry, position, lanes.busy(carry, work._replace(position=position))
 
 
-@compiled_with(static_argnums=0)
-def _settle(program: Program, own: Any, shared: Any, outcome: Outcome) -> Outcome:
-    return settle_many(program, own, shared, outcome)
+_start = compiled(_begun, static_argnums=(0, 1, 4))
+_advance = compiled(_advanced, static_argnums=(0, 1), donate_argnums=4)
+_advance_few = compiled(_advanced, quick=True, static_argnums=(0, 1), donate_argnums=4)
 
 
 class _Crew:
@@ -72,8 +69,9 @@ class _Crew:
 
     def __init__(
         self, program: Any, phase: int, items: Any, shared: Any, count: int, workers: int,
-        kernel: native.Compiled | None = None, weights: Any = None, bound: int = CHUNK_BYTES,
+        kernel: native.Compiled | None = None, weights: Any = None, bound: int = CHUNK_BYTES, few: bool = False,
     ) -> None:  # fmt: skip
+        self.advance = _advance_few if few else _advance
         self.program, self.phase, self.items, self.shared, self.count = program, phase, items, shared, count
         self.kernel, self.weights = kernel, weights
         self.each = bytes_each(items)
@@ -133,7 +131,7 @@ class _Crew:
         refills, busy = 8, True
         while busy and not self.stop.is_set():
             began = time.perf_counter()
-            carry, position, busy = _advance(
+            carry, position, busy = self.advance(
                 self.program, self.phase, shared, work, carry[:3], carry[3:], np.int32(refills)
             )
             position, busy = np.int32(position), bool(busy)
@@ -281,13 +279,14 @@ def tuned(crew: Callable[[Program], _Crew], program: Program, places: list[Any])
 
 def run(
     program: Program, problem: Problem, count: int, crew_places: list[Any], shown: Progress, chosen: Any,
-    interrupted: bool, memory: int | None = None,
+    interrupted: bool, memory: int | None = None, few: bool = False,
 ) -> tuple[Outcome, dict[str, Any], bool]:  # fmt: skip
     """One bucket; its outcome, how it was fitted (lanes, their utilization, data sets/s of others tried), and whether an interrupt left some of it out.
 
     Args:
         chosen: "auto" for the machine's own functions where they are understood, "native" for nothing else, or lanes.
         memory: bytes that the workers may use for data together; None for half of what is free.
+        few: whether lanes compile longer than they run.
 
     Where memory runs out all the same, what is left goes on in chunks, then in lanes, half as large.
     """
@@ -313,7 +312,7 @@ def run(
                 few, weights = jax.tree.map(lambda x, left=left: x[left], (items, weights))
             crew_of = functools.partial(
                 _Crew, phase=phase, items=few, shared=shared, count=len(left), workers=len(crew_places), kernel=kernel,
-                weights=weights, bound=bound,
+                weights=weights, bound=bound, few=few,
             )  # fmt: skip
             where = crew_places
             if kernel is not None:
@@ -381,22 +380,6 @@ def on_threads(kernel: native.Compiled, items: Any, shared: Any, weights: np.nda
     elif _phase(crew, [None] * workers, None, 0):
         raise KeyboardInterrupt
     return ~crew.finished | (failed(crew.results.status) if kernel.partial else False)
-
-
-def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: np.ndarray) -> None:
-    """Settles, in place, the fits that did not converge; nothing is compiled where all did."""
-    one_for_all = program._replace(optimizer=newton(), lanes=0)  # the same program whatever the method
-    program, problem = without_start(one_for_all, problem)
-    own, shared = items_of(program, problem)
-    look = np.flatnonzero(np.asarray(unsettled(outcome)) & finished)
-    if not len(look):
-        return
-    padded = np.resize(look, 1 << int(np.ceil(np.log2(len(look)))))  # few shapes, few programs
-    taken = [np.asarray(x[padded]) for x in own]
-    with near(0):  # one after the other
-        part = _settle(program, taken, shared, jax.tree.map(lambda x: x[padded], outcome))
-    for mine, new in zip(outcome, part, strict=True):
-        mine[look] = np.asarray(new)[: len(look)]
 
 
 def _not_run(outcome: Outcome, mask: np.ndarray) -> Outcome:

@@ -31,6 +31,9 @@ from jaxmle._step import RUNNING, Outcome
 from jaxmle._types import join
 from jaxmle.optimizers import lbfgs, newton
 
+FEW = 1 << 16
+"Numbers of data whose lanes take less time to run than to be compiled with care."
+
 RUNGS = ("the first attempt", "another start", "more damping", "another method")
 "What `Fit.rung` counts."
 
@@ -56,7 +59,7 @@ def rungs(program: Program, given: bool) -> tuple[Rung, Rung, Rung]:
     return (Rung(method, not given, 0.0 if given else 1.0), Rung(newton(10.0), False, 0.5), Rung(other, False, 2.0))
 
 
-@compiled_with(static_argnums=(0, 1))
+@compiled_with(quick=True, static_argnums=(0, 1))
 def _starts(program: Program, rung: Rung, own: Any, shared: Any, position: Any) -> Any:
     """Natural params to begin from, leaves [B, ...]; random numbers hang on each data set's position alone."""
 
@@ -114,7 +117,7 @@ def second_chance(
                 again, few = _problem_of(program, rung, problem, padded, position, steps_given)
                 found, _, interrupted = _run.run(
                     again, few, len(padded), places(devices, numbers), Progress(False, len(padded)),
-                    "auto" if chosen == "native" else chosen, False,
+                    "auto" if chosen == "native" else chosen, False, few=numbers <= FEW,
                 )  # fmt: skip
         except TypeError:  # a method that this model lacks something for
             continue

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxmle import _batch, _run, _starts, batches
 from jaxmle._batch import Batch, Bucket
+from jaxmle._closer import look_closer
 from jaxmle._compile import compiled_with
 from jaxmle._contract import check_contributions, check_start, percent
 from jaxmle._data import is_constant
@@ -101,7 +102,7 @@ def fit(
         if outcome is None:
             with near(batch.numbers):
                 outcome, used = jax.tree.map(lambda x: np.array(x)[None], _solve_one(program, alone)), 1
-        _run.look_closer(program, problem, outcome, np.ones(1, bool))
+        look_closer(program, problem, outcome, np.ones(1, bool))
         method = _Method(optimizer, tolerance, max_steps, dtype, None, "auto", retries)
         _again(program, problem, outcome, np.zeros(1, np.int64), method)
         outcome, found = _search(model, batch, outcome, method, starts, start, key)

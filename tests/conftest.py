@@ -1,8 +1,21 @@
+"""What all tests share.
+
+Compilation takes most of their time, so XLA compiles here as fast as it can: the same operations, less polished by LLVM.
+`XLA_FLAGS= pytest` compiles as for users.
+"""
+
 import itertools
+import os
+from importlib.metadata import version
 from pathlib import Path
 
-import jax
-import pytest
+QUICK = ["--xla_backend_optimization_level=0"]
+if version("jaxlib").startswith("0.10."):
+    QUICK.append("--xla_cpu_use_fusion_emitters=false")  # later ones have no other way
+os.environ.setdefault("XLA_FLAGS", " ".join(QUICK))
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
 _TESTS = itertools.count(1)
 _MAPS = Path("/proc/self/maps")
@@ -21,3 +34,11 @@ def few_programs():
     yield
     if next(_TESTS) % 10 == 0 and _MAPS.exists() and _MAPS.read_bytes().count(b"\n") > 25_000:
         jax.clear_caches()
+
+
+def pytest_collection_modifyitems(items):
+    """All tests of one case of the table go to one worker, which compiles and fits it once."""
+    for item in items:
+        case = getattr(item, "callspec", None) and item.callspec.params.get("case")
+        if case is not None:
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {case!r}"))

@@ -188,10 +188,10 @@ def poison(case, data, weights, where):
     "where", [range(4), [0, 5, 11, 23], range(7), range(SETS)], ids=["first", "some", "lanes", "all"]
 )
 def test_a_bad_data_set_changes_no_bit_of_the_others(case, where):
-    """Law 3: at any position, among the first lanes, the whole batch."""
+    """Law 3: at any position, among the first lanes, the whole batch; through retries once, as each compiles anew."""
     data, weights, fits = ragged(case.name)
     bad, weights, expected = poison(case, data, weights, where)
-    found = many(case, bad, weights)
+    found = many(case, bad, weights, retries=3 if len(where) == 7 else 0)
     identical(found, fits, np.setdiff1d(np.arange(SETS), list(where)))
     for i, statuses in expected.items():
         assert Status(int(found.status[i])) in statuses, i
