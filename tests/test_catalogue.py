@@ -138,6 +138,17 @@ def test_counts_match_mpmath(name, masses):
         assert above[i] == pytest.approx(float(mp.log(mp.fsum(mass[k + 1 :]))), rel=1e-11)
 
 
+@pytest.mark.slow
+def test_no_count_is_more_than_certain():
+    # However strong the power, which multiplies the rounding of what stands beside it.
+    d, center = RECORDS["conway_maxwell_poisson"], np.random.default_rng(0).uniform(0.1, 60, N)
+    center[::2] = np.ceil(center[::2])  # two counts share the mode
+    mass = jax.jit(d.logpdf)
+    for power in 10.0 ** np.arange(0, 11):
+        values = [mass({"center": center, "power": jnp.full(N, power)}, np.floor(center) - i) for i in (0, -1, 1)]
+        assert (np.stack(values)[np.isfinite(values)] <= 0).all()
+
+
 def test_shares_match_their_formulas():
     _, _, x, (density, below, *_) = case("kumaraswamy")
     close(np.exp(below), 1 - (1 - x**2.5) ** 0.8, 1e-7)
