@@ -292,7 +292,7 @@ def _decode_model(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model
             maximum = model.maximum if saved["maximum"] else None
             return dataclasses.replace(model, space=found, maximum=maximum, name=saved["name"])
     lost = NotSaved(saved["name"])
-    more = {k: lost for k in _OPTIONAL if saved[k]}
+    more: dict[str, Any] = {k: lost for k in _OPTIONAL if saved[k]}
     return Model(lost, found, observations=saved["observations"], name=saved["name"], **more)
 
 

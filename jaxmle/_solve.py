@@ -11,8 +11,9 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from jaxmle import lanes, spaces
+from jaxmle._charts import climbed, landed, lifted, settled_on
 from jaxmle._data import bare, clean, float_dtype, row_leaves
-from jaxmle._limits import settle, unsettled
+from jaxmle._limits import unsettled
 from jaxmle._status import Status
 from jaxmle._step import NOMINATED, RUNNING, Outcome, State, certifies, closed, done, finish, init, step
 from jaxmle._types import join, split
@@ -115,14 +116,18 @@ def _policies(
     def stepper(optimizer: Any, budget: Callable[[Any], Any]) -> Callable[[State, Any], State]:
         def one(state: State, item: Any) -> State:
             problem = build(item)
-            return step(optimizer, objective_in(problem), state, problem.tolerance, budget(item))
+            return step(optimizer, climbed(objective_in(problem)), state, problem.tolerance, budget(item))
 
         return one
 
     def begin(item: Any) -> State:
         problem = build(item)
         objective = objective_in(problem)
-        return init(program.optimizer, objective, first(objective, problem.start), problem.status)
+        chart, u = climbed(objective), first(objective, problem.start)
+        return init(program.optimizer, chart, lifted(chart, u), problem.status)
+
+    def end(outcome: Outcome, item: Any) -> Outcome:
+        return landed(climbed(objective_in(build(item))), outcome)
 
     def limit(item: Any) -> Any:
         return build(item).max_steps
@@ -138,21 +143,21 @@ def _policies(
         policy = lanes.Policy(known, stepper(certifier, limit), done, lambda state, _: finish(state))
         return policy, policy
     if certifies(program.optimizer):
-        climb = lanes.Policy(begin, stepper(certifier, limit), done, lambda state, _: finish(state))
+        climb = lanes.Policy(begin, stepper(certifier, limit), done, lambda state, item: end(finish(state), item))
         return climb, climb
 
     def again(item: Any) -> State:
-        problem, climbed = build(item), item[-1]
+        problem, led = build(item), item[-1]
         objective = objective_in(problem)
         _, unravel = ravel_pytree(objective.model.origin(objective.weights.dtype))
-        goes_on = (climbed.status == NOMINATED) | (climbed.status == Status.MAX_STEPS)
-        return init(certifier, objective, unravel(climbed.best), jnp.where(goes_on, RUNNING, climbed.status))
+        goes_on = (led.status == NOMINATED) | (led.status == Status.MAX_STEPS)
+        return init(certifier, climbed(objective), unravel(led.best), jnp.where(goes_on, RUNNING, led.status))
 
     def left(item: Any) -> Any:
         return jnp.where(item[-1].status == NOMINATED, POLISH, SCOUT)
 
     climb = lanes.Policy(begin, stepper(program.optimizer, limit), done, lambda s, _: s._replace(u=None, opt=None))
-    certify = lanes.Policy(again, stepper(certifier, left), done, lambda s, item: finish(s, item[-1]))
+    certify = lanes.Policy(again, stepper(certifier, left), done, lambda s, item: end(finish(s, item[-1]), item))
     return climb, certify
 
 
@@ -176,7 +181,7 @@ def settled(program: Program, problem: Problem, outcome: Outcome) -> Outcome:
     def look() -> Outcome:
         objective = objective_of(program.skeleton, problem)
         _, unravel = ravel_pytree(objective.model.origin(objective.weights.dtype))
-        return settle(outcome, objective, unravel)
+        return settled_on(objective, outcome, unravel)
 
     return lax.cond(unsettled(outcome), look, lambda: outcome)
 
@@ -260,7 +265,7 @@ def contributions_of(program: Program, item: Any) -> tuple[Any, Any]:
     problem = _builder(program, item[1])(item[0])
     objective = objective_of(program.skeleton, problem, cleaned=True)
     begun = phases(program, item[1], cleaned=True)[0].begin(item[0])
-    return objective.contributions(begun.u), begun.u
+    return climbed(objective).contributions(begun.u), begun.u
 
 
 def solve_many(program: Program, own: list[Any], shared: list[Any]) -> Outcome:

@@ -14,6 +14,25 @@ from jaxmle._types import record, register
 Observations = Literal["independent", "ordered", "units"]
 
 
+@record
+class Chart:
+    """Coordinates to climb in, one-to-one with those of the parameters; all are dicts with the names of the params.
+
+    Attributes:
+        anchor: `(data, weights[n]) -> pytree` of what of the data the chart hangs on, such as the greatest row.
+        contributions: `(v, data, anchor) -> f[n]`, the log-likelihood there; exact where the parameters overflow.
+        outward: `(v, anchor) -> u`, to the unconstrained coordinates of the parameters, also from infinite v.
+        inward: `(u, anchor) -> v`.
+        unitless: which of v stand for a logarithm or a logit, by name in order.
+    """
+
+    anchor: Callable[[Any, Any], Any]
+    contributions: Callable[[Any, Any, Any], Any]
+    outward: Callable[[Any, Any], Any]
+    inward: Callable[[Any, Any], Any]
+    unitless: tuple[bool, ...]
+
+
 @register
 @record
 class Model:
@@ -33,6 +52,7 @@ class Model:
         maximum: `(data, weights[n]) -> params`, the maximum in closed form, for a log-likelihood with kinks or edges that
             derivatives cannot climb. It is certified by `information`; without that it is a maximum at a data edge.
         observations: what a row is: `"independent"`, `"ordered"` (a series) or `"units"` (clusters).
+        chart: other coordinates to climb in, where the parameters are scalars and free.
         name: used in tables.
 
     Example:
@@ -52,6 +72,7 @@ class Model:
     maximum: Callable[[Any, Any], Any] | None = None
     observations: Observations = "independent"
     name: str = ""
+    chart: Chart | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.log_likelihood):

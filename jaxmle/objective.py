@@ -8,7 +8,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._linalg import hessian
-from jaxmle.model import Model
+from jaxmle.model import Chart, Model
 
 
 class Objective:
@@ -70,3 +70,41 @@ class Objective:
         jacobian = jax.jacfwd(lambda x: ravel_pytree(self.model.forward(unravel(x)))[0])(flat)
         per_row = self.model.information(self.model.forward(u), self.data)
         return jacobian.T @ jnp.tensordot(self.weights, per_row, 1) @ jacobian
+
+
+class Charted(Objective):
+    """The objective in the coordinates of the model's chart."""
+
+    @property
+    def chart(self) -> Chart:
+        assert self.model.chart is not None
+        return self.model.chart
+
+    @property
+    def anchor(self) -> Any:
+        return jax.lax.stop_gradient(self.chart.anchor(self.data, self.weights))
+
+    @property
+    def unitless(self) -> np.ndarray:
+        return np.array(self.chart.unitless, bool)
+
+    @property
+    def model_unitless(self) -> np.ndarray:
+        """`unitless` of the parameters' own coordinates."""
+        return Objective.unitless.fget(self)  # pyright: ignore[reportOptionalCall]
+
+    def inward(self, u: Any) -> Any:
+        """The parameters' coordinates on the chart."""
+        return self.chart.inward(u, self.anchor)
+
+    def outward(self, v: Any) -> Any:
+        """A point of the chart in the parameters' coordinates."""
+        return self.chart.outward(v, self.anchor)
+
+    def contributions(self, u: Any) -> Any:
+        return self.chart.contributions(u, self.data, self.anchor).astype(self.weights.dtype)
+
+    def expected(self, u: Any) -> Any:
+        flat, unravel = ravel_pytree(u)
+        jacobian = jax.jacfwd(lambda x: ravel_pytree(self.outward(unravel(x)))[0])(flat)
+        return jacobian.T @ super().expected(self.outward(u)) @ jacobian

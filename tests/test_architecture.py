@@ -35,6 +35,7 @@ LAYERS = [
     {
         "_step",
         "_limits",
+        "_charts",
         "lanes",
         "_solve",
         "_door",
@@ -42,6 +43,7 @@ LAYERS = [
         "_contract",
         "_ways",
         "_places",
+        "_closer",
         "_run",
         "_rungs",
         "_traced",

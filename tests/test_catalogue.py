@@ -138,6 +138,17 @@ def test_counts_match_mpmath(name, masses):
         assert above[i] == pytest.approx(float(mp.log(mp.fsum(mass[k + 1 :]))), rel=1e-11)
 
 
+@pytest.mark.slow
+def test_no_count_is_more_than_certain():
+    # However strong the power, which multiplies the rounding of what stands beside it.
+    d, center = RECORDS["conway_maxwell_poisson"], np.random.default_rng(0).uniform(0.1, 60, N)
+    center[::2] = np.ceil(center[::2])  # two counts share the mode
+    mass = jax.jit(d.logpdf)
+    for power in 10.0 ** np.arange(0, 11):
+        values = [mass({"center": center, "power": jnp.full(N, power)}, np.floor(center) - i) for i in (0, -1, 1)]
+        assert (np.stack(values)[np.isfinite(values)] <= 0).all()
+
+
 def test_shares_match_their_formulas():
     _, _, x, (density, below, *_) = case("kumaraswamy")
     close(np.exp(below), 1 - (1 - x**2.5) ** 0.8, 1e-7)
@@ -358,6 +369,37 @@ def test_closed_forms_are_maxima(name):
     for k in u:
         for step in (-0.1, -1e-3, 1e-3, 0.1):
             assert total({**u, k: u[k] + step}) < total(u)
+
+
+CHARTED = [n for n in NAMES if RECORDS[n].chart is not None]
+
+
+@pytest.mark.parametrize("name", CHARTED)
+def test_charts_are_one_to_one(name):
+    # There and back, and the same log-likelihood, wherever rows of the sample are possible.
+    d, params, x, _ = case(name)
+    chart, x = d.chart, jnp.asarray(x)
+    anchor = chart.anchor(x, jnp.ones(N))
+    rng, at = np.random.default_rng(2), d.start(x, jnp.ones(N))
+    v = chart.inward({k: d.space[k].inverse(at[k]) for k in d.space}, anchor)
+    for _ in range(20):
+        there = {k: v[k] + rng.normal() for k in v}
+        u = chart.outward(there, anchor)
+        back = chart.inward(u, anchor)
+        for k in v:
+            assert float(back[k]) == pytest.approx(float(there[k]), rel=1e-7, abs=1e-7)
+        density = d.logpdf({k: d.space[k].forward(u[k]) for k in u}, x)
+        np.testing.assert_allclose(chart.contributions(there, x, anchor), density, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CHARTED)
+def test_small_samples_end_in_a_verdict(name):
+    d, params = RECORDS[name], jax.tree.map(jnp.asarray, TABLE[name].params)
+    fits = jm.fit_many(name, np.asarray(d.sample(jax.random.key(4), params, (400, 10))), retries=0)
+    lost = np.isin(fits.status, [Status.MAX_STEPS, Status.STALLED, Status.NOT_IDENTIFIED, Status.NO_FINITE_START])
+    assert lost.mean() < 0.01 and np.mean(fits.steps) < 15
+    assert all("->" in fits.message(int(i)) for i in np.flatnonzero(fits.status == Status.AT_INFINITY))
 
 
 def test_kinks_are_certified_by_the_expected_information():

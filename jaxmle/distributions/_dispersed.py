@@ -177,21 +177,23 @@ _CHUNK, _MOST = 64, 1_000_000
 
 
 def _relative(k: Any, centre: Any, power: Any) -> Any:
-    return power * (special.xlogy(k, centre) - special.gammaln(k + 1))
+    """log of (centre^k / k!)^power over its value at the mode: exactly 0 there, however large the power."""
+    mode = jnp.floor(jax.lax.stop_gradient(centre))
+    rise = special.gammaln(k + 1) - special.gammaln(mode + 1)
+    return power * (special.xlogy(k - mode, centre) - rise)
 
 
 def _log_total(x: Any, centre: Any, power: Any) -> Any:
-    """log of the sum over k >= 0 of (centre^k / k!)^power, from 10 standard deviations below the mode on; `x` is no matter."""
+    """log of the sum of `_relative` terms over k >= 0, from 10 standard deviations below the mode on; `x` is no matter."""
     at, strength = jax.lax.stop_gradient((centre, power))
     mode = jnp.floor(at)
     low = jnp.maximum(jnp.floor(mode - 10 * jnp.sqrt(at / strength) - 10), 0)
-    top = _relative(mode, at, strength)
     offsets = jnp.arange(_CHUNK, dtype=centre.dtype).reshape((-1,) + (1,) * centre.ndim)
     least = 1e-3 * float(jnp.finfo(centre.dtype).eps)
 
     def add(state: Any) -> Any:
         j, total, _ = state
-        terms = jnp.exp(_relative(low + j + offsets, centre, power) - top)
+        terms = jnp.exp(_relative(low + j + offsets, centre, power))
         return j + _CHUNK, total + jnp.sum(terms, 0), terms[-1]
 
     def goes_on(state: Any) -> Any:
@@ -200,7 +202,7 @@ def _log_total(x: Any, centre: Any, power: Any) -> Any:
 
     start = (jnp.zeros((), centre.dtype), jnp.zeros_like(centre), jnp.ones_like(centre))
     _, total, last = jax.lax.while_loop(goes_on, add, start)
-    return jnp.where(last <= least * total, top + jnp.log(total), jnp.nan)
+    return jnp.where(last <= least * total, jnp.log(total), jnp.nan)
 
 
 def _conway_terms(params: Any) -> tuple[Any, Any]:

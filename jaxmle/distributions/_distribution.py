@@ -38,6 +38,7 @@ class Distribution:
         columns: names of the data leaves where x is a dict, the response first.
         regular: `(params) -> bool[]`, whether standard errors exist at these parameters; None where they always do.
         mean: `(params, **known) -> f[]`, the expectation of the response; NaN where it does not exist or is infinite.
+        chart: coordinates to climb in for rows of x, where the parameters' own bend (`jaxmle.model.Chart`).
         doc: documentation; the first line gives the density.
 
     Example:
@@ -63,6 +64,7 @@ class Distribution:
     event: int = 0
     regular: Callable[[Any], Any] | None = None
     mean: Callable[..., Any] | None = None
+    chart: Any = None
     doc: str = ""
 
     def __repr__(self) -> str:

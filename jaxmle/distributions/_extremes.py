@@ -8,8 +8,9 @@ import numpy as np
 
 from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
-from jaxmle.distributions._distribution import is_nonnegative, is_positive, symmetric
+from jaxmle.distributions._distribution import is_finite, is_nonnegative, is_positive, symmetric
 from jaxmle.distributions._standard import LINE, LOG, RATIO, law
+from jaxmle.model import Chart
 
 _EULER = 0.5772156649015329
 _SD = 1.2825498301618643  # of a standard Gumbel, pi / sqrt(6)
@@ -146,6 +147,56 @@ def _gev_start(x: Any, weights: Any) -> Any:
     return {"loc": loc, "scale": scale, "shape": shape}
 
 
+def _gev_ends(x: Any, weights: Any) -> Any:
+    """Least and greatest row, and whether they are the same."""
+    low, high = jnp.min(jnp.where(is_finite(x), x, jnp.inf)), jnp.max(jnp.where(is_finite(x), x, -jnp.inf))
+    same = ~((high > low) & jnp.isfinite(high - low))
+    low = jnp.where(jnp.isfinite(low), low, 0)
+    return low, jnp.where(same, low, high), same
+
+
+def _gev_terms(v: Any, ends: Any) -> tuple[Any, Any, Any, Any]:
+    """The middle of the range, half its width (or 1), scale times 1 + shape z in the middle, and shape."""
+    low, high, same = ends
+    width, size = 0.5 * high - 0.5 * low, jnp.exp(v["scale"])
+    half = jnp.where(same, 1, width)
+    return low + width, half, size, jnp.tanh(v["shape"]) * size / half
+
+
+def _gev_contributions(v: Any, x: Any, ends: Any) -> Any:
+    # From the middle m, 1 + shape z is (1 + shape (m - loc) / scale) (1 + tanh(v) d), |d| <= 1: positive for any v.
+    (low, high, same), (_, half, size, shape) = ends, _gev_terms(v, ends)
+    inside = is_finite(x)
+    left, right = (jnp.where(inside & ~same, side / half, 1) for side in (x - low, high - x))
+    d = 0.5 * (left - right)
+    near = (jnp.abs(v["shape"]) < 0.5) | same
+    t = jnp.where(near, jnp.tanh(v["shape"]), 0) * d
+    far = jnp.where(near, 1, v["shape"])
+    small = jnp.exp(-2 * jnp.abs(far))
+    log = jnp.log(jnp.where(far > 0, left + right * small, right + left * small)) - jnp.log1p(small)
+    rise = jnp.where(near, d * half / size * special.log1p_ratio(t), log / jnp.where(near, 1, shape))
+    y = v["loc"] + rise
+    return jnp.where(inside, shape * v["loc"] - v["scale"] - (1 + shape) * y - jnp.exp(-y), -jnp.inf)
+
+
+def _gev_outward(v: Any, ends: Any) -> Any:
+    middle, _, size, shape = _gev_terms(v, ends)
+    bend = shape * v["loc"]
+    loc = middle - size * v["loc"] * special.expm1_ratio(-bend)
+    return {"loc": loc, "scale": v["scale"] - bend, "shape": shape}
+
+
+def _gev_inward(u: Any, ends: Any) -> Any:
+    middle, half, *_ = _gev_terms({"scale": u["scale"], "shape": u["shape"]}, ends)
+    z = (middle - u["loc"]) * jnp.exp(-u["scale"])
+    stretch = u["scale"] + jnp.log1p(u["shape"] * z)
+    turn = jnp.clip(u["shape"] * half * jnp.exp(-stretch), -0.9999, 0.9999)
+    return {"loc": z * special.log1p_ratio(u["shape"] * z), "scale": stretch, "shape": jnp.arctanh(turn)}
+
+
+_GEV_CHART = Chart(_gev_ends, _gev_contributions, _gev_outward, _gev_inward, (False, True, True))
+
+
 def _regular(params: Any) -> Any:
     """Smith 1985: the information is infinite where the density does not vanish fast enough at its upper end."""
     return params["shape"] > -0.5
@@ -162,6 +213,7 @@ gev = law(
     quantile=_gev_quantile,
     regular=_regular,
     mean=_means.gev,
+    chart=_GEV_CHART,
     doc="""Generalized extreme value: distribution function exp(-(1 + shape z)^(-1/shape)), z = (x - loc) / scale, 1 + shape z > 0.
 
     Maxima of blocks: shape > 0 heavy-tailed (Frechet), 0 Gumbel, < 0 with an upper end at loc - scale / shape. Mean loc +
@@ -237,6 +289,43 @@ def _gpd_start(x: Any, weights: Any) -> Any:
     return {"scale": _moments.legal_positive(scale * centre), "shape": shape}
 
 
+def _gpd_contributions(v: Any, x: Any, top: Any) -> Any:
+    # 1 + shape z is 1 + (e^v - 1) x / top: positive up to the greatest row for any v.
+    inside = is_nonnegative(x)
+    z = jnp.where(inside, x, 0) * jnp.exp(-v["scale"])
+    r, rest = jnp.where(inside, x / top, 0), jnp.where(inside, (top - x) / top, 1)
+    near = v["shape"] > -1
+    t = jnp.expm1(jnp.where(near, v["shape"], 0)) * r
+    low = jnp.where(near, -1, v["shape"])
+    ends = jnp.log(rest + r * jnp.exp(low))
+    shape = _gpd_shape(v, top)
+    y = jnp.where(near, z * special.log1p_ratio(t), ends / jnp.where(near, 1, shape))
+    return jnp.where(inside, -v["scale"] - (1 + shape) * y, -jnp.inf)
+
+
+def _gpd_shape(v: Any, top: Any) -> Any:
+    return jnp.expm1(v["shape"]) * jnp.exp(v["scale"]) / top
+
+
+def _gpd_inward(u: Any, top: Any) -> Any:
+    t = u["shape"] * top * jnp.exp(-u["scale"])
+    return {"scale": u["scale"], "shape": jnp.log1p(jnp.maximum(t, -0.9999))}
+
+
+def _gpd_top(x: Any, weights: Any) -> Any:
+    top = jnp.max(jnp.where(is_nonnegative(x), x, 0))
+    return jnp.where(top > 0, top, 1)
+
+
+_GPD_CHART = Chart(
+    _gpd_top,
+    _gpd_contributions,
+    lambda v, top: {"scale": v["scale"], "shape": _gpd_shape(v, top)},
+    _gpd_inward,
+    (True, True),
+)
+
+
 def _gpd_information(params: Any, x: Any) -> Any:
     # Smith 1984; only for shape > -1/2.
     k, scale = params["shape"], params["scale"]
@@ -257,6 +346,7 @@ gpd = law(
     information=_gpd_information,
     regular=_regular,
     mean=_means.gpd,
+    chart=_GPD_CHART,
     doc="""Generalized Pareto: density (1 + shape x / scale)^(-1/shape - 1) / scale, x >= 0, 1 + shape x / scale > 0.
 
     Excesses over a high threshold: shape > 0 heavy-tailed, 0 exponential, < 0 with an upper end at -scale / shape. Mean

@@ -16,6 +16,9 @@ from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import Distribution, is_nonnegative, is_positive, symmetric
 from jaxmle.distributions._extremes import held
 from jaxmle.distributions._standard import LOG, RATIO, Bisected, law
+from jaxmle.model import Chart
+from jaxmle.special._elementary import expm1_rest
+from jaxmle.special._gamma import stirling
 
 _LOG_2 = 0.6931471805599453
 _HALF_LOG_2PI = 0.9189385332046727
@@ -111,12 +114,59 @@ def _generalized_start(x: Any, weights: Any) -> Any:
     return {"power": power, "scale": _moments.legal_positive(scale), "shape": shape}
 
 
+def _prentice(v: Any, top: Any) -> tuple[Any, Any, Any, Any]:
+    """log q, -log sigma, (top - mu) / sigma and power (top - mu): q = shape^(-1/2), sigma = q / power.
+
+    log x is mu + sigma log(gamma / shape) / q (Prentice 1974, *Biometrika* 61, 539-544): lognormal for q = 0, through which
+    all is smooth. Where q grows the end, at mu, closes on the greatest row: power shape and power (top - mu) keep finite.
+    """
+    log_q = -0.5 * v["shape"]
+    rise = jax.nn.softplus(log_q)
+    gap = jnp.exp(v["scale"] - rise)
+    q_gap = jnp.exp(v["scale"]) * jax.nn.sigmoid(log_q)
+    return log_q, v["power"] + rise, gap * special.log1p_ratio(q_gap), jnp.log1p(q_gap)
+
+
+def _prentice_contributions(v: Any, x: Any, top: Any) -> Any:
+    log_q, narrow, gap, _ = _prentice(v, top)
+    inside, q = is_positive(x), jnp.exp(log_q)
+    y = jnp.log(jnp.where(inside, x, 1))
+    w = (y - top) * jnp.exp(narrow) + gap
+    near = q < 0.35
+    low, high = jnp.where(near, q, 0), jnp.where(near, 1, q)
+    constant = jnp.where(near, -_HALF_LOG_2PI - stirling(low * low), jnp.log(high) + special.gamma_excess(high**-2.0))
+    return jnp.where(inside, constant - y + narrow - w * w * expm1_rest(q * w), -jnp.inf)
+
+
+def _prentice_outward(v: Any, top: Any) -> Any:
+    log_q, narrow, _, ahead = _prentice(v, top)
+    power = narrow + log_q
+    back = (ahead + v["shape"]) * jnp.exp(-power)
+    return {"power": power, "scale": jnp.where(power > 700, top, top - back), "shape": v["shape"]}
+
+
+def _prentice_inward(u: Any, top: Any) -> Any:
+    log_q = -0.5 * u["shape"]
+    least = 1e-3 * jnp.exp(jnp.minimum(log_q, 0))
+    ahead = jnp.maximum(jnp.exp(u["power"]) * (top - u["scale"]) - u["shape"], least)
+    rise = jax.nn.softplus(log_q)
+    gap = ahead + jnp.log(-jnp.expm1(-ahead))
+    return {"power": u["power"] - log_q - rise, "scale": gap - log_q + rise, "shape": u["shape"]}
+
+
+def _log_top(x: Any, weights: Any) -> Any:
+    return jnp.log(jnp.max(jnp.where(is_positive(x), x, 1)))
+
+
+_PRENTICE = Chart(_log_top, _prentice_contributions, _prentice_outward, _prentice_inward, (True, True, True))
+
 generalized_gamma = _gamma_power(
     "generalized_gamma",
     lambda p: (p["shape"], p["power"], -jnp.log(p["shape"])),
     _generalized_start,
     shapes={"power": spaces.positive, "shape": spaces.positive},
     mean=_means.generalized_gamma,
+    chart=_PRENTICE,
     doc="""Generalized gamma: density power z^(power shape - 1) exp(-z^power) / (scale Gamma(shape)), z = x / scale > 0.
 
     Lifetimes: shape 1 is Weibull, power 1 gamma; shape -> infinity lognormal, where the maximum may lie. Mean scale

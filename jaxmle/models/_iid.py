@@ -64,4 +64,5 @@ def iid(distribution: Distribution) -> Model:
         information=distribution.information,
         maximum=None if distribution.regularity == "smooth" else distribution.maximum,
         name=distribution.name,
+        chart=distribution.chart,
     )

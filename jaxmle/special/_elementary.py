@@ -102,6 +102,16 @@ def expm1_ratio(t: Any) -> Any:
     return jnp.where(small, series, jnp.expm1(big) / big)
 
 
+@unary
+def expm1_rest(t: Any) -> Any:
+    """(e^t - 1 - t) / t^2, smooth at 0."""
+    t = floating(t)
+    small = jnp.abs(t) < 0.5
+    series = horner(tuple(1 / factorial(k + 2) for k in range(16)), jnp.where(small, t, 0))
+    big = jnp.where(small, 1, t)
+    return jnp.where(small, series, (jnp.expm1(big) - big) / big**2)
+
+
 def log_diff(upper: Any, lower: Any) -> Any:
     """log(e^upper - e^lower), upper >= lower: the log-probability between two points, from those on one side of them.
 

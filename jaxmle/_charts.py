@@ -1,0 +1,89 @@
+"""Other coordinates to climb in, where those of the parameters bend around the ridges and the ends of a likelihood.
+
+A model's `Chart` is known to the climb alone: what it leaves behind is told in the parameters' own coordinates, as of any
+model. A model with a parameter that is held has one dimension less and climbs without.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from jaxmle._limits import finite_ends, settle, unsettled
+from jaxmle._linalg import hessian
+from jaxmle._status import Status
+from jaxmle._step import Outcome
+from jaxmle.objective import Charted, Objective
+
+
+def climbed(objective: Objective) -> Objective:
+    """The objective in the coordinates to climb in."""
+    model = objective.model
+    held = model.chart is None or model.free != len(model.names)
+    return objective if held else Charted(model, objective.data, objective.weights)
+
+
+def lifted(objective: Objective, u: Any) -> Any:
+    """Where a point (pytree of the parameters' coordinates) lies on the chart."""
+    return objective.inward(u) if isinstance(objective, Charted) else u
+
+
+def landed(objective: Objective, outcome: Outcome) -> Outcome:
+    """What left the step, in the parameters' own coordinates; what waits for `settled_on` stays on the chart.
+
+    A maximum whose parameters no number can hold (a scale of e^-1000) is as good as infinite.
+    """
+    if not isinstance(objective, Charted):
+        return outcome
+    moved = _outward(objective, outcome)
+    fine = (outcome.status == Status.CONVERGED) | (outcome.status == Status.CONVERGED_TO_ROUNDING)
+    most = float(np.log(jnp.finfo(moved.u.dtype).max))
+    beyond = fine & jnp.any(jnp.asarray(objective.model_unitless) & (jnp.abs(moved.u) > most))
+    outcome = outcome._replace(
+        status=jnp.where(beyond, int(Status.AT_INFINITY), outcome.status).astype(jnp.int32),
+        direction=jnp.where(beyond, 0.0, outcome.direction),
+        travel=jnp.where(beyond, outcome.u, outcome.travel),
+        attained=outcome.attained & ~beyond,
+    )
+    waits = unsettled(outcome)
+    return jax.tree.map(lambda here, there: jnp.where(waits, here, there), outcome, moved)
+
+
+def settled_on(objective: Objective, outcome: Outcome, unravel: Any) -> Outcome:
+    """`settle`, on the chart where there is one."""
+    chart = climbed(objective)
+    settled = settle(outcome, chart, unravel)
+    return _outward(chart, settled) if isinstance(chart, Charted) else settled
+
+
+def _outward(objective: Charted, outcome: Outcome) -> Outcome:
+    """From the chart to the parameters' coordinates; the curvature there follows from what is known of it here."""
+    v, unravel = outcome.u, ravel_pytree(objective.model.origin(outcome.u.dtype))[1]
+
+    def outward(v: Any) -> Any:
+        return ravel_pytree(objective.outward(unravel(v)))[0]
+
+    def gained(u: Any) -> Any:
+        step = ravel_pytree(objective.inward(unravel(u)))[0] - v
+        return 0.5 * step @ (outcome.information @ step)
+
+    u = outward(v)
+    ends, finite = jnp.isinf(u), jnp.all(jnp.isfinite(u))
+    _, low, high = (jnp.asarray(x) for x in finite_ends(objective.model))
+    at_limit = (outcome.status == Status.AT_INFINITY) | (outcome.status == Status.AT_BOUNDARY)
+    bounded = jnp.any(ends) & jnp.all(~ends | jnp.where(u < 0, low, high))
+    limit = jnp.where(bounded, int(Status.AT_BOUNDARY), int(Status.AT_INFINITY))
+
+    def along(x: Any) -> Any:
+        return jnp.where(ends, jnp.sign(u), jax.jvp(outward, (v,), (x,))[1])
+
+    return outcome._replace(
+        u=u,
+        information=jnp.where(finite, hessian(gained, jnp.where(finite, u, 0.0)), jnp.nan),
+        status=jnp.where(at_limit, limit, outcome.status).astype(jnp.int32),
+        direction=jnp.where(jnp.any(ends) & ~ends, 0.0, along(outcome.direction)),
+        travel=along(outcome.travel),
+        attained=outcome.attained & ~at_limit,
+    )
