@@ -26,6 +26,7 @@ PARTS = {
     "derivatives": "exact derivatives against those by hand and finite differences",
     "functions": "special functions against jax.scipy.special, time and error",
     "once": "what happens once in a process: import, first fit, compilation",
+    "memory": "the peak of a batch of 256 MB against the memory it is given (in the full set)",
     "cold": "of each rival, the first result of a new process and its peak memory (in the full set)",
 }
 OTHERS = [r.name for r in RIVALS if r.name != "jaxmle"]
@@ -71,6 +72,8 @@ def _run(options: argparse.Namespace, old: dict[str, Any] | None) -> dict[str, A
         record["functions"] = functions(size, points, options.repeats, _say)
     if "once" in names:
         record["once"] = fresh.once(options.repeats if options.full else 1, _say)
+    if "memory" in names:
+        record["memory"] = fresh.bounded(_say)
     _keep(record, options.json)
     if "cold" in names:
         fresh.cold(record["workloads"], _say)
@@ -90,7 +93,9 @@ def _set(options: argparse.Namespace, old: dict[str, Any] | None) -> tuple[list[
     """What is run, against whom, and at which size; a comparison repeats what the old record holds."""
     former = {race["workload"]: race for race in old["workloads"]} if old else {}
     names = (
-        options.only or list(former) or [w.name for w in WORKLOADS] + [p for p in PARTS if options.full or p != "cold"]
+        options.only
+        or list(former)
+        or [w.name for w in WORKLOADS] + [p for p in PARTS if options.full or p not in ("cold", "memory")]
     )
     against = options.against
     if against is None:

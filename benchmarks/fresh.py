@@ -52,6 +52,21 @@ first = seconds()
 print(first - min(seconds() for _ in range(5)))
 """
 
+_BOUNDED = """
+import numpy as np, jaxmle as jm
+from benchmarks.fresh import _held, _peak
+x = np.random.default_rng(7).gamma(1.6, 2.0, (100_000, 320))
+jm.fit_many("gamma", x[:64], lanes={lanes!r})
+held = _held()
+assert jm.fit_many("gamma", x, lanes={lanes!r}, memory={memory}).converged.all()
+print(_peak() - held)
+"""
+
+BATCH = 256
+"Megabytes of data of the batch whose memory is bounded."
+
+BOUNDS = (8, 32, 128, 512)
+
 ONCE = {
     "import": ("import jaxmle, beyond importing jax", _IMPORT),
     "first fit": ("import jaxmle and a first fit (gamma, n = 200), beyond importing jax", _FIRST_FIT),
@@ -74,6 +89,17 @@ def once(repeats: int, say: Callable[[str], None]) -> dict[str, Any]:
         if entry["seconds"]:
             entry["spread"] = spread(entry["seconds"])
     return found
+
+
+def bounded(say: Callable[[str], None]) -> dict[str, Any]:
+    """Megabytes at the peak, beyond data and imports, of a batch that is given so many of them for its data."""
+    lines: dict[str, dict[int, Any]] = {"native": {}, "lanes": {}}
+    for way, lanes in (("native", "native"), ("lanes", 64)):
+        for bound in BOUNDS:
+            say(f"memory: {way}, {bound} MB")
+            out = _process(_BOUNDED.format(lanes=lanes, memory=bound * 1_000_000))
+            lines[way][bound] = float(out.stdout) if out.returncode == 0 else _last_line(out.stderr)
+    return {"data_megabytes": BATCH, "lines": lines}
 
 
 def cold(races: list[dict[str, Any]], say: Callable[[str], None]) -> None:

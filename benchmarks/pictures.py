@@ -33,6 +33,7 @@ STYLE: dict[Any, Any] = {
 LOOKS = {
     "jaxmle": (OWN, "o"),
     "resident": (OWN, "s"),
+    "traced": (OWN, "d"),
     "numba": ("#000000", "D"),
     "vmap": ("#0072b2", "s"),
     "jax": ("#56b4e9", "s"),
@@ -51,7 +52,7 @@ LOOKS = {
     "lifelines": ("#444444", "P"),
 }
 NAMES = {
-    "resident": "jaxmle, data on the device", "vmap": "vmap(while_loop)", "jax": "JAX by hand", "numba": "numba by hand", "scipy": "SciPy minimize",
+    "resident": "jaxmle, data on the device", "traced": "vmap(jaxmle.maximize)", "vmap": "vmap(while_loop)", "jax": "JAX by hand", "numba": "numba by hand", "scipy": "SciPy minimize",
     "scipy-fit": "SciPy .fit", "tfp": "TFP BFGS", "optax": "optax L-BFGS", "jaxopt-bfgs": "jaxopt BFGS",
     "jaxopt-lbfgs": "jaxopt L-BFGS", "optimistix-bfgs": "optimistix BFGS", "optimistix-newton": "optimistix Newton",
     "blas": "NumPy by hand", "differences": "differences of the value", "autodiff": "JAX, exact",

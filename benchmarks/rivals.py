@@ -111,6 +111,20 @@ def jaxmle_with(task: Task, **options: Any) -> Callable[[], Answer]:
     return run_one if task.workload.calls else run
 
 
+def _traced(task: Task) -> Callable[[], Answer]:
+    def one(own: Any, shared: Any) -> jm.Maximum:
+        return jm.maximize(task.model, own if shared is None else {**own, **shared}, tolerance=task.tolerance)
+
+    program = jax.jit(jax.vmap(one, in_axes=(0, None)))
+
+    def run() -> Answer:
+        with task.precision():
+            found = jax.tree.map(np.asarray, program(task.own, task.shared))
+        return Answer(found.params, found.converged, found.steps)
+
+    return run
+
+
 # --- for all that run on JAX --------------------------------------------------------------------------------
 
 
@@ -311,6 +325,7 @@ def _numba(task: Task) -> Callable[[], Answer]:
 OWN = (
     Rival("jaxmle", "jaxmle", _jaxmle),
     Rival("resident", "jaxmle, data on the device", _resident, works=_on_accelerator),
+    Rival("traced", "jax.vmap(jaxmle.maximize) under jax.jit", _traced),
     Rival("numba", "numba by hand: analytic derivatives, all cores", _numba, needs=("numba",)),
     Rival("vmap", "vmap of a while_loop: the same model and Newton step", _vmap),
     Rival("jax", "JAX by hand: lean Newton over reduced data, vmapped", _jax, works=_written),

@@ -57,6 +57,8 @@ def tables(record: dict[str, Any]) -> list[Table]:
         found.append(_functions(record["functions"]))
     if "once" in record:
         found.append(_once(record["once"]))
+    if "memory" in record:
+        found.append(_memory(record["memory"]))
     return found
 
 
@@ -182,6 +184,16 @@ def _once(once: dict[str, Any]) -> Table:
         for entry in once.values()
     ]
     return Table("once, in a fresh process", ["what", "seconds (least to most)"], rows)
+
+
+def _memory(memory: dict[str, Any]) -> Table:
+    values = [int(v) for v in next(iter(memory["lines"].values()))]
+    rows = []
+    for way, line in memory["lines"].items():
+        found = [value_at(line, v) for v in values]
+        rows.append([way, *(x if isinstance(x, str) else f"{x:.0f} MB" for x in found)])
+    title = f"peak memory beyond the data, {memory['data_megabytes']} MB of them, against the memory given"
+    return Table(title, ["way", *(f"{v} MB" for v in values)], rows)
 
 
 def spread_text(values: dict[str, float], form: str, times: float = 1.0, unit: str = "") -> str:
