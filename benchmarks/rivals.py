@@ -325,7 +325,7 @@ def _numba(task: Task) -> Callable[[], Answer]:
 OWN = (
     Rival("jaxmle", "jaxmle", _jaxmle),
     Rival("resident", "jaxmle, data on the device", _resident, works=_on_accelerator),
-    Rival("traced", "jax.vmap(jaxmle.maximize) under jax.jit", _traced),
+    Rival("traced", "jax.vmap(jaxmle.maximize) under jax.jit", _traced, quick=False),
     Rival("numba", "numba by hand: analytic derivatives, all cores", _numba, needs=("numba",)),
     Rival("vmap", "vmap of a while_loop: the same model and Newton step", _vmap),
     Rival("jax", "JAX by hand: lean Newton over reduced data, vmapped", _jax, works=_written),
