@@ -3,11 +3,12 @@
 Runs after the ascent and only for the fits that need it.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._linalg import descend
@@ -48,19 +49,97 @@ def leading(direction: Any, u: Any, units: Any) -> Any:
     return jnp.where(jnp.any(away), away, jnp.where(jnp.any(bare), bare, moving))
 
 
+class _Look(NamedTuple):
+    """What is known on the way; all in coordinates f[p] unless said otherwise.
+
+    Attributes:
+        at, last: where to look next, and the step that led there.
+        value, information, decrement, definite: where the ascent ended.
+        noise: of a value, f[].
+        status, direction: as they are seen now.
+        lead: which coordinates run away, bool[p].
+    """
+
+    at: Any
+    last: Any
+    value: Any
+    information: Any
+    decrement: Any
+    definite: Any
+    noise: Any
+    status: Any
+    direction: Any
+    lead: Any
+
+
 def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     """The limit, the supremum and the direction of one unsettled fit (the rest passes through unchanged).
+
+    A first look where the ascent ended, then four at what lies beside the coordinates that run away: one loop, since
+    what is written once is compiled once.
 
     Args:
         outcome: as `finish` left it.
         unravel: f[p] to the pytree of coordinates.
     """
-    model, status, u = objective.model, outcome.status, outcome.u
-    value, gradient = jax.value_and_grad(objective)(unravel(u))
-    gradient, information = ravel_pytree(gradient)[0], objective.information(unravel(u))
+    u, dtype = outcome.u, outcome.u.dtype
+    no, zero, eye = jnp.zeros(u.shape, bool), jnp.zeros((), dtype), jnp.eye(u.shape[0], dtype=dtype)
+
+    def look(k: Any, seen: _Look) -> _Look:
+        value, gradient = jax.value_and_grad(objective)(unravel(seen.at))
+        here = value, ravel_pytree(gradient)[0], objective.information(unravel(seen.at))
+        return lax.cond(
+            k == 0,
+            lambda: _first_look(outcome, objective, unravel, *here),
+            lambda: _beside(objective, unravel, seen, *here),
+        )
+
+    blank = _Look(u, 0 * u, zero, eye, zero, jnp.array(False), zero, outcome.status, 0 * u, no)
+    seen = lax.fori_loop(0, 5, look, blank)
+    status, direction, lead, near, last = seen.status, seen.direction, seen.lead, seen.at, seen.last
+
+    elementwise, low, high = (jnp.asarray(x) for x in finite_ends(objective.model))
+    at_limit = status == Status.AT_INFINITY
+    limit = jnp.where(at_limit & lead & elementwise, jnp.sign(direction) * jnp.inf, u)
+    # What still goes at a tail's pace runs away too.
+    also = at_limit & elementwise & jnp.asarray(objective.unitless) & (jnp.abs(last) > 0.5)
+    lead, direction = lead | also, jnp.where(also, last, direction)
+    to_end = jnp.where(direction < 0, low, high)
+    status = jnp.where(at_limit & jnp.all(~lead | to_end), int(Status.AT_BOUNDARY), status)
+    limit = jnp.where(also, jnp.sign(last) * jnp.inf, jnp.where(jnp.isinf(limit), limit, near))
+    at_end = objective(unravel(limit))
+    attained = at_limit & jnp.isfinite(at_end) & (at_end <= seen.value + seen.noise)
+    limit = jnp.where(attained | (lead & elementwise), limit, u)
+    left = jnp.fmin(seen.decrement, outcome.decrement)
+    supremum = jnp.where(attained, at_end, seen.value - jnp.where(at_limit, 2 * left, 0.0))
+
+    endless = status == Status.UNBOUNDED
+    new = Outcome(
+        u=jnp.where(at_limit, limit, u),
+        value=supremum,
+        information=seen.information,
+        decrement=jnp.where(at_limit, left, jnp.where(seen.definite, seen.decrement, outcome.decrement)),
+        status=status.astype(jnp.int32),
+        steps=outcome.steps,
+        polish=outcome.polish,
+        travel=outcome.travel,
+        direction=jnp.where(
+            lead | ~at_limit, jnp.where(endless, jnp.where(jnp.isnan(u), direction, u), direction), 0.0
+        ),
+        attained=attained,
+        rung=outcome.rung,
+    )
+    waits = unsettled(outcome)
+    return jax.tree.map(lambda fresh, old: jnp.where(waits, fresh, old), new, outcome)
+
+
+def _first_look(
+    outcome: Outcome, objective: Objective, unravel: Any, value: Any, gradient: Any, information: Any
+) -> _Look:
+    """What the point where the ascent ended says: what is flat, what runs away, and where to look from there."""
+    u, status, zero = outcome.u, outcome.status, jnp.zeros((), outcome.u.dtype)
     diagonal = jnp.abs(jnp.diagonal(information))
     scale = jnp.where(diagonal > 0, diagonal, 1.0)
-    zero = jnp.zeros((), u.dtype)
     d = descend(information, gradient, scale, zero, -zero)
 
     # Not identified is what is flat both ways, a tenth of a unit along it: a ridge may be curved.
@@ -70,7 +149,7 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     vectors = jnp.linalg.eigh(jnp.where(finite, scaled, jnp.eye(u.shape[0], dtype=u.dtype)))[1]
     null = 0.1 * vectors[:, 0] / root if u.shape[0] else u
     noise = 1e3 * jnp.finfo(u.dtype).eps * (jnp.abs(value) + jnp.sum(objective.weights))
-    sides = jnp.stack([objective(unravel(u + null)), objective(unravel(u - null))])
+    sides = lax.map(lambda x: objective(unravel(x)), jnp.stack([u + null, u - null]))
     flat = jnp.all(jnp.abs(sides - value) <= noise + 0.0005)
     status = jnp.where((status == Status.NOT_IDENTIFIED) & ~flat, int(Status.STALLED), status)
     direction = jnp.where(status == Status.NOT_IDENTIFIED, null, outcome.direction)
@@ -89,50 +168,18 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     least = ~units & (diagonal <= jnp.min(jnp.where(units, jnp.inf, diagonal)))
     direction = jnp.where(jnp.any(lead), direction, jnp.where(least, outcome.travel, 0.0))
     lead = jnp.where(jnp.any(lead), lead, least)
-    elementwise, low, high = (jnp.asarray(x) for x in finite_ends(model))
-    at_limit = status == Status.AT_INFINITY
-    limit = jnp.where(at_limit & lead & elementwise, jnp.sign(direction) * jnp.inf, u)
+    elementwise = jnp.asarray(finite_ends(objective.model)[0])
     # Derivatives at infinity are 0 times infinity; e^300 is as good as infinite and has none of that.
-    near = jnp.where(jnp.isinf(limit), 300.0 * jnp.sign(limit), limit)
-    near, last = jax.lax.fori_loop(
-        0, 4, lambda _, at: _beside(objective, unravel, at[0], lead), (near, jnp.zeros_like(near))
-    )
-    # What still goes at a tail's pace runs away too.
-    also = at_limit & elementwise & ~units & (jnp.abs(last) > 0.5)
-    lead, direction = lead | also, jnp.where(also, last, direction)
-    to_end = jnp.where(direction < 0, low, high)
-    status = jnp.where(at_limit & jnp.all(~lead | to_end), int(Status.AT_BOUNDARY), status)
-    limit = jnp.where(also, jnp.sign(last) * jnp.inf, jnp.where(jnp.isinf(limit), limit, near))
-    at_end = objective(unravel(limit))
-    attained = at_limit & jnp.isfinite(at_end) & (at_end <= value + noise)
-    limit = jnp.where(attained | (lead & elementwise), limit, u)
-    left = jnp.fmin(d.decrement, outcome.decrement)
-    supremum = jnp.where(attained, at_end, value - jnp.where(at_limit, 2 * left, 0.0))
-
-    endless = status == Status.UNBOUNDED
-    new = Outcome(
-        u=jnp.where(at_limit, limit, u),
-        value=supremum,
-        information=information,
-        decrement=jnp.where(at_limit, left, jnp.where(d.definite, d.decrement, outcome.decrement)),
-        status=status.astype(jnp.int32),
-        steps=outcome.steps,
-        polish=outcome.polish,
-        travel=outcome.travel,
-        direction=jnp.where(
-            lead | ~at_limit, jnp.where(endless, jnp.where(jnp.isnan(u), direction, u), direction), 0.0
-        ),
-        attained=attained,
-        rung=outcome.rung,
-    )
-    look = unsettled(outcome)
-    return jax.tree.map(lambda fresh, old: jnp.where(look, fresh, old), new, outcome)
+    far = (status == Status.AT_INFINITY) & lead & elementwise & (direction != 0)
+    near = jnp.where(far, 300.0 * jnp.sign(direction), u)
+    return _Look(
+        near, jnp.zeros_like(u), value, information, d.decrement, d.definite, noise, status.astype(jnp.int32), direction, lead
+    )  # fmt: skip
 
 
-def _beside(objective: Objective, unravel: Any, u: Any, held: Any) -> tuple[Any, Any]:
-    """A Newton step in the coordinates that are not held, taken where the log-likelihood allows it: where to, and the step."""
-    here, gradient = jax.value_and_grad(objective)(unravel(u))
-    gradient, information = ravel_pytree(gradient)[0], objective.information(unravel(u))
+def _beside(objective: Objective, unravel: Any, seen: _Look, here: Any, gradient: Any, information: Any) -> _Look:
+    """A Newton step in the coordinates that do not run away, taken where the log-likelihood allows it."""
+    u, held = seen.at, seen.lead
     gradient = jnp.where(held, 0.0, gradient)
     information = jnp.where(held[:, None] | held[None, :], jnp.eye(u.shape[0], dtype=u.dtype), information)
     diagonal, zero = jnp.abs(jnp.diagonal(information)), jnp.zeros((), u.dtype)
@@ -140,4 +187,4 @@ def _beside(objective: Objective, unravel: Any, u: Any, held: Any) -> tuple[Any,
     there = objective(unravel(jnp.where(held, u, u + move)))
     better = jnp.isfinite(there) & (there <= here + 1e-9 * jnp.sum(objective.weights))
     move = jnp.where(better & ~held, move, 0.0)
-    return u + move, move
+    return seen._replace(at=u + move, last=move)
