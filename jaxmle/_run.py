@@ -307,11 +307,11 @@ def run(
         turns: list[native.Compiled | None] = [*kernels, None]
         while turns and len(left) and not (interrupted and results is not None):
             kernel = turns.pop(0)
-            few, weights = items, problem.weights
+            mine, weights = items, problem.weights
             if len(left) < count:
-                few, weights = jax.tree.map(lambda x, left=left: x[left], (items, weights))
+                mine, weights = jax.tree.map(lambda x, left=left: x[left], (items, weights))
             crew_of = functools.partial(
-                _Crew, phase=phase, items=few, shared=shared, count=len(left), workers=len(crew_places), kernel=kernel,
+                _Crew, phase=phase, items=mine, shared=shared, count=len(left), workers=len(crew_places), kernel=kernel,
                 weights=weights, bound=bound, few=few,
             )  # fmt: skip
             where = crew_places
