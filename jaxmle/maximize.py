@@ -67,10 +67,10 @@ def maximize(
 
     In float64 on a CPU the fit is a call of the machine's own functions, as in `fit_many`, on every core;
     `jax.vmap(maximize)`, however nested, is one such call for all data sets. What these do not understand, and all on
-    other devices, runs through refilled lanes. Such a program runs in the process that traced it: `jax.export` needs
-    `disabled_checks` for the call, and another process has to trace it anew. On a CPU, XLA's library fusions of JAX
-    0.10.2 to 0.12 can sum two logarithms as one: where derivatives or lanes are compiled by your own `jax.jit`, give it
-    `compiler_options={"xla_cpu_experimental_ynn_fusion_type": ""}`.
+    other devices, runs through refilled lanes. A program runs in the process that traced it: `jax.export` needs
+    `disabled_checks` for the call, and another process has to trace it anew. `jax.shard_map` needs `check_vma=False`, for
+    the loops. On a CPU, XLA's library fusions of JAX 0.10.2 to 0.12 can sum two logarithms as one: where derivatives or
+    lanes are compiled by your own `jax.jit`, give it `compiler_options={"xla_cpu_experimental_ynn_fusion_type": ""}`.
 
     Args:
         model: a `Model`.

@@ -1,5 +1,6 @@
 """`maximize` under `vmap` calls the machine's own functions: what it says is what `fit_many` says."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -66,6 +67,27 @@ def test_vmap_of_vmap_is_one_batch_and_rows_may_not_count(x64):
     fits = jm.fit_many(GAMMA, long[0], weights=long[1], missing="keep", lanes="native")
     same(jax.tree.map(lambda a: a.reshape(12, *a.shape[2:]), found), fits)
     assert found.converged.all()
+
+
+def test_every_device_calls_for_its_share():
+    """Under `shard_map`, two devices say what one says, bit for bit."""
+    script = """
+        import jax, jax.numpy as jnp, numpy as np
+        import jaxmle as jm
+        from jax.sharding import Mesh, PartitionSpec
+        model = jm.models.iid(jm.distributions.gamma)
+        x = np.random.default_rng(60).gamma(2.0, 3.0, (30, 20))
+        fit = jax.vmap(lambda x: jm.maximize(model, x).params["shape"])
+        mesh, spec = Mesh(np.array(jax.devices()), "d"), PartitionSpec("d")
+        assert mesh.size == 2
+        with jax.enable_x64(True):
+            found = jax.jit(jax.shard_map(fit, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False))(jnp.asarray(x))
+        np.testing.assert_array_equal(found, jm.fit_many(model, x, lanes="native").params["shape"])
+    """
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], env={**os.environ, "XLA_FLAGS": flags}, check=True, timeout=240
+    )
 
 
 def test_a_program_of_another_process_is_told_from_ones_own(x64):

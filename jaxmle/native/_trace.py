@@ -90,7 +90,7 @@ _INLINED = (
     "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "remat", "checkpoint",
     "custom_vmap_call",
 )  # fmt: skip
-_SAME = ("stop_gradient", "copy", "copy_p", "reduce_precision", "optimization_barrier")
+_SAME = ("stop_gradient", "copy", "copy_p", "reduce_precision", "optimization_barrier", "reshard")
 
 
 class Tracer:
