@@ -238,12 +238,32 @@ def phases(program: Program, shared: list[Any], cleaned: bool = False) -> tuple[
     return (climb,) if one_phase(program) else (climb, certify)
 
 
+def among(program: Program, chosen: Callable[[Problem], Any]) -> tuple[bool, ...]:
+    """Which leaves of a problem are among those that `chosen` takes of it."""
+    problem = jax.tree.unflatten(program.tree, range(len(program.axes)))
+    mine = set(jax.tree.leaves(chosen(problem)))
+    return tuple(i in mine for i in range(len(program.axes)))
+
+
+def with_rows(problem: Problem) -> Any:
+    """The leaves that have an observation axis."""
+    return row_leaves(problem.data), problem.weights
+
+
 def row_flags(program: Program) -> tuple[list[bool], list[bool]]:
     """Which of `items_of`'s leaves have an observation axis."""
-    problem = jax.tree.unflatten(program.tree, range(len(program.axes)))
-    rows = {*jax.tree.leaves(row_leaves(problem.data)), problem.weights}
-    flags = [i in rows for i in range(len(program.axes))]
-    return items_of(program, jax.tree.unflatten(program.tree, flags))
+    return items_of(program, jax.tree.unflatten(program.tree, among(program, with_rows)))
+
+
+def weights_at(program: Program) -> int:
+    """Where the weights are among the leaves that each data set has for its own."""
+    return sum(program.axes[: among(program, lambda p: p.weights).index(True)])
+
+
+def starts_itself(program: Program, problem: Problem) -> bool:
+    """Whether the climb begins where the model's own start says."""
+    model = join(program.skeleton, problem.numbers)
+    return problem.start is None and model.start is not None and model.maximum is None
 
 
 def native_fit(program: Program, phase: int) -> lanes.Policy:

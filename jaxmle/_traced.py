@@ -16,11 +16,11 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 
 from jaxmle import native
-from jaxmle._data import row_leaves
 from jaxmle._run import on_threads
 from jaxmle._solve import (
     Problem,
     Program,
+    among,
     items_of,
     own_starts,
     phases,
@@ -28,10 +28,12 @@ from jaxmle._solve import (
     settled,
     solve_many,
     solve_one,
+    starts_itself,
+    weights_at,
+    with_rows,
     with_starts,
 )
 from jaxmle._step import Outcome
-from jaxmle._types import join
 from jaxmle._ways import built
 
 LANES = 64
@@ -85,7 +87,7 @@ def _one(program: Program, problem: Problem, ones: bool) -> Outcome:
     def loop(problem: Problem, *_: Any) -> Outcome:
         return solve_one(program, problem)
 
-    single = program._replace(axes=_axes(program, lambda p: (p.data, p.weights, p.start)))
+    single = program._replace(axes=among(program, lambda p: (p.data, p.weights, p.start)))
     leaves = zip(jax.tree.leaves(problem), single.axes, strict=True)
     batch = jax.tree.unflatten(program.tree, [x[None] if own else x for x, own in leaves])
     machine = _machine(single, batch, ones)
@@ -100,7 +102,7 @@ def _one(program: Program, problem: Problem, ones: bool) -> Outcome:
 
 
 def _many(program: Program, problem: Problem, ones: bool) -> Outcome:
-    size = _size(jax.tree.leaves(problem), (False,) * len(program.axes), program.axes)
+    size = len(items_of(program, problem)[0][0])
 
     def in_lanes(problem: Problem) -> Outcome:
         own, shared = items_of(program, problem)
@@ -139,11 +141,10 @@ class _Machine(NamedTuple):
             program, problem = with_starts(program, problem, own_starts(program, *items_of(program, problem)))
         program, views = _widened(program, self.ones)
         own, shared = items_of(program, problem)
-        weights = sum(program.axes[: _axes(program, lambda p: p.weights).index(True)])
         outcome: Any = []
         left = jnp.zeros(size, bool)
         for kernel in self.kernels:
-            call = _Call(kernel, len(shared), views, weights)
+            call = _Call(kernel, len(shared), views, weights_at(program))
             shapes, tree = jax.tree.flatten(kernel.shapes)
             results = [*(_many_of(x, size) for x in shapes), jax.ShapeDtypeStruct((size,), np.bool_)]
             *found, more = native.call(call.key, call, results, *own, *jax.tree.leaves(outcome), *shared)
@@ -184,17 +185,10 @@ def _many_of(x: Any, size: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((size, *x.shape), x.dtype)
 
 
-def _axes(program: Program, chosen: Callable[[Any], Any]) -> tuple[bool, ...]:
-    """Which leaves of a problem are among those that `chosen` takes of it."""
-    problem = jax.tree.unflatten(program.tree, range(len(program.axes)))
-    mine = set(jax.tree.leaves(chosen(problem)))
-    return tuple(i in mine for i in range(len(program.axes)))
-
-
 def _widened(program: Program, ones: bool) -> tuple[Program, tuple[int, ...]]:
     """Each data set has its own weights, if only in name; and its own rows where some may not count, as another row
     takes their place. With it, which of the own leaves are so only in name."""
-    rows = _axes(program, lambda p: p.weights if ones else (row_leaves(p.data), p.weights))
+    rows = among(program, (lambda p: p.weights) if ones else with_rows)
     axes = tuple(a or b for a, b in zip(program.axes, rows, strict=True))
     in_name = [not mine for mine, own in zip(program.axes, axes, strict=True) if own]
     return program._replace(axes=axes), tuple(i for i, x in enumerate(in_name) if x)
@@ -204,7 +198,7 @@ def _machine(program: Program, problem: Problem, ones: bool) -> _Machine | None:
     """The program as functions of the machine, or None where something keeps it from that."""
     if problem.weights.dtype != np.float64 or native.missing("cpu") is not None:
         return None
-    size = _size(jax.tree.leaves(problem), (False,) * len(program.axes), program.axes)
+    size = len(items_of(program, problem)[0][0])
 
     def functions(program: Program, problem: Problem) -> tuple[native.Compiled, ...] | None:
         program, views = _widened(program, ones)
@@ -222,8 +216,7 @@ def _machine(program: Program, problem: Problem, ones: bool) -> _Machine | None:
 
     if kernels := functions(program, problem):
         return _Machine(kernels, False, ones)
-    model = join(program.skeleton, problem.numbers)
-    if problem.start is not None or model.start is None or model.maximum is not None:
+    if not starts_itself(program, problem):
         return None
     starts = jax.eval_shape(functools.partial(own_starts, program), *items_of(program, problem))
     kernels = functions(*with_starts(program, problem, starts))

@@ -17,9 +17,10 @@ from jaxmle._solve import (
     native_fit,
     own_starts,
     row_flags,
+    starts_itself,
+    weights_at,
     with_starts,
 )
-from jaxmle._types import join
 
 _LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "geqp3", "householder_product", "svd", "schur",
     "hessenberg", "tridiagonal", "tridiagonal_solve"}  # fmt: skip
@@ -124,9 +125,7 @@ def ready(
         own, shared = items_of(program, problem)
         return machine(program, 0, (own,), shared, problem.weights, places, chosen)
 
-    model = join(program.skeleton, problem.numbers)
-    starts_itself = problem.start is None and model.start is not None and model.maximum is None
-    if chosen not in ("auto", "native") or not starts_itself:
+    if chosen not in ("auto", "native") or not starts_itself(program, problem):
         return program, problem, functions(program, problem, chosen)
     if found := functions(program, problem, "auto"):
         return program, problem, found
@@ -149,8 +148,7 @@ def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[t
     own_rows, shared_rows = row_flags(program)
     own, common = jax.tree.leaves(items), jax.tree.leaves(shared)
     rows = own_rows + [False] * (len(own) - len(own_rows)) + shared_rows
-    weights = jax.tree.unflatten(program.tree, range(len(program.axes))).weights
-    at = sum(program.axes[:weights])
+    at = weights_at(program)
     leaves = []
     for i, (x, has_rows) in enumerate(zip([*own, *common], rows, strict=True)):
         shape = np.shape(x)[i < len(own) :]

@@ -91,7 +91,7 @@ class Charted(Objective):
     @property
     def model_unitless(self) -> np.ndarray:
         """`unitless` of the parameters' own coordinates."""
-        return Objective.unitless.fget(self)  # pyright: ignore[reportOptionalCall]
+        return super().unitless
 
     def inward(self, u: Any) -> Any:
         """The parameters' coordinates on the chart."""

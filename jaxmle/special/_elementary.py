@@ -95,21 +95,21 @@ def log1p_ratio(t: Any) -> Any:
 @unary
 def expm1_ratio(t: Any) -> Any:
     """(e^t - 1) / t, smooth at 0."""
-    t = floating(t)
-    small = jnp.abs(t) < 0.5
-    series = horner(tuple(1 / factorial(k + 1) for k in range(16)), jnp.where(small, t, 0))
-    big = jnp.where(small, 1, t)
-    return jnp.where(small, series, jnp.expm1(big) / big)
+    return _exp_without(1, t, lambda t: jnp.expm1(t) / t)
 
 
 @unary
 def expm1_rest(t: Any) -> Any:
     """(e^t - 1 - t) / t^2, smooth at 0."""
+    return _exp_without(2, t, lambda t: (jnp.expm1(t) - t) / t**2)
+
+
+def _exp_without(terms: int, t: Any, far: Callable[[Any], Any]) -> Any:
+    """The series of e^t without its first terms, over the power of t that is left; `far` from 0 by a formula."""
     t = floating(t)
     small = jnp.abs(t) < 0.5
-    series = horner(tuple(1 / factorial(k + 2) for k in range(16)), jnp.where(small, t, 0))
-    big = jnp.where(small, 1, t)
-    return jnp.where(small, series, (jnp.expm1(big) - big) / big**2)
+    series = horner(tuple(1 / factorial(k + terms) for k in range(16)), jnp.where(small, t, 0))
+    return jnp.where(small, series, far(jnp.where(small, 1, t)))
 
 
 def log_diff(upper: Any, lower: Any) -> Any:
