@@ -37,6 +37,9 @@ CHUNKS = 8
 WORTH = 10.0
 "Other numbers of lanes are tried where the batch will take so many times as long as a compilation."
 
+MOMENT = 128
+"The smallest share of a slice that is worth handing out."
+
 CHUNK_BYTES = 1 << 25
 "Data of a chunk, at most, where that is more than one data set a lane."
 
@@ -63,7 +66,6 @@ class _Crew:
 
     Attributes:
         size, each: data sets of a chunk, and bytes of a data set.
-        results: leaves [count, ...], NumPy; filled as data sets end.
         finished: which of them are there, bool[count].
     """
 
@@ -92,11 +94,17 @@ class _Crew:
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.finished, self.lane_steps = np.zeros(count, bool), 0
         if kernel is not None:
-            shapes = kernel.shapes
+            arrays = jax.tree.leaves((items, shared))
+            self.reader = kernel.reader(arrays, weights)
+            self.out, self.left = np.zeros((kernel.kernel.results, count)), np.ones(count, np.uint8)
         else:
             log = jax.eval_shape(lambda i, s: lanes.start(phases(program, s)[phase], i, 1, 1).log, items, shared)
-            shapes = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape[1:], s.dtype), log)
-        self.results = jax.tree.map(lambda s: np.zeros((count, *s.shape), s.dtype), shapes)
+            self.log = jax.tree.map(lambda s: np.zeros((count, *s.shape[1:]), s.dtype), log)
+
+    @functools.cached_property
+    def results(self) -> Any:
+        """Of all data sets, leaves [count, ...], NumPy; those that are `finished` are there once the workers have ended."""
+        return self.log if self.kernel is None else self.kernel.results(self.out)
 
     def chunk(self, begin: int, place: Any) -> lanes.Work:
         """The data sets from `begin` on, on their device."""
@@ -147,23 +155,22 @@ class _Crew:
 
     def fit(self, kernel: native.Compiled, place: Any) -> None:
         """Hands out data sets to the machine function: fewer and fewer at a time, and never more than a slice takes."""
-        pace, leaves = kernel.first(self.size), jax.tree.leaves((self.items, self.shared))
+        pace, room = kernel.first(self.size), kernel.room(self.weights.shape[1])
+        status = kernel.places.status
         while not self.stop.is_set():
             with self.lock:
-                begin = self.position
-                held = min(
-                    pace, self.size, max((self.count - begin) // (2 * self.workers), self.least), self.count - begin
-                )
+                begin, rest = self.position, self.count - self.position
+                least = max(rest // (2 * self.workers), self.least, pace // MOMENT)
+                held = min(pace, self.size, least, rest)
                 self.position += held
             if not held:
                 return
             began = time.perf_counter()
-            out, left = kernel.read(leaves, begin, held, self.weights[begin : begin + held], place).fit()
-            if left.any():
-                fitted = np.flatnonzero(left == 0)
-                self.keep(begin + fitted, kernel.results(out[fitted]))
-            else:
-                self.keep(slice(begin, begin + held), kernel.results(out))
+            self.reader.fit(begin, held, self.out, self.left, place, room)
+            part = slice(begin, begin + held)
+            self.finished[part] = fitted = self.left[part] == 0
+            bad = failed(self.out[status, part].astype(np.int32)) & fitted
+            self.messages.put((int(fitted.sum()), int(bad.sum())))
             took = max(time.perf_counter() - began, 1e-6)
             pace = int(np.clip(pace * SLICE_SECONDS / took, 1, 8 * pace))
 
@@ -171,14 +178,11 @@ class _Crew:
         """Results that a slice has written."""
         written = int(carry.written)
         log = jax.tree.map(lambda x: np.asarray(x)[:written], carry.log)
-        self.keep(np.asarray(carry.ids)[:written], log)
-
-    def keep(self, ids: np.ndarray | slice, log: Any) -> None:
-        """Results of some data sets."""
-        for all_, new in zip(jax.tree.leaves(self.results), jax.tree.leaves(log), strict=True):
+        ids = np.asarray(carry.ids)[:written]
+        for all_, new in zip(jax.tree.leaves(self.log), jax.tree.leaves(log), strict=True):
             all_[ids] = new
         self.finished[ids] = True
-        self.messages.put((len(log.status), int(np.sum(failed(log.status)))))
+        self.messages.put((written, int(np.sum(failed(log.status)))))
 
     @property
     def utilization(self) -> float | None:
@@ -374,11 +378,12 @@ def on_threads(kernel: native.Compiled, items: Any, shared: Any, weights: np.nda
     """A batch on every core, without a call of JAX; fills `results` and says what is left to others, bool[B]."""
     workers = cores() if len(weights) > kernel.least else 1
     crew = _Crew(None, 0, items, shared, len(weights), workers, kernel, weights)
-    crew.results = jax.tree.unflatten(jax.tree.structure(kernel.shapes), results)
     if workers == 1:
         crew.fit(kernel, None)
     elif _phase(crew, [None] * workers, None, 0):
         raise KeyboardInterrupt
+    for x, mine in zip(results, jax.tree.leaves(crew.results), strict=True):
+        x[...] = mine
     return ~crew.finished | (failed(crew.results.status) if kernel.partial else False)
 
 

@@ -97,8 +97,8 @@ def test_value_score_and_curvature(name):
     rng = np.random.default_rng(0)
     for n in (5, 37):  # less than a vector of rows, some and a rest
         x, u = rng.normal(size=(2, n)), rng.normal(size=(2, 2))
-        chunk = built.read([u, x], 0, 2, np.ones((2, n)), None)
-        out, left = chunk.fit()
+        out, left = np.zeros((sum(s.size for s in jax.tree.leaves(built.shapes)), 2)), np.ones(2, np.uint8)
+        built.reader([u, x], np.ones((2, n))).fit(0, 2, out, left, None, built.room(n))
         assert not left.any()
         mine = built.results(out)
         with jax.enable_x64(True):

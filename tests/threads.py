@@ -9,7 +9,7 @@ from jaxmle.native import _cuda, _emit, _kernel
 
 _LOOP = """
 define void @fit(i64 %begin, i64 %end, ptr %leaves, ptr %offset, ptr %count, ptr %out, ptr %left, ptr %scratch,
-    i64 %room) {
+    i64 %room, i64 %distance) {
 entry:
   %threads = sub i64 %end, %begin
   br label %next
@@ -38,7 +38,7 @@ def _machine_code(text):
 
 
 def _launch(kernel, device, blocks, arguments):
-    _kernel.CALL(kernel.ptx.get_function_address("fit"))(*(x.value for x in arguments))
+    _kernel.CALL(kernel.ptx.get_function_address("fit"))(*(x.value for x in arguments), 0)
 
 
 @contextlib.contextmanager

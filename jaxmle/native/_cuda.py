@@ -79,7 +79,7 @@ class Chunk(NamedTuple):
     longest: int
 
     def fit(self) -> tuple[np.ndarray, np.ndarray]:
-        """Fits them: their results f[size, k], and uint8[size], 0 where there are any."""
+        """Fits them: their results f[k, size], and uint8[size], 0 where there are any."""
         kernel, size = self.kernel, self.count.shape[0]
         with jax.enable_x64(True), jax.default_device(self.device):
             made, open_, scratch = _rooms(size, kernel.results, kernel.buffers * self.longest)
@@ -89,7 +89,7 @@ class Chunk(NamedTuple):
             ctypes.c_int64(self.longest),
         )  # fmt: skip
         launch(kernel, self.device, -(-size // BLOCK), arguments)
-        return np.asarray(made).T, np.asarray(open_)
+        return np.asarray(made), np.asarray(open_)
 
 
 def chunk(
@@ -100,15 +100,15 @@ def chunk(
     Args:
         kernel: that will read them.
         device: where to.
-        tables: those with rows first; numbers of a table, row after row, how many stand in a row, and how many numbers
-            to skip.
+        tables: those with rows first; numbers of a table, row after row, how many numbers to skip, and how many stand in
+            a row.
         offset, count: where each data set begins there, and how many rows it has, int64[size].
     """
     with jax.enable_x64(True):
         held = [jax.device_put(x, device) for x, *_ in tables]
         held = [x if x.dtype == np.float64 else _float(x) for x in held]
         pointers = []
-        for x, (_, columns, skip) in zip(held, tables, strict=True):
+        for x, (_, skip, columns) in zip(held, tables, strict=True):
             start = x.block_until_ready().unsafe_buffer_pointer()
             pointers.extend(start + 8 * (skip + j) for j in range(columns))
         told = jax.device_put((np.asarray([*pointers, 0], np.int64), offset, count), device)

@@ -172,7 +172,7 @@ class Emitter:
     # --- the kernel --------------------------------------------------------------------------------------
 
     def text(self) -> str:
-        """The module: `fit(begin, end, leaves, offset, count, out, left, scratch, room)`; results go to columns."""
+        """The module: `fit` as `_kernel.Kernel.call` has it; results go to columns, `threads` numbers from one to the next."""
         p, lines, w = self.parts, self.lines, self.abreast
         self._choose_buffers()
         put, let = lines.put, lines.let
@@ -349,7 +349,6 @@ class Emitter:
         head = [f"  %state = alloca [{max(len(self.parts.begin), 1) * self.abreast} x double], align 64"]
         if not alone:
             head += [
-                "  %threads = sub i64 %end, %begin",
                 f"  %lane = mul i64 %room, {self.rooms}",
                 f"  %running = alloca [{self.abreast} x i8], align 64",
             ]
@@ -361,7 +360,7 @@ _SHORT = {"double": "f64", "i64": "i64", "i8": "i8"}
 
 _ONE_AFTER_ANOTHER = """
 define void @fit(i64 %begin, i64 %end, ptr noalias %leaves, ptr noalias %offset, ptr noalias %count, ptr noalias %out,
-    ptr noalias %left, ptr noalias %scratch, i64 %room) {
+    ptr noalias %left, ptr noalias %scratch, i64 %room, i64 %threads) {
 entry:"""
 
 _THREAD = """

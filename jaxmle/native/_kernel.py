@@ -17,7 +17,7 @@ from jaxmle.native._graph import Graph
 from jaxmle.native._nodes import FLOAT, Node, reachable
 from jaxmle.native._trace import ROWS, Array, NotUnderstood, Tracer, axis_of, kind_of, objects, squeezed
 
-CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6, ctypes.c_int64)
+CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6, ctypes.c_int64, ctypes.c_int64)
 
 
 class Leaf(NamedTuple):
@@ -51,7 +51,7 @@ class Kernel(NamedTuple):
     """A machine function, and how its arguments are laid out.
 
     Attributes:
-        call: fit(begin, end, leaves, offset, count, out, left, scratch, room).
+        call: fit(begin, end, leaves, offset, count, out, left, scratch, room, columns' distance in out).
         states, results, buffers: numbers in a state, in a result, and buffers of rows.
         abreast: data sets that go together, each with a state and buffers.
         engine: what keeps the code alive.
