@@ -117,13 +117,13 @@ poisson = Distribution(
 
 def _negative_binomial_logpdf(params: Any, x: Any) -> Any:
     # In terms of the dispersion a everything is smooth at the Poisson limit a = 0:
-    # log_rising(x, a) - log x! + x log mean - (x + 1/a) log(1 + a mean), and log(1 + a mean)/a = mean log(1 + t)/t.
+    # log_rising(x, a) - log x! + x log mean - (x + 1/a) log(1 + t), t = a mean, and log(1 + t)/t = (1 + excess)/(1 + t).
     x, mean, dispersion = floating(x), params["mean"], params["dispersion"]
     inside = is_count(x)
     x = within(inside, x, 0)
     t = dispersion * mean
     counted = special.log_rising(x, dispersion) - special.gammaln(x + 1)
-    value = counted + special.xlogy(x, mean) - x * jnp.log1p(t) - mean * special.log1p_ratio(t)
+    value = counted + special.xlogy(x, mean) - x * jnp.log1p(t) - mean * ((1 + special.xlogx_excess(t)) / (1 + t))
     return jnp.where(inside, value, -jnp.inf)
 
 

@@ -158,23 +158,24 @@ gamma = Distribution(
 
 
 def _log_hazard(params: Any, x: Any) -> Any:
-    """log of the cumulative hazard (x / scale)^shape, x > 0, held where its exponential would leave no derivative."""
-    v = params["shape"] * (jnp.log(x) - jnp.log(params["scale"]))
-    return jnp.minimum(v, 0.6 * float(np.log(jnp.finfo(v.dtype).max)))
+    """log of the cumulative hazard (x / scale)^shape, x > 0."""
+    return params["shape"] * (jnp.log(x) - jnp.log(params["scale"]))
 
 
 def _weibull_logpdf(params: Any, x: Any) -> Any:
     x, shape, scale = floating(x), params["shape"], params["scale"]
     inside = is_positive(x)
     log_x = jnp.log(within(inside, x, 1))
-    v = shape * (log_x - jnp.log(scale))
+    v = shape * (log_x - jnp.log(scale))  # as in `_log_hazard`, so that censored data take one exponential
     return jnp.where(inside, jnp.log(shape) - log_x + v - jnp.exp(v), -jnp.inf)
 
 
 def _weibull_logcdf(params: Any, x: Any) -> Any:
     x = floating(x)
     inside = is_positive(x)
-    value = special.log1mexpexp(_log_hazard(params, within(inside, x, 1)))
+    v = _log_hazard(params, within(inside, x, 1))
+    held = jnp.minimum(v, 0.6 * float(np.log(jnp.finfo(v.dtype).max)))  # beyond, its exponential leaves no derivative
+    value = special.log1mexpexp(held)
     return tails(inside, x, value, -jnp.inf, 0.0)
 
 

@@ -142,10 +142,20 @@ def log_rising(y: Any, a: Any) -> Any:
     a = a / (1 + _SHIFT * shifted)
     q = y * a
     value = y * xlogx_excess(q) - 0.5 * jnp.log1p(q) + stirling(a / (1 + q)) - stirling(a)
-    factors = [1 + y * (shifted / (1 + k * shifted)) for k in range(_SHIFT)]
-    first = factors[0] * factors[1] * factors[2] * factors[3]
-    second = factors[4] * factors[5] * factors[6] * factors[7]
-    return value + y * jnp.log1p(_SHIFT * shifted) - jnp.log(first) - jnp.log(second)
+    rates = [shifted / (1 + k * shifted) for k in range(_SHIFT)]
+    first, second = _risen(y, rates[:4]), _risen(y, rates[4:])
+    return value + y * jnp.log1p(_SHIFT * shifted) - jnp.log1p(first) - jnp.log1p(second)
+
+
+def _risen(y: Any, rates: list[Any]) -> Any:
+    """The product of 1 + y r over the rates, less 1: a polynomial in y whose coefficients all rows share."""
+    coefficients: list[Any] = []
+    for r in rates:
+        coefficients = [b + r * a for a, b in zip([1, *coefficients], [*coefficients, 0], strict=True)]
+    value = coefficients[-1]
+    for c in coefficients[-2::-1]:
+        value = value * y + c
+    return value * y
 
 
 def gammaln_difference(y: Any, r: Any) -> Any:
