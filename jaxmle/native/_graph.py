@@ -7,7 +7,7 @@ in n a step, whoever wrote it, and what can be hoisted is.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,14 +99,27 @@ class Graph:
             return self.make("sub", a, b.args[0])
         if a.op == "neg":
             return self.make("sub", b, a.args[0])
-        return self._shared("add", (a, b))
+        return self._alike("add", a, b) or self._shared("add", (a, b))
 
     def _sub(self, a: Node, b: Node) -> Node | None:
         if b.is_(0):
             return a
         if a.is_(0):
             return self.make("neg", b)
-        return self.make("add", a, b.args[0]) if b.op == "neg" else self._shared("sub", (a, b))
+        return (
+            self.make("add", a, b.args[0]) if b.op == "neg" else self._alike("sub", a, b) or self._shared("sub", (a, b))
+        )
+
+    def _alike(self, op: str, a: Node, b: Node) -> Node | None:
+        """op(u r, v r) as op(u, v) r for a row r."""
+        if not (a.row and b.row) or a.kind != FLOAT:
+            return None
+        (u, *mine), (v, *other) = (self._split(x) for x in (a, b))
+        if any(sorted(x, key=_age) != sorted(y, key=_age) for x, y in zip(mine, other, strict=True)):
+            return None
+        one = self.const(1.0)
+        both = (functools.reduce(lambda x, y: self.make("mul", x, y), x, one) for x in (u, v))
+        return self.make("mul", self.make(op, *both), self._ordered([], *mine))
 
     def _mul(self, a: Node, b: Node) -> Node | None:
         for x, y in ((a, b), (b, a)):
@@ -127,16 +140,24 @@ class Graph:
         if x.op == "mul" and x.row:
             halves = [self._split(a) for a in x.args]
             return tuple(p + q for p, q in zip(*halves, strict=True))  # pyright: ignore[reportReturnType]
+        if x.op == "neg" and x.row:
+            uniform, known, moving = self._split(x.args[0])
+            return [self.const(-1.0), *uniform], known, moving
         return ([], [], [x]) if x.row and not x.known else ([], [x], []) if x.row else ([x], [], [])
 
     def _ordered(self, *parts: list[Node]) -> Node:
         """Products of like factors are like nodes: first those that depend on the state, then known rows, then the rest."""
-        uniform, known, moving = (parts[i] + parts[i + 3] if len(parts) > 3 else parts[i] for i in range(3))
+        uniform, known, moving = ([x for part in parts[i::3] for x in part] for i in range(3))
         factors = [*sorted(moving, key=_age), *sorted(known, key=_age)]
         row = functools.reduce(lambda x, y: self._raw("mul", x, y), factors)
-        if not uniform:
+        factor = functools.reduce(lambda x, y: self.make("mul", x, y), sorted(uniform, key=_age), self.const(1.0))
+        if factor.is_(1):
             return row
-        return self._raw("mul", functools.reduce(lambda x, y: self.make("mul", x, y), sorted(uniform, key=_age)), row)
+        return self.make("neg", row) if factor.is_(-1) else self._raw("mul", factor, row)
+
+    def product(self, rows: Sequence[Node]) -> Node | None:
+        """Of rows; None for none."""
+        return self._ordered(*(part for x in rows for part in self._split(x))) if rows else None
 
     def _raw(self, op: str, *args: Node) -> Node:
         """A node without further simplification."""
@@ -203,6 +224,9 @@ class Graph:
         if x.op == "mul":
             return all(map(self._has_inverse, x.args))
         return not x.row or ("div", (self.const(1.0).id, x.id), None) in self.nodes
+
+    def _log(self, a: Node) -> Node | None:
+        return a.args[0] if a.op == "exp" else None  # as XLA has it
 
     def _neg(self, a: Node) -> Node | None:
         if a.op == "neg":

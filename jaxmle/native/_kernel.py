@@ -15,6 +15,7 @@ from jaxmle.native import _loops, _products, _shapes
 from jaxmle.native._emit import Column, Emitter, Parts
 from jaxmle.native._graph import Graph
 from jaxmle.native._nodes import FLOAT, Node, reachable
+from jaxmle.native._terms import fewer_sums
 from jaxmle.native._trace import ROWS, Array, NotUnderstood, Tracer, axis_of, kind_of, objects, squeezed
 
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6, ctypes.c_int64, ctypes.c_int64)
@@ -114,6 +115,7 @@ def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[C
     for x, holds in guards.items():
         assumed |= _conjuncts(x) if holds else {x: False}
     nodes = graph.again(nodes, {x: graph.const(holds) for x, holds in assumed.items()})
+    nodes[1 + place :] = fewer_sums(graph, nodes[1 + place :])
     new = [Array(objects(part, x.shape), None) for part, x in zip(_parts(nodes[1 + place :], old), old, strict=True)]
     (again,), _ = run(policy.done, (state,), new)
     parts = Parts(

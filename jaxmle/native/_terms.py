@@ -1,11 +1,11 @@
 """Sums over the rows as uniform factors times sums of rows, so that what is known is summed once for each data set."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxmle.native._nodes import ROUNDED, Node
+from jaxmle.native._nodes import DEAR, FLOAT, ROUNDED, SUMS, Node, reachable
 
 if TYPE_CHECKING:
     from jaxmle.native._graph import Graph
@@ -73,3 +73,76 @@ def _product(graph: "Graph", factor: Node, e: Node) -> Iterable[tuple[Node, Node
 def _apart(x: Node) -> bool:
     """Whether x may be summed apart from its neighbor: raw data must not, as their differences are exact."""
     return not x.row or x.op in ROUNDED or (x.op in ("neg", "add", "sub") and all(_apart(a) for a in x.args))
+
+
+# --- all sums of a step together -----------------------------------------------------------------------
+
+MOST = 16
+"Terms of a product of sums that is multiplied out."
+
+
+def fewer_sums(graph: "Graph", outputs: list[Node]) -> list[Node]:
+    """The same numbers from sums of products, which value, scores and curvature share, where that is less work a row."""
+    sums = [x for x in reachable(outputs) if x.op == "rsum" and x.kind == FLOAT and not x.known]
+    best, least = outputs, _work(outputs)
+    for opened in (_never, _weighted, _moving):
+        put = {}
+        for x in sums:
+            total = graph.const(0.0)
+            for factors, coefficient in _products(graph, x.args[0], opened).items():
+                total = graph.make("add", total, graph.make("mul", coefficient, graph.sum_of(graph.product(factors))))
+            put[x] = total
+        made = graph.again(outputs, put)
+        if (work := _work(made)) < least:
+            best, least = made, work
+    return best
+
+
+_Products = dict[tuple[Node, ...], Node]
+"Uniform coefficients of products of rows."
+
+
+def _products(graph: "Graph", e: Node, opened: Callable[[_Products], bool]) -> _Products:
+    """e as a sum of products of rows; a sum in a product is multiplied out if it is to be `opened`."""
+    one = graph.const(1.0)
+    if not e.row:
+        return {(): e}
+    if e.op == "neg":
+        return {rows: graph.make("neg", c) for rows, c in _products(graph, e.args[0], opened).items()}
+    if e.op in ("add", "sub") and all(_apart(x) for x in e.args):
+        found = _products(graph, e.args[0], opened)
+        for rows, c in _products(graph, e.args[1], opened).items():
+            found[rows] = graph.make(e.op, found.get(rows, graph.const(0.0)), c)
+        return found
+    if e.op == "mul":
+        ways = [_products(graph, x, opened) for x in e.args]
+        ways = [{(x,): one} if len(way) > 1 and not opened(way) else way for x, way in zip(e.args, ways, strict=True)]
+        if len(ways[0]) * len(ways[1]) <= MOST:
+            found = {}
+            for a, c in ways[0].items():
+                for b, d in ways[1].items():
+                    rows = tuple(sorted(a + b, key=lambda x: x.id))
+                    found[rows] = graph.make("add", found.get(rows, graph.const(0.0)), graph.make("mul", c, d))
+            return found
+    return {(e,): one}
+
+
+def _never(_: _Products) -> bool:
+    return False
+
+
+def _moving(found: _Products) -> bool:
+    """Not the distance of a row from something: small differences of large numbers must not be squared apart."""
+    return all(rows and not all(x.known for x in rows) for rows in found)
+
+
+def _weighted(found: _Products) -> bool:
+    return _moving(found) and any(c.op != "const" for c in found.values())
+
+
+def _work(outputs: list[Node]) -> float:
+    """What a row costs, with a share of what a data set does."""
+    nodes = [x for x in reachable(outputs) if not x.known]
+    rows = sum(10 if x.op in DEAR else 1 for x in nodes if x.row)
+    sums = sum(x.op in SUMS for x in nodes)
+    return rows + 2 * sums + (len(nodes) - rows - sums) / 50
