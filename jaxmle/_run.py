@@ -43,6 +43,9 @@ MOMENT = 128
 CHUNK_BYTES = 1 << 25
 "Data of a chunk, at most, where that is more than one data set a lane."
 
+SMALL = 1 << 20
+"Bytes up to which a chunk has a data set for each lane however few are left: one program for all."
+
 
 def _begun(program: Program, phase: int, items: Any, shared: Any, capacity: int) -> lanes.Carry:
     return lanes.start(phases(program, shared)[phase], items, program.lanes, capacity)
@@ -86,7 +89,7 @@ class _Crew:
         if kernel is not None:
             self.size, self.least = max(min(most, kernel.most), 1), kernel.least
         else:
-            least = min(program.lanes, count)
+            least = min(program.lanes, max(count, SMALL // self.each))
             room = max(min(count // (CHUNKS * workers), most) // least, 1)
             self.size = least * 4 ** min((room.bit_length() - 1) // 2, 2)  # 1, 4 or 16 data sets a lane: few programs
         self.begins, self.lock = iter(range(0, count, self.size)), threading.Lock()

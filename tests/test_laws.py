@@ -94,8 +94,8 @@ def test_certificate(case):
 
         u, unravel = jax.flatten_util.ravel_pytree(case.model.inverse(jax.tree.map(jnp.asarray, fits[i].params)))
         f = lambda x: total(unravel(x))
-        rows = np.asarray(case.model.log_likelihood(jax.tree.map(jnp.asarray, fits[i].params), raw))
-        g, hessian = np.asarray(jax.grad(f)(u)), np.asarray(jax.hessian(f)(u))
+        slopes = jax.jit(lambda x, params: (case.model.log_likelihood(params, raw), jax.grad(f)(x), jax.hessian(f)(x)))
+        rows, g, hessian = jax.tree.map(np.asarray, slopes(u, jax.tree.map(jnp.asarray, fits[i].params)))
     np.testing.assert_allclose(fits.log_likelihood[i], rows.sum(), rtol=1e-12)
     decrement = -0.5 * g @ np.linalg.solve(hessian, g)
     assert 0 <= decrement <= 1e-9
@@ -209,8 +209,8 @@ def test_score_is_the_finite_difference(case):
         raw, model = jax.tree.map(jnp.asarray, raw), case.model
         u, unravel = jax.flatten_util.ravel_pytree(model.inverse(jax.tree.map(jnp.asarray, case.truth)))
         f = jax.jit(lambda x: model.log_likelihood(model.forward(unravel(x)), raw))
-        exact = np.asarray(jax.jacfwd(f)(u))
-        h = 1e-5
+        exact = np.asarray(jax.jit(jax.jacfwd(f))(u))
+        h, u = 1e-5, np.asarray(u)
         numeric = np.stack([(f(u + h * e) - f(u - h * e)) / (2 * h) for e in np.eye(len(u))], axis=1)
     np.testing.assert_allclose(exact, numeric, rtol=1e-6, atol=1e-6)
 
@@ -223,11 +223,11 @@ def test_bartlett_identities_by_simulation(case):
     with jax.enable_x64(True):
         template = jax.tree.map(lambda x: jnp.asarray(np.resize(x[0], (n, *x.shape[2:]))), case.data(1, 1, n))
         truth = jax.tree.map(jnp.asarray, case.truth)
-        data = case.model.simulate(jax.random.key(7), truth, template)
+        data = jax.jit(case.model.simulate)(jax.random.key(7), truth, template)
         u, unravel = jax.flatten_util.ravel_pytree(case.model.inverse(truth))
         f = lambda x: case.model.log_likelihood(case.model.forward(unravel(x)), data)
-        s = np.asarray(jax.jacfwd(f)(u))
-        h = -np.asarray(jax.hessian(lambda x: f(x).sum())(u)) / n
+        s, h = jax.jit(lambda x: (jax.jacfwd(f)(x), jax.hessian(lambda x: f(x).sum())(x)))(u)
+        s, h = np.asarray(s), -np.asarray(h) / n
         outer = s[:, :, None] * s[:, None, :]
         spread = np.sqrt(outer.var(0) / n) + 5e-3 * np.abs(h).max()
     assert np.all(np.abs(s.mean(0)) < 5 * s.std(0) / np.sqrt(n))
