@@ -396,10 +396,21 @@ def test_charts_are_one_to_one(name):
 @pytest.mark.parametrize("name", CHARTED)
 def test_small_samples_end_in_a_verdict(name):
     d, params = RECORDS[name], jax.tree.map(jnp.asarray, TABLE[name].params)
-    fits = jm.fit_many(name, np.asarray(d.sample(jax.random.key(4), params, (400, 10))), retries=0)
+    x = d.sample(jax.random.key(4), params, (400, 10))
+    fits = jm.fit_many(name, np.asarray(x), retries=0)
     lost = np.isin(fits.status, [Status.MAX_STEPS, Status.STALLED, Status.NOT_IDENTIFIED, Status.NO_FINITE_START])
-    assert lost.mean() < 0.01 and np.mean(fits.steps) < 15
+    # Below shape 1 a generalized normal has a cusp on every row, which no step of Newton's reaches.
+    share, steps = (0.15, 25) if name == "generalized_normal" else (0.01, 15)
+    assert lost.mean() < share and np.mean(fits.steps) < steps and fits.info["lanes"] == "native"
     assert all("->" in fits.message(int(i)) for i in np.flatnonzero(fits.status == Status.AT_INFINITY))
+
+    # A supremum is one: no start and no maximum of another sample is above it.
+    limit = np.flatnonzero(np.isin(fits.status, [Status.AT_INFINITY, Status.AT_BOUNDARY]))
+    total = jax.jit(lambda p, x: jnp.sum(d.logpdf(p, x)))
+    others = {k: jnp.asarray(v[fits.converged]) for k, v in fits.params.items()}
+    for i in limit[:40]:
+        values = [total(d.start(x[i], jnp.ones(10)), x[i]), *jax.vmap(total, (0, None))(others, x[i])]
+        assert np.nanmax(values) <= fits.log_likelihood[i] + 1e-6
 
 
 def test_kinks_are_certified_by_the_expected_information():

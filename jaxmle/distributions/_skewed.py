@@ -9,13 +9,16 @@ import numpy as np
 
 from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
-from jaxmle.distributions._distribution import symmetric
+from jaxmle.distributions._distribution import is_finite, symmetric
 from jaxmle.distributions._standard import LINE, Bisected, law
+from jaxmle.model import Chart
 
 _LOG_2 = 0.6931471805599453
 _HALF_LOG_2PI = 0.9189385332046727
 _NEARLY = 200.0
 "The logarithm of an asymmetry that is as good as infinite."
+_FAR = 320.0
+"asinh of a shape that is as good as infinite, with a square that is not."
 
 
 # --- asymmetric Laplace ----------------------------------------------------------------------------------
@@ -194,10 +197,16 @@ def _skew_draw(key: Any, params: Any, shape: Any, dtype: Any) -> Any:
 
 
 def _skew_start(x: Any, weights: Any) -> Any:
-    # Moments; away from shape 0, where the information is singular.
+    # Moments; away from shape 0, where the information is singular. Where the skewness points to one end and
+    # a half-normal from the other on clearly beats the normal, near that half-normal.
     x, weights = _moments.usable(x, weights, True)
     mean, spread = _moments.location_scale(x, weights)
     skew = _moments.skewness(x, weights)
+    low, high = jnp.min(jnp.where(weights > 0, x, mean)), jnp.max(jnp.where(weights > 0, x, mean))
+    left, right = (mean - low) / spread, (high - mean) / spread
+    total = jnp.sum(weights)
+    beats = total * (_LOG_2 - 0.5 * jnp.log1p(jnp.minimum(left, right) ** 2)) > 0.7 + 0.03 * total
+    skew = jnp.where(beats & ((right - left) * skew < 0), jnp.sign(right - left), skew)
     size = jnp.clip(jnp.abs(skew), 0.02, 0.9) ** (2 / 3)
     delta = jnp.sqrt(np.pi / 2 * size / (size + ((4 - np.pi) / 2) ** (2 / 3)))
     delta = jnp.where(skew < 0, -delta, delta)
@@ -207,6 +216,55 @@ def _skew_start(x: Any, weights: Any) -> Any:
         "scale": scale,
         "shape": delta / jnp.sqrt(1 - delta**2),
     }
+
+
+def _ends(x: Any, weights: Any) -> tuple[Any, Any]:
+    """Least and greatest row."""
+    inside = is_finite(x)
+    low, high = jnp.min(jnp.where(inside, x, jnp.inf)), jnp.max(jnp.where(inside, x, -jnp.inf))
+    fine = jnp.isfinite(high - low)
+    return jnp.where(fine, low, 0), jnp.where(fine, high, 0)
+
+
+def _skew_score(v: Any) -> Any:
+    """shape z of the end row, w^2 = 2 y^2 / (y^2 + 4)^(1/2) with y = v + asinh(shape): y near 0, (2 |y|)^(1/2) far off."""
+    y = jnp.clip(v["loc"], -1e6, 1e6) + v["shape"]
+    return math.sqrt(2) * y / jnp.sqrt(jnp.sqrt(y * y + 4))
+
+
+def _skew_contributions(v: Any, x: Any, ends: Any) -> Any:
+    """The log-likelihood in asinh(shape), log scale and what keeps the end of the law off the row that it closes on.
+
+    The limit is half-normal from an outermost row on. There shape z of that row is w, and what is lost goes as
+    exp(-w^2 / 2) + c w / shape: least where w^2 = 2 log(shape) + constant. With d = shape / (1 + shape^2)^(1/2), loc is
+    the middle of the range less d half its width less scale w / (1 + shape^2)^(1/2), so that either end may close.
+    """
+    low, high = ends
+    inside, v = is_finite(x), {**v, "shape": jnp.clip(v["shape"], -_FAR, _FAR)}
+    left, right = (jnp.where(inside, side, 0) for side in (x - low, high - x))
+    share, rest = jax.nn.sigmoid(2 * v["shape"]), jax.nn.sigmoid(-2 * v["shape"])
+    z = (left * share - right * rest) * jnp.exp(-v["scale"]) + _skew_score(v) / jnp.cosh(v["shape"])
+    value = _LOG_2 - _HALF_LOG_2PI - v["scale"] - 0.5 * z * z + special.log_ndtr(jnp.sinh(v["shape"]) * z)
+    return jnp.where(inside, value, -jnp.inf)
+
+
+def _skew_middle(v: Any, ends: Any) -> Any:
+    low, high = ends
+    return low * jax.nn.sigmoid(2 * v["shape"]) + high * jax.nn.sigmoid(-2 * v["shape"])
+
+
+def _skew_outward(v: Any, ends: Any) -> Any:
+    near = jnp.clip(v["shape"], -_FAR, _FAR)
+    gap = jnp.exp(v["scale"]) * _skew_score({"loc": v["loc"], "shape": near}) / jnp.cosh(near)
+    return {"loc": _skew_middle(v, ends) - gap, "scale": v["scale"], "shape": jnp.sinh(v["shape"])}
+
+
+def _skew_inward(u: Any, ends: Any) -> Any:
+    shape = jnp.arcsinh(u["shape"])
+    w = (_skew_middle({"shape": shape}, ends) - u["loc"]) * jnp.exp(-u["scale"]) * jnp.cosh(shape)
+    square = w * w
+    y = w * jnp.sqrt((square + jnp.sqrt(square * square + 64)) / 8)
+    return {"loc": y - shape, "scale": u["scale"], "shape": shape}
 
 
 skew_normal = law(
@@ -220,6 +278,7 @@ skew_normal = law(
     quantile=Bisected(_skew_lower, _skew_upper, jnp.sinh, -19.0, 19.0),
     draw=_skew_draw,
     mean=_means.skew_normal,
+    chart=Chart(_ends, _skew_contributions, _skew_outward, _skew_inward, (False, True, True)),
     doc="""Skew normal: density 2 phi(z) Phi(shape z) / scale, z = (x - loc) / scale.
 
     Normal errors with a selection on one side; shape 0 is the normal, where the information is singular. Mean loc + scale

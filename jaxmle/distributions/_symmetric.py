@@ -9,8 +9,9 @@ import numpy as np
 
 from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
-from jaxmle.distributions._distribution import symmetric
+from jaxmle.distributions._distribution import is_finite, symmetric
 from jaxmle.distributions._standard import LINE, Bisected, law
+from jaxmle.model import Chart
 from jaxmle.special._elementary import floating
 
 _PI = np.pi
@@ -224,6 +225,58 @@ def _generalized_information(params: Any, x: Any) -> Any:
     return symmetric(x, [[loc, 0.0, 0.0], [0.0, b / scale**2, cross], [0.0, cross, shape]])
 
 
+def _generalized_ends(x: Any, weights: Any) -> tuple[Any, Any, Any]:
+    """Least and greatest row, and the range, 0 where there is none."""
+    inside = is_finite(x)
+    low, high = jnp.min(jnp.where(inside, x, jnp.inf)), jnp.max(jnp.where(inside, x, -jnp.inf))
+    return low, high, jnp.where((high > low) & jnp.isfinite(high - low), high - low, 0)
+
+
+def _generalized_at(v: Any, ends: Any) -> tuple[Any, Any, Any, Any]:
+    """1 / shape, half the logarithm of the ratio of the ends' distances to loc, log scale, and half of log(power powers)."""
+    c = jnp.clip(v["shape"], -_FAR, _FAR)
+    a, middle = jnp.exp(-c), jnp.clip(v["scale"], -1e6, 1e6) - c
+    turn, reach = jnp.clip(v["loc"], -1e6, 1e6) * a, jnp.log(jnp.where(ends[2] > 0, ends[2], 1))
+    size = reach - middle * a - jnp.logaddexp(turn, -turn)
+    return a, turn, jnp.where(ends[2] > 0, size, v["scale"]), middle
+
+
+def _generalized_contributions(v: Any, x: Any, ends: Any) -> Any:
+    """The log-likelihood in log shape and the logarithms of shape |z|^shape at the least and the greatest row.
+
+    Their mean is v of scale, half their difference that of loc. Towards infinite shape, the uniform law from the least to
+    the greatest row, they keep finite: what is lost there goes as log(shape) / shape.
+    """
+    low, high, width = ends
+    inside, (a, turn, size, middle) = is_finite(x), _generalized_at(v, ends)
+    width = jnp.where(width > 0, width, 1)
+    left, right = (jnp.where(inside, side / width, 0.5) for side in (x - low, high - x))
+    # One minus the distances from the ends, in units of the ends' distances from loc.
+    above, below = (1 - gap * (1 + jnp.exp(s)) for gap, s in ((right, -2 * turn), (left, 2 * turn)))
+    share = jnp.where(above > 0, above, jnp.where(below > 0, below, 0))
+    end = middle + jnp.where(above > 0, v["loc"], -v["loc"])
+    power = jnp.exp(end + jnp.log(jnp.maximum(share, float(jnp.finfo(x.dtype).tiny) ** 0.5)) / a)
+    value = -_LOG_2 - special.gammaln(1 + a) - size - jnp.where(ends[2] > 0, power, 0)
+    return jnp.where(inside, value, -jnp.inf)
+
+
+def _generalized_outward(v: Any, ends: Any) -> Any:
+    _, turn, size, _ = _generalized_at(v, ends)
+    return {"loc": ends[0] + ends[2] * jax.nn.sigmoid(-2 * turn), "scale": size, "shape": v["shape"]}
+
+
+def _generalized_inward(u: Any, ends: Any) -> Any:
+    low, high, width = ends
+    least = jnp.where(width > 0, 1e-6 * width, 1)
+    up, down = (jnp.log(jnp.maximum(gap, least)) - u["scale"] for gap in (high - u["loc"], u["loc"] - low))
+    b = jnp.exp(u["shape"])
+    scale = jnp.where(width > 0, 0.5 * (up + down) * b + u["shape"], u["scale"])
+    return {"loc": 0.5 * (up - down) * b, "scale": scale, "shape": u["shape"]}
+
+
+_FAR = 320.0
+"log of a shape that is as good as infinite, with a square that is not."
+
 generalized_normal = law(
     LINE,
     "generalized_normal",
@@ -235,6 +288,9 @@ generalized_normal = law(
     quantile=Bisected(_generalized_lower, _generalized_upper, jnp.sinh, -300.0, 300.0),
     information=_generalized_information,
     mean=_means.loc,
+    chart=Chart(
+        _generalized_ends, _generalized_contributions, _generalized_outward, _generalized_inward, (False, False, True)
+    ),
     doc="""Generalized normal (exponential power): density shape exp(-|z|^shape) / (2 scale Gamma(1/shape)), z = (x - loc) / scale.
 
     Tails between Laplace (shape 1), normal (2) and uniform (infinity). Mean loc, variance scale^2 Gamma(3/shape) /
