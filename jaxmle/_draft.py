@@ -82,6 +82,7 @@ def run(
         chosen = chosen if kernels else program.lanes
         if interrupted:
             break
+        spent[here] = draft.steps
         sound = _ok(draft)
         with near(draft.u.size):
             starts = params_at(model, np.where(sound[:, None], draft.u, 0.0).astype(np.float64))
@@ -97,14 +98,14 @@ def run(
         )  # fmt: skip
         used = how | last if used == {} else used | last
         draft = Outcome(*(x[which] for x in draft))
+        at = np.arange(count)[here][which]
+        spent[at] += found.steps
         fine = _ok(found) & _within(program, draft, found, part.max_steps)
         found = found._replace(
-            steps=draft.steps + found.steps,
+            steps=spent[at],
             polish=found.polish if one_phase(program) else draft.polish + found.steps,
             travel=draft.travel + found.travel,
         )
-        at = np.arange(count)[here][which]
-        spent[at] = found.steps
         if outcome is None:
             outcome = Outcome(*(np.zeros((count, *x.shape[1:]), x.dtype) for x in found))
         _put(outcome, at[fine], Outcome(*(x[fine] for x in found)))
