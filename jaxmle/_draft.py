@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxmle import _run
-from jaxmle._places import bytes_each, near
+from jaxmle._places import bytes_each, fitting, near, share
 from jaxmle._problem import check_model, first_of
 from jaxmle._progress import Progress
 from jaxmle._solve import (
@@ -36,7 +36,7 @@ from jaxmle.model import Model
 from jaxmle.optimizers import newton
 
 PORTION_BYTES = 1 << 26
-"Data of a portion, at least."
+"Data of a portion, where so many are enough to keep the lanes busy."
 
 EACH_LANE = 32
 "Data sets of a portion for each lane, at least: where a portion ends lanes run empty."
@@ -71,7 +71,7 @@ def run(
     kernels = ready(certifier, problem._replace(start=blank), crew, chosen)[2]
     outcome: Any = None
     certified, spent, used = np.zeros(count, bool), np.zeros(count, np.int32), {}
-    for here in [] if interrupted else _portions(program, problem, count, len(crew), memory):
+    for here in [] if interrupted else _portions(program, problem, count, crew, memory):
         part = taken(program, problem, here)
         size = len(part.status)
         lanes = program.lanes if kernels else chosen  # `lanes="native"` must replay the same drafts
@@ -150,10 +150,11 @@ class _AtMost(Progress):
         self.shown.update(min(done, self.most), min(failed, self.most))
 
 
-def _portions(program: Program, problem: Problem, count: int, workers: int, memory: int | None) -> list[slice]:
+def _portions(program: Program, problem: Problem, count: int, crew: list[Any], memory: int | None) -> list[slice]:
     """Slices of one size, or one apart."""
-    held = PORTION_BYTES if memory is None else min(PORTION_BYTES, memory)
-    most = max(held // bytes_each(items_of(program, problem)[0]), EACH_LANE * program.lanes * workers)
+    items, bound = items_of(program, problem)[0], share(crew, memory)
+    lanes = fitting(program.lanes, items, bound) * len(crew)
+    most = max(min(PORTION_BYTES, bound * len(crew)) // bytes_each(items), EACH_LANE * lanes)
     ends = np.linspace(0, count, -(-count // most) + 1).astype(int).tolist()
     return [slice(begin, end) for begin, end in itertools.pairwise(ends)]
 
