@@ -286,7 +286,7 @@ def tuned(crew: Callable[[Program], _Crew], program: Program, places: list[Any])
 
 def run(
     program: Program, problem: Problem, count: int, crew_places: list[Any], shown: Progress, chosen: Any,
-    interrupted: bool, memory: int | None = None, few: bool = False,
+    interrupted: bool, memory: int | None = None, few: bool = False, look: bool = True,
 ) -> tuple[Outcome, dict[str, Any], bool]:  # fmt: skip
     """One bucket; its outcome, how it was fitted (lanes, their utilization, data sets/s of others tried), and whether an interrupt left some of it out.
 
@@ -294,6 +294,7 @@ def run(
         chosen: "auto" for the machine's own functions where they are understood, "native" for nothing else, or lanes.
         memory: bytes that the workers may use for data together; None for half of what is free.
         few: whether lanes compile longer than they run.
+        look: whether what did not converge is looked at more closely.
 
     Where memory runs out all the same, what is left goes on in chunks, then in lanes, half as large.
     """
@@ -349,7 +350,8 @@ def run(
         used |= {"lanes": "native"} if kernels else {"lanes": program.lanes, "utilization": crew.utilization}
     shown.advance(count)
     outcome: Outcome = results
-    look_closer(program, problem, outcome, finished)
+    if look:
+        look_closer(program, problem, outcome, finished)
     if not finished.all():
         outcome = _not_run(outcome, ~finished)
     return outcome, used, interrupted

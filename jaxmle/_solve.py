@@ -195,6 +195,12 @@ def items_of(program: Program, problem: Problem) -> tuple[list[Any], list[Any]]:
     )
 
 
+def taken(program: Program, problem: Problem, which: Any) -> Problem:
+    """The problem of some of the data sets: a slice, or their positions."""
+    leaves = zip(jax.tree.leaves(problem), program.axes, strict=True)
+    return jax.tree.unflatten(program.tree, [x[which] if own else x for x, own in leaves])
+
+
 def without_start(program: Program, problem: Problem) -> tuple[Program, Problem]:
     """The same with the model's own start."""
     axes: Any = jax.tree.unflatten(program.tree, program.axes)

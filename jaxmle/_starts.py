@@ -100,7 +100,7 @@ def search(
         some = range(begin, min(begin + together, k - 1))
         repeated = batch if len(some) == 1 else batch.subset(np.tile(np.arange(batch.size), len(some)))
         points = np.concatenate([u[:, j] for j in some])
-        outcome = climb(repeated, _params(model, points))
+        outcome = climb(repeated, params_at(model, points))
         found += [Outcome(*x) for x in zip(*(np.split(x, len(some)) for x in outcome), strict=True)]
     ends = Outcome(*(np.stack(x, axis=1) for x in zip(*found, strict=True)))
     chosen, maximum = _choose(ends, tolerance)
@@ -109,7 +109,7 @@ def search(
     return best, Starts(-ends.value, ends.status, np.stack(natural, axis=1), maximum)
 
 
-def _params(model: Model, u: np.ndarray) -> Any:
+def params_at(model: Model, u: np.ndarray) -> Any:
     """Coordinates f[b, p] as natural params with a leading axis; numbers that come one for each data set stay theirs."""
     leaves, tree = jax.tree.flatten(model.space)
     parts = np.split(u, np.cumsum([int(np.prod(s.coordinate_shape)) for s in leaves])[:-1], axis=1)

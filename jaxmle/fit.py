@@ -1,31 +1,22 @@
 """`fit` and `fit_many`: anything array-like in, a `Fit` of NumPy arrays out, in float64 whatever the global flag says."""
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxmle import _batch, _run, _starts, batches
-from jaxmle._batch import Batch, Bucket
+from jaxmle import _batch, _draft, _run, _starts, batches
+from jaxmle._batch import Batch
 from jaxmle._closer import look_closer
 from jaxmle._compile import compiled_with
-from jaxmle._contract import check_contributions, check_start, percent
+from jaxmle._contract import percent
 from jaxmle._data import is_constant
 from jaxmle._places import near, places
+from jaxmle._problem import check_model, first_of, problem_of
 from jaxmle._progress import Progress
 from jaxmle._rungs import second_chance
-from jaxmle._solve import (
-    Problem,
-    Program,
-    default_max_steps,
-    default_tolerance,
-    numbers_of,
-    objective_of,
-    solve_one,
-)
-from jaxmle._status import Status
+from jaxmle._solve import Problem, Program, default_tolerance, solve_one
 from jaxmle._step import Outcome
 from jaxmle._types import join, split
 from jaxmle.draws import as_key
@@ -33,7 +24,6 @@ from jaxmle.model import Model
 from jaxmle.models import as_model
 from jaxmle.optimizers import by_name
 from jaxmle.result import Fit
-from jaxmle.spaces import PINNED
 
 
 def fit(
@@ -93,9 +83,9 @@ def fit(
     with jax.enable_x64(True):
         batch = _batch.one(data, weights, dtype, missing)
         model = as_model(model, batch.buckets[0].data)
-        problem, axes = _problem(model, batch, batch.buckets[0], start, optimizer, tolerance, max_steps, dtype)
-        alone = _first_of(problem, axes)
-        _check_model(model, alone)
+        problem, axes = problem_of(model, batch, batch.buckets[0], start, optimizer, tolerance, max_steps, dtype)
+        alone = first_of(problem, axes)
+        check_model(model, alone)
         _check_support(model, batch)
         program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, 1)
         outcome, used = _run.on_the_machine(program, problem, batch.numbers), "native"
@@ -129,6 +119,7 @@ def fit_many(
     key: Any = None,
     retries: int = 3,
     dtype: Any = "float64",
+    precision: str = "full",
     missing: str = "status",
 ) -> Fit:
     """Maximum likelihood for many data sets at once.
@@ -152,6 +143,12 @@ def fit_many(
         start: natural params for all, with a leading axis for each, or another `Fit`.
         optimizer, tolerance, max_steps, starts, key, retries, dtype: as in `fit`; data set i draws its starts from
             `fold_in(key, i)`, and only the data sets that failed are tried again.
+        precision: `"mixed"` climbs in float32, in lanes, and takes the last steps in float64: from where that draft led,
+            until the log-likelihood still to be gained is within `tolerance`. What is not certified so climbs in float64
+            as with `"full"`, so verdicts and digits are float64's. `steps` counts all evaluations, `info["drafted"]` the
+            fits certified from a draft. Where a likelihood has several maxima a draft may lead to another. For lanes on
+            devices with slow float64; where `"native"` fits the model on a CPU it is 4 to 14 times slower than `"full"`,
+            and with 64 lanes for both 0.7 to 1.15 times as fast.
         missing: as in `fit`; by default a data set with a NaN gets a status.
 
     Returns:
@@ -165,10 +162,16 @@ def fit_many(
         >>> fits = jm.fit_many("exponential", [1.0, 3.0, 2.0, 4.0, 6.0], groups=["a", "a", "b", "b", "b"])
         >>> [round(float(r), 12) for r in fits.params["rate"]]
         [0.5, 0.25]
+        >>> waits = [[1.0, 3.0, 2.0, 4.0, 6.0], [0.5, 0.9, 0.2, 0.4, 1.1]]
+        >>> fits = jm.fit_many("weibull", waits, precision="mixed")
+        >>> fits.info["drafted"], bool((fits.decrement < 1e-9).all())
+        (2, True)
     """
     dtype = np.dtype(dtype)
     options = {"optimizer": _name(optimizer), "max_steps": max_steps, "retries": retries, "missing": missing}
+    options["precision"] = precision
     optimizer = by_name(optimizer)
+    _draft.check_precision(precision, dtype)
     with jax.enable_x64(True):
         if groups is None:
             batch = _batch.rectangular(data, weights, shared, dtype, missing)
@@ -177,7 +180,7 @@ def fit_many(
         if not batch.buckets:
             raise ValueError("fit_many got no rows; expected at least one data set")
         model = as_model(model, batch.buckets[0].data)
-        method = _Method(optimizer, tolerance, max_steps, dtype, devices, lanes, retries, memory)
+        method = _Method(optimizer, tolerance, max_steps, dtype, devices, lanes, retries, memory, precision == "mixed")
         shown = Progress(progress, batch.size)
         outcome, program, used, interrupted = _climb(model, batch, start, method, shown)
         shown.close()
@@ -199,26 +202,29 @@ class _Method(NamedTuple):
     lanes: Any
     retries: int
     memory: int | None = None
+    mixed: bool = False
 
 
 def _climb(
     model: Model, batch: Batch, start: Any, method: _Method, shown: Progress
 ) -> tuple[Outcome, Program | None, dict[str, Any], bool]:
     """Every bucket through the lanes; the outcome, the last program, how it was fitted, whether interrupted."""
-    parts, program, used, interrupted = [], None, {}, False
-    optimizer, tolerance, max_steps, dtype, devices, lanes, _, memory = method
+    parts, program, used, interrupted, drafted = [], None, {}, False, 0
+    optimizer, tolerance, max_steps, dtype, devices, lanes, _, memory, mixed = method
+    run = _draft.run if mixed else _run.run
     crew = places(devices, batch.numbers)
     for bucket in batch.buckets:
-        problem, axes = _problem(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype)
-        _check_model(model, _first_of(problem, axes))
+        problem, axes = problem_of(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype)
+        check_model(model, first_of(problem, axes))
         count = len(bucket.index)
         width = _run.width(lanes, count, bucket.weights.shape[1], len(crew))
         program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, width)
-        part, used, interrupted = _run.run(program, problem, count, crew, shown, lanes, interrupted, memory)
+        part, used, interrupted = run(program, problem, count, crew, shown, lanes, interrupted, memory)
+        drafted += used.get("drafted", 0)
         if not interrupted:
             _again(program, problem, part, bucket.index, method)
         parts.append(part)
-    return batch.gathered(parts), program, used, interrupted
+    return batch.gathered(parts), program, used | ({"drafted": drafted} if mixed else {}), interrupted
 
 
 def _again(program: Program, problem: Problem, outcome: Outcome, position: np.ndarray, method: _Method) -> None:
@@ -252,92 +258,7 @@ def _search(
     return _starts.search(model, batch, outcome, int(starts), start is not None, as_key(key), tolerance, climb)
 
 
-# --- the problem -----------------------------------------------------------------------------------------
-
-
-def _problem(
-    model: Model, batch: Batch, bucket: Bucket, start: Any, optimizer: Any, tolerance: Any, max_steps: Any, dtype: Any
-) -> tuple[Problem, tuple[bool, ...]]:  # fmt: skip
-    """The problem of one bucket, and for each of its leaves whether it has a data-set axis."""
-    numbers, each = numbers_of(model, batch.size, dtype)
-    numbers = [x[bucket.index] if own else x for x, own in zip(numbers, each, strict=True)]
-    params, legal, own_start = _start(model, start, batch, dtype)
-    if params is not None:
-        params = jax.tree.map(lambda x, own: x[bucket.index] if own else x, params, own_start)
-    status = np.where(legal[bucket.index], bucket.status, np.int32(Status.NO_FINITE_START)).astype(np.int32)
-    if not (0 < (tolerance := default_tolerance(dtype) if tolerance is None else tolerance) < np.inf):
-        raise ValueError(
-            f"tolerance={tolerance}; expected a small positive number of log-likelihood units, such as 1e-9"
-        )
-    if int(steps := default_max_steps(optimizer) if max_steps is None else max_steps) < 1:
-        raise ValueError(f"max_steps={max_steps}; expected at least 1")
-    problem = Problem(
-        numbers, bucket.data, bucket.weights, params, status, np.asarray(tolerance, dtype), np.int32(steps)
-    )
-    axes_of = Problem(each, list(batch.own), True, jax.tree.leaves(own_start), True, False, False)
-    return problem, tuple(jax.tree.leaves(axes_of))
-
-
-def _start(model: Model, start: Any, batch: Batch, dtype: Any) -> tuple[Any, np.ndarray, Any]:
-    """The start as params, where it is legal bool[B], and which leaves come one for each data set."""
-    legal = np.ones(batch.size, bool)
-    if start is None:
-        return None, legal, None
-    given = f"a fit of {start.model.name or 'another model'}, with" if isinstance(start, Fit) else "got"
-    start = getattr(start, "params", start)
-    leaves, tree = jax.tree.flatten(model.space)
-    try:
-        values = [np.asarray(x, dtype) for x in tree.flatten_up_to(start)]
-    except (ValueError, TypeError) as error:
-        shown = sorted(start) if isinstance(start, Mapping) else type(start).__name__
-        raise ValueError(
-            f"start has another structure than the model's params: {given} {shown}, expected {model.names}; give a value "
-            "for each of them, a fit of this model, or no start"
-        ) from error
-    own = []
-    for name, s, x in zip(model.names, leaves, values, strict=True):
-        each = x.shape == (batch.size, *s.value_shape)
-        if not each and x.shape != s.value_shape:
-            raise ValueError(
-                f"start of {name} has shape {list(x.shape)}; expected {list(s.value_shape)}, or one for each of the "
-                f"{batch.size} data sets" + ("; of a batch of fits give one, such as start=fits[0]" if x.ndim else "")
-            )
-        own.append(each and x.shape != s.value_shape)
-        inside = np.asarray(jax.vmap(s.contains)(x) if own[-1] else s.contains(x))
-        if s.kind is PINNED or s.source:
-            continue
-        if not own[-1] and not inside:
-            part = "" if not bool(s.contains(x / 100)) else f" ({x} percent is {x / 100})"
-            raise ValueError(
-                f"start of {name} is {x}, which is outside its space {s!r}; give a value strictly inside{part}"
-            )
-        legal &= inside
-    return jax.tree.unflatten(tree, values), legal, jax.tree.unflatten(tree, own)
-
-
-def _check_model(model: Model, problem: Problem) -> None:
-    """The contract, before anything is compiled; each kind of problem is traced once."""
-    leaves, tree = jax.tree.flatten(problem)
-    _checked(split(model)[0], tree, tuple((np.shape(x), np.asarray(x).dtype.name) for x in leaves))
-
-
-@functools.lru_cache(maxsize=1024)
-def _checked(skeleton: Any, tree: Any, leaves: tuple[Any, ...]) -> None:
-    problem = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves])
-    n = problem.weights.shape[0]
-
-    def check(p: Problem) -> None:
-        objective = objective_of(skeleton, p)
-        check_contributions(objective, n)
-        if p.start is None:
-            check_start(objective)
-
-    jax.eval_shape(check, problem)
-
-
-def _first_of(problem: Problem, axes: tuple[bool, ...]) -> Problem:
-    leaves, tree = jax.tree.flatten(problem)
-    return jax.tree.unflatten(tree, [x[0] if own else x for x, own in zip(leaves, axes, strict=True)])
+# --- running it ------------------------------------------------------------------------------------------
 
 
 def _check_support(model: Model, batch: Batch) -> None:
@@ -363,9 +284,6 @@ def _check_support(model: Model, batch: Batch) -> None:
             f"row {row} is {shown}, outside the support of {model.name or 'the model'} "
             f"({int(outside.sum())} such rows in all){percent(model, data, bucket.weights[0])}"
         )
-
-
-# --- running it ------------------------------------------------------------------------------------------
 
 
 @compiled_with(static_argnums=0)

@@ -61,7 +61,7 @@ LAYERS = [
         "_starts",
         "result",
     },
-    {"fit", "ahead", "load", "maximize"},
+    {"_problem", "_draft", "fit", "ahead", "load", "maximize"},
     {"compare", "resample", "diagnose", "check", "sharding"},
     {"io", "plot", "explore", "cluster"},
     {"cli", "_table", "_demo", "__main__", "__init__"},
