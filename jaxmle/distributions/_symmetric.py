@@ -294,6 +294,7 @@ generalized_normal = law(
     doc="""Generalized normal (exponential power): density shape exp(-|z|^shape) / (2 scale Gamma(1/shape)), z = (x - loc) / scale.
 
     Tails between Laplace (shape 1), normal (2) and uniform (infinity). Mean loc, variance scale^2 Gamma(3/shape) /
-    Gamma(1/shape). Up to shape 1 the density has a kink at loc, and up to shape 2 its curvature there is unbounded.
+    Gamma(1/shape). Up to shape 1 the density has a kink at loc, and up to shape 2 its curvature there is unbounded; as shape
+    -> 0 with loc on a row the likelihood has no bound for any data, so that a maximum, or a limit told, is a local one.
     Box & Tiao 1973, *Bayesian Inference in Statistical Analysis*, section 3.2.""",
 )
