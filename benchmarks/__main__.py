@@ -64,17 +64,21 @@ def _run(options: argparse.Namespace, old: dict[str, Any] | None) -> dict[str, A
     if "ceilings" in names:
         record["ceilings"] = roofline.ceilings(options.dtype, 0.1, options.repeats, _say)
         record["fractions"] = roofline.fractions(record)
+        _keep(record, options.json)
     if "derivatives" in names:
         chosen = [w for w in WORKLOADS if not w.calls and (options.full or w.name in ("weibull", "student-t", "garch"))]
         record["derivatives"] = [derivatives(w, 1000, None, options.repeats, _say) for w in chosen]
+        _keep(record, options.json)
     if "functions" in names:
         size, points = (1_000_000, 1000) if options.full else (100_000, 200)
         record["functions"] = functions(size, points, options.repeats, _say)
+        _keep(record, options.json)
     if "once" in names:
         record["once"] = fresh.once(options.repeats if options.full else 1, _say)
+        _keep(record, options.json)
     if "memory" in names:
         record["memory"] = fresh.bounded(_say)
-    _keep(record, options.json)
+        _keep(record, options.json)
     if "cold" in names:
         fresh.cold(record["workloads"], _say)
         _keep(record, options.json)
@@ -129,7 +133,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     about = (__doc__ or "") + " Parts beside the workloads: " + "; ".join(f"{k}: {v}" for k, v in PARTS.items()) + "."
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=about)
     add = parser.add_argument
-    add("--full", action="store_true", help="full sizes, every rival and every part: about an hour on two cores")
+    add("--full", action="store_true", help="full sizes, every rival and every part: an hour and a half on two cores")
     add("--only", type=_among(names), metavar="NAME,...", help=f"of {', '.join(names)}")
     add("--against", type=_among(["nobody", *OTHERS]), metavar="RIVAL,...", help=f"of {', '.join(OTHERS)}; or nobody")
     add("--sizes", type=_sizes, metavar="DATASETSxROWS", help="such as 2000x200; by default each its own")

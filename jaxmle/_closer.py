@@ -12,7 +12,7 @@ from jaxmle._solve import Problem, Program, items_of, settle_many, without_start
 from jaxmle._step import Outcome
 from jaxmle.optimizers import newton
 
-FEW = 256
+QUICK_FITS = 256
 "So many are looked at before a program compiled with more care would have begun."
 
 
@@ -35,7 +35,7 @@ def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: 
     padded = np.resize(look, 1 << int(np.ceil(np.log2(len(look)))))  # few shapes, few programs
     taken = [np.asarray(x[padded]) for x in own]
     with near(0):  # one after the other
-        settle = _settle_few if len(padded) <= FEW else _settle
+        settle = _settle_few if len(padded) <= QUICK_FITS else _settle
         part = settle(program, taken, shared, jax.tree.map(lambda x: x[padded], outcome))
     for mine, new in zip(outcome, part, strict=True):
         mine[look] = np.asarray(new)[: len(look)]

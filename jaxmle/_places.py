@@ -8,14 +8,14 @@ from typing import Any
 import jax
 import numpy as np
 
-FEW = 1 << 22
+HOST_BELOW = 1 << 22
 "Numbers below which the host is done before an accelerator has begun."
 
 
 def nearby(numbers: int) -> Any:
     """The host's first device where it has less to do than a launch costs, and nobody asked for another; or None."""
     default: Any = getattr(jax.config, "jax_default_device", None)  # a device, the name of a platform, or None
-    if default is not None or jax.default_backend() == "cpu" or numbers >= FEW:
+    if default is not None or jax.default_backend() == "cpu" or numbers >= HOST_BELOW:
         return None
     try:
         return jax.local_devices(backend="cpu")[0]
@@ -29,7 +29,7 @@ def near(numbers: int) -> Any:
     return contextlib.nullcontext() if host is None else jax.default_device(host)
 
 
-def places(devices: Any, numbers: int = FEW) -> list[Any]:
+def places(devices: Any, numbers: int = HOST_BELOW) -> list[Any]:
     """Where the workers compute, one entry each; a CPU that stands alone has a worker for each core.
 
     Args:
@@ -56,7 +56,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def abreast(items: Any) -> int:
+def together(items: Any) -> int:
     """How many data sets are computed at a time where each is computed once: on a CPU what sits in its cache."""
     default: Any = getattr(jax.config, "jax_default_device", None)
     platform = default.platform if isinstance(default, jax.Device) else default or jax.default_backend()

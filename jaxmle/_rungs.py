@@ -31,7 +31,7 @@ from jaxmle._step import RUNNING, Outcome
 from jaxmle._types import join
 from jaxmle.optimizers import lbfgs, newton
 
-FEW = 1 << 16
+QUICK_BELOW = 1 << 16
 "Numbers of data whose lanes take less time to run than to be compiled with care."
 
 RUNGS = ("the first attempt", "another start", "more damping", "another method")
@@ -117,7 +117,7 @@ def second_chance(
                 again, few = _problem_of(program, rung, problem, padded, position, steps_given)
                 found, _, interrupted = _run.run(
                     again, few, len(padded), places(devices, numbers), Progress(False, len(padded)),
-                    "auto" if chosen == "native" else chosen, False, few=numbers <= FEW,
+                    "auto" if chosen == "native" else chosen, False, few=numbers <= QUICK_BELOW,
                 )  # fmt: skip
         except TypeError:  # a method that this model lacks something for
             continue

@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle._batch import Batch, Bucket
 from jaxmle._compile import compiled_with
-from jaxmle._places import abreast, near
+from jaxmle._places import near, together
 from jaxmle._solve import Problem, numbers_of, objective_of
 from jaxmle._step import RUNNING
 from jaxmle._types import split
@@ -149,7 +149,7 @@ def evaluated(
 ) -> np.ndarray:
     """`evaluate`, as a NumPy array; without any data set an empty array of the right shape, and nothing is computed."""
     if len(u):
-        return np.asarray(evaluate(function, skeleton, tree, axes, abreast(own), own, shared, u, *more))
+        return np.asarray(evaluate(function, skeleton, tree, axes, together(own), own, shared, u, *more))
     some = [jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype) for x in (*own, u)]
     shape = jax.eval_shape(
         lambda x, at: _evaluate(function, skeleton, tree, axes, 1, x, shared, at, *more), some[:-1], some[-1]
