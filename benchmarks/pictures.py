@@ -120,7 +120,7 @@ def rivals(record: dict[str, Any]) -> Figure | None:
             if entry["rival"] not in seen:
                 seen.append(entry["rival"])
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}×" if v >= 1 else f"1/{1 / v:g}")
+    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}×" if v >= 1 else f"1/{_plain(round(1 / v))}")
     ax.set_xlabel("fits per second, relative to jaxmle (farther right is faster)")
     _legend(fig, [r for r in LOOKS if r in seen], hollow)
     return fig
