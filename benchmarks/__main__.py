@@ -61,29 +61,29 @@ def _run(options: argparse.Namespace, old: dict[str, Any] | None) -> dict[str, A
             drawn = task(workload, *sizes(workload), dtype=options.dtype)
             record["workloads"].append(measure.race(drawn, rivals, options.repeats, _say))
             _keep(record, options.json)
-    if "ceilings" in names:
-        record["ceilings"] = roofline.ceilings(options.dtype, 0.1, options.repeats, _say)
-        record["fractions"] = roofline.fractions(record)
+
+    def keep(part: str, value: Any) -> None:
+        record[part] = value
         _keep(record, options.json)
+
+    if "ceilings" in names:
+        keep("ceilings", roofline.ceilings(options.dtype, 0.1, options.repeats, _say))
+        keep("fractions", roofline.fractions(record))
     if "derivatives" in names:
         chosen = [w for w in WORKLOADS if not w.calls and (options.full or w.name in ("weibull", "student-t", "garch"))]
-        record["derivatives"] = [derivatives(w, 1000, None, options.repeats, _say) for w in chosen]
-        _keep(record, options.json)
+        keep("derivatives", [derivatives(w, 1000, None, options.repeats, _say) for w in chosen])
     if "functions" in names:
         size, points = (1_000_000, 1000) if options.full else (100_000, 200)
-        record["functions"] = functions(size, points, options.repeats, _say)
-        _keep(record, options.json)
+        keep("functions", functions(size, points, options.repeats, _say))
     if "once" in names:
-        record["once"] = fresh.once(options.repeats if options.full else 1, _say)
-        _keep(record, options.json)
+        keep("once", fresh.once(options.repeats if options.full else 1, _say))
     if "memory" in names:
-        record["memory"] = fresh.bounded(_say)
-        _keep(record, options.json)
+        keep("memory", fresh.bounded(_say))
     if "cold" in names:
         fresh.cold(record["workloads"], _say)
         _keep(record, options.json)
     if "scaling" in names:
-        record["scaling"] = scaling(rivals, options.full, options.repeats, options.dtype, _say)
+        keep("scaling", scaling(rivals, options.full, options.repeats, options.dtype, _say))
     return record
 
 

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle._limits import finite_ends, settle, unsettled
 from jaxmle._linalg import hessian
-from jaxmle._status import Status
+from jaxmle._status import Status, at_maximum
 from jaxmle._step import Outcome
 from jaxmle.objective import Charted, Objective
 
@@ -38,7 +38,7 @@ def landed(objective: Objective, outcome: Outcome) -> Outcome:
     if not isinstance(objective, Charted):
         return outcome
     moved = _outward(objective, outcome)
-    fine = (outcome.status == Status.CONVERGED) | (outcome.status == Status.CONVERGED_TO_ROUNDING)
+    fine = at_maximum(outcome.status)
     most = float(np.log(jnp.finfo(moved.u.dtype).max))
     beyond = fine & jnp.any(jnp.asarray(objective.model_unitless) & (jnp.abs(moved.u) > most))
     outcome = outcome._replace(

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxmle import _run
 from jaxmle._places import bytes_each, fitting, near, share
-from jaxmle._problem import check_model, first_of
+from jaxmle._problem import check_model
 from jaxmle._progress import Progress
 from jaxmle._solve import (
     POLISH,
@@ -28,7 +28,7 @@ from jaxmle._solve import (
     with_starts,
 )
 from jaxmle._starts import params_at
-from jaxmle._status import Status
+from jaxmle._status import Status, at_maximum
 from jaxmle._step import Outcome
 from jaxmle._types import join
 from jaxmle._ways import ready
@@ -72,7 +72,7 @@ def run(
     outcome: Any = None
     certified, spent, used = np.zeros(count, bool), np.zeros(count, np.int32), {}
     for here in [] if interrupted else _portions(program, problem, count, crew, memory):
-        part = taken(program, problem, here)
+        part = taken(problem, program.axes, here)
         size = len(part.status)
         lanes = program.lanes if kernels else chosen  # `lanes="native"` must replay the same drafts
         draft, how, interrupted = _run.run(
@@ -83,7 +83,7 @@ def run(
         if interrupted:
             break
         spent[here] = draft.steps
-        sound = _ok(draft)
+        sound = at_maximum(draft.status)
         with near(draft.u.size):
             starts = params_at(model, np.where(sound[:, None], draft.u, 0.0).astype(np.float64))
         # In lanes the others pass by, so that one program serves any number of drafts; one is there, to compile it.
@@ -91,7 +91,7 @@ def run(
         status = np.where(sound, part.status, np.int32(Status.NOT_RUN))
         drafts = part._replace(start=starts, status=status, max_steps=np.full_like(part.max_steps, POLISH))
         if len(which) < size:
-            drafts = taken(certifier, drafts, which)
+            drafts = taken(drafts, certifier.axes, which)
         found, last, interrupted = _run.run(
             certifier._replace(lanes=program.lanes), drafts, len(which), crew, _Certified(shown), chosen, interrupted,
             memory, look=False,
@@ -100,7 +100,7 @@ def run(
         draft = Outcome(*(x[which] for x in draft))
         at = np.arange(count)[here][which]
         spent[at] += found.steps
-        fine = _ok(found) & _within(program, draft, found, part.max_steps)
+        fine = at_maximum(found.status) & _within(program, draft, found, part.max_steps)
         found = found._replace(
             steps=spent[at],
             polish=found.polish if one_phase(program) else draft.polish + found.steps,
@@ -116,7 +116,7 @@ def run(
     left = np.flatnonzero(~certified)
     if len(left):
         padded = np.resize(left, 1 << (len(left) - 1).bit_length()) if len(left) < program.lanes else left
-        rest = problem if len(left) == count else taken(program, problem, padded)
+        rest = problem if len(left) == count else taken(problem, program.axes, padded)
         again, last, interrupted = _run.run(
             program, rest, len(rest.status), crew, _AtMost(shown, len(left)), chosen, interrupted, memory
         )
@@ -173,17 +173,12 @@ def _in_float32(problem: Problem) -> Problem:
 def _check_float32(model: Model, program: Program, problem: Problem) -> None:
     """The contract in float32; numbers that a function makes in float64 may not go through its loops there."""
     try:
-        check_model(model, _in_float32(first_of(problem, program.axes)))
+        check_model(model, _in_float32(taken(problem, program.axes, 0)))
     except (TypeError, ValueError) as error:
         raise type(error)(
             f"precision='mixed' computes the log-likelihood in float32 too, where it fails ({error}); make its arrays in "
             "the dtype of the data, such as jnp.zeros((), x.dtype), or leave precision out"
         ) from error
-
-
-def _ok(outcome: Outcome) -> np.ndarray:
-    """Which fits ended at a certified maximum, bool[b]."""
-    return np.isin(outcome.status, (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING))
 
 
 def _within(program: Program, draft: Outcome, found: Outcome, most: Any) -> np.ndarray:

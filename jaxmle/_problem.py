@@ -95,9 +95,3 @@ def _checked(skeleton: Any, tree: Any, leaves: tuple[Any, ...]) -> None:
             check_start(objective)
 
     jax.eval_shape(check, problem)
-
-
-def first_of(problem: Problem, axes: tuple[bool, ...]) -> Problem:
-    """The problem of the first data set."""
-    leaves, tree = jax.tree.flatten(problem)
-    return jax.tree.unflatten(tree, [x[0] if own else x for x, own in zip(leaves, axes, strict=True)])

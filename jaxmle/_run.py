@@ -70,6 +70,7 @@ class _Crew:
     Attributes:
         size, each: data sets of a chunk, and bytes of a data set.
         finished: which of them are there, bool[count].
+        out, left: what the machine writes, f[k, count], and 0 where it did, uint8[count].
     """
 
     def __init__(

@@ -195,10 +195,10 @@ def items_of(program: Program, problem: Problem) -> tuple[list[Any], list[Any]]:
     )
 
 
-def taken(program: Program, problem: Problem, which: Any) -> Problem:
-    """The problem of some of the data sets: a slice, or their positions."""
-    leaves = zip(jax.tree.leaves(problem), program.axes, strict=True)
-    return jax.tree.unflatten(program.tree, [x[which] if own else x for x, own in leaves])
+def taken(problem: Problem, axes: tuple[bool, ...], which: Any) -> Problem:
+    """The problem of one of the data sets, or of some: a slice, or their positions."""
+    leaves, tree = jax.tree.flatten(problem)
+    return jax.tree.unflatten(tree, [x[which] if own else x for x, own in zip(leaves, axes, strict=True)])
 
 
 def without_start(program: Program, problem: Problem) -> tuple[Program, Problem]:

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from jaxmle import inference
 from jaxmle._batch import Batch
 from jaxmle._solve import first
-from jaxmle._status import Status
+from jaxmle._status import Status, at_maximum
 from jaxmle._step import Outcome
 from jaxmle.model import Model
 from jaxmle.objective import Objective
@@ -129,7 +129,7 @@ def _choose(ends: Outcome, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     at a limit with a supremum above them all, that stays the verdict; where none is certified, its verdict stays too.
     """
     b, k = ends.status.shape
-    ok = np.isin(ends.status, (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING))
+    ok = at_maximum(ends.status)
     value = np.where(ok, ends.value, np.inf)
     slack = _SAME * np.maximum(tolerance, np.where(ok, ends.decrement, 0.0))
     same = np.broadcast_to(np.eye(k, dtype=bool), (b, k, k)).copy()

@@ -1,6 +1,7 @@
 """Outcome is data: what happened to a fit, and what to try."""
 
 import enum
+from typing import Any
 
 import numpy as np
 
@@ -76,6 +77,11 @@ _SENTENCES = {
 
 _FINE = (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING, Status.AT_BOUNDARY, Status.AT_DATA_EDGE)
 _FAILED = np.array([*(x not in _FINE for x in Status), True])  # the last for what still runs
+
+
+def at_maximum(status: Any) -> Any:
+    """Which fits ended at a certified maximum, bool of the shape of `status`."""
+    return (status == Status.CONVERGED) | (status == Status.CONVERGED_TO_ROUNDING)
 
 
 def failed(status: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._linalg import definite_above, descend
-from jaxmle._status import Status
+from jaxmle._status import Status, at_maximum
 from jaxmle.objective import Objective
 from jaxmle.optimizers import newton
 from jaxmle.optimizers._curvature import CurvatureState
@@ -250,8 +250,6 @@ def finish(state: State, climbed: State | None = None) -> Outcome:
         polish=jnp.where(never, 0, polish),
         direction=jnp.where(c.fall < 1, c.heading, c.moved),
         travel=state.best - state.begin,
-        attained=(status == Status.CONVERGED)
-        | (status == Status.CONVERGED_TO_ROUNDING)
-        | (status == Status.AT_DATA_EDGE),
+        attained=at_maximum(status) | (status == Status.AT_DATA_EDGE),
         rung=jnp.zeros((), jnp.int32),
     )

@@ -13,10 +13,10 @@ from jaxmle._compile import compiled_with
 from jaxmle._contract import percent
 from jaxmle._data import is_constant
 from jaxmle._places import near, places
-from jaxmle._problem import check_model, first_of, problem_of
+from jaxmle._problem import check_model, problem_of
 from jaxmle._progress import Progress
 from jaxmle._rungs import second_chance
-from jaxmle._solve import Problem, Program, default_tolerance, solve_one
+from jaxmle._solve import Problem, Program, default_tolerance, solve_one, taken
 from jaxmle._step import Outcome
 from jaxmle._types import join, split
 from jaxmle.draws import as_key
@@ -84,7 +84,7 @@ def fit(
         batch = _batch.one(data, weights, dtype, missing)
         model = as_model(model, batch.buckets[0].data)
         problem, axes = problem_of(model, batch, batch.buckets[0], start, optimizer, tolerance, max_steps, dtype)
-        alone = first_of(problem, axes)
+        alone = taken(problem, axes, 0)
         check_model(model, alone)
         _check_support(model, batch)
         program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, 1)
@@ -215,7 +215,7 @@ def _climb(
     crew = places(devices, batch.numbers)
     for bucket in batch.buckets:
         problem, axes = problem_of(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype)
-        check_model(model, first_of(problem, axes))
+        check_model(model, taken(problem, axes, 0))
         count = len(bucket.index)
         width = _run.width(lanes, count, bucket.weights.shape[1], len(crew))
         program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, width)

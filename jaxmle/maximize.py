@@ -17,7 +17,7 @@ from jaxmle._solve import (
     objective_of,
     problem_dtype,
 )
-from jaxmle._status import Status
+from jaxmle._status import at_maximum
 from jaxmle._step import RUNNING
 from jaxmle._traced import LANES, solver
 from jaxmle._types import split
@@ -134,7 +134,7 @@ def maximize(
     u, rest = lax.custom_root(score, origin, solve, tangent_solve, has_aux=True)
     rest = jax.tree.map(lax.stop_gradient, rest)
     status = rest.status.astype(jnp.int32)
-    converged = (status == Status.CONVERGED) | (status == Status.CONVERGED_TO_ROUNDING)
+    converged = at_maximum(status)
     u = _differentiable_if(converged, u)
     params = objective.model.forward(unravel(u))
     # At a limit the coordinates are infinite and the value there need not be.

@@ -9,7 +9,7 @@ import numpy as np
 from jaxmle import _html, _keep, _keys, _starts, batches, draws, inference, intervals, predict
 from jaxmle._batch import Batch
 from jaxmle._compile import in_float64
-from jaxmle._status import Status
+from jaxmle._status import Status, at_maximum
 from jaxmle._step import Outcome
 from jaxmle._summary import message, table_many, table_one
 from jaxmle.model import Model
@@ -53,7 +53,7 @@ class Fit:
             n[bucket.index] = np.where(weights >= 0, weights, np.nan).sum(1)
         self.n_observations = self._out(n)
         self.status = Status(int(outcome.status[0])) if single else outcome.status
-        ok = (outcome.status == Status.CONVERGED) | (outcome.status == Status.CONVERGED_TO_ROUNDING)
+        ok = at_maximum(outcome.status)
         self._ok = ok
         self.converged = self._out(ok)
         self.log_likelihood = self._out(-outcome.value)

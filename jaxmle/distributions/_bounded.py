@@ -243,8 +243,7 @@ def _uniform_sample(key: Any, params: Any, shape: Any = ()) -> Any:
 
 def _uniform_maximum(x: Any, weights: Any) -> Any:
     x, weights = _moments.usable(x, weights, True)
-    low = jnp.min(jnp.where(weights > 0, x, jnp.inf))
-    high = jnp.max(jnp.where(weights > 0, x, -jnp.inf))
+    low, high = _moments.ends(x, weights > 0)
     some = jnp.isfinite(low)
     return {"lower": jnp.where(some, low, 0), "upper": jnp.where(some, high, 1)}
 

@@ -149,7 +149,7 @@ def _gev_start(x: Any, weights: Any) -> Any:
 
 def _gev_ends(x: Any, weights: Any) -> Any:
     """Least and greatest row, and whether they are the same."""
-    low, high = jnp.min(jnp.where(is_finite(x), x, jnp.inf)), jnp.max(jnp.where(is_finite(x), x, -jnp.inf))
+    low, high = _moments.ends(x, is_finite(x))
     same = ~((high > low) & jnp.isfinite(high - low))
     low = jnp.where(jnp.isfinite(low), low, 0)
     return low, jnp.where(same, low, high), same

@@ -9,6 +9,7 @@ import numpy as np
 from jaxmle import spaces, special
 from jaxmle.distributions import _moments, _quantiles
 from jaxmle.distributions._distribution import Distribution, is_nonnegative, is_positive, symmetric, tails, within
+from jaxmle.distributions._extremes import held
 from jaxmle.special._elementary import floating
 
 _EULER = 0.5772156649015329
@@ -163,19 +164,17 @@ def _log_hazard(params: Any, x: Any) -> Any:
 
 
 def _weibull_logpdf(params: Any, x: Any) -> Any:
-    x, shape, scale = floating(x), params["shape"], params["scale"]
+    x, shape = floating(x), params["shape"]
     inside = is_positive(x)
-    log_x = jnp.log(within(inside, x, 1))
-    v = shape * (log_x - jnp.log(scale))  # as in `_log_hazard`, so that censored data take one exponential
-    return jnp.where(inside, jnp.log(shape) - log_x + v - jnp.exp(v), -jnp.inf)
+    kept = within(inside, x, 1)
+    v = _log_hazard(params, kept)
+    return jnp.where(inside, jnp.log(shape) - jnp.log(kept) + v - jnp.exp(v), -jnp.inf)
 
 
 def _weibull_logcdf(params: Any, x: Any) -> Any:
     x = floating(x)
     inside = is_positive(x)
-    v = _log_hazard(params, within(inside, x, 1))
-    held = jnp.minimum(v, 0.6 * float(np.log(jnp.finfo(v.dtype).max)))  # beyond, its exponential leaves no derivative
-    value = special.log1mexpexp(held)
+    value = special.log1mexpexp(held(_log_hazard(params, within(inside, x, 1))))
     return tails(inside, x, value, -jnp.inf, 0.0)
 
 

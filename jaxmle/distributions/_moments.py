@@ -14,6 +14,11 @@ def usable(x: Any, weights: Any, inside: Any) -> tuple[Any, Any]:
     return jnp.where(keep, x, 0), jnp.where(keep, weights, 0)
 
 
+def ends(x: Any, inside: Any) -> tuple[Any, Any]:
+    """Least and greatest of the rows that are `inside`; infinity and minus infinity where there is none."""
+    return jnp.min(jnp.where(inside, x, jnp.inf)), jnp.max(jnp.where(inside, x, -jnp.inf))
+
+
 def mean(x: Any, weights: Any) -> Any:
     """Weighted mean; 0 for no rows."""
     total = jnp.sum(weights)

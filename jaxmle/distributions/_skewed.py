@@ -10,15 +10,13 @@ import numpy as np
 from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_finite, symmetric
-from jaxmle.distributions._standard import LINE, Bisected, law
+from jaxmle.distributions._standard import ENDLESS, LINE, Bisected, law
 from jaxmle.model import Chart
 
 _LOG_2 = 0.6931471805599453
 _HALF_LOG_2PI = 0.9189385332046727
 _NEARLY = 200.0
 "The logarithm of an asymmetry that is as good as infinite."
-_FAR = 320.0
-"asinh of a shape that is as good as infinite, with a square that is not."
 
 
 # --- asymmetric Laplace ----------------------------------------------------------------------------------
@@ -220,8 +218,7 @@ def _skew_start(x: Any, weights: Any) -> Any:
 
 def _ends(x: Any, weights: Any) -> tuple[Any, Any]:
     """Least and greatest row."""
-    inside = is_finite(x)
-    low, high = jnp.min(jnp.where(inside, x, jnp.inf)), jnp.max(jnp.where(inside, x, -jnp.inf))
+    low, high = _moments.ends(x, is_finite(x))
     fine = jnp.isfinite(high - low)
     return jnp.where(fine, low, 0), jnp.where(fine, high, 0)
 
@@ -240,7 +237,7 @@ def _skew_contributions(v: Any, x: Any, ends: Any) -> Any:
     the middle of the range less d half its width less scale w / (1 + shape^2)^(1/2), so that either end may close.
     """
     low, high = ends
-    inside, v = is_finite(x), {**v, "shape": jnp.clip(v["shape"], -_FAR, _FAR)}
+    inside, v = is_finite(x), {**v, "shape": jnp.clip(v["shape"], -ENDLESS, ENDLESS)}
     left, right = (jnp.where(inside, side, 0) for side in (x - low, high - x))
     share, rest = jax.nn.sigmoid(2 * v["shape"]), jax.nn.sigmoid(-2 * v["shape"])
     z = (left * share - right * rest) * jnp.exp(-v["scale"]) + _skew_score(v) / jnp.cosh(v["shape"])
@@ -254,7 +251,7 @@ def _skew_middle(v: Any, ends: Any) -> Any:
 
 
 def _skew_outward(v: Any, ends: Any) -> Any:
-    near = jnp.clip(v["shape"], -_FAR, _FAR)
+    near = jnp.clip(v["shape"], -ENDLESS, ENDLESS)
     gap = jnp.exp(v["scale"]) * _skew_score({"loc": v["loc"], "shape": near}) / jnp.cosh(near)
     return {"loc": _skew_middle(v, ends) - gap, "scale": v["scale"], "shape": jnp.sinh(v["shape"])}
 

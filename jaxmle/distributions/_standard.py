@@ -30,6 +30,9 @@ from jaxmle.special._elementary import floating
 
 TWO_PI = 6.283185307179586
 
+ENDLESS = 320.0
+"The logarithm, or asinh, of a shape that is as good as infinite, with a square that is not."
+
 
 @record
 class Form:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_finite, symmetric
-from jaxmle.distributions._standard import LINE, Bisected, law
+from jaxmle.distributions._standard import ENDLESS, LINE, Bisected, law
 from jaxmle.model import Chart
 from jaxmle.special._elementary import floating
 
@@ -227,14 +227,13 @@ def _generalized_information(params: Any, x: Any) -> Any:
 
 def _generalized_ends(x: Any, weights: Any) -> tuple[Any, Any, Any]:
     """Least and greatest row, and the range, 0 where there is none."""
-    inside = is_finite(x)
-    low, high = jnp.min(jnp.where(inside, x, jnp.inf)), jnp.max(jnp.where(inside, x, -jnp.inf))
+    low, high = _moments.ends(x, is_finite(x))
     return low, high, jnp.where((high > low) & jnp.isfinite(high - low), high - low, 0)
 
 
 def _generalized_at(v: Any, ends: Any) -> tuple[Any, Any, Any, Any]:
     """1 / shape, half the logarithm of the ratio of the ends' distances to loc, log scale, and half of log(power powers)."""
-    c = jnp.clip(v["shape"], -_FAR, _FAR)
+    c = jnp.clip(v["shape"], -ENDLESS, ENDLESS)
     a, middle = jnp.exp(-c), jnp.clip(v["scale"], -1e6, 1e6) - c
     turn, reach = jnp.clip(v["loc"], -1e6, 1e6) * a, jnp.log(jnp.where(ends[2] > 0, ends[2], 1))
     size = reach - middle * a - jnp.logaddexp(turn, -turn)
@@ -273,9 +272,6 @@ def _generalized_inward(u: Any, ends: Any) -> Any:
     scale = jnp.where(width > 0, 0.5 * (up + down) * b + u["shape"], u["scale"])
     return {"loc": 0.5 * (up - down) * b, "scale": scale, "shape": u["shape"]}
 
-
-_FAR = 320.0
-"log of a shape that is as good as infinite, with a square that is not."
 
 generalized_normal = law(
     LINE,

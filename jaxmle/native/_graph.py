@@ -117,9 +117,7 @@ class Graph:
         (u, *mine), (v, *other) = (self._split(x) for x in (a, b))
         if any(sorted(x, key=_age) != sorted(y, key=_age) for x, y in zip(mine, other, strict=True)):
             return None
-        one = self.const(1.0)
-        both = (functools.reduce(lambda x, y: self.make("mul", x, y), x, one) for x in (u, v))
-        return self.make("mul", self.make(op, *both), self._ordered([], *mine))
+        return self.make("mul", self.make(op, self._times(u), self._times(v)), self._ordered([], *mine))
 
     def _mul(self, a: Node, b: Node) -> Node | None:
         for x, y in ((a, b), (b, a)):
@@ -150,10 +148,13 @@ class Graph:
         uniform, known, moving = ([x for part in parts[i::3] for x in part] for i in range(3))
         factors = [*sorted(moving, key=_age), *sorted(known, key=_age)]
         row = functools.reduce(lambda x, y: self._raw("mul", x, y), factors)
-        factor = functools.reduce(lambda x, y: self.make("mul", x, y), sorted(uniform, key=_age), self.const(1.0))
+        factor = self._times(sorted(uniform, key=_age))
         if factor.is_(1):
             return row
         return self.make("neg", row) if factor.is_(-1) else self._raw("mul", factor, row)
+
+    def _times(self, factors: Sequence[Node]) -> Node:
+        return functools.reduce(lambda x, y: self.make("mul", x, y), factors, self.const(1.0))
 
     def product(self, rows: Sequence[Node]) -> Node | None:
         """Of rows; None for none."""
@@ -166,7 +167,7 @@ class Graph:
 
     def _shared(self, op: str, args: tuple[Node, Node], *before: Node) -> Node | None:
         """op(a f, b f) as op(a, b) f, for known rows f: of a tangent's direction only one multiplication is left."""
-        splits = [self._split(x.args[0] if x.op == "neg" else x) for x in args]
+        splits = [self._split(x) for x in args]
         zeros = [x.is_(0) for x in args]
         if all(x.known for x in (*args, *before)) or any(x.kind != FLOAT for x in args):
             return None
@@ -182,12 +183,8 @@ class Graph:
             left = list(rows)
             for f in both:
                 left.remove(f)
-            rest = self._ordered(uniform, left, moving) if left or moving else functools.reduce(
-                lambda p, q: self.make("mul", p, q), uniform, self.const(1.0)
-            )  # fmt: skip
-            rests.append(self.make("neg", rest) if x.op == "neg" else rest)
-        out = self.make(op, *before, *rests)
-        return functools.reduce(lambda x, y: self.make("mul", x, y), both, out)
+            rests.append(self._ordered(uniform, left, moving) if left or moving else self._times(uniform))
+        return self._times([self.make(op, *before, *rests), *both])
 
     def _div(self, a: Node, b: Node) -> Node | None:
         if b.is_(1) or (a.is_(0) and a.kind == FLOAT):

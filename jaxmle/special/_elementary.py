@@ -26,15 +26,15 @@ def floating(x: Any) -> Any:
     return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
 
 
-def unary(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """f, a function of one number, so that its tangents are its slope times them.
+def unary(f: Callable[[Any], Any], slope: Callable[[Any], Any] | None = None) -> Callable[[Any], Any]:
+    """f, a function of one number, so that its tangents are its slope times them: the one given, or f's own.
 
     However many directions a Hessian has, the chain through f is gone through once for each order.
     """
 
     @cache
-    def slope() -> Callable[[Any], Any]:
-        return unary(lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1])
+    def slope_of() -> Callable[[Any], Any]:
+        return slope or unary(lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1])
 
     @jax.custom_jvp
     def value(x: Any) -> Any:
@@ -42,7 +42,7 @@ def unary(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     @value.defjvp
     def _(primals: Any, tangents: Any) -> Any:
-        return value(*primals), slope()(*primals) * tangents[0]
+        return value(*primals), slope_of()(*primals) * tangents[0]
 
     return wraps(f)(lambda x: value(floating(x)))
 
@@ -134,39 +134,10 @@ def log_diff(upper: Any, lower: Any) -> Any:
     return upper + jnp.where(nothing, 0, log1mexp(gap))
 
 
-def xlogx_excess(q: Any) -> Any:
-    """(1 + q) log(1 + q) / q - 1 for q >= 0; q/2 - q^2/6 + ... near 0."""
-    return _excess(floating(q))
-
-
 def _near(q: Any) -> tuple[Any, Any, Any]:
     """Where q is below 1/2, q there, and q elsewhere."""
     small = q < 0.5
     return small, jnp.where(small, q, 0), jnp.where(small, 1, q)
-
-
-@jax.custom_jvp
-def _excess(q: Any) -> Any:
-    small, s, big = _near(q)
-    return jnp.where(small, s * (0.5 + s * horner(_EXCESS, 4 * s - 1)), (1 + big) * (jnp.log1p(big) / big) - 1)
-
-
-@_excess.defjvp
-def _excess_jvp(primals: Any, tangents: Any) -> Any:
-    return _excess(*primals), _excess_slope(*primals) * tangents[0]
-
-
-@jax.custom_jvp
-def _excess_slope(q: Any) -> Any:
-    """(q - log(1 + q)) / q^2."""
-    small, s, big = _near(q)
-    series = 0.5 + s * (2 * horner(_EXCESS, 4 * s - 1) + 4 * s * horner(differentiated(_EXCESS), 4 * s - 1))
-    return jnp.where(small, series, (big - jnp.log1p(big)) / (big * big))
-
-
-@_excess_slope.defjvp
-def _excess_slope_jvp(primals: Any, tangents: Any) -> Any:
-    return _excess_slope(*primals), _excess_curvature(*primals) * tangents[0]
 
 
 @unary
@@ -177,6 +148,21 @@ def _excess_curvature(q: Any) -> Any:
     x = 4 * s - 1
     series = 2 * horner(_EXCESS, x) + 16 * s * (horner(first, x) + s * horner(second, x))
     return jnp.where(small, series, (1 / (1 + big) - 2 * (big - jnp.log1p(big)) / (big * big)) / big)
+
+
+@partial(unary, slope=_excess_curvature)
+def _excess_slope(q: Any) -> Any:
+    """(q - log(1 + q)) / q^2."""
+    small, s, big = _near(q)
+    series = 0.5 + s * (2 * horner(_EXCESS, 4 * s - 1) + 4 * s * horner(differentiated(_EXCESS), 4 * s - 1))
+    return jnp.where(small, series, (big - jnp.log1p(big)) / (big * big))
+
+
+@partial(unary, slope=_excess_slope)
+def xlogx_excess(q: Any) -> Any:
+    """(1 + q) log(1 + q) / q - 1 for q >= 0; q/2 - q^2/6 + ... near 0."""
+    small, s, big = _near(q)
+    return jnp.where(small, s * (0.5 + s * horner(_EXCESS, 4 * s - 1)), (1 + big) * (jnp.log1p(big) / big) - 1)
 
 
 @unary
