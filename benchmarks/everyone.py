@@ -2,6 +2,7 @@
 
 from benchmarks.libraries import LIBRARIES
 from benchmarks.packages import PACKAGES
+from benchmarks.r import R
 from benchmarks.rivals import OWN
 
-RIVALS = (*OWN, *LIBRARIES, *PACKAGES)
+RIVALS = (*OWN, *LIBRARIES, *PACKAGES, *R)

@@ -136,7 +136,7 @@ def child(workload: str, rival: str, size: dict[str, Any], platform: str) -> Non
     with jax.default_device(device):
         chosen = next(r for r in RIVALS if r.name == rival)
         drawn = task(next(w for w in WORKLOADS if w.name == workload), **size)
-        mine = drawn if chosen.most is None else drawn.first(chosen.most)
+        mine = chosen.share(drawn)
         held, held_there, ready = _held(), _on_device(device, "bytes_in_use"), time.time()
         chosen.prepare(mine)()
     found = {"seconds": (imported - begin) + (time.time() - ready), "megabytes": _peak() - held}

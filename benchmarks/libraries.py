@@ -109,7 +109,7 @@ def _optax(task: Task) -> Callable[[], Answer]:
 
 
 def _library(name: str, title: str, prepare: Any, *needs: str, quick: bool = False) -> Rival:
-    return Rival(name, title, prepare, needs=needs, most=2000, quick=quick)
+    return Rival(name, title, prepare, needs=needs, most=200_000, quick=quick)
 
 
 LIBRARIES = (

@@ -1,9 +1,12 @@
 """Where and with what it was measured: without this a number means nothing."""
 
 import datetime
+import functools
 import importlib.metadata
 import os
 import platform
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import jax
 
 PACKAGES = (
     "jaxmle", "jax", "jaxlib", "optax", "numpy", "scipy", "numba", "jaxopt", "optimistix", "tfp-nightly",
-    "statsmodels", "scikit-learn", "glum", "lifelines",
+    "statsmodels", "scikit-learn", "glum", "lifelines", "R", "R:MASS", "R:survival", "R:Rfast", "R:TMB",
 )  # fmt: skip
 
 
@@ -52,7 +55,19 @@ def label(where: dict[str, Any]) -> str:
     return f"cpu-{where['cores']}-cores" if platform_ == "cpu" else f"gpu-{'-'.join(kind.lower().split())}"
 
 
+@functools.cache
+def in_r() -> dict[str, str]:
+    """Versions of R and its packages, as `R` and `R:name`; empty where there is no R."""
+    if shutil.which("Rscript") is None:
+        return {}
+    code = 'v <- installed.packages()[, "Version"]; writeLines(paste(c("R", paste0("R:", names(v))), c(format(getRversion()), v)))'
+    out = subprocess.run(["Rscript", "--vanilla", "-e", code], capture_output=True, text=True).stdout
+    return dict(line.split() for line in out.splitlines())
+
+
 def _version(name: str) -> str:
+    if name in in_r():
+        return in_r()[name]
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -14,6 +14,9 @@ from benchmarks.workloads import Task
 CLOSE = {"float64": 1e-6, "float32": 1e-2}
 "A fit is good when its log-likelihood is this close to the best that anyone found."
 
+PATIENCE = 60.0
+"Seconds after which a run is not repeated."
+
 Run = Callable[[], Any]
 
 
@@ -33,7 +36,7 @@ def race(task: Task, rivals: Sequence[Rival], repeats: int, say: Callable[[str],
         if reason := f"needs {', '.join(rival.missing)}" if rival.missing else rival.works(task):
             entry["skipped"] = reason
             continue
-        mine = task if rival.most is None else task.first(rival.most)
+        mine = rival.share(task)
         entry["datasets"], entry["fits_per_call"] = mine.datasets, mine.datasets * task.calls
         say(f"{task.workload.name}: first call of {rival.name}")
         try:
@@ -68,11 +71,16 @@ def race(task: Task, rivals: Sequence[Rival], repeats: int, say: Callable[[str],
 
 
 def interleaved(runs: Sequence[Run], repeats: int, say: Callable[[str], None]) -> list[list[float]]:
-    """Seconds of each run, `repeats` times; every other round goes backwards: nobody always runs after the same one."""
+    """Seconds of each run, `repeats` times or until it has had its minute.
+
+    Every other round goes backwards: nobody always runs after the same one.
+    """
     seconds: list[list[float]] = [[] for _ in runs]
     for repeat in range(repeats):
         order = range(len(runs)) if repeat % 2 == 0 else reversed(range(len(runs)))
         for i in order:
+            if sum(seconds[i]) > PATIENCE:
+                continue
             say(f"round {repeat + 1} of {repeats}: {i + 1} of {len(runs)}")
             begin = time.perf_counter()
             runs[i]()
@@ -93,7 +101,7 @@ def _rates(entries: list[dict[str, Any]]) -> None:
         rates = [entry["fits_per_call"] / s for s in entry["seconds"]]
         entry["fits_per_second"] = spread(rates)
         entry["compile_seconds"] = max(entry["first_seconds"] - float(np.median(entry["seconds"])), 0.0)
-        pairs = [own["fits_per_call"] / a / rate for a, rate in zip(own["seconds"], rates, strict=True)]
+        pairs = [own["fits_per_call"] / a / rate for a, rate in zip(own["seconds"], rates, strict=False)]
         entry["ratio"], entry["ratio_of"] = spread(pairs), own["rival"]
 
 

@@ -142,16 +142,16 @@ _SCIPY = {
 }
 
 PACKAGES = (
-    _rival("scipy-fit", "SciPy stats: .fit in a loop", _SCIPY, "scipy", most=20),
-    _rival("blas", "NumPy by hand: Newton over BLAS", _logits(_blas_logit), "numpy", most=1000),
+    _rival("scipy-fit", "SciPy stats: .fit in a loop", _SCIPY, "scipy", most=4_000),
+    _rival("blas", "NumPy by hand: Newton over BLAS", _logits(_blas_logit), "numpy", most=200_000),
     _rival(
         "statsmodels",
         "statsmodels in a loop",
         {**_logits(_statsmodels_logit), "negative-binomial": _statsmodels_counts},
         "statsmodels",
-        most=50,
+        most=10_000,
     ),
     _rival("scikit-learn", "scikit-learn: newton-cholesky", {"logistic-big": _sklearn_logit}, "sklearn"),
     _rival("glum", "glum: IRLS", {"logistic-big": _glum_logit}, "glum"),
-    _rival("lifelines", "lifelines: WeibullFitter in a loop", {"weibull": _lifelines_weibull}, "lifelines", most=20),
+    _rival("lifelines", "lifelines: WeibullFitter in a loop", {"weibull": _lifelines_weibull}, "lifelines", most=4_000),
 )

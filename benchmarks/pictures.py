@@ -50,11 +50,15 @@ LOOKS = {
     "scikit-learn": ("#666666", "X"),
     "glum": ("#aaaaaa", "X"),
     "lifelines": ("#444444", "P"),
+    "r": ("#1b4f9c", "P"),
+    "rfast": ("#1b4f9c", "X"),
+    "tmb": ("#1b4f9c", "D"),
 }
 NAMES = {
     "resident": "jaxmle, data on the device", "traced": "vmap(jaxmle.maximize)", "vmap": "vmap(while_loop)", "jax": "JAX by hand", "numba": "numba by hand", "scipy": "SciPy minimize",
     "scipy-fit": "SciPy .fit", "tfp": "TFP BFGS", "optax": "optax L-BFGS", "jaxopt-bfgs": "jaxopt BFGS",
     "jaxopt-lbfgs": "jaxopt L-BFGS", "optimistix-bfgs": "optimistix BFGS", "optimistix-newton": "optimistix Newton",
+    "r": "R, packages", "rfast": "R, Rfast", "tmb": "R, TMB",
     "blas": "NumPy by hand", "differences": "differences of the value", "autodiff": "JAX, exact",
 }  # fmt: skip
 

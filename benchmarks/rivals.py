@@ -20,7 +20,7 @@ from jax.flatten_util import ravel_pytree
 
 import jaxmle as jm
 from benchmarks.by_hand import ByHand
-from benchmarks.machine import default_device
+from benchmarks.machine import default_device, in_r
 from benchmarks.workloads import Task
 from jaxmle import optimizers
 from jaxmle.objective import Objective
@@ -55,9 +55,9 @@ class Rival:
     Attributes:
         name, title: on the command line, and in the table.
         prepare: task -> a function without arguments that fits all of it.
-        needs: modules without which it is skipped.
+        needs: modules without which it is skipped; packages of R as `R:name`.
         works: task -> why it has nothing to offer there, or "".
-        most: data sets it is given at most; its rate is that of those.
+        most: rows it is given at most, in whole data sets; its rate is that of those.
         quick: whether it runs in the short set.
     """
 
@@ -69,10 +69,18 @@ class Rival:
     most: int | None = None
     quick: bool = True
 
+    def share(self, task: Task) -> Task:
+        """What it is given of a task: the first data sets, at least one."""
+        return task if self.most is None else task.first(max(self.most // task.rows, 1))
+
     @property
     def missing(self) -> list[str]:
         """The modules it needs that are not installed."""
-        return [name for name in self.needs if importlib.util.find_spec(name) is None]
+        return [
+            name
+            for name in self.needs
+            if not (name in in_r() if name.startswith("R:") else importlib.util.find_spec(name))
+        ]
 
 
 # --- jaxmle ------------------------------------------------------------------------------------------------
@@ -329,5 +337,5 @@ OWN = (
     Rival("numba", "numba by hand: analytic derivatives, all cores", _numba, needs=("numba",)),
     Rival("vmap", "vmap of a while_loop: the same model and Newton step", _vmap),
     Rival("jax", "JAX by hand: lean Newton over reduced data, vmapped", _jax, works=_written),
-    Rival("scipy", "SciPy minimize in a loop: BFGS, exact gradient", _scipy, needs=("scipy",), most=200),
+    Rival("scipy", "SciPy minimize in a loop: BFGS, exact gradient", _scipy, needs=("scipy",), most=40_000),
 )

@@ -79,7 +79,8 @@ def test_rivals_agree_with_jaxmle(name, rival):
     # An undamped Newton on the score finds other zeros of it, and a line search may give up.
     assert both.mean() >= (0 if rival.name in ("optimistix-newton", "tfp") else 0.75)
     if rival.name not in ("optimistix-newton", "tfp"):
-        np.testing.assert_allclose(judged[both], value[both], rtol=0, atol=1e-6)
+        # R's fitdistr stops where its own rule says.
+        np.testing.assert_allclose(judged[both], value[both], rtol=0, atol=1e-3 if rival.name == "r" else 1e-6)
 
 
 @pytest.mark.parametrize(
