@@ -80,7 +80,7 @@ def test_rivals_agree_with_jaxmle(name, rival):
     assert both.mean() >= (0 if rival.name in ("optimistix-newton", "tfp") else 0.75)
     if rival.name not in ("optimistix-newton", "tfp"):
         # R's fitdistr stops where its own rule says.
-        np.testing.assert_allclose(judged[both], value[both], rtol=0, atol=1e-3 if rival.name == "r" else 1e-6)
+        np.testing.assert_allclose(judged[both], value[both], rtol=0, atol=1e-2 if rival.name == "r" else 1e-6)
 
 
 @pytest.mark.parametrize(
