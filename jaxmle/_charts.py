@@ -55,16 +55,18 @@ def settled_on(objective: Objective, outcome: Outcome, unravel: Any) -> Outcome:
     """`settle`, on the chart where there is one."""
     chart = climbed(objective)
     settled = settle(outcome, chart, unravel)
-    return _outward(chart, _highest(chart, settled)) if isinstance(chart, Charted) else settled
+    return _outward(chart, _highest(chart, outcome.value, settled)) if isinstance(chart, Charted) else settled
 
 
-def _highest(objective: Charted, outcome: Outcome) -> Outcome:
-    """The limit that the climb tended to, or a higher one that the chart knows: a likelihood may have several."""
+def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:
+    """The highest of the limits that the chart knows, where the climb ended at one and did not get above them all."""
     known = objective.chart.limits
+    at_limit = (outcome.status == Status.AT_INFINITY) | (outcome.status == Status.AT_BOUNDARY)
+    best = reached + 1e-9
     for v in known(objective.data, objective.weights, objective.anchor) if known else []:
         value, u = objective(v), ravel_pytree(v)[0]
-        at_limit = (outcome.status == Status.AT_INFINITY) | (outcome.status == Status.AT_BOUNDARY)
-        higher = at_limit & (value <= outcome.value + 1e-9)
+        higher = at_limit & (value <= best)
+        best = jnp.where(higher, value, best)
         outcome = outcome._replace(
             u=jnp.where(higher, u, outcome.u),
             value=jnp.where(higher, value, outcome.value),

@@ -24,8 +24,8 @@ class Chart:
         outward: `(v, anchor) -> u`, to the unconstrained coordinates of the parameters, also from infinite v.
         inward: `(u, anchor) -> v`.
         unitless: which of v stand for a logarithm or a logit, by name in order.
-        limits: `(data, weights, anchor) -> [v, ...]`, points at infinity where the log-likelihood may have a supremum: one
-            that the climb tends to is held against them. Loops are allowed here.
+        limits: `(data, weights, anchor) -> [v, ...]`, all points at infinity where the log-likelihood may have a supremum: of
+            a climb that ended at infinity the highest is told. Loops are allowed here.
     """
 
     anchor: Callable[[Any, Any], Any]

@@ -127,7 +127,7 @@ burr12 = law(
         _burr_contributions,
         _burr_outward,
         _burr_inward,
-        (False, True, True),
+        (True, True, True),
         _burr_limits,
     ),
     doc="""Burr XII (Singh-Maddala): survival (1 + z^shape1)^(-shape2), z = x / scale > 0.
