@@ -133,7 +133,8 @@ burr12 = law(
     doc="""Burr XII (Singh-Maddala): survival (1 + z^shape1)^(-shape2), z = x / scale > 0.
 
     Incomes, claims, floods; shape2 = 1 is log-logistic, shape1 = 1 Lomax, shape2 -> infinity Weibull, where the maximum may
-    lie. Mean scale Gamma(shape2 - 1/shape1) Gamma(1 + 1/shape1) / Gamma(shape2) for shape1 shape2 > 1.
+    lie. Shape2 -> 0 is Pareto from the least x on, in small samples often above any maximum. Mean scale
+    Gamma(shape2 - 1/shape1) Gamma(1 + 1/shape1) / Gamma(shape2) for shape1 shape2 > 1.
     Kleiber & Kotz 2003, *Statistical Size Distributions in Economics and Actuarial Sciences*, section 6.2.""",
 )
 
@@ -250,6 +251,7 @@ exponentiated_weibull = law(
     ),
     doc="""Exponentiated Weibull: distribution function (1 - exp(-z^shape))^power, z = x / scale > 0.
 
-    Lifetimes with a bathtub or a hump in their hazard; power 1 is Weibull, a whole power the last of so many.
+    Lifetimes with a bathtub or a hump in their hazard; power 1 is Weibull, a whole power the last of so many,
+    power -> infinity Frechet. Power -> 0 is a power law up to the greatest x, in small samples often above any maximum.
     Mudholkar & Srivastava 1993, *IEEE Trans. Reliability* 42, 299-302.""",
 )
