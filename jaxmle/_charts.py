@@ -55,7 +55,25 @@ def settled_on(objective: Objective, outcome: Outcome, unravel: Any) -> Outcome:
     """`settle`, on the chart where there is one."""
     chart = climbed(objective)
     settled = settle(outcome, chart, unravel)
-    return _outward(chart, settled) if isinstance(chart, Charted) else settled
+    return _outward(chart, _highest(chart, outcome.value, settled)) if isinstance(chart, Charted) else settled
+
+
+def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:
+    """The highest of the limits that the chart knows, where the climb ended at one and did not get above them all."""
+    known = objective.chart.limits
+    at_limit = (outcome.status == Status.AT_INFINITY) | (outcome.status == Status.AT_BOUNDARY)
+    best = reached + 1e-9
+    for v in known(objective.data, objective.weights, objective.anchor) if known else []:
+        value, u = objective(v), ravel_pytree(v)[0]
+        higher = at_limit & (value <= best)
+        best = jnp.where(higher, value, best)
+        outcome = outcome._replace(
+            u=jnp.where(higher, u, outcome.u),
+            value=jnp.where(higher, value, outcome.value),
+            decrement=jnp.where(higher, 0.0, outcome.decrement),
+            direction=jnp.where(higher, jnp.where(jnp.isinf(u), jnp.sign(u), 0.0), outcome.direction),
+        )
+    return outcome
 
 
 def _outward(objective: Charted, outcome: Outcome) -> Outcome:

@@ -24,6 +24,8 @@ class Chart:
         outward: `(v, anchor) -> u`, to the unconstrained coordinates of the parameters, also from infinite v.
         inward: `(u, anchor) -> v`.
         unitless: which of v stand for a logarithm or a logit, by name in order.
+        limits: `(data, weights, anchor) -> [v, ...]`, all points at infinity where the log-likelihood may have a supremum: of
+            a climb that ended at infinity the highest is told. Loops are allowed here.
     """
 
     anchor: Callable[[Any, Any], Any]
@@ -31,6 +33,7 @@ class Chart:
     outward: Callable[[Any, Any], Any]
     inward: Callable[[Any, Any], Any]
     unitless: tuple[bool, ...]
+    limits: Callable[[Any, Any, Any], list[Any]] | None = None
 
 
 @register

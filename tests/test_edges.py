@@ -23,7 +23,7 @@ LATE = {Status.MAX_STEPS, Status.STALLED}
 BOUNDED = {"exponential": FINE, "half_normal": FINE, "rayleigh": FINE, "triangular": FINE, "lomax": LIMIT}
 DISPERSED = ("beta_binomial", "conway_maxwell_poisson", "generalized_poisson", "negative_binomial", "skellam")
 # Towards these limits steps grow ever shorter: a ridge that bends, an end of the support that is an observation.
-CRAWL = ("exponentiated_weibull", "generalized_normal")
+CRAWL = ("generalized_normal",)
 # An upper end that closes on the greatest row, with shape < -1, has no bound (Smith 1985); few rows have no other maximum.
 ENDED = ("gev", "gpd")
 CIRCULAR = ("von_mises", "wrapped_cauchy")

@@ -10,8 +10,6 @@ from jaxmle.distributions._dispersed import beta_binomial, conway_maxwell_poisso
 from jaxmle.distributions._distribution import Distribution
 from jaxmle.distributions._durations import (
     birnbaum_saunders,
-    burr12,
-    exponentiated_weibull,
     gompertz,
     inverse_gaussian,
     log_logistic,
@@ -21,6 +19,7 @@ from jaxmle.distributions._extremes import frechet, gev, gpd, gumbel, gumbel_min
 from jaxmle.distributions._gammas import chi, generalized_gamma, half_normal, inverse_gamma, nakagami, rayleigh
 from jaxmle.distributions._integers import logarithmic, skellam, zeta
 from jaxmle.distributions._lifetimes import exponential, gamma, lognormal, weibull
+from jaxmle.distributions._powers import burr12, exponentiated_weibull
 from jaxmle.distributions._real_line import normal, student_t
 from jaxmle.distributions._skewed import asymmetric_laplace, johnson_su, skew_normal
 from jaxmle.distributions._symmetric import cauchy, generalized_normal, hyperbolic_secant, laplace, logistic

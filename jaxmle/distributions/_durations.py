@@ -11,7 +11,6 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_nonnegative, is_positive, symmetric
 from jaxmle.distributions._extremes import held
-from jaxmle.distributions._lifetimes import weibull
 from jaxmle.distributions._standard import LOG, RATIO, Bisected, Form, law
 from jaxmle.special._elementary import hazard
 
@@ -59,7 +58,7 @@ birnbaum_saunders = law(
 )
 
 
-# --- log-logistic and Burr XII ---------------------------------------------------------------------------
+# --- log-logistic ----------------------------------------------------------------------------------------
 
 
 def _log_logistic_start(x: Any, weights: Any) -> Any:
@@ -89,91 +88,6 @@ log_logistic = law(
 
     Survival whose hazard rises and falls again; incomes; log x is logistic. Median scale, mean scale (pi/shape) /
     sin(pi/shape) for shape > 1. Johnson, Kotz & Balakrishnan, *Continuous Univariate Distributions* 2, section 23.11.""",
-)
-
-
-def _burr_hazard(params: Any, v: Any) -> Any:
-    """log(1 + z^shape1), and its logarithm."""
-    w = params["shape1"] * v
-    far = w < -36
-    soft = jnp.logaddexp(jnp.where(far, 0, w), 0)
-    return jnp.where(far, jnp.exp(jnp.minimum(w, 0)), soft), jnp.where(far, w, jnp.log(soft))
-
-
-def _burr_logpdf(params: Any, v: Any) -> Any:
-    w = params["shape1"] * v
-    total = jnp.logaddexp(w, 0)
-    return jnp.log(params["shape1"]) + jnp.log(params["shape2"]) + w - (params["shape2"] + 1) * total
-
-
-def _burr_start(x: Any, weights: Any) -> Any:
-    at = _log_logistic_start(x, weights)
-    return {"scale": at["scale"], "shape1": at["shape"], "shape2": jnp.ones_like(at["shape"])}
-
-
-burr12 = law(
-    LOG,
-    "burr12",
-    _burr_logpdf,
-    lambda p, v: special.log1mexpexp(jnp.log(p["shape2"]) + _burr_hazard(p, v)[1]),
-    lambda p, v: -p["shape2"] * _burr_hazard(p, v)[0],
-    _burr_start,
-    shapes={"shape1": spaces.positive, "shape2": spaces.positive},
-    quantile=lambda p, q: jnp.log(jnp.expm1(-jnp.log1p(-q) / p["shape2"])) / p["shape1"],
-    mean=_means.burr12,
-    doc="""Burr XII (Singh-Maddala): survival (1 + z^shape1)^(-shape2), z = x / scale > 0.
-
-    Incomes, claims, floods; shape2 = 1 is log-logistic, shape1 = 1 Lomax, shape2 -> infinity Weibull, where the maximum may
-    lie. Mean scale Gamma(shape2 - 1/shape1) Gamma(1 + 1/shape1) / Gamma(shape2) for shape1 shape2 > 1.
-    Kleiber & Kotz 2003, *Statistical Size Distributions in Economics and Actuarial Sciences*, section 6.2.""",
-)
-
-
-# --- exponentiated Weibull -------------------------------------------------------------------------------
-
-
-def _exponentiated_logpdf(params: Any, v: Any) -> Any:
-    shape, power = params["shape"], params["power"]
-    w = shape * v
-    return jnp.log(shape) + jnp.log(power) + w - jnp.exp(w) + (power - 1) * special.log1mexpexp(held(w))
-
-
-def _exponentiated_lower(params: Any, v: Any) -> Any:
-    return params["power"] * special.log1mexpexp(held(params["shape"] * v))
-
-
-def _exponentiated_upper(params: Any, v: Any) -> Any:
-    hazard = jnp.exp(held(params["shape"] * v))
-    far = jnp.log(params["power"]) - hazard
-    near = far > -40
-    inside = near | (hazard < 40)
-    whole = jnp.where(inside, _exponentiated_lower(params, jnp.where(inside, v, 0)), -1)
-    return jnp.where(inside, special.log1mexp(jnp.minimum(whole, -float(jnp.finfo(whole.dtype).tiny))), far)
-
-
-def _exponentiated_start(x: Any, weights: Any) -> Any:
-    at = weibull.start(x, weights)
-    return {"power": jnp.ones_like(at["shape"]), "scale": at["scale"], "shape": at["shape"]}
-
-
-def _exponentiated_quantile(params: Any, q: Any) -> Any:
-    return jnp.log(-special.log1mexp(jnp.log(q) / params["power"])) / params["shape"]
-
-
-exponentiated_weibull = law(
-    LOG,
-    "exponentiated_weibull",
-    _exponentiated_logpdf,
-    _exponentiated_lower,
-    _exponentiated_upper,
-    _exponentiated_start,
-    shapes={"power": spaces.positive, "shape": spaces.positive},
-    quantile=_exponentiated_quantile,
-    mean=_means.exponentiated_weibull,
-    doc="""Exponentiated Weibull: distribution function (1 - exp(-z^shape))^power, z = x / scale > 0.
-
-    Lifetimes with a bathtub or a hump in their hazard; power 1 is Weibull, a whole power the last of so many.
-    Mudholkar & Srivastava 1993, *IEEE Trans. Reliability* 42, 299-302.""",
 )
 
 
