@@ -1,4 +1,4 @@
-"""Skewed laws on the line: asymmetric Laplace, Johnson's SU and skew normal."""
+"""Skewed laws on the line: asymmetric Laplace and skew normal."""
 
 import math
 from typing import Any
@@ -108,53 +108,6 @@ asymmetric_laplace = law(
     The maximum is found among the rows; standard errors come from the expected information. Where it is the least or the
     greatest row it is not attained: asymmetry -> 0 or infinity with scale -> 0, an exponential law from that row on.
     Kotz, Kozubowski & Podgorski 2001, *The Laplace Distribution and Generalizations*, chapter 3.""",
-)
-
-
-# --- Johnson's SU ----------------------------------------------------------------------------------------
-
-
-def _johnson_normal(params: Any, z: Any) -> Any:
-    return params["gamma"] + params["delta"] * jnp.arcsinh(z)
-
-
-def _johnson_logpdf(params: Any, z: Any) -> Any:
-    y = _johnson_normal(params, z)
-    return jnp.log(params["delta"]) - 0.5 * jnp.log1p(z * z) - 0.5 * y * y - _HALF_LOG_2PI
-
-
-def _johnson_start(x: Any, weights: Any) -> Any:
-    # Quantiles at normal scores -1.5, -0.5, 0.5, 1.5 (Slifker & Shapiro 1980, Technometrics 22, 239-246).
-    x, weights = _moments.usable(x, weights, True)
-    centre, size = _moments.location_scale(x, weights)
-    z = jnp.where(weights > 0, (x - centre) / size, 0)
-    low, left, right, high = _moments.quantiles(z, weights, 0.0668072, 0.3085375, 0.6914625, 0.9331928)
-    p = jnp.maximum(right - left, 1e-3)
-    m, n = jnp.maximum(high - right, 1e-3) / p, jnp.maximum(left - low, 1e-3) / p
-    spread = jnp.maximum(m * n, 1.1)  # 1 is the normal, where delta is infinite
-    delta = 1 / jnp.arccosh(jnp.clip(0.5 * (m + n), jnp.sqrt(spread), 10.0))
-    gamma = jnp.clip(delta * jnp.arcsinh((n - m) / (2 * jnp.sqrt(spread - 1))), -3, 3)
-    scale = 2 * p * jnp.sqrt(spread - 1) / ((m + n - 2) * jnp.sqrt(m + n + 2))
-    scale = jnp.where(m + n > 2.1, scale, p * delta)
-    loc = 0.5 * (left + right) + scale * jnp.sinh(gamma / delta)
-    return {"delta": delta, "gamma": gamma, "loc": centre + loc * size, "scale": _moments.legal_positive(scale * size)}
-
-
-johnson_su = law(
-    LINE,
-    "johnson_su",
-    _johnson_logpdf,
-    lambda p, z: special.log_ndtr(_johnson_normal(p, z)),
-    lambda p, z: special.log_ndtr(-_johnson_normal(p, z)),
-    _johnson_start,
-    shapes={"delta": spaces.positive, "gamma": spaces.real},
-    quantile=lambda p, q: jnp.sinh((jax.scipy.special.ndtri(q) - p["gamma"]) / p["delta"]),
-    draw=lambda key, p, shape, dtype: jnp.sinh((jax.random.normal(key, shape, dtype) - p["gamma"]) / p["delta"]),
-    mean=_means.johnson_su,
-    doc="""Johnson's SU: gamma + delta asinh((x - loc) / scale) is standard normal.
-
-    Any skewness with tails heavier than the normal's (delta -> infinity). Mean loc - scale exp(1 / (2 delta^2))
-    sinh(gamma / delta). Johnson 1949, *Biometrika* 36, 149-176.""",
 )
 
 
