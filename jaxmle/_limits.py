@@ -107,7 +107,8 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
 
     blank = _Look(u, 0 * u, zero, eye, zero, jnp.array(False), zero, outcome.status, 0 * u, no, zero, zero + 1)
     _, seen = lax.while_loop(goes_on, look, (jnp.zeros((), jnp.int32), blank))
-    rises = (seen.status == Status.AT_INFINITY) & (seen.left > RISING)
+    # A maximum in closed form lies on a kink or an edge, where slopes say nothing.
+    rises = (seen.status == Status.AT_INFINITY) & (seen.left > RISING) & (objective.model.maximum is None)
     seen = seen._replace(status=jnp.where(rises, int(Status.MAX_STEPS), seen.status).astype(jnp.int32))
     status, direction, lead, near, last = seen.status, seen.direction, seen.lead, seen.at, seen.last
 
