@@ -16,6 +16,9 @@ from jaxmle._status import Status
 from jaxmle._step import FAR, Outcome, vanished
 from jaxmle.objective import Objective
 
+LOOKS, RISING = 40, 1e-6
+"How many looks at most, and the log-likelihood that may be left beside a limit."
+
 
 def unsettled(outcome: Outcome) -> Any:
     """Which outcomes `settle` must look at."""
@@ -58,6 +61,7 @@ class _Look(NamedTuple):
         noise: of a value, f[].
         status, direction: as they are seen now.
         lead: which coordinates run away, bool[p].
+        left, reach: what was to be gained beside them before the last step, and what share of a step is tried, f[] each.
     """
 
     at: Any
@@ -70,13 +74,15 @@ class _Look(NamedTuple):
     status: Any
     direction: Any
     lead: Any
+    left: Any
+    reach: Any
 
 
 def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     """The limit, the supremum and the direction of one unsettled fit (the rest passes through unchanged).
 
-    A first look where the ascent ended, then four at what lies beside the coordinates that run away: one loop, since
-    what is written once is compiled once.
+    A first look where the ascent ended, then four at what lies beside the coordinates that run away, or more where that
+    still rises; one loop, since what is written once is compiled once. Where it rises all the way, there is no limit.
 
     Args:
         outcome: as `finish` left it.
@@ -85,17 +91,25 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     u, dtype = outcome.u, outcome.u.dtype
     no, zero, eye = jnp.zeros(u.shape, bool), jnp.zeros((), dtype), jnp.eye(u.shape[0], dtype=dtype)
 
-    def look(k: Any, seen: _Look) -> _Look:
+    def goes_on(state: tuple[Any, _Look]) -> Any:
+        k, seen = state
+        return (k < 5) | ((k < LOOKS) & (seen.left > RISING))
+
+    def look(state: tuple[Any, _Look]) -> tuple[Any, _Look]:
+        k, seen = state
         value, gradient = jax.value_and_grad(objective)(unravel(seen.at))
         here = value, ravel_pytree(gradient)[0], objective.information(unravel(seen.at))
-        return lax.cond(
+        return k + 1, lax.cond(
             k == 0,
             lambda: _first_look(outcome, objective, unravel, *here),
             lambda: _beside(objective, unravel, seen, *here),
         )
 
-    blank = _Look(u, 0 * u, zero, eye, zero, jnp.array(False), zero, outcome.status, 0 * u, no)
-    seen = lax.fori_loop(0, 5, look, blank)
+    blank = _Look(u, 0 * u, zero, eye, zero, jnp.array(False), zero, outcome.status, 0 * u, no, zero, zero + 1)
+    _, seen = lax.while_loop(goes_on, look, (jnp.zeros((), jnp.int32), blank))
+    # A maximum in closed form lies on a kink or an edge, where slopes say nothing.
+    rises = (seen.status == Status.AT_INFINITY) & (seen.left > RISING) & (objective.model.maximum is None)
+    seen = seen._replace(status=jnp.where(rises, int(Status.MAX_STEPS), seen.status).astype(jnp.int32))
     status, direction, lead, near, last = seen.status, seen.direction, seen.lead, seen.at, seen.last
 
     elementwise, low, high = (jnp.asarray(x) for x in finite_ends(objective.model))
@@ -173,7 +187,8 @@ def _first_look(
     far = (status == Status.AT_INFINITY) & lead & elementwise & (direction != 0)
     near = jnp.where(far, 300.0 * jnp.sign(direction), u)
     return _Look(
-        near, jnp.zeros_like(u), value, information, d.decrement, d.definite, noise, status.astype(jnp.int32), direction, lead
+        near, jnp.zeros_like(u), value, information, d.decrement, d.definite, noise, status.astype(jnp.int32), direction, lead,
+        jnp.zeros_like(value), jnp.ones_like(value),
     )  # fmt: skip
 
 
@@ -183,8 +198,10 @@ def _beside(objective: Objective, unravel: Any, seen: _Look, here: Any, gradient
     gradient = jnp.where(held, 0.0, gradient)
     information = jnp.where(held[:, None] | held[None, :], jnp.eye(u.shape[0], dtype=u.dtype), information)
     diagonal, zero = jnp.abs(jnp.diagonal(information)), jnp.zeros((), u.dtype)
-    move = descend(information, gradient, jnp.where(diagonal > 0, diagonal, 1.0), zero, -zero).move
+    d = descend(information, gradient, jnp.where(diagonal > 0, diagonal, 1.0), zero, -zero)
+    move = seen.reach * d.move
     there = objective(unravel(jnp.where(held, u, u + move)))
     better = jnp.isfinite(there) & (there <= here + 1e-9 * jnp.sum(objective.weights))
     move = jnp.where(better & ~held, move, 0.0)
-    return seen._replace(at=u + move, last=move)
+    reach = jnp.where(better, jnp.minimum(1.0, 4 * seen.reach), 0.25 * seen.reach)
+    return seen._replace(at=u + move, last=move, left=d.decrement, reach=reach)

@@ -18,10 +18,11 @@ from jaxmle.distributions._durations import (
 from jaxmle.distributions._extremes import frechet, gev, gpd, gumbel, gumbel_min, lomax
 from jaxmle.distributions._gammas import chi, generalized_gamma, half_normal, inverse_gamma, nakagami, rayleigh
 from jaxmle.distributions._integers import logarithmic, skellam, zeta
+from jaxmle.distributions._johnson import johnson_su
 from jaxmle.distributions._lifetimes import exponential, gamma, lognormal, weibull
 from jaxmle.distributions._powers import burr12, exponentiated_weibull
 from jaxmle.distributions._real_line import normal, student_t
-from jaxmle.distributions._skewed import asymmetric_laplace, johnson_su, skew_normal
+from jaxmle.distributions._skewed import asymmetric_laplace, skew_normal
 from jaxmle.distributions._symmetric import cauchy, generalized_normal, hyperbolic_secant, laplace, logistic
 from jaxmle.distributions._trials import bernoulli, binomial, geometric
 from jaxmle.distributions._vectors import multivariate_normal, multivariate_t, wishart

@@ -15,7 +15,7 @@ import numpy as np
 from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import Distribution, law_of_vectors, symmetric
-from jaxmle.distributions._standard import ANGLE, Bisected, law
+from jaxmle.distributions._standard import ANGLE, Bisected, law, wrapped
 from jaxmle.special._bessel import log_bessel_integral
 from jaxmle.special._elementary import floating
 
@@ -117,7 +117,13 @@ def _wrapped_quantile(params: Any, q: Any) -> Any:
 
 
 def _wrapped_start(x: Any, weights: Any) -> Any:
+    # Half way from the mean direction to the next row behind it: between two rows the likelihood is flat along a ridge,
+    # and in the ridge's middle the curvature along loc is nothing but rounding.
     loc, rest = direction(x, weights)
+    x, weights = _moments.usable(x, weights, True)
+    gap = wrapped(x - loc)
+    behind = jnp.max(jnp.where((weights > 0) & (gap < 0), gap, -jnp.inf))
+    loc = loc + jnp.where(jnp.isfinite(behind), 0.5 * behind, 0)
     return {"concentration": jnp.clip(1 - rest, 0.01, 1 - 1e-12), "loc": loc}
 
 

@@ -1,4 +1,4 @@
-"""Skewed laws on the line: asymmetric Laplace, Johnson's SU and skew normal."""
+"""Skewed laws on the line: asymmetric Laplace and skew normal."""
 
 import math
 from typing import Any
@@ -17,6 +17,8 @@ _LOG_2 = 0.6931471805599453
 _HALF_LOG_2PI = 0.9189385332046727
 _NEARLY = 200.0
 "The logarithm of an asymmetry that is as good as infinite."
+_STEEP, _BACK = 1000.0, -2.0
+"A shape, and a place on the chart there, from which a skew normal climbs to the half-normal."
 
 
 # --- asymmetric Laplace ----------------------------------------------------------------------------------
@@ -111,53 +113,6 @@ asymmetric_laplace = law(
 )
 
 
-# --- Johnson's SU ----------------------------------------------------------------------------------------
-
-
-def _johnson_normal(params: Any, z: Any) -> Any:
-    return params["gamma"] + params["delta"] * jnp.arcsinh(z)
-
-
-def _johnson_logpdf(params: Any, z: Any) -> Any:
-    y = _johnson_normal(params, z)
-    return jnp.log(params["delta"]) - 0.5 * jnp.log1p(z * z) - 0.5 * y * y - _HALF_LOG_2PI
-
-
-def _johnson_start(x: Any, weights: Any) -> Any:
-    # Quantiles at normal scores -1.5, -0.5, 0.5, 1.5 (Slifker & Shapiro 1980, Technometrics 22, 239-246).
-    x, weights = _moments.usable(x, weights, True)
-    centre, size = _moments.location_scale(x, weights)
-    z = jnp.where(weights > 0, (x - centre) / size, 0)
-    low, left, right, high = _moments.quantiles(z, weights, 0.0668072, 0.3085375, 0.6914625, 0.9331928)
-    p = jnp.maximum(right - left, 1e-3)
-    m, n = jnp.maximum(high - right, 1e-3) / p, jnp.maximum(left - low, 1e-3) / p
-    spread = jnp.maximum(m * n, 1.1)  # 1 is the normal, where delta is infinite
-    delta = 1 / jnp.arccosh(jnp.clip(0.5 * (m + n), jnp.sqrt(spread), 10.0))
-    gamma = jnp.clip(delta * jnp.arcsinh((n - m) / (2 * jnp.sqrt(spread - 1))), -3, 3)
-    scale = 2 * p * jnp.sqrt(spread - 1) / ((m + n - 2) * jnp.sqrt(m + n + 2))
-    scale = jnp.where(m + n > 2.1, scale, p * delta)
-    loc = 0.5 * (left + right) + scale * jnp.sinh(gamma / delta)
-    return {"delta": delta, "gamma": gamma, "loc": centre + loc * size, "scale": _moments.legal_positive(scale * size)}
-
-
-johnson_su = law(
-    LINE,
-    "johnson_su",
-    _johnson_logpdf,
-    lambda p, z: special.log_ndtr(_johnson_normal(p, z)),
-    lambda p, z: special.log_ndtr(-_johnson_normal(p, z)),
-    _johnson_start,
-    shapes={"delta": spaces.positive, "gamma": spaces.real},
-    quantile=lambda p, q: jnp.sinh((jax.scipy.special.ndtri(q) - p["gamma"]) / p["delta"]),
-    draw=lambda key, p, shape, dtype: jnp.sinh((jax.random.normal(key, shape, dtype) - p["gamma"]) / p["delta"]),
-    mean=_means.johnson_su,
-    doc="""Johnson's SU: gamma + delta asinh((x - loc) / scale) is standard normal.
-
-    Any skewness with tails heavier than the normal's (delta -> infinity). Mean loc - scale exp(1 / (2 delta^2))
-    sinh(gamma / delta). Johnson 1949, *Biometrika* 36, 149-176.""",
-)
-
-
 # --- skew normal -----------------------------------------------------------------------------------------
 
 
@@ -194,26 +149,43 @@ def _skew_draw(key: Any, params: Any, shape: Any, dtype: Any) -> Any:
     return (a * jnp.abs(one) + two) / jnp.sqrt(1 + a * a)
 
 
-def _skew_start(x: Any, weights: Any) -> Any:
-    # Moments; away from shape 0, where the information is singular. Where the skewness points to one end and
-    # a half-normal from the other on clearly beats the normal, near that half-normal.
-    x, weights = _moments.usable(x, weights, True)
-    mean, spread = _moments.location_scale(x, weights)
-    skew = _moments.skewness(x, weights)
-    low, high = jnp.min(jnp.where(weights > 0, x, mean)), jnp.max(jnp.where(weights > 0, x, mean))
-    left, right = (mean - low) / spread, (high - mean) / spread
-    total = jnp.sum(weights)
-    beats = total * (_LOG_2 - 0.5 * jnp.log1p(jnp.minimum(left, right) ** 2)) > 0.7 + 0.03 * total
-    skew = jnp.where(beats & ((right - left) * skew < 0), jnp.sign(right - left), skew)
+def _skew_moments(skew: Any) -> tuple[Any, Any, Any]:
+    """loc, scale and shape of mean 0, variance 1 and a skewness (Azzalini 1985); away from shape 0, which is singular."""
     size = jnp.clip(jnp.abs(skew), 0.02, 0.9) ** (2 / 3)
     delta = jnp.sqrt(np.pi / 2 * size / (size + ((4 - np.pi) / 2) ** (2 / 3)))
     delta = jnp.where(skew < 0, -delta, delta)
-    scale = _moments.legal_positive(spread / jnp.sqrt(1 - 2 * delta**2 / np.pi))
-    return {
-        "loc": mean - scale * delta * math.sqrt(2 / np.pi),
-        "scale": scale,
-        "shape": delta / jnp.sqrt(1 - delta**2),
-    }
+    scale = 1 / jnp.sqrt(1 - 2 * delta**2 / np.pi)
+    return -scale * delta * math.sqrt(2 / np.pi), scale, delta / jnp.sqrt(1 - delta**2)
+
+
+def _skew_start(x: Any, weights: Any) -> Any:
+    # Moments, or the mean and the deviation with more skewness where that is likelier; where a half-normal from an
+    # outermost row on is likelier still, the maximum lies at infinite shape nearly always, and the start near it.
+    x, weights = _moments.usable(x, weights, True)
+    mean, spread = _moments.location_scale(x, weights)
+    z = jnp.where(weights > 0, (x - mean) / spread, 0)
+    left, right = -jnp.min(z), jnp.max(z)
+
+    def rise(skew: Any) -> Any:
+        """The log-likelihood of a row over that of the normal."""
+        loc, scale, shape = _skew_moments(skew)
+        y = (z - loc) / scale
+        value = _LOG_2 - 0.5 * (y * y - z * z) + special.log_ndtr(shape * y)
+        return _moments.mean(value, weights) - jnp.log(scale)
+
+    skew = _moments.mean(z**3, weights)
+    best = rise(skew)
+    for more in (0.5, 0.8):
+        other = jnp.where(skew < 0, -more, more)
+        skew, best = jnp.where(rise(other) > best, other, skew), jnp.maximum(rise(other), best)
+    near = jnp.minimum(left, right)
+    ends = _LOG_2 - 0.5 * jnp.log1p(near**2) > best
+    own, sign = _skew_moments(skew), jnp.where(left < right, 1, -1)
+    score = _skew_score({"loc": _BACK, "shape": jnp.arcsinh(_STEEP)}) / math.sqrt(1 + _STEEP**2)
+    scale = jnp.sqrt(1 + near**2)
+    beside = (-sign * (near + score * scale), scale, sign * _STEEP)
+    loc, scale, shape = (jnp.where(ends, there, here) for here, there in zip(own, beside, strict=True))
+    return {"loc": mean + spread * loc, "scale": _moments.legal_positive(spread * scale), "shape": shape}
 
 
 def _ends(x: Any, weights: Any) -> tuple[Any, Any]:

@@ -1,0 +1,167 @@
+"""Johnson's SU law, and the coordinates in which it climbs."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxmle import spaces, special
+from jaxmle.distributions import _means, _moments
+from jaxmle.distributions._distribution import is_finite
+from jaxmle.distributions._standard import LINE, law
+from jaxmle.model import Chart
+
+_LOG_2 = 0.6931471805599453
+_HALF_LOG_2PI = 0.9189385332046727
+
+
+def _johnson_normal(params: Any, z: Any) -> Any:
+    return params["gamma"] + params["delta"] * jnp.arcsinh(z)
+
+
+def _johnson_logpdf(params: Any, z: Any) -> Any:
+    y = _johnson_normal(params, z)
+    return jnp.log(params["delta"]) - 0.5 * jnp.log1p(z * z) - 0.5 * y * y - _HALF_LOG_2PI
+
+
+def _johnson_start(x: Any, weights: Any) -> Any:
+    # Quantiles at normal scores -1.5, -0.5, 0.5, 1.5 (Slifker & Shapiro 1980, Technometrics 22, 239-246).
+    x, weights = _moments.usable(x, weights, True)
+    centre, size = _moments.location_scale(x, weights)
+    z = jnp.where(weights > 0, (x - centre) / size, 0)
+    low, left, right, high = _moments.quantiles(z, weights, 0.0668072, 0.3085375, 0.6914625, 0.9331928)
+    p = jnp.maximum(right - left, 1e-3)
+    m, n = jnp.maximum(high - right, 1e-3) / p, jnp.maximum(left - low, 1e-3) / p
+    spread = jnp.maximum(m * n, 1.1)  # 1 is the normal, where delta is infinite
+    delta = 1 / jnp.arccosh(jnp.clip(0.5 * (m + n), jnp.sqrt(spread), 10.0))
+    gamma = jnp.clip(delta * jnp.arcsinh((n - m) / (2 * jnp.sqrt(spread - 1))), -3, 3)
+    scale = 2 * p * jnp.sqrt(spread - 1) / ((m + n - 2) * jnp.sqrt(m + n + 2))
+    scale = jnp.where(m + n > 2.1, scale, p * delta)
+    loc = 0.5 * (left + right) + scale * jnp.sinh(gamma / delta)
+    return {"delta": delta, "gamma": gamma, "loc": centre + loc * size, "scale": _moments.legal_positive(scale * size)}
+
+
+def _at_end(v: Any) -> tuple[Any, Any, Any, Any]:
+    """kappa, tau - kappa^2 and log(size) at the row the chart hangs on, and log tau.
+
+    v has them at the median, and the normal score of that row; see `_body`. Each is exact where it nearly vanishes.
+    """
+    kappa, rest, y = v["gamma"], jnp.exp(v["delta"]), v["loc"]
+    log = jnp.log(jnp.maximum(jnp.abs(kappa), float(jnp.finfo(kappa.dtype).tiny)))
+    tau, log_tau = kappa * kappa + rest, jnp.logaddexp(2 * log, v["delta"])
+    square = tau * y * y
+    near = square < 0.25
+    even, odd = (_series(jnp.where(near, square, 0), first) for first in (0, 1))
+    close, bend = even - kappa * y * odd, kappa * even - tau * y * odd
+    h = jnp.sqrt(jnp.where(near, 1, tau))
+    b, w = jnp.where(near, 0, jnp.abs(kappa) / h), jnp.where(near, 0, jnp.where(kappa < 0, -y, y) * h)
+    up, down = jnp.log(rest) - 2 * jnp.log(h) - jnp.log1p(b) + w, jnp.log1p(b) - w
+    far = jnp.logaddexp(up, down) - _LOG_2
+    turn = jnp.where(kappa < 0, -h, h) * jnp.tanh(0.5 * (down - up))
+    size = jnp.where(near, jnp.log(jnp.where(near, close, 1)), far)
+    bend = jnp.where(near, bend / jnp.where(near, close, 1), turn)
+    return bend, jnp.exp(v["delta"] - 2 * size), v["scale"] + size, log_tau
+
+
+def _series(square: Any, first: int) -> Any:
+    """cosh(w) or sinh(w) / w of w^2 < 1/4."""
+    total = jnp.ones_like(square)
+    for k in range(12 + first, first, -2):
+        total = 1 + total * square / (k * (k - 1))
+    return total
+
+
+def _atanh_ratio(x: Any) -> Any:
+    """atanh(sqrt(x)) / sqrt(x) for x < 1/16."""
+    total = jnp.zeros_like(x)
+    for k in range(14, -1, -1):
+        total = total * x + 1 / (2 * k + 1)
+    return total
+
+
+def _body(v: Any, x: Any, anchor: Any) -> Any:
+    """The log-likelihood from the normal score y and its slope at one row: dy/dt is 1 / r, r^2 = 1 - 2 kappa t + tau t^2.
+
+    t = (x - row) / size, tau = delta^-2, at the median kappa = tanh(gamma / delta) / delta: all is smooth in both, through
+    the normal at 0. tau = kappa^2 is lognormal from an end on, the limit of small samples, or else the end closes on the row.
+    """
+    kappa, rest, size, _ = _at_end(v)
+    inside = is_finite(x)
+    t = (jnp.where(inside, x, anchor) - anchor) * jnp.exp(-size)
+    sign = jnp.where(t < 0, -1, 1)
+    kappa, t = sign * kappa, jnp.abs(t)
+    tau = kappa * kappa + rest
+    r = jnp.sqrt((1 - kappa * t) ** 2 + rest * t * t)
+    near = tau * t * t < (1 + r) ** 2 / 16
+    close = 2 * t / (1 + r) * _atanh_ratio(jnp.where(near, tau * (t / (1 + r)) ** 2, 0))
+    # 2 atanh(h t / (1 + r)) / h, h^2 = tau, free of cancellation where all but the rest of tau is kappa^2.
+    h = jnp.sqrt(jnp.where(near, 1, tau))
+    q, b = jnp.where(near, 0, h * t), jnp.where(near, 0, kappa / h)
+    short = jnp.where(b > 0, rest / (h * h * (1 + jnp.where(b > 0, b, 0))), 1 - b)
+    past = q > b
+    below = jnp.where(past, short * (1 + (1 + b) / jnp.where(past, r + q - b, 1)), 1 + r - jnp.where(past, 0, q))
+    rise = jnp.where(near, close, (jnp.log(1 + r + q) - jnp.log(jnp.where(near, 1, below))) / h)
+    y = v["loc"] + sign * rise
+    return jnp.where(inside, -size - jnp.log(r) - 0.5 * y * y - _HALF_LOG_2PI, -jnp.inf)
+
+
+def _body_outward(v: Any, anchor: Any) -> Any:
+    kappa, _, size, log_tau = _at_end(v)
+    a = jnp.arcsinh(v["gamma"] * jnp.exp(-0.5 * v["delta"]))
+    return {
+        "delta": -0.5 * log_tau,
+        "gamma": a * jnp.exp(-0.5 * log_tau),
+        "loc": anchor + kappa * jnp.exp(size - log_tau),
+        "scale": v["scale"] + 0.5 * v["delta"] - log_tau,
+    }
+
+
+def _body_inward(u: Any, anchor: Any) -> Any:
+    a = jnp.clip(u["gamma"] * jnp.exp(-u["delta"]), -30, 30)
+    cosh = jnp.logaddexp(a, -a) - _LOG_2
+    return {
+        "delta": -2 * (u["delta"] + cosh),
+        "gamma": jnp.tanh(a) * jnp.exp(-u["delta"]),
+        "loc": (a + jnp.arcsinh((anchor - u["loc"]) * jnp.exp(-u["scale"]))) * jnp.exp(u["delta"]),
+        "scale": u["scale"] - u["delta"] + cosh,
+    }
+
+
+def _row(x: Any, weights: Any) -> Any:
+    """Where to hang: in the body where tails are heavier than a lognormal's of this skewness, else at the end that may close.
+
+    The body's middle is found by weights that fall with the square of the distance, not by a sort: so it is hoisted.
+    """
+    low, high = _moments.ends(x, is_finite(x))
+    x, weights = _moments.usable(x, weights, True)
+    centre, size = _moments.location_scale(x, weights)
+    z = jnp.where(weights > 0, (x - centre) / size, 0)
+    skew, peak = _moments.mean(z**3, weights), _moments.mean(z**4, weights)
+    middle, square = jnp.zeros_like(size), jnp.ones_like(size)
+    for _ in range(8):
+        near = weights / (1 + (z - middle) ** 2 / square)
+        middle = _moments.mean(z, near)
+        square = jnp.maximum(2 * jnp.sum(near * (z - middle) ** 2) / jnp.maximum(jnp.sum(weights), 1e-300), 1e-12)
+    row = jnp.where(peak - 3 > 16 / 9 * skew**2, centre + size * middle, jnp.where(skew < 0, high, low))
+    return jnp.where(jnp.isfinite(row), row, 0)
+
+
+_BODY = Chart(_row, _body, _body_outward, _body_inward, (True, True, True, True))
+
+johnson_su = law(
+    LINE,
+    "johnson_su",
+    _johnson_logpdf,
+    lambda p, z: special.log_ndtr(_johnson_normal(p, z)),
+    lambda p, z: special.log_ndtr(-_johnson_normal(p, z)),
+    _johnson_start,
+    shapes={"delta": spaces.positive, "gamma": spaces.real},
+    quantile=lambda p, q: jnp.sinh((jax.scipy.special.ndtri(q) - p["gamma"]) / p["delta"]),
+    draw=lambda key, p, shape, dtype: jnp.sinh((jax.random.normal(key, shape, dtype) - p["gamma"]) / p["delta"]),
+    mean=_means.johnson_su,
+    chart=_BODY,
+    doc="""Johnson's SU: gamma + delta asinh((x - loc) / scale) is standard normal.
+
+    Any skewness with tails heavier than the normal's (delta -> infinity). Mean loc - scale exp(1 / (2 delta^2))
+    sinh(gamma / delta). Johnson 1949, *Biometrika* 36, 149-176.""",
+)
