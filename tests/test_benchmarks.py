@@ -110,7 +110,7 @@ def test_failures_stay_in_the_record():
         Rival("absent", "absent", broken, needs=("no_such_module",)),
         Rival("shy", "shy", broken, works=lambda _: "not this one"),
         Rival("broken", "broken", broken),
-        Rival("lost", "lost", lost, most=2),
+        Rival("lost", "lost", lost, most=2 * 36),
     ]
     race = measure.race(tiny("gamma"), others, 2, quiet)
     first, absent, shy, failed, far = race["rivals"]

@@ -44,7 +44,7 @@ def _johnson_start(x: Any, weights: Any) -> Any:
 def _at_end(v: Any) -> tuple[Any, Any, Any, Any]:
     """kappa, tau - kappa^2 and log(size) at the row the chart hangs on, and log tau.
 
-    v has them at the median, and the normal score of that row; see `_body`. Each is exact where it nearly vanishes.
+    v has them in the middle, and the normal score of that place; see `_body`. Each is exact where it nearly vanishes.
     """
     kappa, rest, y = v["gamma"], jnp.exp(v["delta"]), v["loc"]
     log = jnp.log(jnp.maximum(jnp.abs(kappa), float(jnp.finfo(kappa.dtype).tiny)))
@@ -82,7 +82,7 @@ def _atanh_ratio(x: Any) -> Any:
 def _body(v: Any, x: Any, anchor: Any) -> Any:
     """The log-likelihood from the normal score y and its slope at one row: dy/dt is 1 / r, r^2 = 1 - 2 kappa t + tau t^2.
 
-    t = (x - row) / size, tau = delta^-2, at the median kappa = tanh(gamma / delta) / delta: all is smooth in both, through
+    t = (x - row) / size, tau = delta^-2, in the middle kappa = tanh(gamma / delta) / delta: all is smooth in both, through
     the normal at 0. tau = kappa^2 is lognormal from an end on, the limit of small samples, or else the end closes on the row.
     """
     kappa, rest, size, _ = _at_end(v)
