@@ -256,7 +256,7 @@ def cold(record: dict[str, Any]) -> Figure | None:
         ax.set_title(title)
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(_plain)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if key == "seconds" else (1,)))
         ax.xaxis.set_minor_formatter(NullFormatter())
         for y, race in enumerate(races):
             ax.axhline(y, color=PALE, lw=0.8, zorder=0)

@@ -99,7 +99,9 @@ def _rival(entry: dict[str, Any], width: int, fresh: bool) -> list[str]:
     if fresh:
         cold = entry.get("cold", {"failed": ""})
         cells += (
-            [cold["failed"], ""] if "failed" in cold else [f"{cold['seconds']:.1f} s", f"{cold['megabytes']:.0f} MB"]
+            [cold["failed"], ""]
+            if "failed" in cold
+            else [f"{cold['seconds']:.1f} s", f"{cold['megabytes']:.0f} MB" if "megabytes" in cold else ""]
         )
     return cells
 
