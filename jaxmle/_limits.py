@@ -16,8 +16,8 @@ from jaxmle._status import Status
 from jaxmle._step import FAR, Outcome, vanished
 from jaxmle.objective import Objective
 
-LOOKS, RISING = 40, 1e-6
-"How many looks at most, and the log-likelihood that may be left beside a limit."
+LOOKS, RISING, SHORTEST = 40, 1e-6, 1e-5
+"How many looks at most, the log-likelihood that a look beside a limit may still gain, and the least share of a step."
 
 
 def unsettled(outcome: Outcome) -> Any:
@@ -61,7 +61,7 @@ class _Look(NamedTuple):
         noise: of a value, f[].
         status, direction: as they are seen now.
         lead: which coordinates run away, bool[p].
-        left, reach: what was to be gained beside them before the last step, and what share of a step is tried, f[] each.
+        left, reach: what the last step beside them gained, or was to gain, and what share of a step is tried, f[] each.
     """
 
     at: Any
@@ -91,9 +91,18 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     u, dtype = outcome.u, outcome.u.dtype
     no, zero, eye = jnp.zeros(u.shape, bool), jnp.zeros((), dtype), jnp.eye(u.shape[0], dtype=dtype)
 
+    elementwise, low, high = (jnp.asarray(x) for x in finite_ends(objective.model))
+
+    def also(seen: _Look) -> Any:
+        """What still goes at a tail's pace beside a limit runs away too."""
+        return elementwise & jnp.asarray(objective.unitless) & (jnp.abs(seen.last) > 0.5)
+
+    def rises(seen: _Look) -> Any:
+        return (seen.left > RISING) & ~jnp.any(also(seen))
+
     def goes_on(state: tuple[Any, _Look]) -> Any:
         k, seen = state
-        return (k < 5) | ((k < LOOKS) & (seen.left > RISING))
+        return (k < 5) | ((k < LOOKS) & rises(seen))
 
     def look(state: tuple[Any, _Look]) -> tuple[Any, _Look]:
         k, seen = state
@@ -108,19 +117,17 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     blank = _Look(u, 0 * u, zero, eye, zero, jnp.array(False), zero, outcome.status, 0 * u, no, zero, zero + 1)
     _, seen = lax.while_loop(goes_on, look, (jnp.zeros((), jnp.int32), blank))
     # A maximum in closed form lies on a kink or an edge, where slopes say nothing.
-    rises = (seen.status == Status.AT_INFINITY) & (seen.left > RISING) & (objective.model.maximum is None)
-    seen = seen._replace(status=jnp.where(rises, int(Status.MAX_STEPS), seen.status).astype(jnp.int32))
+    climbs = (seen.status == Status.AT_INFINITY) & rises(seen) & (objective.model.maximum is None)
+    seen = seen._replace(status=jnp.where(climbs, int(Status.MAX_STEPS), seen.status).astype(jnp.int32))
     status, direction, lead, near, last = seen.status, seen.direction, seen.lead, seen.at, seen.last
 
-    elementwise, low, high = (jnp.asarray(x) for x in finite_ends(objective.model))
     at_limit = status == Status.AT_INFINITY
     limit = jnp.where(at_limit & lead & elementwise, jnp.sign(direction) * jnp.inf, u)
-    # What still goes at a tail's pace runs away too.
-    also = at_limit & elementwise & jnp.asarray(objective.unitless) & (jnp.abs(last) > 0.5)
-    lead, direction = lead | also, jnp.where(also, last, direction)
+    more = at_limit & also(seen)
+    lead, direction = lead | more, jnp.where(more, last, direction)
     to_end = jnp.where(direction < 0, low, high)
     status = jnp.where(at_limit & jnp.all(~lead | to_end), int(Status.AT_BOUNDARY), status)
-    limit = jnp.where(also, jnp.sign(last) * jnp.inf, jnp.where(jnp.isinf(limit), limit, near))
+    limit = jnp.where(more, jnp.sign(last) * jnp.inf, jnp.where(jnp.isinf(limit), limit, near))
     at_end = objective(unravel(limit))
     attained = at_limit & jnp.isfinite(at_end) & (at_end <= seen.value + seen.noise)
     limit = jnp.where(attained | (lead & elementwise), limit, u)
@@ -204,4 +211,5 @@ def _beside(objective: Objective, unravel: Any, seen: _Look, here: Any, gradient
     better = jnp.isfinite(there) & (there <= here + 1e-9 * jnp.sum(objective.weights))
     move = jnp.where(better & ~held, move, 0.0)
     reach = jnp.where(better, jnp.minimum(1.0, 4 * seen.reach), 0.25 * seen.reach)
-    return seen._replace(at=u + move, last=move, left=d.decrement, reach=reach)
+    sought = jnp.where(reach > SHORTEST, d.decrement, 0.0)  # where no step gains, slopes at the limit say nothing
+    return seen._replace(at=u + move, last=move, left=jnp.where(better, here - there, sought), reach=reach)
