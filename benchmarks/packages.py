@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.rivals import Answer, Rival
+from benchmarks.rivals import Answer, Rival, only
 from benchmarks.workloads import Task
 
 Fitter = Callable[[Any], tuple[dict[str, Any], bool, int]]
@@ -33,10 +33,7 @@ def _rival(name: str, title: str, fitters: dict[str, Fitter], needs: str, **opti
 
         return run
 
-    def works(task: Task) -> str:
-        return "" if task.workload.name in fitters else "it has no such model"
-
-    return Rival(name, title, prepare, needs=(needs,), works=works, **options)
+    return Rival(name, title, prepare, needs=(needs,), works=only(fitters), **options)
 
 
 # --- SciPy's own fit ---------------------------------------------------------------------------------------------

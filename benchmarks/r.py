@@ -1,6 +1,5 @@
 """R, where there is one: its packages, and TMB. A process of R is handed the arrays before time counts, and answers runs."""
 
-import functools
 import hashlib
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.rivals import Answer, Rival
+from benchmarks.rivals import Answer, Rival, only
 from benchmarks.workloads import WORKLOADS, Task
 
 HERE = Path(__file__).parent
@@ -62,7 +61,6 @@ class _Process:
         return Answer(self.task.natural(found[:, :-2]), found[:, -2] == 1, found[:, -1].astype(int))
 
 
-@functools.cache
 def _template() -> Path:
     """TMB's template, compiled; kept among the temporary files, for it takes a minute."""
     source = (HERE / "rivals.cpp").read_bytes()
@@ -81,10 +79,7 @@ def _template() -> Path:
 
 
 def _rival(name: str, title: str, needs: tuple[str, ...], workloads: Collection[str], most: int | None) -> Rival:
-    def works(task: Task) -> str:
-        return "" if task.workload.name in workloads else "it has no such model"
-
-    return Rival(name, title, lambda task: _Process(task, name), needs, works, most, quick=False)
+    return Rival(name, title, lambda task: _Process(task, name), needs, only(workloads), most, quick=False)
 
 
 _ALL = {w.name for w in WORKLOADS}

@@ -8,7 +8,7 @@ given it for nothing.
 import dataclasses
 import functools
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import jax
@@ -81,6 +81,11 @@ class Rival:
             for name in self.needs
             if not (name in in_r() if name.startswith("R:") else importlib.util.find_spec(name))
         ]
+
+
+def only(workloads: Collection[str]) -> Callable[[Task], str]:
+    """`Rival.works` of one that has a model for these alone."""
+    return lambda task: "" if task.workload.name in workloads else "it has no such model"
 
 
 # --- jaxmle ------------------------------------------------------------------------------------------------

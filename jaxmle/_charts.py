@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle._limits import finite_ends, settle, unsettled
 from jaxmle._linalg import hessian
-from jaxmle._status import Status, at_maximum
+from jaxmle._status import Status, at_limit, at_maximum
 from jaxmle._step import Outcome
 from jaxmle.objective import Charted, Objective
 
@@ -61,11 +61,11 @@ def settled_on(objective: Objective, outcome: Outcome, unravel: Any) -> Outcome:
 def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:
     """The highest of the limits that the chart knows, where the climb ended at one and did not get above them all."""
     known = objective.chart.limits
-    at_limit = (outcome.status == Status.AT_INFINITY) | (outcome.status == Status.AT_BOUNDARY)
+    ended = at_limit(outcome.status)
     best = reached + 1e-9
     for v in known(objective.data, objective.weights, objective.anchor) if known else []:
         value, u = objective(v), ravel_pytree(v)[0]
-        higher = at_limit & (value <= best)
+        higher = ended & (value <= best)
         best = jnp.where(higher, value, best)
         outcome = outcome._replace(
             u=jnp.where(higher, u, outcome.u),
@@ -90,7 +90,7 @@ def _outward(objective: Charted, outcome: Outcome) -> Outcome:
     u = outward(v)
     ends, finite = jnp.isinf(u), jnp.all(jnp.isfinite(u))
     _, low, high = (jnp.asarray(x) for x in finite_ends(objective.model))
-    at_limit = (outcome.status == Status.AT_INFINITY) | (outcome.status == Status.AT_BOUNDARY)
+    ended = at_limit(outcome.status)
     bounded = jnp.any(ends) & jnp.all(~ends | jnp.where(u < 0, low, high))
     limit = jnp.where(bounded, int(Status.AT_BOUNDARY), int(Status.AT_INFINITY))
 
@@ -100,8 +100,8 @@ def _outward(objective: Charted, outcome: Outcome) -> Outcome:
     return outcome._replace(
         u=u,
         information=jnp.where(finite, hessian(gained, jnp.where(finite, u, 0.0)), jnp.nan),
-        status=jnp.where(at_limit, limit, outcome.status).astype(jnp.int32),
+        status=jnp.where(ended, limit, outcome.status).astype(jnp.int32),
         direction=jnp.where(jnp.any(ends) & ~ends, 0.0, along(outcome.direction)),
         travel=along(outcome.travel),
-        attained=outcome.attained & ~at_limit,
+        attained=outcome.attained & ~ended,
     )

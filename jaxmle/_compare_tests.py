@@ -13,7 +13,7 @@ from jaxmle import _keys, inference, special
 from jaxmle._compare_door import check_fit, check_nested, check_pooled, check_same_data, check_smaller
 from jaxmle._compile import in_float64
 from jaxmle._frame import cell, table, to_pandas, to_polars
-from jaxmle._status import Status
+from jaxmle._status import at_limit
 from jaxmle.model import Model
 from jaxmle.models import pinned
 from jaxmle.result import Fit
@@ -158,7 +158,7 @@ _UNKNOWN = [SignificanceStatus.NULL_FAILED, SignificanceStatus.FULL_FAILED, Sign
 
 def _codes(fit: Fit, pooled: bool) -> tuple[Any, Any]:
     """Whether each fit is a maximum or a limit, and whether it is a limit; over all data sets where pooled."""
-    limit = np.isin(fit._outcome.status, [Status.AT_BOUNDARY, Status.AT_INFINITY])
+    limit = at_limit(fit._outcome.status)
     good = fit._ok | limit
     return (good.all(keepdims=True), limit.any(keepdims=True)) if pooled else (good, limit)
 

@@ -26,7 +26,7 @@ from jaxmle._solve import (
     with_starts,
     without_start,
 )
-from jaxmle._status import Status
+from jaxmle._status import Status, at_limit, at_maximum
 from jaxmle._step import RUNNING, Outcome
 from jaxmle._types import join
 from jaxmle.optimizers import lbfgs, newton
@@ -125,7 +125,7 @@ def second_chance(
             raise KeyboardInterrupt
         found = Outcome(*(x[: len(left)] for x in found))
         status, before = found.status, outcome.value[left]
-        fine = np.isin(status, (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING, Status.AT_INFINITY, Status.AT_BOUNDARY))
+        fine = at_maximum(status) | at_limit(status)
         better = fine & ~(found.value > before + 1e-6)  # NaN before: nothing to compare with
         outcome.steps[left] += found.steps
         at = left[better]

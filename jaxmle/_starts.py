@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from jaxmle import inference
 from jaxmle._batch import Batch
 from jaxmle._solve import first
-from jaxmle._status import Status, at_maximum
+from jaxmle._status import at_limit, at_maximum
 from jaxmle._step import Outcome
 from jaxmle.model import Model
 from jaxmle.objective import Objective
@@ -146,7 +146,7 @@ def _choose(ends: Outcome, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     maximum = np.where(ok, np.take_along_axis(rank, first_of, axis=1), -1)
     best = value.min(1)
     near = ok & (value <= best[:, None] + slack)
-    limit = np.isin(ends.status[:, 0], (Status.AT_INFINITY, Status.AT_BOUNDARY)) & (ends.value[:, 0] <= best)
+    limit = at_limit(ends.status[:, 0]) & (ends.value[:, 0] <= best)
     return np.where(ok.any(1) & ~limit, np.argmax(near, axis=1), 0), maximum
 
 

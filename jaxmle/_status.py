@@ -38,12 +38,12 @@ class Status(enum.IntEnum):
     @property
     def ok(self) -> bool:
         """Whether the fit is a certified maximum."""
-        return self in (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING)
+        return bool(at_maximum(self))
 
     @property
     def at_limit(self) -> bool:
         """Whether the log-likelihood has a finite supremum that no interior point reaches."""
-        return self in (Status.AT_INFINITY, Status.AT_BOUNDARY)
+        return bool(at_limit(self))
 
 
 _SENTENCES = {
@@ -82,6 +82,11 @@ _FAILED = np.array([*(x not in _FINE for x in Status), True])  # the last for wh
 def at_maximum(status: Any) -> Any:
     """Which fits ended at a certified maximum, bool of the shape of `status`."""
     return (status == Status.CONVERGED) | (status == Status.CONVERGED_TO_ROUNDING)
+
+
+def at_limit(status: Any) -> Any:
+    """Which fits have a finite supremum that no interior point reaches, bool of the shape of `status`."""
+    return (status == Status.AT_INFINITY) | (status == Status.AT_BOUNDARY)
 
 
 def failed(status: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxmle import _keys
 from jaxmle._compile import in_float64
 from jaxmle._frame import table, to_pandas, to_polars
-from jaxmle._status import Status
+from jaxmle._status import Status, at_limit
 from jaxmle.distributions import Distribution
 from jaxmle.intervals import IntervalStatus, normal_quantile
 from jaxmle.models._censored import Censored
@@ -286,7 +286,7 @@ def distribution_of(fit: Any) -> Distribution:
 
 def usable(fit: Any) -> np.ndarray:
     """Certified maxima, and limits, whose params can be used though they have no errors; bool[B]."""
-    return fit._ok | np.isin(fit._outcome.status, [Status.AT_BOUNDARY, Status.AT_INFINITY, Status.AT_DATA_EDGE])
+    return fit._ok | at_limit(fit._outcome.status) | (fit._outcome.status == Status.AT_DATA_EDGE)
 
 
 def _known(law: Distribution, known: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Johnson's SU law, and the coordinates in which it climbs."""
 
+from math import factorial
 from typing import Any
 
 import jax
@@ -10,9 +11,12 @@ from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_finite
 from jaxmle.distributions._standard import LINE, law
 from jaxmle.model import Chart
+from jaxmle.special._elementary import atanh_rest, horner
 
 _LOG_2 = 0.6931471805599453
 _HALF_LOG_2PI = 0.9189385332046727
+_SERIES = tuple(tuple(1 / factorial(2 * k + first) for k in range(7)) for first in (0, 1))
+"Of cosh(w) and sinh(w) / w in w^2 < 1/4."
 
 
 def _johnson_normal(params: Any, z: Any) -> Any:
@@ -51,7 +55,7 @@ def _at_end(v: Any) -> tuple[Any, Any, Any, Any]:
     tau, log_tau = kappa * kappa + rest, jnp.logaddexp(2 * log, v["delta"])
     square = tau * y * y
     near = square < 0.25
-    even, odd = (_series(jnp.where(near, square, 0), first) for first in (0, 1))
+    even, odd = (horner(c, jnp.where(near, square, 0)) for c in _SERIES)
     close, bend = even - kappa * y * odd, kappa * even - tau * y * odd
     h = jnp.sqrt(jnp.where(near, 1, tau))
     b, w = jnp.where(near, 0, jnp.abs(kappa) / h), jnp.where(near, 0, jnp.where(kappa < 0, -y, y) * h)
@@ -61,22 +65,6 @@ def _at_end(v: Any) -> tuple[Any, Any, Any, Any]:
     size = jnp.where(near, jnp.log(jnp.where(near, close, 1)), far)
     bend = jnp.where(near, bend / jnp.where(near, close, 1), turn)
     return bend, jnp.exp(v["delta"] - 2 * size), v["scale"] + size, log_tau
-
-
-def _series(square: Any, first: int) -> Any:
-    """cosh(w) or sinh(w) / w of w^2 < 1/4."""
-    total = jnp.ones_like(square)
-    for k in range(12 + first, first, -2):
-        total = 1 + total * square / (k * (k - 1))
-    return total
-
-
-def _atanh_ratio(x: Any) -> Any:
-    """atanh(sqrt(x)) / sqrt(x) for x < 1/16."""
-    total = jnp.zeros_like(x)
-    for k in range(14, -1, -1):
-        total = total * x + 1 / (2 * k + 1)
-    return total
 
 
 def _body(v: Any, x: Any, anchor: Any) -> Any:
@@ -93,7 +81,8 @@ def _body(v: Any, x: Any, anchor: Any) -> Any:
     tau = kappa * kappa + rest
     r = jnp.sqrt((1 - kappa * t) ** 2 + rest * t * t)
     near = tau * t * t < (1 + r) ** 2 / 16
-    close = 2 * t / (1 + r) * _atanh_ratio(jnp.where(near, tau * (t / (1 + r)) ** 2, 0))
+    w = jnp.where(near, tau * (t / (1 + r)) ** 2, 0)
+    close = 2 * t / (1 + r) * (1 + w * atanh_rest(w))
     # 2 atanh(h t / (1 + r)) / h, h^2 = tau, free of cancellation where all but the rest of tau is kappa^2.
     h = jnp.sqrt(jnp.where(near, 1, tau))
     q, b = jnp.where(near, 0, h * t), jnp.where(near, 0, kappa / h)

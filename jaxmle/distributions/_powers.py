@@ -24,11 +24,11 @@ def _logs(x: Any, inside: Any) -> Any:
     return jnp.log(jnp.where(inside, x, 1))
 
 
-def _log_end(x: Any, weights: Any, sign: float) -> tuple[Any, Any]:
-    """The greatest of sign log x, times sign, and the mean distance of log x from there."""
+def _log_end(x: Any, weights: Any, which: int) -> tuple[Any, Any]:
+    """The least (0) or the greatest (1) of log x, and the mean distance of log x from there."""
     inside = is_positive(x)
-    end = jnp.max(jnp.where(inside, sign * _logs(x, inside), -jnp.inf))
-    end = sign * jnp.where(jnp.isfinite(end), end, 0)
+    end = _moments.ends(_logs(x, inside), inside)[which]
+    end = jnp.where(jnp.isfinite(end), end, 0)
     x, weights = _moments.usable(x, weights, inside)
     return end, _moments.mean(jnp.where(weights > 0, jnp.abs(_logs(x, weights > 0) - end), 0), weights)
 
@@ -123,7 +123,7 @@ burr12 = law(
     quantile=lambda p, q: jnp.log(jnp.expm1(-jnp.log1p(-q) / p["shape2"])) / p["shape1"],
     mean=_means.burr12,
     chart=Chart(
-        lambda x, weights: _log_end(x, weights, -1.0),
+        lambda x, weights: _log_end(x, weights, 0),
         _burr_contributions,
         _burr_outward,
         _burr_inward,
@@ -242,7 +242,7 @@ exponentiated_weibull = law(
     quantile=_exponentiated_quantile,
     mean=_means.exponentiated_weibull,
     chart=Chart(
-        lambda x, weights: _log_end(x, weights, 1.0),
+        lambda x, weights: _log_end(x, weights, 1),
         _exponentiated_contributions,
         _exponentiated_outward,
         _exponentiated_inward,

@@ -98,7 +98,7 @@ def log1p_ratio(t: Any) -> Any:
     s = jnp.where(small, t, 0)
     u = s / (2 + s)
     big = jnp.where(small, 1, t)
-    return jnp.where(small, 2 / (2 + s) * (1 + u * u * _atanh_rest(u * u)), jnp.log1p(big) / big)
+    return jnp.where(small, 2 / (2 + s) * (1 + u * u * atanh_rest(u * u)), jnp.log1p(big) / big)
 
 
 @unary
@@ -172,12 +172,12 @@ def log1pmx(d: Any) -> Any:
     small = jnp.abs(d) < 0.4
     s = jnp.where(small, d, 0)
     u = s / (2 + s)
-    series = -s * u + 2 * u * u * u * _atanh_rest(u * u)
+    series = -s * u + 2 * u * u * u * atanh_rest(u * u)
     big = jnp.where(small, 1, d)
     return jnp.where(small, series, jnp.log1p(big) - big)
 
 
-def _atanh_rest(w: Any) -> Any:
+def atanh_rest(w: Any) -> Any:
     """(atanh(u) / u - 1) / u^2 with w = u^2 <= 1/16: 1/3 + w/5 + w^2/7 + ..."""
     return horner(tuple(1 / (2 * k + 3) for k in range(13)), w)
 
