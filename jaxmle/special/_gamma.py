@@ -18,7 +18,11 @@ _BERNOULLI = (
     854513 / 138, -236364091 / 2730, 8553103 / 6,
 )  # fmt: skip
 _SHIFT = 8
-_STIRLING = tuple(b / (2 * k * (2 * k - 1)) for k, b in enumerate(_BERNOULLI[:11], 1))
+_STIRLING = (
+    0.0833333333333333333, -0.00277777777777767476, 0.000793650793511728205, -0.000595238023429125341,
+    0.000841732526802240465, -0.001914965912162907, 0.00620813676622979336, -0.0208558208374631151,
+)  # fmt: skip
+"Of `stirling(w)` / w over [0, 1/8] in w^2: Chebyshev's interpolant, error 5e-18; 1e-16 in the second derivative."
 
 
 def gammaln(x: Any) -> Any:
