@@ -1,6 +1,7 @@
 """What comes through the door: anything array-like to NumPy leaves, and what is done about missing values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeGuard
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxmle._data import is_constant
+from jaxmle._places import cores
 from jaxmle.model import constant
 
 
@@ -137,10 +139,27 @@ def lengths(data: Any, axes: int, weights: Any = None) -> tuple[int, ...]:
     return next(iter(found))
 
 
+_MUCH = 1 << 22
+"Bytes from which on a second core is worth waking."
+
+
+def by_cores(f: Callable[[np.ndarray], Any], x: np.ndarray, unit: int = 1) -> list[Any]:
+    """f of each stretch of a flat array, a core for each where there is much; all but the last are whole units long."""
+    if x.nbytes < _MUCH or (workers := cores()) == 1:
+        return [f(x)]
+    ends = [len(x) // unit * i // workers * unit for i in range(1, workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(f, np.split(x, ends)))
+
+
 def _may_hold_nan(x: np.ndarray) -> bool:
     """False only where no number is NaN; one pass."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        return bool(np.isnan(x.sum()))
+
+    def found(part: np.ndarray) -> bool:
+        with np.errstate(invalid="ignore", over="ignore"):
+            return bool(np.isnan(part.sum()))
+
+    return any(by_cores(found, x.ravel(order="K")) if x.flags.forc else [found(x)])
 
 
 def missing_rows(data: Any, weights: np.ndarray | None, axes: int) -> np.ndarray | None:

@@ -194,12 +194,7 @@ def everywhere(model: Model, batch: Batch, function: Any, u: np.ndarray, *more: 
         *more: arrays, the same for all data sets.
         at: points that take the place of the data, leaves f[B, m]; `()` where the parameters alone matter.
     """
-    out: np.ndarray | None = None
-    for bucket, part in parts(model, batch, function, u, *more, at=at):
-        out = np.empty((batch.size, *part.shape[1:]), part.dtype) if out is None else out
-        out[bucket.index] = part
-    assert out is not None
-    return out
+    return batch.gathered([part for _, part in parts(model, batch, function, u, *more, at=at)])
 
 
 # --- NumPy, batched over the leading axis ----------------------------------------------------------------
