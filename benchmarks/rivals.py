@@ -100,6 +100,16 @@ def _resident(task: Task) -> Callable[[], Answer]:
         return jaxmle_with(dataclasses.replace(task, own=jax.block_until_ready(jax.device_put(task.own))))
 
 
+def _mixed(task: Task) -> Callable[[], Answer]:
+    return jaxmle_with(task, precision="mixed")
+
+
+def _in_float32_already(task: Task) -> str:
+    return (
+        "it climbs in float32 anyway" if task.dtype == "float32" else "it is for batches" if task.workload.calls else ""
+    )
+
+
 def jaxmle_with(task: Task, **options: Any) -> Callable[[], Answer]:
     """jaxmle with options of `fit_many`; `options` are for batches only."""
     options = {"tolerance": task.tolerance, "dtype": task.dtype, **options}
@@ -337,6 +347,7 @@ def _numba(task: Task) -> Callable[[], Answer]:
 
 OWN = (
     Rival("jaxmle", "jaxmle", _jaxmle),
+    Rival("mixed", 'jaxmle, precision="mixed": float32 first', _mixed, works=_in_float32_already),
     Rival("resident", "jaxmle, data on the device", _resident, works=_on_accelerator),
     Rival("traced", "jax.vmap(jaxmle.maximize) under jax.jit", _traced, quick=False),
     Rival("numba", "numba by hand: analytic derivatives, all cores", _numba, needs=("numba",)),

@@ -159,7 +159,8 @@ def _may_hold_nan(x: np.ndarray) -> bool:
         with np.errstate(invalid="ignore", over="ignore"):
             return bool(np.isnan(part.sum()))
 
-    return any(by_cores(found, x.ravel(order="K")) if x.flags.forc else [found(x)])
+    whole = isinstance(x, np.ndarray) and x.flags.forc
+    return any(by_cores(found, x.ravel(order="K")) if whole else [found(x)])
 
 
 def missing_rows(data: Any, weights: np.ndarray | None, axes: int) -> np.ndarray | None:

@@ -1,5 +1,8 @@
 """Draft and certify: a climb in float32, then Newton's steps in float64 from where it led.
 
+The machine does both in one function, a data set's rows still at hand: only sums over the rows are float32's, Newton's
+steps between them are not. What it does not understand, and other methods, draft and certify in lanes.
+
 A draft is a start and nothing more. What it led to is certified in float64 on the data as they are, and whatever is not
 certified so climbs in float64 from its own start, as if there had been no draft: so every verdict is float64's. All of it
 runs through the same workers, a portion of the data sets at a time, so that an interrupt keeps what is finished and no
@@ -31,7 +34,7 @@ from jaxmle._starts import params_at
 from jaxmle._status import Status, at_maximum
 from jaxmle._step import Outcome
 from jaxmle._types import join
-from jaxmle._ways import ready
+from jaxmle._ways import DRAFTED, ready
 from jaxmle.model import Model
 from jaxmle.optimizers import newton
 
@@ -65,6 +68,14 @@ def run(
     if has_closed_form(program) or model.free == 0:  # nothing to climb
         outcome, used, interrupted = _run.run(program, problem, count, crew, shown, chosen, interrupted, memory)
         return outcome, used | {"drafted": 0}, interrupted
+    if chosen in ("auto", "native") and ready(program, problem, crew, DRAFTED)[2]:
+        outcome, used, interrupted = _run.run(
+            program, problem, count, crew, _Certified(shown), DRAFTED, interrupted, memory, look=False
+        )
+        certified = at_maximum(outcome.status)
+        spent = np.where(certified, 0, outcome.steps).astype(np.int32)
+        shown.advance(int(certified.sum()))
+        return _rest(program, problem, count, crew, shown, chosen, interrupted, memory, outcome, certified, spent, used)
     _check_float32(model, program, problem)
     blank = jax.tree.map(lambda s: np.zeros((count, *s.value_shape)), model.space)
     certifier, _ = with_starts(program._replace(optimizer=newton()), problem, blank)
@@ -113,6 +124,14 @@ def run(
         shown.advance(int(fine.sum()))
         if interrupted:
             break
+    return _rest(program, problem, count, crew, shown, chosen, interrupted, memory, outcome, certified, spent, used)
+
+
+def _rest(
+    program: Program, problem: Problem, count: int, crew: list[Any], shown: Progress, chosen: Any, interrupted: bool,
+    memory: int | None, outcome: Any, certified: np.ndarray, spent: np.ndarray, used: dict[str, Any],
+) -> tuple[Outcome, dict[str, Any], bool]:  # fmt: skip
+    """With those that no draft certified, from their own starts in float64; `spent` is what their drafts took."""
     left = np.flatnonzero(~certified)
     if len(left):
         padded = np.resize(left, 1 << (len(left) - 1).bit_length()) if len(left) < program.lanes else left

@@ -24,7 +24,7 @@ from jaxmle._progress import Progress
 from jaxmle._solve import Problem, Program, items_of, phases
 from jaxmle._status import Status, failed
 from jaxmle._step import Outcome
-from jaxmle._ways import apart, machine, ready
+from jaxmle._ways import DRAFTED, apart, machine, ready
 
 __all__ = ["places", "run", "share", "width"]
 
@@ -292,7 +292,7 @@ def run(
     """One bucket; its outcome, how it was fitted (lanes, their utilization, data sets/s of others tried), and whether an interrupt left some of it out.
 
     Args:
-        chosen: "auto" for the machine's own functions where they are understood, "native" for nothing else, or lanes.
+        chosen: as `lanes` of `fit_many`, or `DRAFTED` for the machine with drafts and nothing else.
         memory: bytes that the workers may use for data together; None for half of what is free.
         few: whether lanes compile longer than they run.
         look: whether what did not converge is looked at more closely.
@@ -313,7 +313,7 @@ def run(
         if phase:
             kernels = machine(program, phase, items, shared, problem.weights, crew_places, chosen)
         results, finished, left = None, np.zeros(count, bool), np.arange(count)
-        turns: list[native.Compiled | None] = [*kernels, None]
+        turns: list[native.Compiled | None] = [*kernels] if chosen == DRAFTED else [*kernels, None]
         while turns and len(left) and not (interrupted and results is not None):
             kernel = turns.pop(0)
             mine, weights = items, problem.weights

@@ -13,6 +13,7 @@ from jaxmle._solve import (
     Problem,
     Program,
     contributions_of,
+    draft_of,
     items_of,
     native_fit,
     own_starts,
@@ -26,18 +27,23 @@ _LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "
     "hessenberg", "tridiagonal", "tridiagonal_solve"}  # fmt: skip
 "Primitives that XLA hands to LAPACK on a CPU."
 
+DRAFTED = "drafted"
+"The machine, with a climb in float32 first."
+
 LONG = 64
 "On a GPU a thread goes through the rows of its data set alone: with more rows than so many a data set, lanes do better."
 
 
 @functools.lru_cache(maxsize=64)
 def _built(
-    program: Program, phase: int, leaves: tuple[native.Leaf, ...], tree: Any, platform: str
+    program: Program, phase: int, leaves: tuple[native.Leaf, ...], tree: Any, platform: str, drafts: bool
 ) -> native.Compiled | str:
     """The phase as a function of the machine, or what keeps it from being one."""
-
+    draft = draft_of(program) if drafts else None
+    if drafts and draft is None:
+        return "no climb with Newton's method"
     try:
-        built = native.build(leaves, tree, native_fit(program, phase), platform)
+        built = native.build(leaves, tree, native_fit(program, phase), platform, draft)
         with jax.enable_x64(True):
             shapes = functools.partial(_shapes, leaves, tree)
             if not native.same_for_all_lengths(functools.partial(contributions_of, program), shapes):
@@ -73,10 +79,16 @@ def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[native.Lea
     return False
 
 
-def built(program: Program, phase: int, items: Any, shared: Any, ones: bool, platform: str) -> native.Compiled | str:
-    """The phase as a function of the machine for leaves like these, or what keeps it from being one; `ones` if all
-    weights are 1."""
-    return _built(program._replace(lanes=0), phase, *_signature(program, items, shared, ones), platform)
+def built(
+    program: Program, phase: int, items: Any, shared: Any, ones: bool, platform: str, drafts: bool = False
+) -> native.Compiled | str:
+    """The phase as a function of the machine for leaves like these, or what keeps it from being one.
+
+    Args:
+        ones: if all weights are 1.
+        drafts: if it begins with a climb in float32.
+    """
+    return _built(program._replace(lanes=0), phase, *_signature(program, items, shared, ones), platform, drafts)
 
 
 def machine(
@@ -90,7 +102,7 @@ def machine(
     Raises:
         ValueError: where `chosen` is "native" and something keeps it from that, saying what.
     """
-    if chosen not in ("auto", "native"):
+    if chosen not in ("auto", "native", DRAFTED):
         return []
     found: list[native.Compiled | str]
     platforms = {place.platform for place in places}
@@ -106,7 +118,7 @@ def machine(
     else:
         plain = native.plain(weights)
         kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
-        found = [built(program, phase, items, shared, ones, platform) for ones in kinds]
+        found = [built(program, phase, items, shared, ones, platform, chosen == DRAFTED) for ones in kinds]
     reasons = [x for x in found if isinstance(x, str)]
     if reasons and chosen == "native":
         raise ValueError(f"lanes='native' cannot fit this model: {reasons[0]}. Pass lanes='auto' or a number")
@@ -125,14 +137,15 @@ def ready(
         own, shared = items_of(program, problem)
         return machine(program, 0, (own,), shared, problem.weights, places, chosen)
 
-    if chosen not in ("auto", "native") or not starts_itself(program, problem):
+    if chosen not in ("auto", "native", DRAFTED) or not starts_itself(program, problem):
         return program, problem, functions(program, problem, chosen)
-    if found := functions(program, problem, "auto"):
+    tried = "auto" if chosen == "native" else chosen
+    if found := functions(program, problem, tried):
         return program, problem, found
     own, shared = items_of(program, problem)
     shapes = jax.eval_shape(functools.partial(own_starts, program), own, shared)
     some = jax.tree.map(lambda x: np.broadcast_to(np.ones((), x.dtype), x.shape), shapes)
-    if functions(*with_starts(program, problem, some), "auto"):
+    if functions(*with_starts(program, problem, some), tried):
         starts = jax.tree.map(np.asarray, _starts(program._replace(lanes=0), own, shared))
         program, problem = with_starts(program, problem, starts)
     return program, problem, functions(program, problem, chosen)

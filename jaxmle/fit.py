@@ -143,12 +143,11 @@ def fit_many(
         start: natural params for all, with a leading axis for each, or another `Fit`.
         optimizer, tolerance, max_steps, starts, key, retries, dtype: as in `fit`; data set i draws its starts from
             `fold_in(key, i)`, and only the data sets that failed are tried again.
-        precision: `"mixed"` climbs in float32, in lanes, and takes the last steps in float64: from where that draft led,
-            until the log-likelihood still to be gained is within `tolerance`. What is not certified so climbs in float64
-            as with `"full"`, so verdicts and digits are float64's. `steps` counts all evaluations, `info["drafted"]` the
-            fits certified from a draft. Where a likelihood has several maxima a draft may lead to another. For lanes on
-            devices with slow float64; where `"native"` fits the model on a CPU it is 4 to 14 times slower than `"full"`,
-            and with 64 lanes for both 0.7 to 1.15 times as fast.
+        precision: `"mixed"` climbs in float32 and takes the last steps in float64: from where that draft led, until the
+            log-likelihood still to be gained is within `tolerance`. What is not certified so climbs in float64 as with
+            `"full"`, so verdicts and digits are float64's. `steps` counts all evaluations, `info["drafted"]` the fits
+            certified from a draft. Where a likelihood has several maxima a draft may lead to another. The machine takes
+            only sums over the rows in float32, so it pays where rows are the work; in lanes all is.
         missing: as in `fit`; by default a data set with a NaN gets a status.
 
     Returns:

@@ -13,10 +13,17 @@ SETS, PADDING = 12, 4
 FAST = {"gamma", "logistic by rows", "autoregression", "tied"}
 "Rows, a scan, a tie; the others are slow tests."
 
+
+def spread(x, w):
+    """Mean and standard deviation of the rows that count."""
+    mean = jnp.sum(w * x) / jnp.sum(w)
+    return mean, jnp.sqrt(jnp.sum(w * (x - mean) ** 2) / jnp.sum(w))
+
+
 GUMBEL = jm.Model(
     lambda p, x: -(x - p["loc"]) / p["scale"] - jnp.exp(-(x - p["loc"]) / p["scale"]) - jnp.log(p["scale"]),
     {"loc": spaces.real, "scale": spaces.positive},
-    start=lambda x, w: {"loc": jnp.mean(x), "scale": jnp.where(jnp.std(x) > 0, jnp.std(x), 1.0)},
+    start=lambda x, w: {"loc": spread(x, w)[0], "scale": jnp.where(spread(x, w)[1] > 0, spread(x, w)[1], 1.0)},
 )
 RATE = jm.Model(lambda p, x: jnp.log(p["rate"]) - p["rate"] * x, {"rate": spaces.positive})
 
@@ -48,13 +55,14 @@ def identical(a, b, where=slice(None)):
         np.testing.assert_array_equal(mine[where], other[where])
 
 
+@pytest.mark.parametrize("lanes", ["auto", pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "case", [pytest.param(c, id=c.name, marks=[] if c.name in FAST else pytest.mark.slow) for c in CASES]
 )
-def test_mixed_is_full(case):
+def test_mixed_is_full(case, lanes):
     data = on_rows(lambda x: np.concatenate([x, np.zeros_like(x[:, :PADDING])], axis=1), case.data(2, SETS, case.n))
     weights = np.tile(np.r_[np.ones(case.n), np.zeros(PADDING)], (SETS, 1))
-    mixed, full = both(case.model, data, weights=weights)
+    mixed, full = both(case.model, data, weights=weights, lanes=lanes)
     agree(mixed, full, 0.0 if case.model.maximum is not None else 0.8 * full.converged.sum())
 
 
@@ -188,5 +196,6 @@ def test_a_model_that_float32_breaks_is_told_so():
     model = jm.Model(log_likelihood, {"loc": spaces.real})
     x = rng(320).normal(size=(3, 20))
     assert jm.fit_many(model, x).converged.all()
+    assert jm.fit_many(model, x, precision="mixed").info["drafted"] == 3  # the machine takes only sums in float32
     with pytest.raises(TypeError, match=r"precision='mixed' computes the log-likelihood in float32 too"):
-        jm.fit_many(model, x, precision="mixed")
+        jm.fit_many(model, x, precision="mixed", lanes=4)

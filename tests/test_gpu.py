@@ -65,7 +65,8 @@ def test_designs_that_all_share(monkeypatch):
     x, y = rng.normal(size=(60, 2)), rng.integers(0, 2, (DATA_SETS, 60))
     vectors = jm.fit_many(LOGISTIC, {"y": y}, shared={"x": x}, lanes="native")
     with on_threads(monkeypatch):
-        same(vectors, jm.fit_many(LOGISTIC, {"y": y}, shared={"x": x}, lanes="native"))
+        for precision in ("full", "mixed"):
+            same(vectors, jm.fit_many(LOGISTIC, {"y": y}, shared={"x": x}, lanes="native", precision=precision))
 
 
 def test_arrays_of_jax_are_read_where_they_lie(monkeypatch):
@@ -95,6 +96,11 @@ def test_the_gpu_and_the_cpu_agree(case):
     there = jm.fit_many(case.model, data, weights=weights, lanes="native", retries=0, devices=GPUS[:1])
     here = jm.fit_many(case.model, data, weights=weights, lanes="native", retries=0, devices=jax.devices("cpu")[:1])
     same(here, there)
+    mixed = jm.fit_many(
+        case.model, data, weights=weights, lanes="native", precision="mixed", retries=0, devices=GPUS[:1]
+    )
+    np.testing.assert_array_equal(mixed.status, here.status)
+    np.testing.assert_allclose(mixed.log_likelihood, here.log_likelihood, rtol=1e-10)
 
 
 @needs_gpu

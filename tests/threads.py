@@ -48,7 +48,11 @@ def on_threads(monkeypatch):
     with monkeypatch.context() as m:
         m.setattr(_cuda, "ptx", _machine_code)
         m.setattr(_cuda, "launch", _launch)
-        m.setattr(native, "build", lambda leaves, tree, policy, platform: build(leaves, tree, policy, "gpu"))
+        m.setattr(
+            native,
+            "build",
+            lambda leaves, tree, policy, platform, draft=None: build(leaves, tree, policy, "gpu", draft),
+        )
         _ways._built.cache_clear()
         yield jax.devices("cpu")[0]
     _ways._built.cache_clear()

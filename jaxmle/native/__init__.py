@@ -30,14 +30,14 @@ def missing(platform: str) -> str | None:
     return None if platform == "cpu" else _cuda.missing() if platform == "gpu" else f"the device is a {platform}"
 
 
-def build(leaves: tuple[Leaf, ...], tree: Any, policy: Any, platform: str = "cpu") -> "Compiled":
-    """Compiles what a policy of the lanes does with items of these leaves.
+def build(leaves: tuple[Leaf, ...], tree: Any, policy: Any, platform: str = "cpu", draft: Any = None) -> "Compiled":
+    """Compiles what a policy of the lanes does with items of these leaves, after a `draft` if there is one (see `trace`).
 
     Raises:
         NotUnderstood: saying what keeps it from being written out.
     """
     with jax.enable_x64(True):
-        parts, rows, numbers, *described = trace(leaves, tree, policy)
+        parts, rows, numbers, *described = trace(leaves, tree, policy, draft)
     made = assemble if platform == "cpu" else _cuda.assemble
     return Compiled(made(parts, rows, numbers), leaves, *described)
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from jaxmle.native._elements import BASE
+from jaxmle.native._math import BASE
 from jaxmle.native._nodes import BOOL, Node
 
 if TYPE_CHECKING:

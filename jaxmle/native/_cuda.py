@@ -21,7 +21,8 @@ from jaxmle import _cache
 from jaxmle._compile import compiled
 from jaxmle._optional import optional
 from jaxmle.native._elements import LIBM, LIBM_TWO
-from jaxmle.native._emit import Column, Emitter, Parts
+from jaxmle.native._emit import Emitter
+from jaxmle.native._parts import Column, Parts
 from jaxmle.native._trace import NotUnderstood
 
 BLOCK = 64

@@ -3,7 +3,6 @@
 from jaxmle.native._math import OWN, Lines
 from jaxmle.native._nodes import BOOL, FLOAT, INT, Node
 
-BASE = {FLOAT: "double", INT: "i64", BOOL: "i1"}
 LIBM = ("sin", "cos", "tan", "erf", "erfc", "exp2", "cbrt")
 LIBM_TWO = ("pow", "atan2", "fmod")
 _FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
@@ -23,9 +22,9 @@ def extreme(b: Lines, op: str, x: str, y: str, kind: str) -> str:
 def element(b: Lines, x: Node, args: list[str]) -> str:
     """The code of one operation."""
     op, kind = x.op, x.args[0].kind if x.args else x.kind
-    base = BASE[kind]
+    base = b.base(kind)
     if op == "const":
-        return b.const(x.value, BASE[x.kind])
+        return b.const(x.value, b.base(x.kind))
     if op in ("add", "sub", "mul"):
         return b.op(("f" if kind == FLOAT else "") + op, *args, base=base)
     if op == "div" and kind == FLOAT:
@@ -42,7 +41,7 @@ def element(b: Lines, x: Node, args: list[str]) -> str:
     if op in _FLOAT_COMPARE:
         return b.compare((_FLOAT_COMPARE if kind == FLOAT else _INT_COMPARE)[op], *args, base=base)
     if op == "select":
-        return b.select(*args, base=BASE[x.kind])
+        return b.select(*args, base=b.base(x.kind))
     if op in ("max", "min"):
         return extreme(b, op, args[0], args[1], kind)
     if op == "is_finite":
@@ -66,19 +65,23 @@ def element(b: Lines, x: Node, args: list[str]) -> str:
 
 def _convert(b: Lines, x: str, start: str, end: str) -> str:
     if end == BOOL:
-        return b.compare("une" if start == FLOAT else "ne", x, b.const(0, BASE[start]), BASE[start])
+        return b.compare("une" if start == FLOAT else "ne", x, b.const(0, b.base(start)), b.base(start))
     how = {(BOOL, FLOAT): "uitofp", (INT, FLOAT): "sitofp", (FLOAT, INT): "fptosi", (BOOL, INT): "zext"}[start, end]
-    return b.cast(how, x, BASE[start], BASE[end])
+    return b.cast(how, x, b.base(start), b.base(end))
 
 
 def _function(b: Lines, op: str, args: list[str]) -> str:
     if op in OWN:
         return b.own(op, *args)
+    if b.real == "float":
+        args = [b.cast("fpext", a, "float", "double") for a in args]
     if b.width == 1:
-        return b.call(op, *args)
-    result = "poison"  # no vector of it: one element after another
-    for i in range(b.width):
-        each = [b.let(f"extractelement {b.type()} {a}, i64 {i}") for a in args]
-        one = b.let(f"call double @{op}({', '.join(f'double {x}' for x in each)})")
-        result = b.let(f"insertelement {b.type()} {result}, double {one}, i64 {i}")
-    return result
+        result = b.call(op, *args, base="double")
+    else:
+        result = "poison"  # no vector of it: one element after another
+        t = b.type("double")
+        for i in range(b.width):
+            each = [b.let(f"extractelement {t} {a}, i64 {i}") for a in args]
+            one = b.let(f"call double @{op}({', '.join(f'double {x}' for x in each)})")
+            result = b.let(f"insertelement {t} {result}, double {one}, i64 {i}")
+    return b.cast("fptrunc", result, "double", "float") if b.real == "float" else result

@@ -7,44 +7,13 @@ and takes one row at a time; the buffers of threads lie side by side, so that ne
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from jaxmle.native._abreast import aligned, byte
-from jaxmle.native._elements import BASE, LIBM, LIBM_TWO, extreme
-from jaxmle.native._math import Lines, functions, intrinsics
+from jaxmle.native._elements import LIBM, LIBM_TWO, extreme
+from jaxmle.native._math import BASE, FORMATS, SUFFIX, Lines, functions, intrinsics
 from jaxmle.native._nodes import BOOL, FLOAT, INT, Node, dear, reachable, rows_under
-from jaxmle.native._section import Section, splat, upwards
-
-
-class Parts(NamedTuple):
-    """One fit as nodes.
-
-    Attributes:
-        valid: what must hold of a data set, known.
-        begin: the first state, known.
-        finished, again: whether that state, and the next one, is the last.
-        following: the next state.
-        end: the results, of the last state.
-    """
-
-    valid: list[Node]
-    begin: list[Node]
-    finished: Node
-    following: list[Node]
-    again: Node
-    end: list[Node]
-
-
-class Column(NamedTuple):
-    """Where the numbers of a leaf's element lie.
-
-    Attributes:
-        own: whether there is one, or one a row, for each data set.
-        stride: from one to the next on a GPU, which reads leaves as they are; on a CPU columns are dense.
-    """
-
-    own: bool
-    stride: int
+from jaxmle.native._parts import Column, Draft, Parts
+from jaxmle.native._section import Section, splat, upwards, vector_of
 
 
 class Emitter:
@@ -109,20 +78,19 @@ class Emitter:
 
     def from_double(self, lines: Lines, x: str, kind: str) -> str:
         if kind == BOOL:
-            return lines.compare("une", x, lines.const(0.0))
-        return lines.cast("fptosi", x, "double", "i64") if kind == INT else x
+            return lines.compare("une", x, lines.const(0.0, "double"), "double")
+        return x if lines.base(kind) == "double" else lines.cast(_FROM[kind], x, "double", lines.base(kind))
 
     def to_double(self, lines: Lines, x: str, kind: str) -> str:
-        how = {BOOL: "uitofp", INT: "sitofp"}
-        return x if kind == FLOAT else lines.cast(how[kind], x, BASE[kind], "double")
+        return x if lines.base(kind) == "double" else lines.cast(_TO[kind], x, lines.base(kind), "double")
 
     def load(self, v: Lines, at: str, mask: str | None, kind: str) -> str:
+        t, w = v.type("double"), v.width
         if mask is None:
-            x = v.let(f"load {v.type()}, ptr {at}, align 8")
+            x = v.let(f"load {t}, ptr {at}, align 8")
         else:
             x = v.let(
-                f"call {v.type()} @llvm.masked.load.v{self.width}f64.p0(ptr {at}, i32 8, <{self.width} x i1> {mask}, "
-                f"{v.type()} {v.const(1.0)})"
+                f"call {t} @llvm.masked.load.v{w}f64.p0(ptr {at}, i32 8, <{w} x i1> {mask}, {t} {v.const(1.0, 'double')})"
             )
         return self.from_double(v, x, kind)
 
@@ -143,14 +111,14 @@ class Emitter:
 
     def joined(self, v: Lines, x: Node, a: str, b: str) -> str:
         if x.op == "rsum":
-            return v.op("fadd" if x.kind == FLOAT else "add", a, b, base=BASE[x.kind])
+            return v.op("fadd" if x.kind == FLOAT else "add", a, b, base=v.base(x.kind))
         if x.op in ("rand", "ror"):
             return v.op("and" if x.op == "rand" else "or", a, b, base="i1")
         return extreme(v, "max" if x.op == "rmax" else "min", a, b, x.kind)
 
-    def folded(self, lines: Lines, x: Node, vec: str) -> str:
-        """The elements of a vector in one, pair by pair."""
-        base, width = BASE[x.kind], self.width
+    def folded(self, lines: Lines, x: Node, vec: str, width: int, real: str) -> str:
+        """The elements of a vector in one, pair by pair; a sum of float32 becomes a float64."""
+        base = Lines(real=real).base(x.kind)
         while width > 1:
             half = width // 2
             parts = []
@@ -161,13 +129,13 @@ class Emitter:
                         f"shufflevector <{width} x {base}> {vec}, <{width} x {base}> poison, <{half} x i32> <{picks}>"
                     )
                 )
-            small = Lines(half)
+            small = Lines(half, real)
             small.text, small.count = lines.text, lines.count
             if half == 1:
                 parts = [small.let(f"extractelement <1 x {base}> {p}, i64 0") for p in parts]
             vec = self.joined(small, x, *parts)
             lines.count, width = small.count, half
-        return vec
+        return lines.cast("fpext", vec, base, "double") if base == "float" else vec
 
     # --- the kernel --------------------------------------------------------------------------------------
 
@@ -201,7 +169,7 @@ class Emitter:
         put(f"  br i1 {self.any(active)}, label %full, label %skip")
         put("full:")
         known = Section(self, {}, {}, set())
-        for x in reachable([*p.valid, *p.begin, p.finished, *p.following, p.again, *p.end]):
+        for x in reachable([*p.valid, *p.begin, *p.later]):
             if x.op == "number":
                 base = let(f"load ptr, ptr {let(f'getelementptr ptr, ptr %leaves, i64 {len(self.rows) + x.attr}')}")
                 column = self.numbers[x.attr]
@@ -229,7 +197,10 @@ class Emitter:
         at_start = Section(self, known.names, self.buffers, known.written)
         self._load(at_start)
         at_start.need([p.finished])
-        self._go_on(active, at_start.name(p.finished))
+        if p.draft is not None:
+            self._draft(p.draft, active, at_start.name(p.finished), known)
+        else:
+            self._go_on(active, at_start.name(p.finished))
         put("step:")
         step = Section(self, known.names, self.buffers, known.written)
         self._load(step)
@@ -251,6 +222,25 @@ class Emitter:
         put("  br label %next")
         return self._module()
 
+    def _draft(self, draft: Draft, active: str, finished: str, known: Section) -> None:
+        """The same steps, their rows in float32, until they have led near a maximum; a climb begins there."""
+        put = self.lines.put
+        self._go_on(active, finished, "draft", "drafted")
+        put("draft:")
+        step = Section(self, known.names, self.buffers, known.written, "float")
+        self._load(step)
+        step.need([*self.parts.following, draft.ended])
+        running = self._is_running()
+        self._store(self.parts.following, step, running)
+        self._go_on(running, step.name(draft.ended), "draft", "drafted")
+        put("drafted:")
+        self._running(active)
+        led = Section(self, known.names, self.buffers, known.written)
+        self._load(led)
+        led.need([*draft.led, draft.finished])
+        self._store(draft.led, led, active)
+        self._go_on(active, led.name(draft.finished))
+
     def base(self, lines: Lines, b: str) -> None:
         """Where the columns of one data set begin."""
         at = lines.let(f"getelementptr i64, ptr %offset, i64 {b}")
@@ -267,7 +257,7 @@ class Emitter:
         t = self.lines.type(base)
         if self.abreast == 1:
             return self.lines.let(f"load {t}, ptr {at}, align 8")
-        name, w = _SHORT[base], self.abreast
+        name, w = SUFFIX[base], self.abreast
         return self.lines.let(
             f"call {t} @llvm.masked.load.v{w}{name}.p0(ptr {at}, i32 8, {self.lines.type('i1')} {inside}, {t} zeroinitializer)"
         )
@@ -279,7 +269,7 @@ class Emitter:
             self.lines.put(f"  store {t} {value}, ptr {at}")
         else:
             self.lines.put(
-                f"  call void @llvm.masked.store.v{w}{_SHORT[base]}.p0({t} {value}, ptr {at}, i32 1, <{w} x i1> {mask})"
+                f"  call void @llvm.masked.store.v{w}{SUFFIX[base]}.p0({t} {value}, ptr {at}, i32 1, <{w} x i1> {mask})"
             )
 
     def _running(self, mask: str) -> None:
@@ -290,18 +280,18 @@ class Emitter:
     def _is_running(self) -> str:
         return "true" if self.abreast == 1 else self.kept(self.lines, BOOL, "%running")
 
-    def _go_on(self, running: str, done: str) -> None:
+    def _go_on(self, running: str, done: str, step: str = "step", last: str = "last") -> None:
         """To another step while there is a data set for it."""
         lines = self.lines
         running = lines.op("and", running, lines.op("xor", done, lines.const(True, "i1"), base="i1"), base="i1")
         self._running(running)
-        lines.put(f"  br i1 {self.any(running)}, label %step, label %last")
+        lines.put(f"  br i1 {self.any(running)}, label %{step}, label %{last}")
 
     def _known_inputs(self) -> list[Node]:
         """Known nodes that steps and results use."""
         p = self.parts
-        later = [x for x in reachable([p.finished, *p.following, p.again, *p.end]) if not x.known]
-        roots = [x for x in (*p.following, *p.end, p.again, p.finished) if x.known]
+        later = [x for x in reachable(p.later) if not x.known]
+        roots = [x for x in p.later if x.known]
         return list(dict.fromkeys([*roots, *(a for x in later for a in x.args if a.known)]))
 
     def _choose_buffers(self) -> None:
@@ -312,7 +302,7 @@ class Emitter:
 
     def _load(self, section: Section) -> None:
         p = self.parts
-        for x in reachable([p.finished, *p.following, p.again, *p.end]):
+        for x in reachable(p.later):
             if x.op == "state":
                 value = self.kept(self.lines, FLOAT, self._state(x.attr))
                 section.names[x] = self.from_double(self.lines, value, x.kind)
@@ -334,18 +324,21 @@ class Emitter:
 
     def _module(self) -> str:
         w = self.width
+        widths = [w, vector_of(w, "float")] if self.parts.draft else [w]
         libm = "".join(f"declare double @{f}(double)\n" for f in LIBM)
         libm += "".join(f"declare double @{f}(double, double)\n" for f in LIBM_TWO)
         masked = "".join(
             f"declare <{k} x {t}> @llvm.masked.load.v{k}{name}.p0(ptr, i32, <{k} x i1>, <{k} x {t}>)\n"
             f"declare void @llvm.masked.store.v{k}{name}.p0(<{k} x {t}>, ptr, i32, <{k} x i1>)\n"
-            for k in {w, self.abreast}
-            for t, name in _SHORT.items()
+            for k in sorted({*widths, self.abreast})
+            for t, name in SUFFIX.items()
         )
         masked += f"declare i1 @llvm.vector.reduce.or.v{self.abreast}i1(<{self.abreast} x i1>)\n"
         alone = w == 1
-        own = [*map(intrinsics, sorted({1, 2, 4, 8, 16, w})), masked] if not alone else [intrinsics(1)]
-        own += [libm, *map(functions, sorted({1, w, self.abreast}))]
+        all_ = {1} if alone else {1, 2, 4, 8, 16, *widths}
+        own = [*(intrinsics(k, real) for k in sorted(all_) for real in FORMATS), "" if alone else masked, libm]
+        own += [functions(k, "double") for k in sorted({1, w, self.abreast})]
+        own += [functions(widths[-1], "float")] if self.parts.draft else []
         head = [f"  %state = alloca [{max(len(self.parts.begin), 1) * self.abreast} x double], align 64"]
         if not alone:
             head += [
@@ -356,7 +349,7 @@ class Emitter:
         return "\n".join([*own, _THREAD if alone else _ONE_AFTER_ANOTHER, *body, GRID if alone else ""])
 
 
-_SHORT = {"double": "f64", "i64": "i64", "i8": "i8"}
+_FROM, _TO = {FLOAT: "fptrunc", INT: "fptosi"}, {FLOAT: "fpext", INT: "sitofp", BOOL: "uitofp"}
 
 _ONE_AFTER_ANOTHER = """
 define void @fit(i64 %begin, i64 %end, ptr noalias %leaves, ptr noalias %offset, ptr noalias %count, ptr noalias %out,

@@ -35,7 +35,7 @@ class Graph:
     # --- making nodes ------------------------------------------------------------------------------------
 
     def leaf(self, op: str, attr: Any, kind: str, row: bool, known: bool) -> Node:
-        return self._new(op, (), attr, kind, row, known)
+        return self.node(op, (), attr, kind, row, known)
 
     def const(self, value: Any, kind: str | None = None) -> Node:
         if kind is None:
@@ -65,9 +65,9 @@ class Graph:
             args = args[1], args[0]
         kind: Any = BOOL if op in COMPARISONS else attr if op == "convert" else args[-1].kind
         row = op not in SUMS and any(a.row for a in args)
-        return self._new(op, args, attr, kind, row, all(a.known for a in args))
+        return self.node(op, args, attr, kind, row, all(a.known for a in args))
 
-    def _new(self, op: str, args: tuple[Node, ...], attr: Any, kind: str, row: bool, known: bool) -> Node:
+    def node(self, op: str, args: tuple[Node, ...], attr: Any, kind: str, row: bool, known: bool) -> Node:
         key = op, tuple(a.id for a in args), attr
         found = self.nodes.get(key)
         if found is None:
@@ -163,7 +163,7 @@ class Graph:
     def _raw(self, op: str, *args: Node) -> Node:
         """A node without further simplification."""
         args = tuple(sorted(args, key=_age))
-        return self._new(op, args, None, args[0].kind, any(a.row for a in args), all(a.known for a in args))
+        return self.node(op, args, None, args[0].kind, any(a.row for a in args), all(a.known for a in args))
 
     def _shared(self, op: str, args: tuple[Node, Node], *before: Node) -> Node | None:
         """op(a f, b f) as op(a, b) f, for known rows f: of a tangent's direction only one multiplication is left."""
@@ -215,7 +215,7 @@ class Graph:
             return b.args[1]
         if b.op == "select" and any(x.op == "const" for x in b.args[1:]):
             return self.make("select", b.args[0], *map(self._inverse, b.args[1:]))
-        return self._new("div", (self.const(1.0), b), None, FLOAT, True, b.known)
+        return self.node("div", (self.const(1.0), b), None, FLOAT, True, b.known)
 
     def _has_inverse(self, x: Node) -> bool:
         if x.op == "mul":
@@ -324,7 +324,7 @@ class Graph:
     def sum_of(self, row: Node | None) -> Node:
         if row is None:
             return self.make("convert", self.leaf("count", None, INT, False, True), attr=FLOAT)
-        return self._new("rsum", (row,), None, FLOAT, False, row.known)
+        return self.node("rsum", (row,), None, FLOAT, False, row.known)
 
     # --- the whole ---------------------------------------------------------------------------------------
 
@@ -351,18 +351,18 @@ class Graph:
     def _loop(self, *args: Node) -> Node:
         """k numbers that each row changes: args are k values before the first row and k after a row, made of "prev"."""
         kinds = "".join(x.kind for x in args[: len(args) // 2])
-        return self._new("loop", args[:-1], args[-1], kinds, False, all(x.known for x in args[:-1]))
+        return self.node("loop", args[:-1], args[-1], kinds, False, all(x.known for x in args[:-1]))
 
     def _series(self, loop: Node, i: int) -> Node:
         """Number i of a loop as it is before each row."""
-        return self._new("series", (loop,), i, loop.kind[i], True, loop.known)
+        return self.node("series", (loop,), i, loop.kind[i], True, loop.known)
 
     def _linear(self, first: Node, *args: Any) -> Node:
         """The number before each row where a row makes a x + b of x; args are a and b, or b alone where a is 0."""
         *parts, reverse = args
         if len(parts) == 2 and parts[0].is_(0):
             return self.make("linear", first, parts[1], attr=reverse)
-        return self._new("linear", (first, *parts), reverse, first.kind, True, all(x.known for x in (first, *parts)))
+        return self.node("linear", (first, *parts), reverse, first.kind, True, all(x.known for x in (first, *parts)))
 
     def lag(self, first: Node, x: Node) -> Node:
         """The row before; `first` before the first row."""
@@ -372,7 +372,7 @@ class Graph:
         """Number i of a loop after the last row; a number that only gathers terms is a sum."""
         if loop.op == "linear" and len(loop.args) == 3 and loop.args[1].is_(1):
             return self.make("add", loop.args[0], self.make("rsum", loop.args[2]))
-        return self._new("final", (loop,), i, loop.kind[i], False, loop.known)
+        return self.node("final", (loop,), i, loop.kind[i], False, loop.known)
 
 
 def _age(x: Node) -> int:

@@ -12,9 +12,11 @@ import numpy as np
 from jaxmle import _cache
 from jaxmle._optional import optional
 from jaxmle.native import _loops, _products, _shapes
-from jaxmle.native._emit import Column, Emitter, Parts
+from jaxmle.native._emit import Emitter
+from jaxmle.native._factors import fewer_products
 from jaxmle.native._graph import Graph
 from jaxmle.native._nodes import FLOAT, Node, reachable
+from jaxmle.native._parts import Column, Draft, Parts
 from jaxmle.native._terms import fewer_sums
 from jaxmle.native._trace import ROWS, Array, NotUnderstood, Tracer, axis_of, kind_of, objects, squeezed
 
@@ -68,12 +70,16 @@ class Kernel(NamedTuple):
     name: str
 
 
-def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[Column], list[Column], Any, bool, bool]:
+def trace(
+    leaves: Sequence[Leaf], tree: Any, policy: Any, draft: Any = None
+) -> tuple[Parts, list[Column], list[Column], Any, bool, bool]:
     """One fit as nodes, columns with and without rows, the results' shapes, and whether it is
     partial and counts rows (see `Compiled`).
 
     Args:
         policy: `lanes.Policy`, pure functions of JAX on one item.
+        draft: where the same steps are to go first, their rows in float32, until `draft.ended(state, item)`; then the
+            policy's steps go on from `draft.led(state, item)`.
 
     Raises:
         NotUnderstood: where something cannot be written out.
@@ -108,20 +114,27 @@ def trace(leaves: Sequence[Leaf], tree: Any, policy: Any) -> tuple[Parts, list[C
     (running,), _ = run(policy.done, (state,), old)
     new, _ = run(policy.step, (state, shapes), old + item)
     results, out = run(policy.end, (state, shapes), old + item)
+    led, _ = run(draft.led, (state, shapes), old + item) if draft else ([], None)
     assumed = {running.only: False}
-    nodes = [finished.only, *_flat(first), *_flat(new), *_flat(results)]
+    nodes = [finished.only, *_flat(first), *_flat(new), *_flat(results), *_flat(led)]
     guards = graph.guards | _guards(nodes)
     valid = [graph.make("rand", x if holds else graph.make("not", x)) for x, holds in guards.items()]
     for x, holds in guards.items():
         assumed |= _conjuncts(x) if holds else {x: False}
     nodes = graph.again(nodes, {x: graph.const(holds) for x, holds in assumed.items()})
-    nodes[1 + place :] = fewer_sums(graph, nodes[1 + place :])
+    nodes[1 + place :] = fewer_products(graph, fewer_sums(graph, nodes[1 + place :]))
     new = [Array(objects(part, x.shape), None) for part, x in zip(_parts(nodes[1 + place :], old), old, strict=True)]
     (again,), _ = run(policy.done, (state,), new)
-    parts = Parts(
-        valid, nodes[1 : 1 + place], nodes[0], nodes[1 + place : 1 + 2 * place], again.only, nodes[1 + 2 * place :]
-    )
-    counts = any(x.op == "length" for x in reachable([*nodes, *valid, again.only]))
+    end = len(nodes) - place * bool(draft)
+    drafted = None
+    if draft:
+        led = [Array(objects(part, x.shape), None) for part, x in zip(_parts(nodes[end:], old), old, strict=True)]
+        (ended,), _ = run(draft.ended, (state, shapes), new + item)
+        (stays,), _ = run(policy.done, (state,), led)
+        drafted = Draft(ended.only, nodes[end:], stays.only)
+    following = nodes[1 + place : 1 + 2 * place]
+    parts = Parts(valid, nodes[1 : 1 + place], nodes[0], following, again.only, nodes[1 + 2 * place : end], drafted)
+    counts = any(x.op == "length" for x in reachable([*valid, *parts.begin, *parts.later]))
     return parts, rows, numbers, out, tracer.partial, counts
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxmle.native._abreast import Mine, byte
-from jaxmle.native._elements import BASE, element
-from jaxmle.native._math import Lines
+from jaxmle.native._elements import element
+from jaxmle.native._math import BASE, Lines
 from jaxmle.native._nodes import DEAR, FLOAT, SUMS, Node, dear, reachable, rows_under
 from jaxmle.native._turns import Turn, in_turn
 
@@ -43,9 +43,13 @@ class Section:
         written: those of them that are in memory too.
         stored: rows that are in a buffer, and in which.
         mine: uniform nodes of the one data set whose rows are read, while they are.
+        real, width: in what rows are taken, and how many at a time.
     """
 
-    def __init__(self, emit: "Emitter", known: dict[Node, str], stored: dict[Node, int], written: set[Node]) -> None:
+    def __init__(
+        self, emit: "Emitter", known: dict[Node, str], stored: dict[Node, int], written: set[Node], real: str = "double"
+    ) -> None:
+        self.real, self.width = real, vector_of(emit.width, real)
         self.emit, self.lines, self.names, self.stored = emit, emit.lines, dict(known), dict(stored)
         self.written = set(written)
         self.mine: Mine | None = None
@@ -146,14 +150,14 @@ class Section:
 
     def loop(self, work: Work, reverse: bool) -> None:
         """One pass over the rows."""
-        e, lines, width = self.emit, self.lines, self.emit.width
+        e, lines, width = self.emit, self.lines, self.width
         keep = [x for x in work.keep if x not in self.stored]
         body, uniform = rows_under([*(x.args[0] for x in work.ends), *keep], self.stored)
-        vector = Lines(width)
+        vector = Lines(width, self.real)
         wide = {
-            x: vector.const(x.value, BASE[x.kind])
+            x: vector.const(x.value, vector.base(x.kind))
             if x.op == "const"
-            else splat(lines, self.name(x), BASE[x.kind], width)
+            else splat(lines, self._in_row(x), vector.base(x.kind), width)
             for x in uniform
         }
         runs = [x for x in body if x.op == "linear" and x not in self.stored]
@@ -165,24 +169,37 @@ class Section:
         carried = [*work.ends, *runs]
         spots = {x: e.accumulator(self._type(x)) for x in carried if x.op != "final"}
         for x, spot in spots.items():
-            start = self.name(x.args[0]) if x.op == "linear" else vector.const(_START[x.op], BASE[x.kind])
+            start = self._in_row(x.args[0]) if x.op == "linear" else vector.const(_START[x.op], vector.base(x.kind))
             lines.put(f"  store {self._type(x)} {start}, ptr {spot}, align 64")
         pass_ = _Pass(self, body, wide, powers, spots, reverse)
         rooms = [(x, self.room(x)) for x in keep]
         pass_.emit([x for x in work.ends if x.op != "final"], runs, rooms)
         for x in work.ends:
             if x.op == "final":
-                self.made(x, lines.let(f"load {BASE[x.kind]}, ptr {spots[x.args[0]]}, align 64"))
+                last, base = x.args[0], vector.base(x.kind)
+                value = lines.let(f"load {base}, ptr {spots[last]}, align 64")
+                self.made(x, lines.cast("fpext", value, base, "double") if base == "float" else value)
             else:
-                self.made(x, e.folded(lines, x, lines.let(f"load {self._type(x)}, ptr {spots[x]}, align 64")))
+                sums = lines.let(f"load {self._type(x)}, ptr {spots[x]}, align 64")
+                self.made(x, e.folded(lines, x, sums, width, self.real))
         self.stored |= dict(rooms)
 
     def _type(self, x: Node) -> str:
-        return BASE[x.kind] if x.op == "linear" else Lines(self.emit.width).type(BASE[x.kind])
+        vector = Lines(self.width, self.real)
+        return vector.base(x.kind) if x.op == "linear" else vector.type(vector.base(x.kind))
+
+    def _in_row(self, x: Node) -> str:
+        """A uniform node as rows take it."""
+        name = self.name(x)
+        narrow = x.kind == FLOAT and self.real == "float"
+        if x.op == "const":
+            return Lines(real=self.real).const(x.value, self.real if narrow else BASE[x.kind])
+        return self.lines.cast("fptrunc", name, "double", "float") if narrow else name
 
     def _powers(self, a: str, kind: str) -> tuple[list[str], str]:
         """a, a^2, a^4, ... in all elements, and a, a^2, a^3, ... one in each."""
-        v, base, times = over(self.lines, self.emit.width), BASE[kind], "fmul" if kind == FLOAT else "mul"
+        v, times = over(self.lines, self.width, self.real), "fmul" if kind == FLOAT else "mul"
+        base = v.base(kind)
         squares, each = [a], a
         for i in range(v.width.bit_length() - 1):
             if i:
@@ -203,9 +220,14 @@ def _places(nodes: Sequence[Node]) -> dict[Node, int]:
     return place
 
 
-def over(lines: Lines, width: int) -> Lines:
+def vector_of(width: int, real: str) -> int:
+    """How many rows go together where `width` of float64 do."""
+    return 2 * width if width > 1 and real == "float" else width
+
+
+def over(lines: Lines, width: int, real: str = "double") -> Lines:
     """Vector code that goes on where scalar code has come to; give `count` back at its end."""
-    vector = Lines(width)
+    vector = Lines(width, real)
     vector.text, vector.count = lines.text, lines.count
     return vector
 
@@ -238,7 +260,7 @@ class _Pass:
         self, section: Section, body: list[Node], uniform: dict[Node, str], powers: dict[Node, tuple[list[str], str]],
         spots: dict[Node, str], reverse: bool,
     ) -> None:  # fmt: skip
-        self.section, self.e, self.lines, self.width = section, section.emit, section.lines, section.emit.width
+        self.section, self.e, self.lines, self.width = section, section.emit, section.lines, section.width
         self.body, self.uniform, self.powers, self.spots, self.reverse = body, uniform, powers, spots, reverse
 
     def emit(self, sums: list[Node], runs: list[Node], keep: list[tuple[Node, int]]) -> None:
@@ -286,7 +308,7 @@ class _Pass:
     ) -> list[str]:  # fmt: skip
         """The code of one stretch of rows; what the sums and the running numbers are after it."""
         e, width, stored = self.e, self.width, self.section.stored
-        v = over(self.lines, width)
+        v = over(self.lines, width, self.section.real)
         names, after = dict(self.uniform), dict(zip(runs, old[len(sums) :], strict=True))
         for x in self.body:
             if x in stored:
@@ -303,14 +325,14 @@ class _Pass:
         for x, before in zip(sums, old, strict=False):
             term = names[x.args[0]]
             if mask is not None:
-                term = v.select(mask, term, v.const(_START[x.op], BASE[x.kind]), BASE[x.kind])
+                term = v.select(mask, term, v.const(_START[x.op], v.base(x.kind)), v.base(x.kind))
             results.append(e.joined(v, x, before, term))
         for x, room in keep:
             at, value = e.buffer(v, room, index), e.to_double(v, names[x], x.kind)
             if mask is None:
-                v.put(f"  store {v.type()} {value}, ptr {at}, align 8")
+                v.put(f"  store {v.type('double')} {value}, ptr {at}, align 8")
             else:
-                v.put(f"  call void @llvm.masked.store.v{width}f64.p0({v.type()} {value}, ptr {at}, i32 8, <{width} x i1> {mask})")  # fmt: skip
+                v.put(f"  call void @llvm.masked.store.v{width}f64.p0({v.type('double')} {value}, ptr {at}, i32 8, <{width} x i1> {mask})")  # fmt: skip
         self.lines.count = v.count
         return [*results, *(after[x] for x in runs)]
 
@@ -318,7 +340,7 @@ class _Pass:
         self, v: Lines, x: Node, names: dict[Node, str], first: str, index: str, mask: str | None
     ) -> tuple[str, str]:
         """A running number before each row of a stretch, and after it, in log2(width) steps (Hillis & Steele 1986)."""
-        base, reverse = BASE[x.kind], self.reverse
+        base, reverse = v.base(x.kind), self.reverse
         plus, times = ("fadd", "fmul") if x.kind == FLOAT else ("add", "mul")
         if v.width == 1:
             last = names[x.args[-1]]

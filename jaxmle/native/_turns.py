@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jaxmle.native._elements import BASE, element
+from jaxmle.native._elements import element
+from jaxmle.native._math import BASE
 from jaxmle.native._nodes import Node, reachable
 
 if TYPE_CHECKING:

@@ -1,0 +1,122 @@
+"""Products of rows over the factors they share: what a polynomial in a product multiplies again and again, once."""
+
+import functools
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from jaxmle.native._nodes import COMMUTATIVE, FLOAT, Node, reachable
+
+if TYPE_CHECKING:
+    from jaxmle.native._graph import Graph
+
+LIMIT = 3000
+"Products beyond which the search would take longer than it saves."
+
+_Pair = tuple[Node, Node]
+
+
+def fewer_products(graph: "Graph", outputs: list[Node]) -> list[Node]:
+    """The same numbers with fewer multiplications a row, or as they are.
+
+    `Graph` keeps a product as one list of factors, so that like terms meet; written out so, each use of w = u^2 / s in
+    w (a + w (b + w c)) would be three multiplications. The pair of factors that most products have becomes one factor,
+    and so on until none is in two (Breuer 1969, *Commun. ACM* 12, 333).
+    """
+    nodes = reachable(outputs)
+    inside: set[Node] = set()  # of a loop, whose rows come one after the other
+    for x in nodes:
+        if x.op == "before" or any(a in inside for a in x.args):
+            inside.add(x)
+    products = {x for x in nodes if x.op == "mul" and x.kind == FLOAT and x.row and not x.known and x not in inside}
+    wanted = {a for x in nodes if x not in products for a in x.args if a in products}
+    if len(wanted) > LIMIT:
+        return outputs
+    left = {x: _factors(graph, x, products) for x in sorted(wanted, key=_age)}
+    made: dict[Node, Node] = {}
+    halves = _pairs(graph, left)
+
+    def built(x: Node) -> Node:
+        if x not in made:
+            made[x] = _times(graph, *map(built, halves[x])) if x in halves else x
+        return made[x]
+
+    for x in nodes:
+        if x in left:
+            factors = sorted((built(f) for f in left[x].elements()), key=_age)
+            made[x] = functools.reduce(functools.partial(_times, graph), factors)
+        elif x not in products:
+            made[x] = _with(graph, x, [made[a] for a in x.args])
+    new = [made[x] for x in outputs]
+    return new if _multiplications(new) < _multiplications(outputs) else outputs
+
+
+def _factors(graph: "Graph", x: Node, products: set[Node]) -> Counter[Node]:
+    """Of a product; known rows are one factor, since they are computed once for each data set."""
+    found: Counter[Node] = Counter()
+    todo = [x]
+    while todo:
+        y = todo.pop()
+        if y in products:
+            todo.extend(y.args)
+        else:
+            found[y] += 1
+    known = [y for y in found.elements() if y.row and y.known]
+    if len(known) > 1:
+        found -= Counter(known)
+        found[functools.reduce(functools.partial(_times, graph), sorted(known, key=_age))] += 1
+    return found
+
+
+def _pairs(graph: "Graph", left: dict[Node, Counter[Node]]) -> dict[Node, _Pair]:
+    """Replaces pairs in `left` by nodes that stand for them, as often as that saves something; which they stand for."""
+    halves: dict[Node, _Pair] = {}
+    where: dict[_Pair, dict[Node, int]] = defaultdict(dict)
+
+    def note(x: Node, there: bool) -> None:
+        factors = sorted(left[x], key=_age)
+        for i, f in enumerate(factors):
+            for g in factors[i:]:
+                times = min(left[x][f], left[x][g]) if f is not g else left[x][f] // 2
+                if times and there:
+                    where[f, g][x] = times
+                elif times:
+                    del where[f, g][x]
+
+    for x in left:
+        note(x, True)
+    while True:
+        pair = max(where, key=lambda p: (sum(where[p].values()), -p[0].id, -p[1].id), default=None)
+        if pair is None or sum(where[pair].values()) < 2:
+            return halves
+        stands = graph.leaf("pair", (pair[0].id, pair[1].id), FLOAT, True, False)
+        halves[stands] = pair
+        for x, times in list(where[pair].items()):
+            note(x, False)
+            left[x] -= Counter({pair[0]: times}) + Counter({pair[1]: times})
+            left[x][stands] += times
+            note(x, True)
+
+
+def _times(graph: "Graph", a: Node, b: Node) -> Node:
+    return _with(graph, None, [a, b])
+
+
+def _with(graph: "Graph", x: Node | None, args: list[Node]) -> Node:
+    """A node of other operands, as it is: nothing is simplified; a product without one."""
+    op, attr = ("mul", None) if x is None else (x.op, x.attr)
+    if op in COMMUTATIVE:
+        args = sorted(args, key=_age)
+    if x is not None and all(a is b for a, b in zip(args, x.args, strict=True)):
+        return x
+    kind, row, known = (
+        (FLOAT, any(a.row for a in args), all(a.known for a in args)) if x is None else (x.kind, x.row, x.known)
+    )
+    return graph.node(op, tuple(args), attr, kind, row, known)
+
+
+def _multiplications(outputs: list[Node]) -> int:
+    return sum(x.op == "mul" and x.row and not x.known for x in reachable(outputs))
+
+
+def _age(x: Node) -> int:
+    return x.id
