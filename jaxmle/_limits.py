@@ -19,6 +19,9 @@ from jaxmle.objective import Objective
 LOOKS, RISING, SHORTEST = 40, 1e-6, 1e-5
 "How many looks at most, the log-likelihood that a look beside a limit may still gain, and the least share of a step."
 
+SHORT = 3e-3
+"How far along a ridge it must be flat, in units of the rows' scores or of the curvature: a tenth of what is regular."
+
 
 def unsettled(outcome: Outcome) -> Any:
     """Which outcomes `settle` must look at."""
@@ -163,20 +166,21 @@ def _first_look(
     scale = jnp.where(diagonal > 0, diagonal, 1.0)
     d = descend(information, gradient, scale, zero, -zero)
 
-    # Not identified is what is flat both ways, a tenth of a unit along it: a ridge may be curved.
-    root = jnp.sqrt(scale)
+    # Not identified is what is flat both ways along what is flattest. A ridge may be curved, so the step is short; where
+    # the rows pull against one another the curvature along a coordinate may be none, and their scores give its unit.
+    root = jnp.sqrt(jnp.fmax(scale, jnp.diagonal(objective.opg(unravel(u)))))
     scaled = information / root[:, None] / root[None, :]
     finite = jnp.all(jnp.isfinite(scaled))
-    vectors = jnp.linalg.eigh(jnp.where(finite, scaled, jnp.eye(u.shape[0], dtype=u.dtype)))[1]
-    null = 0.1 * vectors[:, 0] / root if u.shape[0] else u
+    values, vectors = jnp.linalg.eigh(jnp.where(finite, scaled, jnp.eye(u.shape[0], dtype=u.dtype)))
+    null = SHORT * vectors[:, 0] / root if u.shape[0] else u
     noise = 1e3 * jnp.finfo(u.dtype).eps * (jnp.abs(value) + jnp.sum(objective.weights))
     sides = lax.map(lambda x: objective(unravel(x)), jnp.stack([u + null, u - null]))
-    flat = jnp.all(jnp.abs(sides - value) <= noise + 0.0005)
+    flat = jnp.all(jnp.abs(sides - value) <= noise + 0.05 * SHORT**2) & jnp.all(jnp.abs(values[:1]) <= 1e-3)
     status = jnp.where((status == Status.NOT_IDENTIFIED) & ~flat, int(Status.STALLED), status)
     direction = jnp.where(status == Status.NOT_IDENTIFIED, null, outcome.direction)
     # A ridge of logarithms and logits that led e^15 away is flat because it leads to infinity.
     units = ~jnp.asarray(objective.unitless)
-    ridge = jnp.abs(null) * root > 0.01
+    ridge = jnp.abs(null) * root > 0.1 * SHORT
     led = jnp.any(ridge & (jnp.abs(outcome.travel) > 15)) & ~jnp.any(ridge & units)
     led &= status == Status.NOT_IDENTIFIED
     status = jnp.where(led, int(Status.AT_INFINITY), status)
@@ -187,7 +191,8 @@ def _first_look(
     lead = jnp.where(jnp.any(vague), vague, leading(direction, u, units))
     # Where rounding hid which one runs away, it is the one that the data say least about.
     least = ~units & (diagonal <= jnp.min(jnp.where(units, jnp.inf, diagonal)))
-    direction = jnp.where(jnp.any(lead), direction, jnp.where(least, outcome.travel, 0.0))
+    named = jnp.any(lead) | (status == Status.NOT_IDENTIFIED)
+    direction = jnp.where(named, direction, jnp.where(least, outcome.travel, 0.0))
     lead = jnp.where(jnp.any(lead), lead, least)
     elementwise = jnp.asarray(finite_ends(objective.model)[0])
     # Derivatives at infinity are 0 times infinity; e^300 is as good as infinite and has none of that.

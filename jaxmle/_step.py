@@ -168,21 +168,19 @@ def verdict(c: CurvatureState, objective: Objective, tolerance: Any) -> Any:
     diagonal = jnp.abs(jnp.diagonal(c.matrix))
     spacing = eps * jnp.abs(c.anchor)
     vague = vanished(c.matrix, c.gradient, objective)
-    certain = ~jnp.any(vague) & c.accepted & c.definite & (c.count > 1) & (jnp.abs(c.ratio - 1) <= 0.1)
+    settled = jnp.abs(c.ratio - 1) <= 0.1
+    certain = ~jnp.any(vague) & c.accepted & c.definite & (c.count > 1) & settled & c.steady
     small = (c.before <= tolerance) & (c.decrement <= tolerance)
     # Steps below one unit in the last place, or a decrement that Newton's step no longer lowers, are rounding.
     minute = jnp.all((jnp.abs(c.move) <= spacing) | (0.5 * diagonal * c.move**2 <= 0.1 * tolerance))
     rounding = (c.decrement > tolerance) & (((c.before <= floor) & (c.decrement <= floor)) | minute)
     # One unit in the last place is more than a standard error: the data are constant as far as numbers can tell.
     constant = jnp.any(spacing * jnp.sqrt(diagonal) > 1.0)
-    flat = (
-        c.accepted
-        & ~c.definite
-        & (c.damping == 0)
-        & (jnp.abs(c.lowest) <= 1e3 * definite_above(dtype))
-        & (c.before <= jnp.maximum(tolerance, floor))
-        & (c.decrement <= jnp.maximum(tolerance, floor))
-    )
+    least = jnp.maximum(tolerance, floor)
+    flat = ~c.definite & (jnp.abs(c.lowest) <= 1e3 * definite_above(dtype)) & (c.before <= least)
+    # Settled along the last step, yet elsewhere it goes with that step's length: on a ridge that bends, or in its middle.
+    flat |= settled & ~c.steady & ~c.fades
+    flat &= c.accepted & (c.damping == 0) & (c.decrement <= least)
     # The curvature falls with the slope: what is left is a tail. Closer to the limit rounding hides it again.
     left = jnp.minimum(0.5 * jnp.abs(c.gradient @ c.plain), c.before)
     near = jnp.where(c.fades, jnp.where(c.fall > 1e-4, 1e-5, 1e-4), jnp.where(c.accepted & c.definite, 0.0, 1e-4))

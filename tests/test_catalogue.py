@@ -418,6 +418,20 @@ def test_small_samples_end_in_a_verdict(name):
         np.testing.assert_allclose(fits.log_likelihood[limit], np.max(known, axis=0), atol=1e-8)
 
 
+@pytest.mark.parametrize(("shape", "n"), [(2.5, 30), (10.0, 100)])
+def test_a_half_normal_is_told_where_no_steep_skew_normal_is_above_it(shape, n):
+    d = RECORDS["skew_normal"]
+    x = np.asarray(d.sample(jax.random.key(7), {"loc": 0.5, "scale": 2.0, "shape": shape}, (100, n)))
+    fits = jm.fit_many(d, x, retries=0)
+    limit = np.flatnonzero(~fits.converged)
+    side, best = np.sign(fits.params["shape"][limit]), np.full(len(limit), -np.inf)
+    for steep in (3.0, 5.0, 8.0, 13.0, 20.0, 35.0):
+        held = jm.fit_many(models.pinned(d, shape=steep * side), x[limit])
+        best = np.fmax(best, np.where(held.converged, held.log_likelihood, -np.inf))
+    assert np.isfinite(best).all() and np.mean(best > fits.log_likelihood[limit] + 1e-6) < 0.03
+    assert (best < fits.log_likelihood[limit] + 0.1).all()
+
+
 def limiting(name, x):
     """Log-likelihoods of the laws that a law tends to, f[B] each, where all are known."""
     fitted = lambda name, x: jm.fit_many(name, x).log_likelihood

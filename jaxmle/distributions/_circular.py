@@ -118,7 +118,7 @@ def _wrapped_quantile(params: Any, q: Any) -> Any:
 
 def _wrapped_start(x: Any, weights: Any) -> Any:
     # Half way from the mean direction to the next row behind it: between two rows the likelihood is flat along a ridge,
-    # and in the ridge's middle the curvature along loc is nothing but rounding.
+    # and the middle of that lies close to concentration 0 where they are opposite.
     loc, rest = direction(x, weights)
     x, weights = _moments.usable(x, weights, True)
     gap = wrapped(x - loc)

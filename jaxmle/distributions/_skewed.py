@@ -160,31 +160,41 @@ def _skew_moments(skew: Any) -> tuple[Any, Any, Any]:
 
 def _skew_start(x: Any, weights: Any) -> Any:
     # Moments, or the mean and the deviation with more skewness where that is likelier; where a half-normal from an
-    # outermost row on is likelier still, the maximum lies at infinite shape nearly always, and the start near it.
+    # outermost row on is likelier still, the maximum often lies at infinite shape, and the start near it.
     x, weights = _moments.usable(x, weights, True)
     mean, spread = _moments.location_scale(x, weights)
     z = jnp.where(weights > 0, (x - mean) / spread, 0)
     left, right = -jnp.min(z), jnp.max(z)
 
-    def rise(skew: Any) -> Any:
+    def rise(loc: Any, scale: Any, shape: Any) -> Any:
         """The log-likelihood of a row over that of the normal."""
-        loc, scale, shape = _skew_moments(skew)
         y = (z - loc) / scale
         value = _LOG_2 - 0.5 * (y * y - z * z) + special.log_ndtr(shape * y)
         return _moments.mean(value, weights) - jnp.log(scale)
 
     skew = _moments.mean(z**3, weights)
-    best = rise(skew)
+    best = rise(*_skew_moments(skew))
     for more in (0.5, 0.8):
         other = jnp.where(skew < 0, -more, more)
-        skew, best = jnp.where(rise(other) > best, other, skew), jnp.maximum(rise(other), best)
-    near = jnp.minimum(left, right)
-    ends = _LOG_2 - 0.5 * jnp.log1p(near**2) > best
-    own, sign = _skew_moments(skew), jnp.where(left < right, 1, -1)
+        value = rise(*_skew_moments(other))
+        skew, best = jnp.where(value > best, other, skew), jnp.maximum(value, best)
+    near, sign = jnp.minimum(left, right), jnp.where(left < right, 1, -1)
+    limit = _LOG_2 - 0.5 * jnp.log1p(near**2)
+    ends = limit > best
     score = _skew_score({"loc": _BACK, "shape": jnp.arcsinh(_STEEP)}) / math.sqrt(1 + _STEEP**2)
     scale = jnp.sqrt(1 + near**2)
     beside = (-sign * (near + score * scale), scale, sign * _STEEP)
-    loc, scale, shape = (jnp.where(ends, there, here) for here, there in zip(own, beside, strict=True))
+    # Unless there is a steep maximum above it: in each that was seen (293 samples of 10 to 300 rows) shape z of the end row
+    # was -1.1 to -0.9, and of any maximum the mean of z^2 is 1. So one number is left, the shape: at most a third of n.
+    for k in range(4):
+        shape = 4 * jnp.maximum(jnp.sum(weights) / 15, 1) ** (k / 3)
+        share = 1 - shape**-2
+        scale = (jnp.sqrt(near**2 + share) - near / shape) / share
+        steep = (-sign * (near - scale / shape), scale, sign * shape)
+        value = rise(*steep)
+        beside = tuple(jnp.where(value > limit, new, old) for new, old in zip(steep, beside, strict=True))
+        limit = jnp.maximum(limit, value)
+    loc, scale, shape = (jnp.where(ends, there, here) for here, there in zip(_skew_moments(skew), beside, strict=True))
     return {"loc": mean + spread * loc, "scale": _moments.legal_positive(spread * scale), "shape": shape}
 
 
