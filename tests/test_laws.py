@@ -11,7 +11,7 @@ import pytest
 from cases import BY_NAME, CASES, GARCH_CASE, errors, flat, is_constant, on_rows, pick, rng
 
 import jaxmle as jm
-from jaxmle import Status, _compile, models, optimizers, spaces
+from jaxmle import Status, _compile, models, native, optimizers, spaces
 
 SETS, PADDING, LANES = 24, 8, "auto"
 MORE_STEPS = 2000  # for bhhh, which is linear
@@ -106,6 +106,21 @@ def test_certificate(case):
 def test_many_is_one_by_one_and_padding_changes_nothing(case):
     """Laws 1 and 2: lanes over padded data, against single fits of unpadded data."""
     agree(case, ragged(case.name)[2], alone(case.name))
+
+
+def test_the_machine_and_the_lanes_agree(case):
+    """The machine understands every case; what it says is what the lanes say, wherever a maximum was found."""
+    data, weights, mine = ragged(case.name)
+    if mine.info["lanes"] != "native":
+        assert native.missing("cpu") is not None
+        pytest.skip("needs llvmlite")
+    theirs = many(case, data, weights, lanes=8)
+    np.testing.assert_array_equal(mine.status, theirs.status)
+    np.testing.assert_allclose(mine.log_likelihood, theirs.log_likelihood, rtol=1e-12)
+    assert np.mean(np.abs(mine.steps - theirs.steps) <= 1) >= 0.99
+    where = np.flatnonzero(mine.converged)
+    assert all(errors(mine[i], theirs[i].params) < 1e-6 for i in where)
+    np.testing.assert_allclose(mine.covariance()[where], theirs.covariance()[where], rtol=1e-6, atol=1e-12)
 
 
 def test_closed_form(case):

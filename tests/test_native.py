@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
-from cases import BY_NAME, CASES, GARCH_CASE, errors, flat
+from cases import BY_NAME, GARCH_CASE, errors, flat
 from test_laws import identical, padded, weights_of
 
 import jaxmle as jm
@@ -18,16 +18,16 @@ from jaxmle.native._graph import Graph
 from jaxmle.native._nodes import FLOAT
 
 
-@pytest.mark.parametrize("case", [*CASES, GARCH_CASE], ids=repr)
-def test_what_is_understood(case):
-    data, weights = padded(case.data(1, 6, case.n)), weights_of(case, 6)
-    fits = jm.fit_many(case.model, data, weights=weights, lanes="native")
+def test_a_loop_over_the_rows_is_understood():
+    """The other cases are in the laws, where all of them meet the lanes, climbed by Newton's method."""
+    data, weights = padded(GARCH_CASE.data(1, 6, GARCH_CASE.n)), weights_of(GARCH_CASE, 6)
+    fits = jm.fit_many(GARCH_CASE.model, data, weights=weights, lanes="native")
     assert fits.info["lanes"] == "native" and fits.converged.all()
 
 
 AGREE = [
-    pytest.param(name, method, marks=() if method == "newton" or (name, method) == ("gamma", "bhhh") else pytest.mark.slow)
-    for name in ("gamma", "student_t", "counts", "bivariate", "censored weibull") for method in ("newton", "bhhh", "lbfgs")
+    pytest.param(name, method, marks=() if (name, method) == ("gamma", "bhhh") else pytest.mark.slow)
+    for name in ("gamma", "student_t", "counts", "bivariate", "censored weibull") for method in ("bhhh", "lbfgs")
 ]  # fmt: skip
 
 
