@@ -26,12 +26,12 @@ _settle_few = compiled(_settled, quick=True, static_argnums=0)
 
 def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: np.ndarray) -> None:
     """Settles, in place, the fits that did not converge; nothing is compiled where all did."""
-    one_for_all = program._replace(optimizer=newton(), lanes=0)  # the same program whatever the method
-    program, problem = without_start(one_for_all, problem)
-    own, shared = items_of(program, problem)
     look = np.flatnonzero(np.asarray(unsettled(outcome)) & finished)
     if not len(look):
         return
+    one_for_all = program._replace(optimizer=newton(), lanes=0)  # the same program whatever the method
+    program, problem = without_start(one_for_all, problem)
+    own, shared = items_of(program, problem)
     padded = np.resize(look, 1 << int(np.ceil(np.log2(len(look)))))  # few shapes, few programs
     taken = [np.asarray(x[padded]) for x in own]
     with near(0):  # one after the other

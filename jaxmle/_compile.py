@@ -51,11 +51,12 @@ def compiled(function: Callable[..., Any], quick: bool = False, **options: Any) 
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        before = program._cache_size() + len(loaded)
         if _cache.folder() is None or kwargs or len(jax.local_devices()) > 1:
             out = program(*args, **kwargs)
         else:
             out = loaded.call(program, args, static)
-        if programs() > _LIMIT:
+        if program._cache_size() + len(loaded) > before and programs() > _LIMIT:
             for each in _PROGRAMS:
                 each.clear_cache()
         return out

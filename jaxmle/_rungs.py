@@ -104,9 +104,9 @@ def second_chance(
         retries: how many rungs may be tried.
         steps_given: whether the caller bounded the steps: running out of them is then what was asked for.
     """
-    if has_closed_form(program) or join(program.skeleton, problem.numbers).free == 0:
-        return
     left = np.flatnonzero(_worth(outcome, problem, steps_given))
+    if not len(left) or has_closed_form(program) or join(program.skeleton, problem.numbers).free == 0:
+        return
     for number, rung in enumerate(rungs(program, problem.start is not None)[:retries], 1):
         if not len(left):
             return

@@ -86,9 +86,12 @@ class _Same:
 
     def __init__(self, record: Any, parts: Any) -> None:
         self.record, self.parts = record, (type(record), parts)
+        self.hash: int | None = None  # asked for many times in each fit
 
     def __hash__(self) -> int:
-        return hash(self.parts)
+        if self.hash is None:
+            self.hash = hash(self.parts)
+        return self.hash
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, _Same) and self.parts == other.parts

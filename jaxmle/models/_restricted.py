@@ -44,7 +44,8 @@ def _right_only(lower: Any, upper: Any) -> bool:
         return False
     try:
         lower, upper = np.asarray(lower, float), np.asarray(upper, float)
-        return bool(np.all((upper == lower) | (upper == np.inf) | np.isnan(lower) | np.isnan(upper)))
+        fine = (upper == lower) | (upper == np.inf)
+        return bool(fine.all()) or bool(np.all(fine | np.isnan(lower) | np.isnan(upper)))
     except (TypeError, ValueError):
         return False
 

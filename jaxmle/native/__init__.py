@@ -8,6 +8,7 @@ computed row after row. On an NVIDIA GPU the same expressions run with a thread 
 float64. What it does not understand (sorts, large matrices) goes through the lanes as before.
 """
 
+import itertools
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -101,5 +102,4 @@ class Compiled(NamedTuple):
     def places(self) -> Any:
         """Where in a result the numbers of each leaf begin, a pytree as `shapes`."""
         leaves, tree = jax.tree.flatten(self.shapes)
-        sizes = [x.size for x in leaves]
-        return jax.tree.unflatten(tree, [sum(sizes[:i]) for i in range(len(sizes))])
+        return jax.tree.unflatten(tree, list(itertools.accumulate([0, *(x.size for x in leaves[:-1])])))
