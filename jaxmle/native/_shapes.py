@@ -261,6 +261,8 @@ RULES = {
     "integer_pow": integer_pow,
     "iota": iota,
     "lgamma": lgamma,
+    "log2": functools.partial(_made_of, lambda x: jnp.log(x) * (1 / math.log(2))),
+    "one_minus_square": functools.partial(_made_of, lambda x: (1 + x) * (1 - x)),
     "pad": pad,
     "polygamma": polygamma,
     "pow": pow,
