@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._limits import finite_ends, settle, unsettled
+from jaxmle._kinks import kinked
+from jaxmle._limits import RISING, finite_ends, settle, unsettled
 from jaxmle._linalg import hessian
 from jaxmle._status import Status, at_limit, at_maximum
 from jaxmle._step import Outcome
@@ -51,20 +52,29 @@ def landed(objective: Objective, outcome: Outcome) -> Outcome:
     return jax.tree.map(lambda here, there: jnp.where(waits, here, there), outcome, moved)
 
 
-def settled_on(objective: Objective, outcome: Outcome, unravel: Any) -> Outcome:
-    """`settle`, on the chart where there is one."""
+def settled_on(objective: Objective, outcome: Outcome, unravel: Any, tolerance: Any, max_steps: Any) -> Outcome:
+    """`settle`, on the chart where there is one, and then on a kink where there is one."""
     chart = climbed(objective)
     settled = settle(outcome, chart, unravel)
-    return _outward(chart, _highest(chart, outcome.value, settled)) if isinstance(chart, Charted) else settled
+    if isinstance(chart, Charted):
+        settled = _outward(chart, _highest(chart, outcome.value, settled))
+    return kinked(objective, settled, tolerance, max_steps)
 
 
 def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:
-    """The highest of the limits that the chart knows, where the climb ended at one and did not get above them all."""
+    """The highest of the limits that the chart knows, where the climb ended at one and did not get above them all.
+
+    A climb that came to within `RISING` of one and found no further step ended there, too.
+    """
     known = objective.chart.limits
     ended = at_limit(outcome.status)
+    lost = (outcome.status == Status.MAX_STEPS) | (outcome.status == Status.STALLED)
     best = reached + 1e-9
     for v in known(objective.data, objective.weights, objective.anchor) if known else []:
         value, u = objective(v), ravel_pytree(v)[0]
+        beside = lost & (jnp.abs(value - reached) <= RISING)
+        outcome = outcome._replace(status=jnp.where(beside, int(Status.AT_INFINITY), outcome.status).astype(jnp.int32))
+        ended |= beside
         higher = ended & (value <= best)
         best = jnp.where(higher, value, best)
         outcome = outcome._replace(

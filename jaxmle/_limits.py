@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._linalg import descend
+from jaxmle._linalg import Descent, descend
 from jaxmle._status import Status
 from jaxmle._step import FAR, Outcome, vanished
 from jaxmle.objective import Objective
@@ -204,13 +204,19 @@ def _first_look(
     )  # fmt: skip
 
 
+def held_back(gradient: Any, information: Any, held: Any) -> Descent:
+    """Newton's step in the coordinates that are not `held`, bool[p]."""
+    dtype, eye = gradient.dtype, jnp.eye(gradient.shape[0], dtype=gradient.dtype)
+    gradient = jnp.where(held, 0.0, gradient)
+    information = jnp.where(held[:, None] | held[None, :], eye, information)
+    diagonal, zero = jnp.abs(jnp.diagonal(information)), jnp.zeros((), dtype)
+    return descend(information, gradient, jnp.where(diagonal > 0, diagonal, 1.0), zero, -zero)
+
+
 def _beside(objective: Objective, unravel: Any, seen: _Look, here: Any, gradient: Any, information: Any) -> _Look:
     """A Newton step in the coordinates that do not run away, taken where the log-likelihood allows it."""
     u, held = seen.at, seen.lead
-    gradient = jnp.where(held, 0.0, gradient)
-    information = jnp.where(held[:, None] | held[None, :], jnp.eye(u.shape[0], dtype=u.dtype), information)
-    diagonal, zero = jnp.abs(jnp.diagonal(information)), jnp.zeros((), u.dtype)
-    d = descend(information, gradient, jnp.where(diagonal > 0, diagonal, 1.0), zero, -zero)
+    d = held_back(gradient, information, held)
     move = seen.reach * d.move
     there = objective(unravel(jnp.where(held, u, u + move)))
     better = jnp.isfinite(there) & (there <= here + 1e-9 * jnp.sum(objective.weights))

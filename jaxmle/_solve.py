@@ -183,7 +183,7 @@ def settled(program: Program, problem: Problem, outcome: Outcome) -> Outcome:
     def look() -> Outcome:
         objective = objective_of(program.skeleton, problem)
         _, unravel = ravel_pytree(objective.model.origin(objective.weights.dtype))
-        return settled_on(objective, outcome, unravel)
+        return settled_on(objective, outcome, unravel, problem.tolerance, problem.max_steps)
 
     return lax.cond(unsettled(outcome), look, lambda: outcome)
 

@@ -71,8 +71,8 @@ _SENTENCES = {
     Status.BAD_WEIGHTS: "bad weights: a weight is negative or not a number; weights are frequencies, 0 or more",
     Status.MISSING_VALUES: "missing values: a value is NaN; drop such rows with missing='drop', or pass missing='keep' "
     "to a model that knows what NaN means",
-    Status.AT_DATA_EDGE: "maximum at a data edge: an end of the support is an observation, where the log-likelihood has no "
-    "slope; the estimate is exact, and standard errors do not exist",
+    Status.AT_DATA_EDGE: "maximum at a data edge: an end of the support, or a cusp of the density, is an observation, where "
+    "the log-likelihood has no slope; the estimate is exact, and standard errors do not exist",
 }
 
 _FINE = (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING, Status.AT_BOUNDARY, Status.AT_DATA_EDGE)

@@ -62,8 +62,8 @@ def maximize(
     """Maximizes a log-likelihood inside JAX: works under `jit`, `vmap`, `grad` and `jacfwd`, to second order.
 
     The derivative of the estimate with respect to data and weights solves the differentiated score equations,
-    J du = dS (implicit function theorem; Blondel et al. 2022, *NeurIPS* 35, eq. 2); it is NaN unless converged, and 0
-    with respect to `start`. The dtype follows the data; the global x64 flag is never touched.
+    J du = dS (implicit function theorem; Blondel et al. 2022, *NeurIPS* 35, eq. 2); it is NaN unless converged, or on a
+    kink, and 0 with respect to `start`. The dtype follows the data; the global x64 flag is never touched.
 
     In float64 on a CPU the fit is a call of the machine's own functions, as in `fit_many`, on every core;
     `jax.vmap(maximize)`, however nested, is one such call for all data sets. What these do not understand, and all on
@@ -135,7 +135,9 @@ def maximize(
     rest = jax.tree.map(lax.stop_gradient, rest)
     status = rest.status.astype(jnp.int32)
     converged = at_maximum(status)
-    u = _differentiable_if(converged, u)
+    kink = objective.model.kink
+    smooth = converged if kink is None else converged & ~kink.on(objective.model.forward(unravel(u)), objective.data)
+    u = _differentiable_if(smooth, u)
     params = objective.model.forward(unravel(u))
     # At a limit the coordinates are infinite and the value there need not be.
     slope = jnp.where(converged, -objective(unravel(jnp.where(converged, u, 0.0))), 0.0)

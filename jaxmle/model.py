@@ -36,6 +36,22 @@ class Chart:
     limits: Callable[[Any, Any, Any], list[Any]] | None = None
 
 
+@record
+class Kink:
+    """A parameter in which the log-likelihood may have kinks, where slopes say nothing of it.
+
+    Attributes:
+        name: of the parameter, a scalar.
+        best: `(params, data, weights[n]) -> params` with the kinked parameter at its best for the others, nearby where it
+            has several; others may get better too. Loops and sorts are allowed here.
+        on: `(params, data) -> bool[]`, whether the log-likelihood has no curvature in it there.
+    """
+
+    name: str
+    best: Callable[[Any, Any, Any], Any]
+    on: Callable[[Any, Any], Any]
+
+
 @register
 @record
 class Model:
@@ -56,6 +72,7 @@ class Model:
             derivatives cannot climb. It is certified by `information`; without that it is a maximum at a data edge.
         observations: what a row is: `"independent"`, `"ordered"` (a series) or `"units"` (clusters).
         chart: other coordinates to climb in, where the parameters are scalars and free.
+        kink: a parameter to hold where the climb ends without a verdict.
         name: used in tables.
 
     Example:
@@ -76,6 +93,7 @@ class Model:
     observations: Observations = "independent"
     name: str = ""
     chart: Chart | None = None
+    kink: Kink | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.log_likelihood):

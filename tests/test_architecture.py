@@ -35,6 +35,7 @@ LAYERS = [
     {
         "_step",
         "_limits",
+        "_kinks",
         "_charts",
         "lanes",
         "_solve",

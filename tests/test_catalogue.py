@@ -399,9 +399,9 @@ def test_small_samples_end_in_a_verdict(name):
     x = d.sample(jax.random.key(4), params, (400, 10))
     fits = jm.fit_many(name, np.asarray(x), retries=0)
     lost = np.isin(fits.status, [Status.MAX_STEPS, Status.STALLED, Status.NOT_IDENTIFIED, Status.NO_FINITE_START])
-    # Below shape 1 a generalized normal has a cusp on every row, which no step of Newton's reaches.
+    # Below shape 1 a generalized normal has a cusp on every row, which no step of Newton's reaches, but `_kinks` does.
     # A spike on a row, where Johnson's SU has no bound either, is reached slowly.
-    slow = {"generalized_normal": (0.15, 25), "johnson_su": (0.06, 20)}
+    slow = {"generalized_normal": (0.01, 30), "johnson_su": (0.06, 20)}
     share, steps = slow.get(name, (0.01, 15))
     assert lost.mean() < share and np.mean(fits.steps) < steps and fits.info["lanes"] == "native"
     assert all("->" in fits.message(int(i)) for i in np.flatnonzero(fits.status == Status.AT_INFINITY))

@@ -38,6 +38,7 @@ class Distribution:
         columns: names of the data leaves where x is a dict, the response first.
         regular: `(params) -> bool[]`, whether standard errors exist at these parameters; None where they always do.
         mean: `(params, **known) -> f[]`, the expectation of the response; NaN where it does not exist or is infinite.
+        kink: a parameter in which rows are kinks, at some parameters (`jaxmle.model.Kink`).
         chart: coordinates to climb in for rows of x, where the parameters' own bend (`jaxmle.model.Chart`).
         doc: documentation; the first line gives the density.
 
@@ -65,6 +66,7 @@ class Distribution:
     regular: Callable[[Any], Any] | None = None
     mean: Callable[..., Any] | None = None
     chart: Any = None
+    kink: Any = None
     doc: str = ""
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_finite, symmetric
 from jaxmle.distributions._standard import ENDLESS, LINE, Bisected, law
-from jaxmle.model import Chart
+from jaxmle.model import Chart, Kink
 from jaxmle.special._elementary import floating
 
 _PI = np.pi
@@ -246,7 +246,7 @@ def _generalized_contributions(v: Any, x: Any, ends: Any) -> Any:
     Their mean is v of scale, half their difference that of loc. Towards infinite shape, the uniform law from the least to
     the greatest row, they keep finite: what is lost there goes as log(shape) / shape.
     """
-    low, high, width = ends
+    x, (low, high, width) = floating(x), ends
     inside, (a, turn, size, middle) = is_finite(x), _generalized_at(v, ends)
     width = jnp.where(width > 0, width, 1)
     left, right = (jnp.where(inside, side / width, 0.5) for side in (x - low, high - x))
@@ -257,6 +257,12 @@ def _generalized_contributions(v: Any, x: Any, ends: Any) -> Any:
     power = jnp.exp(end + jnp.log(jnp.maximum(share, float(jnp.finfo(x.dtype).tiny) ** 0.5)) / a)
     value = -_LOG_2 - special.gammaln(1 + a) - size - jnp.where(ends[2] > 0, power, 0)
     return jnp.where(inside, value, -jnp.inf)
+
+
+def _generalized_limits(x: Any, weights: Any, ends: Any) -> list[Any]:
+    """The uniform law from the least to the greatest row."""
+    zero = jnp.zeros_like(weights[0])
+    return [{"loc": zero, "scale": zero, "shape": zero + jnp.inf}]
 
 
 def _generalized_outward(v: Any, ends: Any) -> Any:
@@ -273,6 +279,45 @@ def _generalized_inward(u: Any, ends: Any) -> Any:
     return {"loc": 0.5 * (up - down) * b, "scale": scale, "shape": u["shape"]}
 
 
+_NEAREST = 64
+"Rows that may take loc over, at shapes below 1."
+
+
+def _generalized_best(params: Any, x: Any, weights: Any) -> Any:
+    """loc and scale for this shape b: loc has the least sum of |x - loc|^b, and scale^b is b times their mean.
+
+    From b = 1 on the sum is convex in loc, and its slope is bisected. Below, it is concave between rows: loc is the best of
+    the rows nearby.
+    """
+    x, weights = _moments.usable(x, weights, True)
+    b = params["shape"]
+    low, high = _moments.ends(x, weights > 0)
+    width = jnp.where(high > low, high - low, 1)
+
+    def powers(loc: Any, power: Any) -> Any:
+        return jnp.exp(power * jnp.log(jnp.abs(x - loc) / width))
+
+    def halved(_: Any, ends: Any) -> Any:
+        low, high = ends
+        middle = low + 0.5 * (high - low)
+        right = jnp.sum(weights * jnp.where(x == middle, 0, jnp.sign(x - middle) * powers(middle, b - 1))) > 0
+        return jnp.where(right, middle, low), jnp.where(right, high, middle)
+
+    ends = jax.lax.fori_loop(0, jnp.finfo(x.dtype).nmant + 8, halved, (low, high))
+    near = jnp.where(weights > 0, -jnp.abs(x - params["loc"]), -jnp.inf)
+    rows = x[jax.lax.top_k(near, min(_NEAREST, x.shape[0]))[1]]
+    places = jnp.concatenate([rows, jnp.stack(ends)])
+    sums = jax.lax.map(lambda loc: jnp.sum(weights * powers(loc, b)), places)
+    least = jnp.argmin(sums)
+    scale = width * jnp.exp(jnp.log(b * sums[least] / jnp.sum(weights)) / b)
+    # Where all rows are one, none is too small.
+    return {"loc": places[least], "scale": jnp.where(scale > 0, scale, 1e-10 * params["scale"]), "shape": b}
+
+
+def _generalized_on(params: Any, x: Any) -> Any:
+    return (params["shape"] < 2) & jnp.any(x == params["loc"])
+
+
 generalized_normal = law(
     LINE,
     "generalized_normal",
@@ -284,13 +329,21 @@ generalized_normal = law(
     quantile=Bisected(_generalized_lower, _generalized_upper, jnp.sinh, -300.0, 300.0),
     information=_generalized_information,
     mean=_means.loc,
+    kink=Kink("loc", _generalized_best, _generalized_on),
     chart=Chart(
-        _generalized_ends, _generalized_contributions, _generalized_outward, _generalized_inward, (False, False, True)
+        _generalized_ends,
+        _generalized_contributions,
+        _generalized_outward,
+        _generalized_inward,
+        (False, False, True),
+        _generalized_limits,
     ),
     doc="""Generalized normal (exponential power): density shape exp(-|z|^shape) / (2 scale Gamma(1/shape)), z = (x - loc) / scale.
 
     Tails between Laplace (shape 1), normal (2) and uniform (infinity). Mean loc, variance scale^2 Gamma(3/shape) /
     Gamma(1/shape). Up to shape 1 the density has a kink at loc, and up to shape 2 its curvature there is unbounded; as shape
-    -> 0 with loc on a row the likelihood has no bound for any data, so that a maximum, or a limit told, is a local one.
+    -> 0 with loc on a row the likelihood has no bound for any data, so that a maximum, or a limit told, is a local one. A
+    maximum up to shape 1 has loc on a row: standard errors come from the expected information, and up to shape 1/2, where
+    that is infinite, it is told as a maximum at a data edge. A climb that leads to shape 0 is told as unbounded.
     Box & Tiao 1973, *Bayesian Inference in Statistical Analysis*, section 3.2.""",
 )

@@ -65,4 +65,5 @@ def iid(distribution: Distribution) -> Model:
         maximum=None if distribution.regularity == "smooth" else distribution.maximum,
         name=distribution.name,
         chart=distribution.chart,
+        kink=distribution.kink,
     )
