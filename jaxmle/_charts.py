@@ -53,12 +53,22 @@ def landed(objective: Objective, outcome: Outcome) -> Outcome:
 
 
 def settled_on(objective: Objective, outcome: Outcome, unravel: Any, tolerance: Any, max_steps: Any) -> Outcome:
-    """`settle`, on the chart where there is one, and then on a kink where there is one."""
+    """`settle`, on the chart where there is one, and then on a kink where there is one.
+
+    An endless rise that began no higher than a limit that the chart knows is told as that limit.
+    """
     chart = climbed(objective)
     settled = settle(outcome, chart, unravel)
-    if isinstance(chart, Charted):
-        settled = _outward(chart, _highest(chart, outcome.value, settled))
-    return kinked(objective, settled, tolerance, max_steps)
+    if not isinstance(chart, Charted):
+        return kinked(objective, settled, tolerance, max_steps)
+    told = _outward(chart, _highest(chart, outcome.value, settled))
+    if objective.model.kink is None:
+        return told
+    held = kinked(objective, told, tolerance, max_steps)
+    ended = settled._replace(status=jnp.full_like(settled.status, int(Status.AT_INFINITY)), u=outcome.u)
+    limit = _outward(chart, _highest(chart, outcome.value, ended))
+    instead = (held.status == Status.UNBOUNDED) & jnp.any(jnp.isinf(limit.u))
+    return jax.tree.map(lambda mine, other: jnp.where(instead, other, mine), held, limit._replace(steps=held.steps))
 
 
 def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:
