@@ -65,9 +65,11 @@ def settled_on(objective: Objective, outcome: Outcome, unravel: Any, tolerance: 
     if objective.model.kink is None:
         return told
     held = kinked(objective, told, tolerance, max_steps)
-    ended = settled._replace(status=jnp.full_like(settled.status, int(Status.AT_INFINITY)), u=outcome.u)
-    limit = _outward(chart, _highest(chart, outcome.value, ended))
-    instead = (held.status == Status.UNBOUNDED) & jnp.any(jnp.isinf(limit.u))
+    none = settled._replace(
+        status=jnp.full_like(settled.status, int(Status.AT_INFINITY)), value=jnp.full_like(outcome.value, jnp.inf)
+    )
+    limit = _outward(chart, _highest(chart, outcome.value, none))
+    instead = (held.status == Status.UNBOUNDED) & jnp.isfinite(limit.value)
     return jax.tree.map(lambda mine, other: jnp.where(instead, other, mine), held, limit._replace(steps=held.steps))
 
 

@@ -70,10 +70,10 @@ def test_at_shape_one_it_is_the_laplace_law(n):
         assert float(one.standard_errors()["loc"]) == pytest.approx(float(known.standard_errors()["loc"]), rel=1e-9)
 
 
-def test_units_change_nothing():
+def test_units_change_nothing(x64):
     x = sample(0.8, 50, 8)
     plain = jm.fit_many(LAW, x, retries=0)
-    for factor in (1e-12, 1e12):
+    for factor in (1e-60, 1e60):
         scaled = jm.fit_many(LAW, x * factor, retries=0)
         assert list(scaled.status) == list(plain.status)
         np.testing.assert_allclose(scaled.params["shape"], plain.params["shape"], rtol=1e-6)
@@ -90,6 +90,15 @@ def test_a_rise_on_a_row_has_no_bound(x64):
         scales = [np.log(b / 10 * np.sum(np.abs(x[i] - row) ** b)) / b for b in shapes]
         values = [total(x[i], row, s, np.log(b)) for s, b in zip(scales, shapes, strict=True)]
         assert values[-1] > values[0] + 10 and values[-1] > values[-2] > values[-3]
+
+
+def test_a_rise_that_began_below_the_uniform_law_is_told_as_that_limit(x64):
+    x = sample(2.6, 5, 100)
+    fits = jm.fit_many(LAW, x, retries=0)
+    limit = fits.status == Status.AT_INFINITY
+    assert np.mean(limit) > 0.9 and not np.isin(fits.status, [Status.MAX_STEPS, Status.STALLED]).any()
+    assert np.isinf(fits.params["shape"][limit]).all() and not fits.attained[limit].any()
+    np.testing.assert_allclose(fits.log_likelihood[limit], -5 * np.log(np.ptp(x[limit], axis=1)), rtol=1e-9, atol=1e-9)
 
 
 def test_steps_that_were_bounded_are():

@@ -344,6 +344,7 @@ generalized_normal = law(
     Gamma(1/shape). Up to shape 1 the density has a kink at loc, and up to shape 2 its curvature there is unbounded; as shape
     -> 0 with loc on a row the likelihood has no bound for any data, so that a maximum, or a limit told, is a local one. A
     maximum up to shape 1 has loc on a row: standard errors come from the expected information, and up to shape 1/2, where
-    that is infinite, it is told as a maximum at a data edge. A climb that leads to shape 0 is told as unbounded.
+    that is infinite, it is told as a maximum at a data edge. A climb that leads to shape 0 is told as unbounded, or as the
+    uniform limit where it began no higher.
     Box & Tiao 1973, *Bayesian Inference in Statistical Analysis*, section 3.2.""",
 )
