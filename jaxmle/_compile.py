@@ -43,7 +43,7 @@ def compiled(function: Callable[..., Any], quick: bool = False, **options: Any) 
         >>> bool(abs(total / np.sum(np.log(0.3 * x) + np.log(0.5 * x)) - 1) < 1e-4)
         True
     """
-    program = jax.jit(function, compiler_options=_OPTIONS | _QUICK if quick else _OPTIONS, **options)
+    program: Any = jax.jit(function, compiler_options=_OPTIONS | _QUICK if quick else _OPTIONS, **options)
     loaded = _Loaded()
     _PROGRAMS.extend((program, loaded))
     static = options.get("static_argnums", ())
