@@ -8,6 +8,7 @@ import functools
 import hashlib
 import os
 import platform
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
@@ -81,7 +82,7 @@ def program(lowered: Any) -> Any:
         return serialize_executable.serialize(compiled[0])[0]
 
     try:
-        payload = kept(lowered.as_text(), make)
+        payload = kept(_canonical(lowered.as_text()), make)
         return (
             compiled[0]
             if compiled
@@ -89,6 +90,28 @@ def program(lowered: Any) -> Any:
         )
     except Exception:  # a program that cannot be kept, such as one that calls back into Python, or a file cut short
         return compiled[0] if compiled else lowered.compile()
+
+
+_FUNCTION = re.compile(r"^  func\.func (public|private) @([\w.$-]+)(.*?^  }$)", re.MULTILINE | re.DOTALL)
+
+
+def _canonical(text: str) -> str:
+    """A module's text with each private function named by what it does.
+
+    Which of its equal functions share a name hangs on what JAX traced before and still remembers (JAX 0.12), so that a
+    program's text would differ from process to process.
+    """
+    bodies = {name: body for _, name, body in _FUNCTION.findall(text)}
+    names: dict[str, str] = {}
+
+    def named(called: re.Match[str]) -> str:
+        name = called[1]
+        if name in bodies and name not in names:
+            names[name] = hashlib.sha256(re.sub(r"@([\w.$-]+)", named, bodies[name]).encode()).hexdigest()
+        return f"@{names.get(name, name)}"
+
+    roots = [re.sub(r"@([\w.$-]+)", named, body) for kind, _, body in _FUNCTION.findall(text) if kind == "public"]
+    return "\n".join([*_FUNCTION.sub("", text).split(), *roots])
 
 
 @functools.cache

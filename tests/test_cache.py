@@ -53,3 +53,31 @@ def test_compiled_ahead():
     before = _compile.programs()
     assert jm.fit_many(model, x, lanes=4).converged.all()
     assert _compile.programs() == before
+
+
+MODULE = """module @jit_f {
+  func.func public @main(%arg0: tensor<f64>) -> tensor<f64> {
+    %0 = call @twice(%arg0) : (tensor<f64>) -> tensor<f64>
+    %1 = call @SECOND(%0) : (tensor<f64>) -> tensor<f64>
+    return %1 : tensor<f64>
+  }
+  func.func private @twice(%arg0: tensor<f64>) -> tensor<f64> {
+    %0 = stablehlo.add %arg0, %arg0 : tensor<f64>
+    return %0 : tensor<f64>
+  }
+OTHER}
+"""
+TWICE_AGAIN = """  func.func private @twice_3(%arg0: tensor<f64>) -> tensor<f64> {
+    %0 = stablehlo.add %arg0, %arg0 : tensor<f64>
+    return %0 : tensor<f64>
+  }
+"""
+
+
+def test_a_program_is_known_by_what_it_does():
+    """Not by which of its equal functions share a name."""
+    shared = MODULE.replace("SECOND", "twice").replace("OTHER", "")
+    apart = MODULE.replace("SECOND", "twice_3").replace("OTHER", TWICE_AGAIN)
+    another = MODULE.replace("SECOND", "twice_3").replace("OTHER", TWICE_AGAIN.replace("add", "multiply"))
+    assert _cache._canonical(shared) == _cache._canonical(apart) != _cache._canonical(another)
+    assert _cache._canonical(shared) != _cache._canonical(shared.replace("tensor<f64>", "tensor<f32>"))
