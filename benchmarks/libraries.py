@@ -113,9 +113,9 @@ def _library(name: str, title: str, prepare: Any, *needs: str, quick: bool = Fal
 
 
 LIBRARIES = (
-    _library("jaxopt-bfgs", "jaxopt BFGS, vmapped", _jaxopt("BFGS"), "jaxopt", quick=True),
+    _library("jaxopt-bfgs", "jaxopt BFGS, vmapped", _jaxopt("BFGS"), "jaxopt"),
     _library("jaxopt-lbfgs", "jaxopt L-BFGS, vmapped", _jaxopt("LBFGS"), "jaxopt"),
-    _library("optimistix-bfgs", "optimistix BFGS, vmapped", _optimistix_bfgs, "optimistix"),
+    _library("optimistix-bfgs", "optimistix BFGS, vmapped", _optimistix_bfgs, "optimistix", quick=True),
     _library("optimistix-newton", "optimistix Newton on the score, vmapped", _optimistix_newton, "optimistix"),
     _library("tfp", "TFP bfgs_minimize, batched", _tfp, "tensorflow_probability"),
     _library("optax", "optax L-BFGS in a vmapped while_loop", _optax),
