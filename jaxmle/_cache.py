@@ -93,6 +93,7 @@ def program(lowered: Any) -> Any:
 
 
 _FUNCTION = re.compile(r"^  func\.func (public|private) @([\w.$-]+)(.*?^  }$)", re.MULTILINE | re.DOTALL)
+_NAME = re.compile(r"@([\w.$-]+)")
 
 
 def _canonical(text: str) -> str:
@@ -101,16 +102,17 @@ def _canonical(text: str) -> str:
     Which of its equal functions share a name hangs on what JAX traced before and still remembers (JAX 0.12), so that a
     program's text would differ from process to process.
     """
-    bodies = {name: body for _, name, body in _FUNCTION.findall(text)}
+    functions = _FUNCTION.findall(text)
+    bodies = {name: body for _, name, body in functions}
     names: dict[str, str] = {}
 
     def named(called: re.Match[str]) -> str:
         name = called[1]
         if name in bodies and name not in names:
-            names[name] = hashlib.sha256(re.sub(r"@([\w.$-]+)", named, bodies[name]).encode()).hexdigest()
+            names[name] = hashlib.sha256(_NAME.sub(named, bodies[name]).encode()).hexdigest()
         return f"@{names.get(name, name)}"
 
-    roots = [re.sub(r"@([\w.$-]+)", named, body) for kind, _, body in _FUNCTION.findall(text) if kind == "public"]
+    roots = [_NAME.sub(named, body) for kind, _, body in functions if kind == "public"]
     return "\n".join([*_FUNCTION.sub("", text).split(), *roots])
 
 

@@ -68,9 +68,10 @@ def run(
     if has_closed_form(program) or model.free == 0:  # nothing to climb
         outcome, used, interrupted = _run.run(program, problem, count, crew, shown, chosen, interrupted, memory)
         return outcome, used | {"drafted": 0}, interrupted
-    if chosen in ("auto", "native") and ready(program, problem, crew, DRAFTED)[2]:
+    started, begun, drafters = ready(program, problem, crew, DRAFTED if chosen in ("auto", "native") else chosen)
+    if drafters:  # the starts that XLA computed, if any, are not computed again
         outcome, used, interrupted = _run.run(
-            program, problem, count, crew, _Certified(shown), DRAFTED, interrupted, memory, look=False
+            started, begun, count, crew, _Certified(shown), DRAFTED, interrupted, memory, look=False
         )
         certified = at_maximum(outcome.status)
         spent = np.where(certified, 0, outcome.steps).astype(np.int32)

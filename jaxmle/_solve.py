@@ -23,7 +23,7 @@ from jaxmle.optimizers import bhhh, fisher_scoring, lbfgs, newton
 
 POLISH = 50
 "Newton steps that a nominated point may take to its certificate."
-DRAFTED, DRAFT_STEPS = 1e-4, 30
+DRAFT_LEFT, DRAFT_STEPS = 1e-4, 30
 "Where a draft's decrement leads near enough to a maximum, and how many steps it may take to that."
 SCOUT = 15
 "Newton steps that look for a maximum at infinity where another method ran out of steps."
@@ -308,7 +308,7 @@ def draft_of(program: Program) -> Draft | None:
         c, problem = state.opt, _builder(program, item[1])(item[0])
         noise = float(jnp.finfo(jnp.float32).eps) * (jnp.abs(c.value) + jnp.sum(problem.weights))
         good = (state.status == RUNNING) | at_maximum(state.status)
-        small = c.accepted & c.definite & (c.decrement <= jnp.maximum(DRAFTED, noise / 16))
+        small = c.accepted & c.definite & (c.decrement <= jnp.maximum(DRAFT_LEFT, noise / 16))
         # What was to be gained, where rounding may have hidden that it was.
         hidden = ~c.accepted & (c.count > 1) & (0.5 * jnp.abs(c.gradient @ c.plain) <= 16 * noise)
         return good & (small | hidden)

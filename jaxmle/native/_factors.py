@@ -2,6 +2,7 @@
 
 import functools
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from jaxmle.native._nodes import COMMUTATIVE, FLOAT, Node, reachable
@@ -37,13 +38,12 @@ def fewer_products(graph: "Graph", outputs: list[Node]) -> list[Node]:
 
     def built(x: Node) -> Node:
         if x not in made:
-            made[x] = _times(graph, *map(built, halves[x])) if x in halves else x
+            made[x] = _product(graph, map(built, halves[x])) if x in halves else x
         return made[x]
 
     for x in nodes:
         if x in left:
-            factors = sorted((built(f) for f in left[x].elements()), key=_age)
-            made[x] = functools.reduce(functools.partial(_times, graph), factors)
+            made[x] = _product(graph, map(built, left[x].elements()))
         elif x not in products:
             made[x] = _with(graph, x, [made[a] for a in x.args])
     new = [made[x] for x in outputs]
@@ -63,7 +63,7 @@ def _factors(graph: "Graph", x: Node, products: set[Node]) -> Counter[Node]:
     known = [y for y in found.elements() if y.row and y.known]
     if len(known) > 1:
         found -= Counter(known)
-        found[functools.reduce(functools.partial(_times, graph), sorted(known, key=_age))] += 1
+        found[_product(graph, known)] += 1
     return found
 
 
@@ -97,21 +97,16 @@ def _pairs(graph: "Graph", left: dict[Node, Counter[Node]]) -> dict[Node, _Pair]
             note(x, True)
 
 
-def _times(graph: "Graph", a: Node, b: Node) -> Node:
-    return _with(graph, None, [a, b])
+def _product(graph: "Graph", factors: Iterable[Node]) -> Node:
+    return functools.reduce(lambda a, b: graph.raw("mul", a, b), sorted(factors, key=_age))
 
 
-def _with(graph: "Graph", x: Node | None, args: list[Node]) -> Node:
-    """A node of other operands, as it is: nothing is simplified; a product without one."""
-    op, attr = ("mul", None) if x is None else (x.op, x.attr)
-    if op in COMMUTATIVE:
-        args = sorted(args, key=_age)
-    if x is not None and all(a is b for a, b in zip(args, x.args, strict=True)):
+def _with(graph: "Graph", x: Node, args: list[Node]) -> Node:
+    """The same operation on other operands; nothing is simplified."""
+    if all(a is b for a, b in zip(args, x.args, strict=True)):
         return x
-    kind, row, known = (
-        (FLOAT, any(a.row for a in args), all(a.known for a in args)) if x is None else (x.kind, x.row, x.known)
-    )
-    return graph.node(op, tuple(args), attr, kind, row, known)
+    args = sorted(args, key=_age) if x.op in COMMUTATIVE else args
+    return graph.node(x.op, tuple(args), x.attr, x.kind, x.row, x.known)
 
 
 def _multiplications(outputs: list[Node]) -> int:

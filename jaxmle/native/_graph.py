@@ -147,11 +147,11 @@ class Graph:
         """Products of like factors are like nodes: first those that depend on the state, then known rows, then the rest."""
         uniform, known, moving = ([x for part in parts[i::3] for x in part] for i in range(3))
         factors = [*sorted(moving, key=_age), *sorted(known, key=_age)]
-        row = functools.reduce(lambda x, y: self._raw("mul", x, y), factors)
+        row = functools.reduce(lambda x, y: self.raw("mul", x, y), factors)
         factor = self._times(sorted(uniform, key=_age))
         if factor.is_(1):
             return row
-        return self.make("neg", row) if factor.is_(-1) else self._raw("mul", factor, row)
+        return self.make("neg", row) if factor.is_(-1) else self.raw("mul", factor, row)
 
     def _times(self, factors: Sequence[Node]) -> Node:
         return functools.reduce(lambda x, y: self.make("mul", x, y), factors, self.const(1.0))
@@ -160,7 +160,7 @@ class Graph:
         """Of rows; None for none."""
         return self._ordered(*(part for x in rows for part in self._split(x))) if rows else None
 
-    def _raw(self, op: str, *args: Node) -> Node:
+    def raw(self, op: str, *args: Node) -> Node:
         """A node without further simplification."""
         args = tuple(sorted(args, key=_age))
         return self.node(op, args, None, args[0].kind, any(a.row for a in args), all(a.known for a in args))

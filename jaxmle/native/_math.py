@@ -238,9 +238,9 @@ def _log(b: Lines, x: str, over: str | None = None) -> str:
     bits = b.cast("bitcast", scaled, b.real, i)
     moved = b.op("add", bits, c((form.bias << m) - form.root, i), base=i)
     k = b.op("lshr", moved, c(m, i), base=i)
-    none = b.select(small, c(form.magic + form.bias + m + 2), c(form.magic + form.bias))
+    zero = b.select(small, c(form.magic + form.bias + m + 2), c(form.magic + form.bias))
     kf = b.cast("bitcast", b.op("add", k, c(form.magic_bits, i), base=i), i, b.real)
-    kf = b.let(f"fsub {b.type()} {kf}, {none}")
+    kf = b.let(f"fsub {b.type()} {kf}, {zero}")
     left = b.op("add", b.op("and", moved, c((1 << m) - 1, i), base=i), c(form.root, i), base=i)
     f = b.let(f"fsub {b.type()} {b.cast('bitcast', left, i, b.real)}, {c(1.0)}")
     if over is not None:

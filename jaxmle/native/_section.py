@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jaxmle.native._abreast import Mine, byte
 from jaxmle.native._elements import element
-from jaxmle.native._math import BASE, Lines
+from jaxmle.native._math import Lines
 from jaxmle.native._nodes import DEAR, FLOAT, SUMS, Node, dear, reachable, rows_under
 from jaxmle.native._turns import Turn, in_turn
 
@@ -190,11 +190,11 @@ class Section:
 
     def _in_row(self, x: Node) -> str:
         """A uniform node as rows take it."""
-        name = self.name(x)
-        narrow = x.kind == FLOAT and self.real == "float"
+        scalar = Lines(real=self.real)
         if x.op == "const":
-            return Lines(real=self.real).const(x.value, self.real if narrow else BASE[x.kind])
-        return self.lines.cast("fptrunc", name, "double", "float") if narrow else name
+            return scalar.const(x.value, scalar.base(x.kind))
+        narrow = scalar.base(x.kind) == "float"
+        return self.lines.cast("fptrunc", self.name(x), "double", "float") if narrow else self.name(x)
 
     def _powers(self, a: str, kind: str) -> tuple[list[str], str]:
         """a, a^2, a^4, ... in all elements, and a, a^2, a^3, ... one in each."""
