@@ -45,6 +45,7 @@ LAYERS = [
         "_ways",
         "_places",
         "_closer",
+        "_crew",
         "_run",
         "_rungs",
         "_traced",

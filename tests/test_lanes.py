@@ -11,7 +11,7 @@ import pytest
 from cases import AUTOREGRESSION, KNOWN_SCALE, REGRESSION, TWO_GROUPS, rng, series_data
 
 import jaxmle as jm
-from jaxmle import Status, _run, lanes, models, native
+from jaxmle import Status, _crew, _run, lanes, models, native
 from jaxmle._places import fitting
 
 X = rng(80).gamma(2.0, 1.0, (12, 30))
@@ -303,7 +303,7 @@ def test_one_data_set_and_none():
 
 def test_out_of_memory_backs_off_and_goes_on(plain, monkeypatch):
     """A device that holds eight data sets at most: the chunks are halved, then the lanes, and all are fitted."""
-    held, real = [], _run._advance
+    held, real = [], _crew._advance
 
     def advance(program, phase, shared, work, *rest):
         held.append(len(jax.tree.leaves(work.items)[0]))
@@ -311,7 +311,7 @@ def test_out_of_memory_backs_off_and_goes_on(plain, monkeypatch):
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
         return real(program, phase, shared, work, *rest)
 
-    monkeypatch.setattr(_run, "_advance", advance)
+    monkeypatch.setattr(_crew, "_advance", advance)
     fits = jm.fit_many("gamma", X, lanes=12)
     assert max(held) > 8 and fits.info["lanes"] <= 8 and fits.converged.all()
     np.testing.assert_allclose(fits.params["shape"], plain.params["shape"], rtol=1e-8)
@@ -321,7 +321,7 @@ def test_what_never_fits_is_an_error(monkeypatch):
     def never(*_):
         raise MemoryError
 
-    monkeypatch.setattr(_run, "_advance", never)
+    monkeypatch.setattr(_crew, "_advance", never)
     with pytest.raises(MemoryError):
         jm.fit_many("gamma", X, lanes=8)
 

@@ -122,7 +122,7 @@ def _negative_binomial_logpdf(params: Any, x: Any) -> Any:
     inside = is_count(x)
     x = within(inside, x, 0)
     t = dispersion * mean
-    counted = special.log_rising(x, dispersion) - special.gammaln(x + 1)
+    counted = special.log_rising(x, dispersion, whole=True) - special.gammaln(x + 1)
     value = counted + special.xlogy(x, mean) - x * jnp.log1p(t) - mean * ((1 + special.xlogx_excess(t)) / (1 + t))
     return jnp.where(inside, value, -jnp.inf)
 

@@ -22,9 +22,9 @@ def _beta_binomial_mass(k: Any, n: Any, p: Any, a: Any) -> Any:
     k = jnp.where(inside, k, 0)
     rest = n - k
     ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(rest + 1)
-    hits = special.xlogy(k, p) + special.log_rising(k, a / p)
-    misses = special.xlog1py(rest, -p) + special.log_rising(rest, a / (1 - p))
-    return jnp.where(inside, ways + hits + misses - special.log_rising(n, a), -jnp.inf)
+    hits = special.xlogy(k, p) + special.log_rising(k, a / p, whole=True)
+    misses = special.xlog1py(rest, -p) + special.log_rising(rest, a / (1 - p), whole=True)
+    return jnp.where(inside, ways + hits + misses - special.log_rising(n, a, whole=True), -jnp.inf)
 
 
 def _beta_binomial_logpdf(params: Any, x: Any) -> Any:

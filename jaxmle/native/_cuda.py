@@ -22,6 +22,7 @@ from jaxmle._compile import compiled
 from jaxmle._optional import optional
 from jaxmle.native._elements import LIBM, LIBM_TWO
 from jaxmle.native._emit import Emitter
+from jaxmle.native._kernel import inline
 from jaxmle.native._parts import Column, Parts
 from jaxmle.native._trace import NotUnderstood
 
@@ -173,10 +174,7 @@ def ptx(text: str) -> bytes:
             for f in module.functions:
                 if not f.is_declaration and f.name != "fit":
                     f.linkage = "internal"  # what is not called goes
-        passes = llvm.create_new_module_pass_manager()
-        passes.add_always_inliner_pass()
-        passes.add_global_dead_code_eliminate_pass()
-        passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
+        inline(llvm, module, machine)
         module.verify()
         return machine.emit_assembly(module).encode() + b"\0"
 

@@ -74,3 +74,19 @@ def dear(rows: Iterable[Node], stored: Iterable[Node] = ()) -> list[Node]:
         mine = 0 if x.op == "load" or x in stored else 10 if x.op in DEAR else 1
         cost[x] = (mine + sum(cost.get(a, 0) for a in x.args)) * x.row
     return sorted((x for x in rows if cost[x] > 3 and x not in stored), key=lambda x: x.id)
+
+
+_CYCLES = {
+    "div": 24, "sqrt": 30, "exp": 75, "expm1": 80, "log": 110, "log1p": 130, "tanh": 120, "logistic": 105, "linear": 40,
+}  # fmt: skip
+"About how long a vector waits for what is not a single instruction of 4 cycles."
+
+
+def longest(outputs: Iterable[Node]) -> float:
+    """Cycles from the first to the last operation of a row, along the longest chain of those that depend on the state."""
+    cycles: dict[Node, float] = {}
+    for x in reachable(outputs):
+        if x.row and not x.known:
+            mine = _CYCLES.get(x.op, 100 if x.op in DEAR else 4)
+            cycles[x] = mine + max((cycles.get(a, 0) for a in x.args), default=0)
+    return max(cycles.values(), default=0)

@@ -130,25 +130,39 @@ def _polygamma_jvp(n: int, primals: Any, tangents: Any) -> Any:
     return _polygamma(n, *primals), _polygamma(n + 1, *primals) * tangents[0]
 
 
-def log_rising(y: Any, a: Any) -> Any:
+def log_rising(y: Any, a: Any, whole: bool = False) -> Any:
     """log of Gamma(y + r) / (Gamma(r) r^y) with r = 1/a: the sum of log(1 + k a) over k = 0, ..., y - 1.
 
     Smooth in a at 0, where it vanishes; every derivative keeps its digits for any y >= 0 (whole or not) and
     a >= 0. The negative binomial needs it near the Poisson (a is its dispersion) and Student's t near the normal.
+
+    Args:
+        y, a: as above.
+        whole: promises that y are whole numbers, such as counts: then the first terms of that sum are logarithms that all
+            observations share, and half as much is left to each.
 
     >>> from jaxmle import special
     >>> round(float(special.log_rising(3.0, 1e-12)) * 1e12, 3)
     3.0
     """
     y, a = floating(y), floating(a)
+    if whole:
+        # The first eight terms as they are, each as often as y is greater than k; the others rise from r + 8.
+        counted = sum(jnp.where(y > k, 1.0, 0.0).astype(y.dtype) * jnp.log1p(k * a) for k in range(1, _SHIFT))
+        left = jnp.maximum(y - _SHIFT, 0)
+        return counted + left * jnp.log1p(_SHIFT * a) + _risen_far(left, a / (1 + _SHIFT * a))
     # A shift by 8 makes r >= 8 everywhere; with the factors' a set to 0 it does nothing.
     shifted = jnp.where(a < 1 / _SHIFT, 0, a)
-    a = a / (1 + _SHIFT * shifted)
-    q = y * a
-    value = y * xlogx_excess(q) - 0.5 * jnp.log1p(q) + stirling(a / (1 + q)) - stirling(a)
     rates = [shifted / (1 + k * shifted) for k in range(_SHIFT)]
     first, second = _risen(y, rates[:4]), _risen(y, rates[4:])
-    return value + y * jnp.log1p(_SHIFT * shifted) - jnp.log1p(first) - jnp.log1p(second)
+    far = _risen_far(y, a / (1 + _SHIFT * shifted))
+    return far + y * jnp.log1p(_SHIFT * shifted) - jnp.log1p(first) - jnp.log1p(second)
+
+
+def _risen_far(y: Any, a: Any) -> Any:
+    """`log_rising` for 0 <= a <= 1/8, by Stirling's series at both ends."""
+    q = y * a
+    return y * xlogx_excess(q) - 0.5 * jnp.log1p(q) + stirling(a / (1 + q)) - stirling(a)
 
 
 def _risen(y: Any, rates: list[Any]) -> Any:
