@@ -60,7 +60,7 @@ def together(items: Any) -> int:
     """How many data sets are computed at a time where each is computed once: on a CPU what sits in its cache."""
     default: Any = getattr(jax.config, "jax_default_device", None)
     platform = default.platform if isinstance(default, jax.Device) else default or jax.default_backend()
-    return 256 if platform == "cpu" else int(np.clip((1 << 28) // bytes_each(items), 256, 1 << 16))
+    return int(np.clip((1 << (18 if platform == "cpu" else 28)) // bytes_each(items), 256, 1 << 16))
 
 
 def share(places: list[Any], memory: int | None) -> int:

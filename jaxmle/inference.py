@@ -167,12 +167,13 @@ def parts(
     skeleton = split(model)[0]
     for b in batch.buckets:
         data, weights, own_data = b.data, b.weights, list(batch.own)
+        taken = slice(None) if len(batch.buckets) == 1 else b.index  # one bucket keeps the order
         if at is not None:  # no data, no copy, one program whatever the length
-            data = jax.tree.map(lambda x, b=b: x[b.index], at)
+            data = jax.tree.map(lambda x, taken=taken: x[taken], at)
             leaves = jax.tree.leaves(data)
             weights = np.ones(leaves[0].shape if leaves else (len(b.index), 1), u.dtype)
             own_data = [True] * len(leaves)
-        own_numbers = [x[b.index] if own else x for x, own in zip(numbers, each, strict=True)]
+        own_numbers = [x[taken] if own else x for x, own in zip(numbers, each, strict=True)]
         problem = Problem(own_numbers, data, weights, None, np.int32(RUNNING), u.dtype.type(1), np.int32(1))
         own = Problem(each, own_data, True, [], False, False, False)
         axes = tuple(jax.tree.leaves(own))
@@ -180,7 +181,7 @@ def parts(
         mine = [x for x, has in zip(leaves, axes, strict=True) if has]
         common = [x for x, has in zip(leaves, axes, strict=True) if not has]
         with near(batch.numbers if at is None else 0):
-            part = evaluated(function, skeleton, tree, axes, mine, common, u[b.index], *more)
+            part = evaluated(function, skeleton, tree, axes, mine, common, u[taken], *more)
         yield b, part
 
 

@@ -111,6 +111,6 @@ def root_mean_square(x: Any, weights: Any) -> Any:
 def gamma_shape(x: Any, weights: Any) -> Any:
     """Shape of a gamma law from s = log(mean x) - mean(log x) (Minka 2002, "Estimating a gamma distribution")."""
     centre = positive_mean(x, weights)
-    s = -mean(jnp.log(jnp.where(weights > 0, x, centre) / centre), weights)
+    s = jnp.log(centre) - mean(jnp.log(jnp.where(weights > 0, x, 1)), weights)  # logs that the likelihood has too
     s = jnp.clip(s, 1e-12, 1e6)
     return (3 - s + jnp.sqrt((s - 3) ** 2 + 24 * s)) / (12 * s)

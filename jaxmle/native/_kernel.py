@@ -121,6 +121,7 @@ def trace(
     valid = [graph.make("rand", x if holds else graph.make("not", x)) for x, holds in guards.items()]
     for x, holds in guards.items():
         assumed |= _conjuncts(x) if holds else {x: False}
+    assumed |= _finite(graph, assumed)
     nodes = graph.again(nodes, {x: graph.const(holds) for x, holds in assumed.items()})
     nodes[1 + place :] = fewer_products(graph, fewer_sums(graph, nodes[1 + place :]))
     new = [Array(objects(part, x.shape), None) for part, x in zip(_parts(nodes[1 + place :], old), old, strict=True)]
@@ -183,6 +184,19 @@ def _conjuncts(x: Node) -> dict[Node, bool]:
     if x.op == "and":
         return {x: True} | _conjuncts(x.args[0]) | _conjuncts(x.args[1])
     return {x: True, x.args[0]: False} if x.op == "not" else {x: True}
+
+
+def _finite(graph: Graph, assumed: dict[Node, bool]) -> dict[Node, bool]:
+    """What lies between two bounds is finite."""
+    least, greatest = set(), set()
+    for x in (x for x, holds in assumed.items() if holds):
+        for op, (a, b) in ((x.op, x.args), (_TURNED.get(x.op), x.args[::-1])) if x.op in _TURNED else ():
+            if b.op == "const" and (op in ("gt", "lt") or np.isfinite(b.value)):
+                (least if op in ("gt", "ge") else greatest).add(a)
+    return {graph.make("is_finite", x): True for x in least & greatest}
+
+
+_TURNED = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge"}
 
 
 def same_for_all_lengths(f: Callable[..., Any], shapes: Callable[[int], Any]) -> bool:

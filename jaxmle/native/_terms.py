@@ -72,7 +72,9 @@ def _product(graph: "Graph", factor: Node, e: Node) -> Iterable[tuple[Node, Node
 
 def _apart(x: Node) -> bool:
     """Whether x may be summed apart from its neighbor: raw data must not, as their differences are exact."""
-    return not x.row or x.op in ROUNDED or (x.op in ("neg", "add", "sub") and all(_apart(a) for a in x.args))
+    if not x.row or x.op in ROUNDED:
+        return True
+    return x.op in ("neg", "add", "sub", "select") and all(_apart(a) for a in x.args[x.op == "select" :])
 
 
 # --- all sums of a step together -----------------------------------------------------------------------
