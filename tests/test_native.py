@@ -45,6 +45,20 @@ def test_the_machine_and_the_lanes_agree(name, optimizer):
     np.testing.assert_allclose(mine.covariance(), theirs.covariance(), rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 7, 90])
+def test_counts_are_summed_by_value(n):
+    """Few values or many, below the number of rows or above it, the last row the largest, floats or integers."""
+    rng = np.random.default_rng(5)
+    y = rng.negative_binomial(1.5, 0.2, (80, n))
+    y[:16] *= 20
+    y[16:32], y[32:40] = np.arange(n), 3
+    y[40:60] = rng.integers(0, n + 2, (20, n))
+    mine, theirs = (jm.fit_many("negative_binomial", y.astype(float), lanes=lanes) for lanes in ("native", 16))
+    np.testing.assert_array_equal(mine.status, theirs.status)
+    np.testing.assert_allclose(mine.log_likelihood, theirs.log_likelihood, rtol=1e-11, atol=1e-11)
+    np.testing.assert_array_equal(jm.fit_many("negative_binomial", y).log_likelihood, mine.log_likelihood)
+
+
 # --- elementary functions --------------------------------------------------------------------------------
 
 GRID = np.concatenate(

@@ -38,7 +38,7 @@ def build(leaves: tuple[Leaf, ...], tree: Any, policy: Any, platform: str = "cpu
         NotUnderstood: saying what keeps it from being written out.
     """
     with jax.enable_x64(True):
-        parts, rows, numbers, *described = trace(leaves, tree, policy, draft)
+        parts, rows, numbers, *described = trace(leaves, tree, policy, draft, values=platform == "cpu")
     made = assemble if platform == "cpu" else _cuda.assemble
     return Compiled(made(parts, rows, numbers), leaves, *described)
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from jaxmle.native._abreast import aligned, byte
 from jaxmle.native._elements import LIBM, LIBM_TWO, extreme
-from jaxmle.native._math import BASE, FORMATS, SUFFIX, Lines, functions, intrinsics
+from jaxmle.native._math import BASE, FORMATS, SUFFIX, Lines, functions, intrinsics, splat, upwards, vector_of
 from jaxmle.native._nodes import BOOL, FLOAT, INT, Node, dear, reachable, rows_under
 from jaxmle.native._parts import Column, Draft, Parts
-from jaxmle.native._section import Section, splat, upwards, vector_of
+from jaxmle.native._section import Section
+from jaxmle.native._values import columns_summed, counted, depends_on_values
 
 
 class Emitter:
@@ -34,7 +35,8 @@ class Emitter:
         self.lines = Lines(abreast)
         self.labels = 0
         self.buffers: dict[Node, int] = {}  # rows that are known
-        self.rooms = 0  # buffers in all
+        self.values: dict[int, int] = {}  # the buffer of a column's values; in the next is how many rows have each
+        self.fixed = self.rooms = 0  # buffers that all sections share, and all of them
         self.n, self.scratch = "%n", "%scratch"  # of the data set whose rows are read
         self.leaves: list[str] = []
         self.row_base: list[str] = []
@@ -103,6 +105,9 @@ class Emitter:
 
     def place(self, lines: Lines, x: Node, index: str) -> str:
         """Where a row of the data is."""
+        if isinstance(x.attr, tuple):
+            what, column = x.attr
+            return self.buffer(lines, self.values[column] + (what == "times"), index)
         index = self.spread(lines, index, self.rows[x.attr])
         return lines.let(f"getelementptr double, ptr {self.row_base[x.attr]}, i64 {index}")
 
@@ -189,6 +194,7 @@ class Emitter:
         put("legal:")
         left = let("getelementptr i8, ptr %left, i64 %b")
         self._put(lines.const(0, "i8"), "i8", left, active)
+        known.gather(self.values)
         known.need(p.begin)
         self._store(p.begin, known)
         inputs = self._known_inputs()
@@ -296,9 +302,12 @@ class Emitter:
 
     def _choose_buffers(self) -> None:
         """Known rows that steps use wait in memory where it costs more than a few operations to make them again."""
-        for x in dear(x for x in self._known_inputs() if x.row):
+        for x in dear(x for x in self._known_inputs() if x.row and not depends_on_values(x)):
             self.buffers[x] = len(self.buffers)
-        self.rooms = len(self.buffers)
+        for column in columns_summed(self.parts.later):
+            self.values[column] = len(self.buffers) + 2 * len(self.values)
+            self.spots.append(f"  {counted(column)} = alloca [{self.abreast} x i64], align 64")
+        self.fixed = self.rooms = len(self.buffers) + 2 * len(self.values)
 
     def _load(self, section: Section) -> None:
         p = self.parts
@@ -333,6 +342,7 @@ class Emitter:
             for k in sorted({*widths, self.abreast})
             for t, name in SUFFIX.items()
         )
+        masked += "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n" if self.values else ""
         masked += f"declare i1 @llvm.vector.reduce.or.v{self.abreast}i1(<{self.abreast} x i1>)\n"
         alone = w == 1
         all_ = {1} if alone else {1, 2, 4, 8, 16, *widths}

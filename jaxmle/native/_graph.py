@@ -301,8 +301,13 @@ class Graph:
 
     _ror = _rmax = _rmin = _rand
 
-    def _rsum(self, a: Node) -> Node | None:
-        """Uniform factors out of the sum; terms that are known become sums of their own."""
+    def _rsum(self, a: Node, column: int | None = None) -> Node | None:
+        """Uniform factors out of the sum; terms that are known become sums of their own.
+
+        With a column it is a sum over the values there, and stays as it is (see `_values`).
+        """
+        if column is not None:
+            return self.node("rsum", (a,), column, FLOAT, False, a.known)
         if not a.row:
             return self.make("mul", a, self.make("convert", self.leaf("count", None, INT, False, True), attr=a.kind))
         if a.kind != FLOAT:

@@ -19,6 +19,7 @@ from jaxmle.native._nodes import FLOAT, Node, longest, reachable
 from jaxmle.native._parts import Column, Draft, Parts
 from jaxmle.native._terms import fewer_sums
 from jaxmle.native._trace import ROWS, Array, NotUnderstood, Tracer, axis_of, kind_of, objects, squeezed
+from jaxmle.native._values import by_value, columns_of_counts
 
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6, ctypes.c_int64, ctypes.c_int64)
 
@@ -71,7 +72,7 @@ class Kernel(NamedTuple):
 
 
 def trace(
-    leaves: Sequence[Leaf], tree: Any, policy: Any, draft: Any = None
+    leaves: Sequence[Leaf], tree: Any, policy: Any, draft: Any = None, values: bool = False
 ) -> tuple[Parts, list[Column], list[Column], Any, bool, bool]:
     """One fit as nodes, columns with and without rows, the results' shapes, and whether it is
     partial and counts rows (see `Compiled`).
@@ -80,6 +81,7 @@ def trace(
         policy: `lanes.Policy`, pure functions of JAX on one item.
         draft: where the same steps are to go first, their rows in float32, until `draft.ended(state, item)`; then the
             policy's steps go on from `draft.led(state, item)`.
+        values: whether sums over counts may be sums over the values they take.
 
     Raises:
         NotUnderstood: where something cannot be written out.
@@ -123,7 +125,8 @@ def trace(
         assumed |= _conjuncts(x) if holds else {x: False}
     assumed |= _finite(graph, assumed)
     nodes = graph.again(nodes, {x: graph.const(holds) for x, holds in assumed.items()})
-    nodes[1 + place :] = fewer_products(graph, fewer_sums(graph, nodes[1 + place :]))
+    counts = columns_of_counts(assumed) if values and any(leaf.ones for leaf in leaves) else set()
+    nodes[1 + place :] = fewer_products(graph, by_value(graph, fewer_sums(graph, nodes[1 + place :]), counts))
     new = [Array(objects(part, x.shape), None) for part, x in zip(_parts(nodes[1 + place :], old), old, strict=True)]
     (again,), _ = run(policy.done, (state,), new)
     end = len(nodes) - place * bool(draft)
@@ -135,8 +138,8 @@ def trace(
         drafted = Draft(ended.only, nodes[end:], stays.only)
     following = nodes[1 + place : 1 + 2 * place]
     parts = Parts(valid, nodes[1 : 1 + place], nodes[0], following, again.only, nodes[1 + 2 * place : end], drafted)
-    counts = any(x.op == "length" for x in reachable([*valid, *parts.begin, *parts.later]))
-    return parts, rows, numbers, out, tracer.partial, counts
+    lengths = any(x.op == "length" for x in reachable([*valid, *parts.begin, *parts.later]))
+    return parts, rows, numbers, out, tracer.partial, lengths
 
 
 def _input(graph: Graph, leaf: Leaf, rows: list[Column], numbers: list[Column]) -> Array:

@@ -157,6 +157,39 @@ class Lines:
         return self.intrinsic("fma", a, b, c)
 
 
+def vector_of(width: int, real: str) -> int:
+    """How many rows go together where `width` of float64 do."""
+    return 2 * width if width > 1 and real == "float" else width
+
+
+def over(lines: Lines, width: int, real: str = "double") -> Lines:
+    """Vector code that goes on where scalar code has come to; give `count` back at its end."""
+    vector = Lines(width, real)
+    vector.text, vector.count = lines.text, lines.count
+    return vector
+
+
+def splat(lines: Lines, x: str, base: str, width: int) -> str:
+    if width == 1:
+        return x
+    one = lines.let(f"insertelement <{width} x {base}> poison, {base} {x}, i64 0")
+    return lines.let(
+        f"shufflevector <{width} x {base}> {one}, <{width} x {base}> poison, <{width} x i32> zeroinitializer"
+    )
+
+
+def shifted(v: Lines, x: str, fill: str, by: int, reverse: bool, base: str) -> str:
+    """Each element in the place of the one `by` places later (earlier in reverse); `fill` where none came."""
+    w = v.width
+    picks = [(i + by if i + by < w else w + i) if reverse else (i - by if i >= by else w + i) for i in range(w)]
+    t = v.type(base)
+    return v.let(f"shufflevector {t} {x}, {t} {fill}, <{w} x i32> <{', '.join(f'i32 {i}' for i in picks)}>")
+
+
+def upwards(width: int) -> str:
+    return "<" + ", ".join(f"i64 {i}" for i in range(width)) + ">" if width > 1 else "0"
+
+
 def intrinsics(width: int, real: str) -> str:
     """Declarations for one width."""
     t, name = Lines(width, real).type(), f"{'' if width == 1 else f'v{width}'}{SUFFIX[real]}"

@@ -1,13 +1,14 @@
 """Straight code for some nodes of a kernel, with passes over the rows where there are sums or series."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxmle.native._abreast import Mine, byte
 from jaxmle.native._elements import element
-from jaxmle.native._math import Lines
+from jaxmle.native._math import Lines, over, shifted, splat, upwards, vector_of
 from jaxmle.native._nodes import DEAR, FLOAT, SUMS, Node, dear, reachable, rows_under
 from jaxmle.native._turns import Turn, in_turn
+from jaxmle.native._values import counted, gathered
 
 if TYPE_CHECKING:
     from jaxmle.native._emit import Emitter
@@ -53,7 +54,7 @@ class Section:
         self.emit, self.lines, self.names, self.stored = emit, emit.lines, dict(known), dict(stored)
         self.written = set(written)
         self.mine: Mine | None = None
-        self.rooms = len(emit.buffers)
+        self.rooms = emit.fixed
 
     def need(self, outputs: Sequence[Node], keep: Sequence[Node] = ()) -> None:
         """Computes uniform nodes; rows in `keep` go to their buffers."""
@@ -63,30 +64,60 @@ class Section:
         for number, work in enumerate(self._plan(nodes, place, keep)):
             if any(work):
                 self._of_each(work, reverse=number > 0 and number % 2 == 0)
+            for column in self.emit.values:
+                ends = [x for x in nodes if place[x] == number and x.op == "rsum" and x.attr == column]
+                if ends:
+                    self._of_each(Work([], ends, [], []), reverse=False, column=column)
             for x in nodes:
                 if place[x] == number and not x.row and x.op != "loop" and x not in self.names:
                     assert x.op != "load", "a row outside its loop"
                     self.names[x] = element(self.lines, x, [self.name(a) for a in x.args])
 
-    def _of_each(self, work: Work, reverse: bool) -> None:
-        """What is done with rows, for one data set after the other."""
+    def gather(self, columns: Iterable[int]) -> None:
+        """The values of these columns, and how many rows have each."""
+        e = self.emit
+
+        def body(mine: Mine) -> None:
+            for column in columns:
+                value, times = (e.buffer(self.lines, e.values[column] + i, "0") for i in (0, 1))
+                count = self.lines.let(f"getelementptr i64, ptr {counted(column)}, i64 {mine.lane}")
+                self.lines.put(gathered(e.row_base[column], e.n, value, times, count, e.label()))
+
+        if columns:
+            self._one_by_one(body)
+
+    def _one_by_one(self, body: Callable[[Mine], None]) -> None:
+        """Code for one data set, which all that go abreast run one after the other."""
         e, outer = self.emit, self.lines
-        if e.abreast == 1:
-            self._rows(work, reverse)
-            return
         self.mine = mine = Mine(self, e.label())
         n, e.n, e.scratch = e.n, f"{mine.lane}.n", f"{mine.lane}.scratch"
         self.lines = inner = over(outer, 1)
         inner.text = []
         e.base(inner, f"{mine.lane}.b")
         head, inner.text = inner.text, []
-        self._rows(work, reverse)
-        for x in work.results:
-            at = inner.let(f"getelementptr {byte(x.kind)}, ptr {e.slot(x)}, i64 {mine.lane}")
-            e.keep(inner, mine.names[x], x.kind, at)
+        body(mine)
         outer.text += mine.around([*head, *mine.head, *inner.text])
         outer.count = inner.count
         self.lines, self.mine, e.n, e.scratch = outer, None, n, "%scratch"
+
+    def _of_each(self, work: Work, reverse: bool, column: int | None = None) -> None:
+        """What is done with rows, or with the values of a column, for one data set after the other."""
+        e, outer = self.emit, self.lines
+        if e.abreast == 1:
+            self._rows(work, reverse)
+            return
+
+        def body(mine: Mine) -> None:
+            inner = self.lines
+            if column is not None:
+                at = inner.let(f"getelementptr i64, ptr {counted(column)}, i64 {mine.lane}")
+                e.n = inner.let(f"load i64, ptr {at}, align 8")
+            self._rows(work, reverse)
+            for x in work.results:
+                at = inner.let(f"getelementptr {byte(x.kind)}, ptr {e.slot(x)}, i64 {mine.lane}")
+                e.keep(inner, mine.names[x], x.kind, at)
+
+        self._one_by_one(body)
         for x in work.results:
             self.names[x] = e.kept(outer, x.kind, e.slot(x))
         self.written.update(work.results)
@@ -110,7 +141,7 @@ class Section:
                 plan[place[x]].keep.extend(dear(turn.inputs, self.stored))
             elif x.op == "first":
                 plan[place[x]].firsts.append(x)
-            elif x.op in SUMS or (x.op == "final" and x.args[0].row):
+            elif (x.op in SUMS and x.attr is None) or (x.op == "final" and x.args[0].row):
                 plan[place[x]].ends.append(x)
         for x in keep:
             if x.op != "series" and x not in self.stored:
@@ -218,39 +249,6 @@ def _places(nodes: Sequence[Node]) -> dict[Node, int]:
             least = max(least, place.get(a, a.row) + (x.row and not a.row))
         place[x] = least + (x.op == "linear" and (least % 2 == 0) != x.attr)
     return place
-
-
-def vector_of(width: int, real: str) -> int:
-    """How many rows go together where `width` of float64 do."""
-    return 2 * width if width > 1 and real == "float" else width
-
-
-def over(lines: Lines, width: int, real: str = "double") -> Lines:
-    """Vector code that goes on where scalar code has come to; give `count` back at its end."""
-    vector = Lines(width, real)
-    vector.text, vector.count = lines.text, lines.count
-    return vector
-
-
-def splat(lines: Lines, x: str, base: str, width: int) -> str:
-    if width == 1:
-        return x
-    one = lines.let(f"insertelement <{width} x {base}> poison, {base} {x}, i64 0")
-    return lines.let(
-        f"shufflevector <{width} x {base}> {one}, <{width} x {base}> poison, <{width} x i32> zeroinitializer"
-    )
-
-
-def shifted(v: Lines, x: str, fill: str, by: int, reverse: bool, base: str) -> str:
-    """Each element in the place of the one `by` places later (earlier in reverse); `fill` where none came."""
-    w = v.width
-    picks = [(i + by if i + by < w else w + i) if reverse else (i - by if i >= by else w + i) for i in range(w)]
-    t = v.type(base)
-    return v.let(f"shufflevector {t} {x}, {t} {fill}, <{w} x i32> <{', '.join(f'i32 {i}' for i in picks)}>")
-
-
-def upwards(width: int) -> str:
-    return "<" + ", ".join(f"i64 {i}" for i in range(width)) + ">" if width > 1 else "0"
 
 
 class _Pass:
