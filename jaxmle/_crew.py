@@ -80,7 +80,7 @@ class Crew:
         most = bound // 4 // self.each
         self.position, self.workers = 0, workers
         if kernel is not None:
-            self.size, self.least = max(min(most, kernel.most), 1), kernel.least
+            self.size, self.least = max(min(most, kernel.most), 1), kernel.least(weights.shape[1])
         else:
             least = min(program.lanes, max(count, SMALL // self.each))
             room = max(min(count // (CHUNKS * workers), most) // least, 1)
@@ -159,7 +159,8 @@ class Crew:
 
         What it has fitted is finished even where an interrupt comes before it is told; `between` is called after each.
         """
-        pace, room = kernel.first(self.size), kernel.room(self.weights.shape[1])
+        rows = self.weights.shape[1]
+        pace, room = kernel.first(self.size, rows), kernel.room(rows)
         status = kernel.places.status
         while not self.stop.is_set():
             with self.lock:

@@ -152,7 +152,7 @@ def on_the_machine(program: Program, problem: Problem, numbers: int) -> Outcome 
 
 def on_threads(kernel: native.Compiled, items: Any, shared: Any, weights: np.ndarray, results: Any) -> np.ndarray:
     """A batch on every core, without a call of JAX; fills `results` and says what is left to others, bool[B]."""
-    workers = cores() if len(weights) > kernel.least else 1
+    workers = cores() if len(weights) > kernel.least(weights.shape[1]) else 1
     crew = Crew(None, 0, items, shared, len(weights), workers, kernel, weights)
     if workers == 1:
         crew.fit(kernel, None)

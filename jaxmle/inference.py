@@ -1,6 +1,6 @@
 """Covariances and intervals: pure functions of a model at a point; arrays in, arrays out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -201,21 +201,62 @@ def everywhere(model: Model, batch: Batch, function: Any, u: np.ndarray, *more: 
 # --- NumPy, batched over the leading axis ----------------------------------------------------------------
 
 
+_BLOCK = 1 << 18
+"Bytes of matrices that are computed with at a time: what sits in a cache."
+
+
+def _together(function: Callable[..., np.ndarray], *stacks: np.ndarray) -> np.ndarray:
+    """A function of matrices f[a, b, many], each entry of many together, for stacks of them, f[..., a, b].
+
+    LAPACK and BLAS take a microsecond for a call, which is longer than a fit takes.
+    """
+    lead = stacks[0].shape[:-2]
+    flat = [x.reshape(int(np.prod(lead)), *x.shape[-2:]) for x in stacks]
+    step = max(_BLOCK // (8 * max(1, *(x[:1].size for x in flat))), 1)
+    parts = []
+    for begin in range(0, max(len(flat[0]), 1), step):
+        parts.append(function(*(np.ascontiguousarray(np.moveaxis(x[begin : begin + step], 0, -1)) for x in flat)))
+    whole = np.concatenate(parts, axis=-1)
+    return np.moveaxis(whole, -1, 0).reshape(*lead, *whole.shape[:-1])
+
+
 def inverse(information: np.ndarray) -> np.ndarray:
     """J^-1 for f[..., p, p], scaled to unit diagonal first; NaN where it is singular or not positive definite."""
-    diagonal = np.diagonal(information, axis1=-2, axis2=-1)
     with np.errstate(all="ignore"):
-        root = np.sqrt(np.where(diagonal > 0, diagonal, np.nan))
-        scaled = information / root[..., :, None] / root[..., None, :]
-    p = information.shape[-1]
-    good = np.asarray(np.isfinite(scaled).all((-1, -2)))
-    safe = np.where(good[..., None, None], scaled, np.eye(p))
-    lowest = np.linalg.eigvalsh(safe)[..., 0] if p else np.ones(safe.shape[:-2])
-    good &= lowest > 4 * p * np.finfo(float).eps
-    safe = np.where(good[..., None, None], scaled, np.eye(p))
-    with np.errstate(all="ignore"):
-        out = np.linalg.inv(safe) / root[..., :, None] / root[..., None, :]
-    return np.where(good[..., None, None], out, np.nan)
+        return _together(_inverses, information)
+
+
+def _inverses(matrices: np.ndarray) -> np.ndarray:
+    """`inverse` of f[p, p, many]: by elimination, and by LAPACK where that is not safe."""
+    p = len(matrices)
+    diagonal = np.einsum("iib->ib", matrices)
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, np.nan))
+    x = matrices * scale[:, None]
+    x *= scale
+    good = np.asarray(np.isfinite(x).all((0, 1)))
+    if not good.all():
+        x[..., ~good] = np.eye(p)[..., None]
+    determinant = least = np.ones(x.shape[-1])
+    for k in range(p):
+        pivot, column = x[k, k].copy(), x[:, k].copy()
+        determinant, least = determinant * pivot, np.minimum(least, pivot)
+        row = x[k] / pivot
+        row[k], column[k], x[:, k] = 1 / pivot, 0, 0
+        x -= column[:, None] * row
+        x[k] = row
+    # The least of eigenvalues that add up to p is at least a third of their product.
+    unsure = np.flatnonzero(good & ~((least > 0) & (determinant > 1e-6)))
+    if len(unsure):
+        some = np.moveaxis(matrices[..., unsure] * scale[:, None, unsure] * scale[:, unsure], -1, 0)
+        definite = np.linalg.eigvalsh(some)[..., 0] > 4 * p * np.finfo(float).eps
+        good[unsure] = definite
+        some = np.where(definite[:, None, None], some, np.eye(p, dtype=x.dtype))
+        x[..., unsure] = np.moveaxis(np.linalg.inv(some), 0, -1)
+    x *= scale[:, None]
+    x *= scale
+    if not good.all():
+        x[..., ~good] = np.nan
+    return x
 
 
 def robust(information: np.ndarray, meat: np.ndarray) -> np.ndarray:
@@ -226,10 +267,22 @@ def robust(information: np.ndarray, meat: np.ndarray) -> np.ndarray:
 
 def delta(jacobian_: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """G C G': the covariance of a smooth function of the estimate (van der Vaart 1998, theorem 3.1)."""
-    return jacobian_ @ covariance @ np.swapaxes(jacobian_, -1, -2)
+    return _together(lambda g, c: _times(_times(g, c), np.swapaxes(g, 0, 1)), jacobian_, covariance)
 
 
-def standard_errors(covariance: np.ndarray) -> np.ndarray:
-    """Square roots of the diagonal, f[..., p]; NaN where it is negative."""
+def _times(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Products of f[i, j, many] and f[j, k, many]."""
+    total = np.zeros((len(a), *b.shape[1:]), np.result_type(a, b))
+    for j in range(len(b)):
+        total += a[:, j, None] * b[j]
+    return total
+
+
+def standard_errors(covariance: np.ndarray, jacobian_: np.ndarray | None = None) -> np.ndarray:
+    """Square roots of the diagonal of a covariance, or of its `delta`, f[..., p]; NaN where it is negative."""
+    if jacobian_ is None:
+        variances = np.diagonal(covariance, axis1=-2, axis2=-1)
+    else:
+        variances = _together(lambda g, c: (_times(g, c) * g).sum(1), jacobian_, covariance)
     with np.errstate(invalid="ignore"):
-        return np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+        return np.sqrt(variances)

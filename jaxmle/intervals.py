@@ -180,7 +180,7 @@ def interval(
 
 def _wald_interval(fit: Any, z: float, kind: str, scale: str | None) -> Interval:
     u_cov = fit._unconstrained(kind)
-    se = inference.standard_errors(inference.delta(fit._jacobian, u_cov))
+    se = inference.standard_errors(u_cov, fit._jacobian)
     u, u_se = fit._outcome.u, inference.standard_errors(u_cov)
     leaves = jax.tree.leaves(fit.model.space)
     at = np.cumsum([0] + [int(np.prod(s.value_shape)) for s in leaves])

@@ -149,8 +149,7 @@ class Fit:
 
     def standard_errors(self, kind: str = "observed") -> Any:
         """Square roots of the diagonal of `covariance(kind)`, in the structure of params; 0 for what is pinned."""
-        covariance = inference.delta(self._jacobian, self._unconstrained(kind))
-        return self._structured(inference.standard_errors(covariance))
+        return self._structured(inference.standard_errors(self._unconstrained(kind), self._jacobian))
 
     interval = intervals.interval
     transform = intervals.transform

@@ -10,7 +10,7 @@ import pytest
 import test_distributions
 
 import jaxmle as jm
-from jaxmle import Status, distributions
+from jaxmle import Status, distributions, inference
 
 N, TRIALS = 40, catalogue.TRIALS
 QUICK = ("asymmetric_laplace", "cauchy", "normal", "rayleigh")
@@ -144,3 +144,29 @@ def test_edges(name, x64):
             assert value[i] + N * np.log(factor) == pytest.approx(value[regular], abs=1e-7)
             density = [contributions(name)({k: fits.params[k][j] for k in d.space}, x[j]) for j in (i, regular)]
             np.testing.assert_allclose(density[0] + np.log(factor), density[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("p", [1, 2, 5, 20])
+def test_information_is_inverted_whatever_its_scale(p):
+    """Well and badly conditioned, in any units; singular, indefinite and unknown ones are not."""
+    rng = np.random.default_rng(p)
+    root = rng.normal(size=(3000, p, p)) + np.geomspace(0.01, 10, 3000)[:, None, None] * np.eye(p)
+    units = 10.0 ** rng.uniform(-60, 60, (3000, p))
+    plain = root @ np.swapaxes(root, 1, 2)
+    plain = 0.5 * (plain + np.swapaxes(plain, 1, 2))
+    inverse = inference.inverse(plain * units[:, :, None] * units[:, None, :])
+    diagonal = np.sqrt(np.diagonal(plain, axis1=1, axis2=2))
+    scaled = plain / diagonal[:, :, None] / diagonal[:, None, :]
+    values = np.linalg.eigvalsh(scaled)
+    sure = values[:, 0] > 1e-12
+    back = inverse * (units * diagonal)[:, :, None] * (units * diagonal)[:, None, :]
+    error = np.abs(back @ scaled - np.eye(p)).max((1, 2))
+    assert sure.mean() > 0.9 and (error[sure] < 1e-14 * (10 + p**2 / values[sure, 0])).all()
+    bad = np.stack([np.zeros((p, p)), -np.eye(p), np.full((p, p), np.nan), np.diag([np.inf] * p)])
+    assert np.isnan(inference.inverse(bad)).all()
+    if p > 1:
+        assert np.isnan(inference.inverse(np.ones((p, p)))).all()
+        assert np.isnan(inference.inverse(2 * np.ones((p, p)) - np.eye(p))).all()
+    assert inference.inverse(np.empty((0, p, p))).shape == (0, p, p) and inference.inverse(
+        np.empty((4, 0, 0))
+    ).shape == (4, 0, 0)

@@ -78,18 +78,17 @@ class Compiled(NamedTuple):
     def on_gpu(self) -> bool:
         return isinstance(self.kernel, _cuda.Kernel)
 
-    @property
-    def least(self) -> int:
-        """How many data sets are worth a call."""
-        return _cuda.LEAST if self.on_gpu else 64
+    def least(self, rows: int) -> int:
+        """How many data sets of so many rows are worth a call."""
+        return _cuda.LEAST if self.on_gpu else min(max((1 << 13) // max(rows, 1), 1), 64)
 
     @property
     def most(self) -> int:
         return _cuda.MOST if self.on_gpu else 1 << 14
 
-    def first(self, size: int) -> int:
+    def first(self, size: int, rows: int) -> int:
         """With how many of `size` a worker begins, before it knows how long they take."""
-        return size if self.on_gpu else self.least
+        return size if self.on_gpu else self.least(rows)
 
     def results(self, out: np.ndarray) -> Any:
         """The columns of `out`, f[k, B], as a pytree with leaves [B, ...]."""

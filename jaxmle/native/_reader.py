@@ -11,6 +11,10 @@ from jaxmle.native import _cuda
 from jaxmle.native._kernel import Kernel, Leaf
 
 
+CACHE = 1 << 20
+"Bytes of rows up to which data sets go abreast: each step reads all of them again."
+
+
 class Reader:
     """A batch that a kernel fits part after part; any number of workers may share it.
 
@@ -81,7 +85,11 @@ class Reader:
         offset, many, scratch = (x.ctypes.data for x in (self.offset, count, room))
         results, done = out.ctypes.data + 8 * begin, left.ctypes.data + begin
         longest, distance = int(count.max()), out.shape[1]
-        kernel.call(0, size, ctypes.addressof(table), offset, many, results, done, scratch, longest, distance)
+        each = 8 * (len(pointers) + kernel.buffers) * longest
+        step = size if kernel.abreast * each <= CACHE else max(CACHE // max(each, 1), 1)
+        for i in range(0, size, step):
+            end, to = min(i + step, size), results + 8 * i
+            kernel.call(i, end, ctypes.addressof(table), offset, many, to, done, scratch, longest, distance)
 
     def _counted(self, weights: np.ndarray) -> tuple[np.ndarray, Any]:
         """How many rows each data set has, int64[B], 0 where it is left to others; and what is to be mended."""
