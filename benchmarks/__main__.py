@@ -133,7 +133,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     about = (__doc__ or "") + " Parts beside the workloads: " + "; ".join(f"{k}: {v}" for k, v in PARTS.items()) + "."
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=about)
     add = parser.add_argument
-    add("--full", action="store_true", help="full sizes, every rival and every part: an hour on two cores")
+    add("--full", action="store_true", help="full sizes, every rival and every part: 40 to 60 minutes on two cores")
     add("--only", type=_among(names), metavar="NAME,...", help=f"of {', '.join(names)}")
     add("--against", type=_among(["nobody", *OTHERS]), metavar="RIVAL,...", help=f"of {', '.join(OTHERS)}; or nobody")
     add("--sizes", type=_sizes, metavar="DATASETSxROWS", help="such as 2000x200; by default each its own")

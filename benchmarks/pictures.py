@@ -32,6 +32,7 @@ STYLE: dict[Any, Any] = {
 # Colors that the color-blind tell apart (Okabe & Ito 2008), a marker for each kind of rival.
 LOOKS = {
     "jaxmle": (OWN, "o"),
+    "mixed": (OWN, "^"),
     "resident": (OWN, "s"),
     "traced": (OWN, "d"),
     "numba": ("#000000", "D"),
@@ -55,7 +56,7 @@ LOOKS = {
     "tmb": ("#1b4f9c", "D"),
 }
 NAMES = {
-    "resident": "jaxmle, data on the device", "traced": "vmap(jaxmle.maximize)", "vmap": "vmap(while_loop)", "jax": "JAX by hand", "numba": "numba by hand", "scipy": "SciPy minimize",
+    "mixed": "jaxmle, mixed precision", "resident": "jaxmle, data on the device", "traced": "vmap(jaxmle.maximize)", "vmap": "vmap(while_loop)", "jax": "JAX by hand", "numba": "numba by hand", "scipy": "SciPy minimize",
     "scipy-fit": "SciPy .fit", "tfp": "TFP BFGS", "optax": "optax L-BFGS", "jaxopt-bfgs": "jaxopt BFGS",
     "jaxopt-lbfgs": "jaxopt L-BFGS", "optimistix-bfgs": "optimistix BFGS", "optimistix-newton": "optimistix Newton",
     "r": "R, packages", "rfast": "R, Rfast", "tmb": "R, TMB",

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import derivatives, fresh, functions, measure, report, rivals, roofline, scaling
+from benchmarks import derivatives, fresh, functions, measure, pictures, report, rivals, roofline, scaling
 from benchmarks.__main__ import main
 from benchmarks.by_hand import GARCH, STUDENT
 from benchmarks.compare import compare
@@ -196,6 +196,10 @@ def test_ceilings_and_fractions(record):
     assert {entry["workload"] for entry in reached} == {"gamma", "weibull"}
     assert all(0 < entry["fraction"] < 1 and entry["bound"] > 0 for entry in reached)
     assert all(sum(entry["by"].values()) == pytest.approx(1) for entry in reached)
+
+
+def test_every_rival_has_a_look():
+    assert {rival.name for rival in RIVALS} == set(pictures.LOOKS)
 
 
 def test_page_needs_no_other_file(record, tmp_path):
