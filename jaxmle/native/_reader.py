@@ -10,7 +10,6 @@ import numpy as np
 from jaxmle.native import _cuda
 from jaxmle.native._kernel import Kernel, Leaf
 
-
 CACHE = 1 << 20
 "Bytes of rows up to which data sets go abreast: each step reads all of them again."
 
