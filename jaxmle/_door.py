@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeGuard
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
@@ -154,14 +155,15 @@ def by_cores(f: Callable[[np.ndarray], Any], x: np.ndarray, unit: int = 1) -> li
         return [f(mine), *found]
 
 
-def _holds_nan(x: np.ndarray) -> bool:
-    """Whether any number is NaN: the greatest is then; one pass at the speed of memory."""
+def _holds_nan(x: Any) -> bool:
+    """Whether any number is NaN, at the speed of memory: NumPy's greatest is then, while XLA's need not be."""
+    if not isinstance(x, np.ndarray):
+        return bool(jnp.isnan(x).any())
 
     def greatest(part: np.ndarray) -> Any:
         return part.max(initial=-np.inf)
 
-    whole = isinstance(x, np.ndarray) and x.flags.forc
-    return bool(np.isnan(by_cores(greatest, x.ravel(order="K")) if whole else greatest(x)).any())
+    return bool(np.isnan(by_cores(greatest, x.ravel(order="K")) if x.flags.forc else greatest(x)).any())
 
 
 def missing_rows(data: Any, weights: np.ndarray | None, axes: int) -> np.ndarray | None:

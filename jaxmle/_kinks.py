@@ -64,7 +64,9 @@ def kinked(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: An
     kinds = dict(zip(model.names, (s.kind for s in jax.tree.leaves(model.space)), strict=True))
     if model.kink is None or any(k is spaces.TIED for k in kinds.values()) or kinds[model.kink.name] is spaces.PINNED:
         return outcome
-    waits = (outcome.status == Status.MAX_STEPS) | (outcome.status == Status.STALLED)
+    # Between two rows a Laplace law is flat in its loc, and each of the two is a maximum.
+    flat = outcome.status == Status.NOT_IDENTIFIED
+    waits = flat | (outcome.status == Status.MAX_STEPS) | (outcome.status == Status.STALLED)
     return lax.cond(waits, lambda: _climbed(objective, outcome, tolerance, max_steps), lambda: outcome)
 
 
