@@ -159,8 +159,8 @@ class Crew:
 
         What it has fitted is finished even where an interrupt comes before it is told; `between` is called after each.
         """
-        rows = self.weights.shape[1]
-        pace, room = kernel.first(self.size, rows), kernel.room(rows)
+        pace = self.size if kernel.on_gpu else self.least  # before it knows how long they take
+        room = kernel.room(self.weights.shape[1])
         status = kernel.places.status
         while not self.stop.is_set():
             with self.lock:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import derivatives, fresh, functions, measure, pictures, report, rivals, roofline, scaling
+from benchmarks import derivatives, fresh, functions, measure, report, rivals, roofline, scaling
 from benchmarks.__main__ import main
 from benchmarks.by_hand import GARCH, STUDENT
 from benchmarks.compare import compare
@@ -199,6 +199,9 @@ def test_ceilings_and_fractions(record):
 
 
 def test_every_rival_has_a_look():
+    pytest.importorskip("matplotlib")
+    from benchmarks import pictures
+
     assert {rival.name for rival in RIVALS} == set(pictures.LOOKS)
 
 

@@ -86,10 +86,6 @@ class Compiled(NamedTuple):
     def most(self) -> int:
         return _cuda.MOST if self.on_gpu else 1 << 14
 
-    def first(self, size: int, rows: int) -> int:
-        """With how many of `size` a worker begins, before it knows how long they take."""
-        return size if self.on_gpu else self.least(rows)
-
     def results(self, out: np.ndarray) -> Any:
         """The columns of `out`, f[k, B], as a pytree with leaves [B, ...]."""
         return jax.tree.map(

@@ -192,8 +192,8 @@ def _conjuncts(x: Node) -> dict[Node, bool]:
 def _finite(graph: Graph, assumed: dict[Node, bool]) -> dict[Node, bool]:
     """What lies between two bounds is finite."""
     least, greatest = set(), set()
-    for x in (x for x, holds in assumed.items() if holds):
-        for op, (a, b) in ((x.op, x.args), (_TURNED.get(x.op), x.args[::-1])) if x.op in _TURNED else ():
+    for x in (x for x, holds in assumed.items() if holds and x.op in _TURNED):
+        for op, (a, b) in ((x.op, x.args), (_TURNED[x.op], x.args[::-1])):
             if b.op == "const" and (op in ("gt", "lt") or np.isfinite(b.value)):
                 (least if op in ("gt", "ge") else greatest).add(a)
     return {graph.make("is_finite", x): True for x in least & greatest}

@@ -66,14 +66,19 @@ def rows_under(roots: Iterable[Node], stored: dict[Node, int]) -> tuple[list[Nod
     return [x for x in nodes if x.row], [x for x in nodes if not x.row]
 
 
+def cost(x: Node) -> int:
+    """About how many simple operations it is."""
+    return 10 if x.op in DEAR else 1
+
+
 def dear(rows: Iterable[Node], stored: Iterable[Node] = ()) -> list[Node]:
     """Those rows that cost more than a few operations to make from what is in memory."""
-    cost: dict[Node, float] = {}
+    total: dict[Node, int] = {}
     rows, stored = list(dict.fromkeys(rows)), set(stored)
     for x in reachable(rows, lambda x: x not in stored):
-        mine = 0 if x.op == "load" or x in stored else 10 if x.op in DEAR else 1
-        cost[x] = (mine + sum(cost.get(a, 0) for a in x.args)) * x.row
-    return sorted((x for x in rows if cost[x] > 3 and x not in stored), key=lambda x: x.id)
+        mine = 0 if x.op == "load" or x in stored else cost(x)
+        total[x] = (mine + sum(total.get(a, 0) for a in x.args)) * x.row
+    return sorted((x for x in rows if total[x] > 3 and x not in stored), key=lambda x: x.id)
 
 
 _CYCLES = {

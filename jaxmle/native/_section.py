@@ -348,10 +348,7 @@ class _Pass:
         begun = splat(v, first, base, v.width)
         out = names[x.args[-1]]
         if len(x.args) == 3:
-            zero, one = (
-                v.const(-0.0 if x.kind == FLOAT else 0, base),
-                v.const(1, base),
-            )  # of 0.0 LLVM makes slower shifts
+            zero, one = v.const(0, base), v.const(1, base)
             squares, a = self.powers.get(x, ([], names[x.args[1]]))
             if squares and reverse:
                 order = ", ".join(f"i32 {i}" for i in reversed(range(v.width)))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxmle.native._nodes import DEAR, FLOAT, ROUNDED, SUMS, Node, reachable
+from jaxmle.native._nodes import FLOAT, ROUNDED, SUMS, Node, cost, reachable
 
 if TYPE_CHECKING:
     from jaxmle.native._graph import Graph
@@ -145,6 +145,6 @@ def _weighted(found: _Products) -> bool:
 def _work(outputs: list[Node]) -> float:
     """What a row costs, with a share of what a data set does."""
     nodes = [x for x in reachable(outputs) if not x.known]
-    rows = sum(10 if x.op in DEAR else 1 for x in nodes if x.row)
+    rows = sum(cost(x) for x in nodes if x.row)
     sums = sum(x.op in SUMS for x in nodes)
     return rows + 2 * sums + (len(nodes) - rows - sums) / 50

@@ -11,14 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from jaxmle.native._nodes import DEAR, FLOAT, Node, reachable, rows_under
+from jaxmle.native._nodes import FLOAT, Node, cost, reachable, rows_under
 from jaxmle.native._terms import terms
 
 if TYPE_CHECKING:
     from jaxmle.native._graph import Graph
 
 WORTH = 50
-"Operations a row, a dear one counted as ten, from which on a pass over the values is worth it."
+"What a row costs from which on a pass over the values is worth it."
 
 
 def columns_of_counts(assumed: dict[Node, bool]) -> set[int]:
@@ -61,7 +61,7 @@ def by_value(graph: "Graph", outputs: list[Node], columns: set[int]) -> list[Nod
             total = graph.make("add", total, part)
         put[x] = total
     rows, _ = rows_under(made, {})
-    return graph.again(outputs, put) if sum(10 if x.op in DEAR else 1 for x in rows) >= WORTH else outputs
+    return graph.again(outputs, put) if sum(map(cost, rows)) >= WORTH else outputs
 
 
 def _column(row: Node, columns: set[int]) -> int | None:
