@@ -166,7 +166,8 @@ class Crew:
             with self.lock:
                 begin, rest = self.position, self.count - self.position
                 least = max(rest // (2 * self.workers), self.least, pace // MOMENT)
-                held = min(pace, self.size, least, rest)
+                held = min(pace, self.size, least)
+                held = min(max(held - held % kernel.together, kernel.together), rest)
                 self.position += held
             if not held:
                 return

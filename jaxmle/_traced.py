@@ -207,7 +207,7 @@ def _machine(program: Program, problem: Problem, ones: bool) -> _Machine | None:
         items: Any = (own,)
         found = []
         for phase in range(len(phases(program, shared))):
-            kernel = built(program, phase, items, shared, ones, "cpu")
+            kernel = built(program, phase, items, shared, problem.weights.shape[-1], ones, "cpu")
             if isinstance(kernel, str):
                 return None
             found.append(kernel)

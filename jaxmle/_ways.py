@@ -1,6 +1,7 @@
 """Which way a phase goes: as a function of the machine or through the lanes, and by how many workers."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -37,7 +38,7 @@ LONG = 64
 @functools.lru_cache(maxsize=64)
 def _built(
     program: Program, phase: int, leaves: tuple[native.Leaf, ...], tree: Any, platform: str, drafts: bool
-) -> native.Compiled | str:
+) -> Callable[[int], native.Compiled] | str:
     """The phase as a function of the machine, or what keeps it from being one."""
     draft = draft_of(program) if drafts else None
     if drafts and draft is None:
@@ -80,15 +81,17 @@ def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[native.Lea
 
 
 def built(
-    program: Program, phase: int, items: Any, shared: Any, ones: bool, platform: str, drafts: bool = False
+    program: Program, phase: int, items: Any, shared: Any, rows: int, ones: bool, platform: str, drafts: bool = False
 ) -> native.Compiled | str:
     """The phase as a function of the machine for leaves like these, or what keeps it from being one.
 
     Args:
+        rows: of a data set, at most.
         ones: if all weights are 1.
         drafts: if it begins with a climb in float32.
     """
-    return _built(program._replace(lanes=0), phase, *_signature(program, items, shared, ones), platform, drafts)
+    found = _built(program._replace(lanes=0), phase, *_signature(program, items, shared, ones), platform, drafts)
+    return found if isinstance(found, str) else found(rows)
 
 
 def machine(
@@ -118,7 +121,9 @@ def machine(
     else:
         plain = native.plain(weights)
         kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
-        found = [built(program, phase, items, shared, ones, platform, chosen == DRAFTED) for ones in kinds]
+        found = [
+            built(program, phase, items, shared, weights.shape[1], ones, platform, chosen == DRAFTED) for ones in kinds
+        ]
     reasons = [x for x in found if isinstance(x, str)]
     if reasons and chosen == "native":
         raise ValueError(f"lanes='native' cannot fit this model: {reasons[0]}. Pass lanes='auto' or a number")

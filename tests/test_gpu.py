@@ -136,7 +136,7 @@ def test_ptx_needs_no_gpu():
         end=lambda state, y: (state, jnp.sum(y > 0)),
     )
     leaf = native.Leaf((native.ROWS,), np.dtype(float), True)
-    ptx = native.build((leaf,), jax.tree.structure(0), total, "gpu").kernel.ptx
+    ptx = native.build((leaf,), jax.tree.structure(0), total, "gpu")(1).kernel.ptx
     assert ptx.count(b".entry fit(") == 1 and b".target sm_80" in ptx and b"ld.f64" in ptx.replace(b"ld.b64", b"ld.f64")
 
 

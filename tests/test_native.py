@@ -86,7 +86,7 @@ def computed():
         end=lambda state, x: jnp.stack([jnp.sum(f(x)) for f in functions]),
     )
     leaf = native.Leaf((native.ROWS,), np.dtype(float), True)
-    built = native.build((leaf,), jax.tree.structure(0), fit)
+    built = native.build((leaf,), jax.tree.structure(0), fit)(1)
     out, left = np.zeros((len(FUNCTIONS), len(GRID))), np.ones(len(GRID), np.uint8)
     built.reader([GRID[:, None]], np.ones((len(GRID), 1))).fit(0, len(GRID), out, left, None, built.room(1))
     assert not left.any()

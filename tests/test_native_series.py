@@ -5,9 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmle import lanes, native
+import jaxmle as jm
+from jaxmle import lanes, native, spaces
 
 pytest.importorskip("llvmlite")
+
+from cases import GARCH
+
+from jaxmle.native._graph import Graph
+from jaxmle.native._nodes import FLOAT
 
 
 def scan(step, first):
@@ -93,9 +99,10 @@ def test_value_score_and_curvature(name):
         done=lambda u: u[0] == u[0],
         end=lambda u, i: answers(u, i[1]),
     )
-    built = native.build(leaves, jax.tree.structure((0, 0)), policy)
+    compiled = native.build(leaves, jax.tree.structure((0, 0)), policy)
     rng = np.random.default_rng(0)
-    for n in (5, 37):  # less than a vector of rows, some and a rest
+    for n in (5, 37, 5000):  # across data sets, and rows in vectors: some and a rest
+        built = compiled(n)
         x, u = rng.normal(size=(2, n)), rng.normal(size=(2, 2))
         out, left = np.zeros((sum(s.size for s in jax.tree.leaves(built.shapes)), 2)), np.ones(2, np.uint8)
         built.reader([u, x], np.ones((2, n))).fit(0, 2, out, left, None, built.room(n))
@@ -105,3 +112,59 @@ def test_value_score_and_curvature(name):
             theirs = jax.jit(jax.vmap(answers))(u, x)
         for a, b in zip(jax.tree.leaves(mine), jax.tree.leaves(theirs), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-10 * np.max(np.abs(b)))
+
+
+def _local_level(params, x):
+    def step(c, now):
+        c, row = kalman(jnp.log(jnp.stack([params["level"], params["noise"]])), c, now)
+        return c, row
+
+    return jax.lax.scan(step, (x[0], jnp.ones(())), x)[1]
+
+
+LOCAL_LEVEL = jm.Model(
+    _local_level,
+    {"level": spaces.positive, "noise": spaces.positive},
+    start=lambda x, w: {"level": jnp.asarray(1.0), "noise": jnp.asarray(0.5)},
+    observations="ordered",
+)
+
+
+@pytest.mark.parametrize(("name", "n"), [("garch", 150), ("local level", 70), ("weibull", 30)])
+def test_neighbors_do_not_matter(name, n):
+    """Bit for bit, for data sets that go side by side, of other lengths and other numbers of steps, some of them illegal."""
+    model = {"garch": GARCH, "local level": LOCAL_LEVEL}.get(name, name)
+    r = np.random.default_rng(3)
+    x = np.abs(r.normal(size=(61, n))) if name == "weibull" else np.cumsum(r.normal(size=(61, n)), axis=1) % 3 - 1.5
+    weights = np.arange(n) < r.integers(6, n + 1, (61, 1))
+    weights[[4, 5, 40]] = False
+    x[[7, 8, 9, 30], 2] = np.nan
+    order = r.permutation(61)
+    fits, other = (jm.fit_many(model, x[i], weights=weights[i] * 1.0) for i in (np.arange(61), order))
+    alone = jm.fit_many(model, x[20:21], weights=weights[20:21] * 1.0)
+    lanes = jm.fit_many(model, x, weights=weights * 1.0, lanes=8)
+    assert fits.info["lanes"] == "native" and len(set(fits.steps[fits.converged].tolist())) > 1
+    assert fits.converged.sum() > 15
+    for a, b, one in zip(fits._outcome, other._outcome, alone._outcome, strict=True):
+        np.testing.assert_array_equal(a[order], b)
+        np.testing.assert_array_equal(a[20], one[0])
+    np.testing.assert_array_equal(fits.status, lanes.status)
+    both = fits.converged
+    np.testing.assert_allclose(fits.log_likelihood[both], lanes.log_likelihood[both], rtol=1e-10)
+
+
+def test_powers_of_a_root():
+    """sqrt(v)^2 is v, and v / sqrt(v) its root, where v is a variance; where it may be below 0 its root says so."""
+    graph = Graph()
+    x = graph.leaf("load", 0, FLOAT, True, True)
+    state = graph.leaf("state", 0, FLOAT, False, False)
+    positive = graph.make("add", graph.make("exp", state), graph.make("mul", x, x))
+    unknown = graph.make("add", state, x)
+    for v, merges in ((positive, True), (unknown, False)):
+        root = graph.make("sqrt", v)
+        inverse = graph.make("div", graph.const(1.0), root)
+        assert (graph.make("mul", root, root) is v) == merges
+        assert (graph.make("mul", root, inverse) is graph.const(1.0)) == merges
+        assert (graph.make("mul", graph.make("div", graph.const(1.0), v), v).is_(1)) is False
+        assert (graph.make("mul", inverse, v) is root) == merges
+        assert (graph.make("mul", inverse, inverse) is graph.inverse(v)) == merges

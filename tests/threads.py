@@ -5,7 +5,7 @@ import contextlib
 import jax
 
 from jaxmle import _ways, native
-from jaxmle.native import _cuda, _emit, _kernel
+from jaxmle.native import _cuda, _entry, _kernel
 
 _LOOP = """
 define void @fit(i64 %begin, i64 %end, ptr %leaves, ptr %offset, ptr %count, ptr %out, ptr %left, ptr %scratch,
@@ -34,7 +34,7 @@ def _machine_code(text):
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine, _ = _kernel._machine(llvm)
-    return _kernel.load(llvm, machine.emit_object(llvm.parse_assembly(text.replace(_emit.GRID, _LOOP))))
+    return _kernel.load(llvm, machine.emit_object(llvm.parse_assembly(text.replace(_entry.GRID, _LOOP))))
 
 
 def _launch(kernel, device, blocks, arguments):

@@ -9,6 +9,7 @@ float64. What it does not understand (sorts, large matrices) goes through the la
 """
 
 import itertools
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -31,16 +32,19 @@ def missing(platform: str) -> str | None:
     return None if platform == "cpu" else _cuda.missing() if platform == "gpu" else f"the device is a {platform}"
 
 
-def build(leaves: tuple[Leaf, ...], tree: Any, policy: Any, platform: str = "cpu", draft: Any = None) -> "Compiled":
-    """Compiles what a policy of the lanes does with items of these leaves, after a `draft` if there is one (see `trace`).
+def build(
+    leaves: tuple[Leaf, ...], tree: Any, policy: Any, platform: str = "cpu", draft: Any = None
+) -> Callable[[int], "Compiled"]:
+    """What a policy of the lanes does with items of these leaves, after a `draft` if there is one (see `trace`), as a
+    function from the number of rows: the same one for a wide range of them.
 
     Raises:
         NotUnderstood: saying what keeps it from being written out.
     """
     with jax.enable_x64(True):
         parts, rows, numbers, *described = trace(leaves, tree, policy, draft, values=platform == "cpu")
-    made = assemble if platform == "cpu" else _cuda.assemble
-    return Compiled(made(parts, rows, numbers), leaves, *described)
+    kernel = (assemble if platform == "cpu" else _cuda.assemble)(parts, rows, numbers)
+    return lambda n: Compiled(kernel(n), leaves, *described)
 
 
 class Compiled(NamedTuple):
@@ -70,6 +74,11 @@ class Compiled(NamedTuple):
         return np.empty(1 if isinstance(kernel, _cuda.Kernel) else max(kernel.abreast * kernel.buffers * rows, 1))
 
     @property
+    def together(self) -> int:
+        """Data sets that take as long as one."""
+        return self.kernel.abreast if isinstance(self.kernel, Kernel) and self.kernel.across else 1
+
+    @property
     def abreast(self) -> int:
         """Workers for each core or device: on a GPU one moves data while the other computes."""
         return 2 if self.on_gpu else 1
@@ -80,7 +89,7 @@ class Compiled(NamedTuple):
 
     def least(self, rows: int) -> int:
         """How many data sets of so many rows are worth a call."""
-        return _cuda.LEAST if self.on_gpu else min(max((1 << 13) // max(rows, 1), 1), 64)
+        return _cuda.LEAST if self.on_gpu else min(max((1 << 13) // max(rows, 1), 2 * self.together, 1), 64)
 
     @property
     def most(self) -> int:

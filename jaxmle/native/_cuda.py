@@ -9,7 +9,7 @@ import functools
 import importlib.util
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,10 +139,11 @@ def launch(kernel: Kernel, device: Any, blocks: int, arguments: Sequence[Any]) -
 # --- PTX -------------------------------------------------------------------------------------------------
 
 
-def assemble(parts: Parts, rows: Sequence[Column], numbers: Sequence[Column]) -> Kernel:
-    """Compiles the kernel of one fit."""
+def assemble(parts: Parts, rows: Sequence[Column], numbers: Sequence[Column]) -> Callable[[int], Kernel]:
+    """The kernel of one fit, whatever the number of rows."""
     emitter = Emitter(parts, rows, numbers, 1)
-    return Kernel(ptx(emitter.text()), len(parts.end), emitter.rooms)
+    kernel = Kernel(ptx(emitter.text()), len(parts.end), emitter.rooms)
+    return lambda rows: kernel
 
 
 def ptx(text: str) -> bytes:

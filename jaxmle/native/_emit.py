@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 from jaxmle.native._abreast import aligned, byte
 from jaxmle.native._elements import LIBM, LIBM_TWO, extreme
+from jaxmle.native._entry import GRID, ONE_AFTER_ANOTHER, THREAD
 from jaxmle.native._math import BASE, FORMATS, SUFFIX, Lines, functions, intrinsics, splat, upwards, vector_of
 from jaxmle.native._nodes import BOOL, FLOAT, INT, Node, dear, reachable, rows_under
 from jaxmle.native._parts import Column, Draft, Parts
 from jaxmle.native._section import Section
+from jaxmle.native._stretch import Body, Spot, one_data_set
 from jaxmle.native._values import columns_summed, counted, depends_on_values
 
 
@@ -24,14 +26,16 @@ class Emitter:
         parts: the fit.
         rows: the columns of leaves with rows; the node's attr is its place here.
         numbers: the same of leaves that are single numbers.
-        width: rows of a vector; 1 for a thread of a GPU.
-        abreast: data sets of a vector.
+        width: rows of a data set that go together.
+        abreast: data sets that go together.
     """
 
     def __init__(
         self, parts: Parts, rows: Sequence[Column], numbers: Sequence[Column], width: int, abreast: int = 1
     ) -> None:
         self.parts, self.rows, self.numbers, self.width, self.abreast = parts, rows, numbers, width, abreast
+        self.thread = width == abreast == 1
+        self.across = width == 1 < abreast
         self.lines = Lines(abreast)
         self.labels = 0
         self.buffers: dict[Node, int] = {}  # rows that are known
@@ -99,20 +103,25 @@ class Emitter:
     def buffer(self, lines: Lines, room: int, index: str) -> str:
         """Where a buffer has a row."""
         at = lines.let(f"add i64 {lines.let(f'mul i64 %room, {room}')}, {index}")
-        if self.width == 1:
+        if self.thread:
             at = lines.let(f"add i64 {lines.let(f'mul i64 {at}, %threads')}, %thread")
         return lines.let(f"getelementptr double, ptr {self.scratch}, i64 {at}")
 
-    def place(self, lines: Lines, x: Node, index: str) -> str:
-        """Where a row of the data is."""
+    def row(self, lines: Lines, x: Node, index: str, mask: str | None) -> str:
+        """A row of the data, or as many as are a vector."""
         if isinstance(x.attr, tuple):
             what, column = x.attr
-            return self.buffer(lines, self.values[column] + (what == "times"), index)
+            return self.load(lines, self.buffer(lines, self.values[column] + (what == "times"), index), mask, x.kind)
         index = self.spread(lines, index, self.rows[x.attr])
-        return lines.let(f"getelementptr double, ptr {self.row_base[x.attr]}, i64 {index}")
+        at = lines.let(f"getelementptr double, ptr {self.row_base[x.attr]}, i64 {index}")
+        return self.load(lines, at, mask, x.kind)
 
     def spread(self, lines: Lines, index: str, column: Column) -> str:
-        return index if self.width > 1 or column.stride == 1 else lines.let(f"mul i64 {index}, {column.stride}")
+        return lines.let(f"mul i64 {index}, {column.stride}") if self.thread and column.stride > 1 else index
+
+    def over_rows(self, lines: Lines, together: int, reverse: bool, spots: Sequence[Spot], body: Body) -> None:
+        """A loop over the rows, `together` of a data set at a time; see `_stretch`."""
+        one_data_set(self, lines, together, reverse, spots, body)
 
     def joined(self, v: Lines, x: Node, a: str, b: str) -> str:
         if x.op == "rsum":
@@ -163,29 +172,15 @@ class Emitter:
             put("  %thread = sub i64 %b, %begin")
             each = lines.op("add", splat(lines, "%b", "i64", w), upwards(w), base="i64")
             inside = lines.compare("slt", each, splat(lines, "%end", "i64", w), "i64")
-        self.n = self._of_each(let("getelementptr i64, ptr %count, i64 %b"), inside, "i64")
-        self.leaves = [
-            let(f"load ptr, ptr {let(f'getelementptr ptr, ptr %leaves, i64 {i}')}") for i in range(len(self.rows))
-        ]
+        self.n = self._of_each("%count", inside, "i64")
+        self._leaves()
         if w == 1:
             self.base(lines, "%b")
         active = lines.compare("sgt", self.n, lines.const(0, "i64"), "i64")
         self._running(active)
         put(f"  br i1 {self.any(active)}, label %full, label %skip")
         put("full:")
-        known = Section(self, {}, {}, set())
-        for x in reachable([*p.valid, *p.begin, *p.later]):
-            if x.op == "number":
-                base = let(f"load ptr, ptr {let(f'getelementptr ptr, ptr %leaves, i64 {len(self.rows) + x.attr}')}")
-                column = self.numbers[x.attr]
-                if column.own:
-                    at = let(f"getelementptr double, ptr {base}, i64 {self.spread(lines, '%b', column)}")
-                    value = self._of_each(at, inside, "double")
-                else:
-                    value = splat(lines, let(f"load double, ptr {base}, align 8"), "double", w)
-                known.names[x] = self.from_double(lines, value, x.kind)
-            elif x.op in ("count", "length"):
-                known.names[x] = self.n
+        known = self._known(inside)
         known.need(p.valid)
         for x in p.valid:
             active = lines.op("and", active, known.name(x), base="i1")
@@ -197,9 +192,7 @@ class Emitter:
         known.gather(self.values)
         known.need(p.begin)
         self._store(p.begin, known)
-        inputs = self._known_inputs()
-        _, uniform = rows_under([x for x in inputs if x.row], {})
-        known.need([*uniform, *(x for x in inputs if not x.row)], list(self.buffers))
+        self._wait(known)
         at_start = Section(self, known.names, self.buffers, known.written)
         self._load(at_start)
         at_start.need([p.finished])
@@ -227,6 +220,34 @@ class Emitter:
         put("skip:")
         put("  br label %next")
         return self._module()
+
+    def _leaves(self) -> None:
+        lines = self.lines
+        at = [lines.let(f"getelementptr ptr, ptr %leaves, i64 {i}") for i in range(len(self.rows))]
+        self.leaves = [lines.let(f"load ptr, ptr {x}") for x in at]
+
+    def _known(self, inside: str) -> Section:
+        """What is known of a data set: its numbers, and how many rows it has."""
+        lines, let, p = self.lines, self.lines.let, self.parts
+        known = Section(self, {}, {}, set())
+        for x in reachable([*p.valid, *p.begin, *p.later]):
+            if x.op == "number":
+                base = let(f"load ptr, ptr {let(f'getelementptr ptr, ptr %leaves, i64 {len(self.rows) + x.attr}')}")
+                column = self.numbers[x.attr]
+                if column.own:
+                    value = self._of_each(base, inside, "double", column)
+                else:
+                    value = splat(lines, let(f"load double, ptr {base}, align 8"), "double", self.abreast)
+                known.names[x] = self.from_double(lines, value, x.kind)
+            elif x.op in ("count", "length"):
+                known.names[x] = self.n
+        return known
+
+    def _wait(self, known: Section) -> None:
+        """What steps need of it is computed, rows into their buffers."""
+        inputs = self._known_inputs()
+        _, uniform = rows_under([x for x in inputs if x.row], {})
+        known.need([*uniform, *(x for x in inputs if not x.row)], list(self.buffers))
 
     def _draft(self, draft: Draft, active: str, finished: str, known: Section) -> None:
         """The same steps, their rows in float32, until they have led near a maximum; a climb begins there."""
@@ -258,9 +279,10 @@ class Emitter:
             for leaf, column in zip(self.leaves, self.rows, strict=True)
         ]
 
-    def _of_each(self, at: str, inside: str, base: str) -> str:
+    def _of_each(self, numbers: str, inside: str, base: str, column: Column | None = None) -> str:
         """One number of each data set abreast, 0 where there is none."""
-        t = self.lines.type(base)
+        t, b = self.lines.type(base), "%b" if column is None else self.spread(self.lines, "%b", column)
+        at = self.lines.let(f"getelementptr {base}, ptr {numbers}, i64 {b}")
         if self.abreast == 1:
             return self.lines.let(f"load {t}, ptr {at}, align 8")
         name, w = SUFFIX[base], self.abreast
@@ -331,22 +353,29 @@ class Emitter:
         for value, at in new:
             self.keep(lines, value, FLOAT, at)
 
-    def _module(self) -> str:
-        w = self.width
-        widths = [w, vector_of(w, "float")] if self.parts.draft else [w]
-        libm = "".join(f"declare double @{f}(double)\n" for f in LIBM)
-        libm += "".join(f"declare double @{f}(double, double)\n" for f in LIBM_TWO)
+    def declarations(self) -> str:
+        """What LLVM's own functions are called here."""
+        w, wide = self.abreast, vector_of(self.width, "float") if self.parts.draft else 1
         masked = "".join(
             f"declare <{k} x {t}> @llvm.masked.load.v{k}{name}.p0(ptr, i32, <{k} x i1>, <{k} x {t}>)\n"
             f"declare void @llvm.masked.store.v{k}{name}.p0(<{k} x {t}>, ptr, i32, <{k} x i1>)\n"
-            for k in sorted({*widths, self.abreast})
+            for k in sorted({self.width, wide, w} - {1})
             for t, name in SUFFIX.items()
         )
-        masked += "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n" if self.values else ""
-        masked += f"declare i1 @llvm.vector.reduce.or.v{self.abreast}i1(<{self.abreast} x i1>)\n"
-        alone = w == 1
+        memset = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n" if self.values else ""
+        return f"{masked}{memset}declare i1 @llvm.vector.reduce.or.v{w}i1(<{w} x i1>)\n"
+
+    def _module(self) -> str:
+        w, alone = self.width, self.thread
+        widths = [w, vector_of(w, "float")] if self.parts.draft else [w]
+        libm = "".join(f"declare double @{f}(double)\n" for f in LIBM)
+        libm += "".join(f"declare double @{f}(double, double)\n" for f in LIBM_TWO)
         all_ = {1} if alone else {1, 2, 4, 8, 16, *widths}
-        own = [*(intrinsics(k, real) for k in sorted(all_) for real in FORMATS), "" if alone else masked, libm]
+        own = [
+            *(intrinsics(k, real) for k in sorted(all_) for real in FORMATS),
+            "" if alone else self.declarations(),
+            libm,
+        ]
         own += [functions(k, "double") for k in sorted({1, w, self.abreast})]
         own += [functions(widths[-1], "float")] if self.parts.draft else []
         head = [f"  %state = alloca [{max(len(self.parts.begin), 1) * self.abreast} x double], align 64"]
@@ -356,43 +385,7 @@ class Emitter:
                 f"  %running = alloca [{self.abreast} x i8], align 64",
             ]
         body = [*head, *self.spots, *self.lines.text, "}"]
-        return "\n".join([*own, _THREAD if alone else _ONE_AFTER_ANOTHER, *body, GRID if alone else ""])
+        return "\n".join([*own, THREAD if alone else ONE_AFTER_ANOTHER, *body, GRID if alone else ""])
 
 
 _FROM, _TO = {FLOAT: "fptrunc", INT: "fptosi"}, {FLOAT: "fpext", INT: "sitofp", BOOL: "uitofp"}
-
-_ONE_AFTER_ANOTHER = """
-define void @fit(i64 %begin, i64 %end, ptr noalias %leaves, ptr noalias %offset, ptr noalias %count, ptr noalias %out,
-    ptr noalias %left, ptr noalias %scratch, i64 %room, i64 %threads) {
-entry:"""
-
-_THREAD = """
-define internal void @one(i64 %begin, i64 %end, i64 %thread, i64 %threads, ptr noalias %leaves, ptr noalias %offset,
-    ptr noalias %count, ptr noalias %out, ptr noalias %left, ptr noalias %scratch, i64 %room) alwaysinline {
-entry:"""
-
-GRID = """
-declare i32 @llvm.nvvm.read.ptx.sreg.tid.x()
-declare i32 @llvm.nvvm.read.ptx.sreg.ntid.x()
-declare i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()
-
-define ptx_kernel void @fit(i64 %begin, i64 %end, ptr %leaves, ptr %offset, ptr %count, ptr %out, ptr %left,
-    ptr %scratch, i64 %room) {
-  %tid = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
-  %ntid = call i32 @llvm.nvvm.read.ptx.sreg.ntid.x()
-  %block = call i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()
-  %first = mul i32 %block, %ntid
-  %place = add i32 %first, %tid
-  %thread = zext i32 %place to i64
-  %threads = sub i64 %end, %begin
-  %b = add i64 %begin, %thread
-  %b1 = add i64 %b, 1
-  %inside = icmp slt i64 %b, %end
-  br i1 %inside, label %work, label %done
-work:
-  call void @one(i64 %b, i64 %b1, i64 %thread, i64 %threads, ptr %leaves, ptr %offset, ptr %count, ptr %out, ptr %left,
-    ptr %scratch, i64 %room)
-  br label %done
-done:
-  ret void
-}"""

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxmle.native._nodes import BOOL, COMMUTATIVE, COMPARISONS, DEAR, FLOAT, INT, SUMS, Node, reachable
+from jaxmle.native._nodes import BOOL, COMMUTATIVE, COMPARISONS, DEAR, FLOAT, INT, RUNNING, SUMS, Node, reachable
+from jaxmle.native._roots import base_of, has_root, merged
 from jaxmle.native._terms import terms
 
 _NUMPY: dict[str, Any] = {
@@ -31,6 +32,7 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: dict[Any, Node] = {}
         self.guards: dict[Node, bool] = {}  # what holds of each row where no sum over the rows is infinite
+        self.signs: dict[Node, bool] = {}  # what is known not to be negative
 
     # --- making nodes ------------------------------------------------------------------------------------
 
@@ -129,7 +131,7 @@ class Graph:
                 return self.make("neg", y)
             if y.op == "neg" and x.op != "const":
                 return self.make("neg", self.make("mul", x, y.args[0]))
-        if (a.row or b.row) and a.kind == FLOAT and any(x.row and x.op == "mul" for x in (a, b)):
+        if (a.row or b.row) and a.kind == FLOAT and any(x.row and (x.op == "mul" or base_of(x)[1] % 2) for x in (a, b)):
             return self._ordered(*self._split(a), *self._split(b))
         return None
 
@@ -146,6 +148,10 @@ class Graph:
     def _ordered(self, *parts: list[Node]) -> Node:
         """Products of like factors are like nodes: first those that depend on the state, then known rows, then the rest."""
         uniform, known, moving = ([x for part in parts[i::3] for x in part] for i in range(3))
+        if (fewer := merged(self, moving)) is not None:
+            return self._ordered(uniform, known, [], *(part for x in fewer for part in self._split(x)))
+        if not (known or moving):
+            return self._times(sorted(uniform, key=_age))
         factors = [*sorted(moving, key=_age), *sorted(known, key=_age)]
         row = functools.reduce(lambda x, y: self.raw("mul", x, y), factors)
         factor = self._times(sorted(uniform, key=_age))
@@ -166,13 +172,21 @@ class Graph:
         return self.node(op, args, None, args[0].kind, any(a.row for a in args), all(a.known for a in args))
 
     def _shared(self, op: str, args: tuple[Node, Node], *before: Node) -> Node | None:
-        """op(a f, b f) as op(a, b) f, for known rows f: of a tangent's direction only one multiplication is left."""
+        """op(a f, b f) as op(a, b) f: of a tangent's direction only one multiplication is left.
+
+        For known rows f, for running numbers, whose sums are not taken apart later, and for powers of roots, which meet
+        others so. Products of other rows are left to `fewer_sums`, which weighs them all together.
+        """
         splits = [self._split(x) for x in args]
         zeros = [x.is_(0) for x in args]
         if all(x.known for x in (*args, *before)) or any(x.kind != FLOAT for x in args):
             return None
-        known = [s[1] for s, zero in zip(splits, zeros, strict=True) if not zero]
-        both = [f for f in dict.fromkeys(known[0] if known else ()) if all(f in k for k in known)]
+        shared = [
+            [*rows, *(f for f in moving if f.op in RUNNING or has_root(self, f))]
+            for (_, rows, moving), zero in zip(splits, zeros, strict=True)
+            if not zero
+        ]
+        both = [f for f in dict.fromkeys(shared[0] if shared else ()) if all(f in fs for fs in shared)]
         if not both:
             return None
         rests = []
@@ -180,10 +194,10 @@ class Graph:
             if zero:
                 rests.append(x)
                 continue
-            left = list(rows)
+            rows, moving = list(rows), list(moving)
             for f in both:
-                left.remove(f)
-            rests.append(self._ordered(uniform, left, moving) if left or moving else self._times(uniform))
+                (rows if f.known else moving).remove(f)
+            rests.append(self._ordered(uniform, rows, moving))
         return self._times([self.make(op, *before, *rests), *both])
 
     def _div(self, a: Node, b: Node) -> Node | None:
@@ -194,7 +208,7 @@ class Graph:
         if a.op == "neg":
             return self.make("neg", self.make("div", a.args[0], b))
         if b.row and b.kind == FLOAT:
-            inverse = self._inverse(b)
+            inverse = self.inverse(b)
             return inverse if a.is_(1) else self.make("mul", a, inverse)
         if a.row and not b.row and b.kind == FLOAT:
             return self.make("mul", a, self.make("div", self.const(1.0), b))
@@ -203,18 +217,18 @@ class Graph:
             return self.make("mul", a, self.make("select", b.args[0], *half))
         return None
 
-    def _inverse(self, b: Node) -> Node:
+    def inverse(self, b: Node) -> Node:
         """1 / b, of which all that is divided by b or by a product with it is made: a division costs a vector most."""
         if not b.row:
             return self.make("div", self.const(1.0), b)
         if b.op == "mul" and (b.args[0] is b.args[1] or all(self._has_inverse(x) for x in b.args)):
-            return self.make("mul", *map(self._inverse, b.args))
+            return self.make("mul", *map(self.inverse, b.args))
         if b.op == "neg":
-            return self.make("neg", self._inverse(b.args[0]))
+            return self.make("neg", self.inverse(b.args[0]))
         if b.op == "div":  # of 1, as there are no others
             return b.args[1]
         if b.op == "select" and any(x.op == "const" for x in b.args[1:]):
-            return self.make("select", b.args[0], *map(self._inverse, b.args[1:]))
+            return self.make("select", b.args[0], *map(self.inverse, b.args[1:]))
         return self.node("div", (self.const(1.0), b), None, FLOAT, True, b.known)
 
     def _has_inverse(self, x: Node) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxmle.native._graph import Graph
-from jaxmle.native._nodes import BOOL, FLOAT, Node, reachable
+from jaxmle.native._nodes import BOOL, FLOAT, RUNNING, Node, reachable
 from jaxmle.native._trace import Array, NotUnderstood, Tracer, axis_of, objects
 
 _serial = itertools.count()
@@ -168,7 +168,7 @@ class _Loop:
 
 def _line(graph: Graph, x: Node, before: Node) -> list[Node] | None:
     """a and b where x is a `before` + b; b alone where it does not depend on it."""
-    inner = reachable([x], lambda y: y.row and y.op not in ("series", "linear"))
+    inner = reachable([x], lambda y: y.row and y.op not in RUNNING)
     if before not in inner:
         return [x]
     if before.kind == BOOL:

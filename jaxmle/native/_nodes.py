@@ -12,9 +12,11 @@ SUMS = {"rsum", "rmax", "rmin", "rand", "ror"}
 "Reductions over the rows."
 ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "series", "linear"}
 "Operations whose result carries a rounding error of its own size, so that it may be summed apart from its neighbor."
+RUNNING = {"series", "linear"}
+"Rows that need the row before."
 DEAR = {
     "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "sin", "cos", "tan", "atan2",
-    "erf", "erfc", "exp2", "cbrt", "rem", "series", "linear",
+    "erf", "erfc", "exp2", "cbrt", "rem", *RUNNING,
 }  # fmt: skip
 "Operations that cost more than reading their result from memory."
 

@@ -8,10 +8,7 @@ import jax
 import numpy as np
 
 from jaxmle.native import _cuda
-from jaxmle.native._kernel import Kernel, Leaf
-
-CACHE = 1 << 20
-"Bytes of rows up to which data sets go abreast: each step reads all of them again."
+from jaxmle.native._kernel import CACHE, Kernel, Leaf
 
 
 class Reader:
@@ -85,7 +82,7 @@ class Reader:
         results, done = out.ctypes.data + 8 * begin, left.ctypes.data + begin
         longest, distance = int(count.max()), out.shape[1]
         each = 8 * (len(pointers) + kernel.buffers) * longest
-        step = size if kernel.abreast * each <= CACHE else max(CACHE // max(each, 1), 1)
+        step = size if kernel.across or kernel.abreast * each <= CACHE else max(CACHE // max(each, 1), 1)
         for i in range(0, size, step):
             end, to = min(i + step, size), results + 8 * i
             kernel.call(i, end, ctypes.addressof(table), offset, many, to, done, scratch, longest, distance)

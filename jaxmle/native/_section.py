@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jaxmle.native._abreast import Mine, byte
 from jaxmle.native._elements import element
-from jaxmle.native._math import Lines, over, shifted, splat, upwards, vector_of
-from jaxmle.native._nodes import DEAR, FLOAT, SUMS, Node, dear, reachable, rows_under
+from jaxmle.native._math import Lines, over, shifted, splat, vector_of
+from jaxmle.native._nodes import DEAR, FLOAT, RUNNING, SUMS, Node, dear, reachable, rows_under
+from jaxmle.native._pass import START, Pass
 from jaxmle.native._turns import Turn, in_turn
 from jaxmle.native._values import counted, gathered
 
 if TYPE_CHECKING:
     from jaxmle.native._emit import Emitter
-
-_START = {"rsum": 0.0, "rmax": float("-inf"), "rmin": float("inf"), "rand": True, "ror": False}
 
 
 class Work(NamedTuple):
@@ -44,13 +43,15 @@ class Section:
         written: those of them that are in memory too.
         stored: rows that are in a buffer, and in which.
         mine: uniform nodes of the one data set whose rows are read, while they are.
-        real, width: in what rows are taken, and how many at a time.
+        real, width: in what rows are taken, and how many of a data set at a time.
+        wide: elements of a vector of rows.
     """
 
     def __init__(
         self, emit: "Emitter", known: dict[Node, str], stored: dict[Node, int], written: set[Node], real: str = "double"
     ) -> None:
         self.real, self.width = real, vector_of(emit.width, real)
+        self.wide = emit.abreast if emit.across else self.width
         self.emit, self.lines, self.names, self.stored = emit, emit.lines, dict(known), dict(stored)
         self.written = set(written)
         self.mine: Mine | None = None
@@ -103,7 +104,7 @@ class Section:
     def _of_each(self, work: Work, reverse: bool, column: int | None = None) -> None:
         """What is done with rows, or with the values of a column, for one data set after the other."""
         e, outer = self.emit, self.lines
-        if e.abreast == 1:
+        if e.abreast == 1 or e.across:
             self._rows(work, reverse)
             return
 
@@ -125,7 +126,7 @@ class Section:
     def _rows(self, work: Work, reverse: bool) -> None:
         e, lines = self.emit, self.lines
         for x in work.firsts:
-            self.made(x, e.from_double(lines, lines.let(f"load double, ptr {e.row_base[x.attr]}, align 8"), x.kind))
+            self.made(x, e.row(lines, x, "0", None))
         if work.ends or work.keep:
             self.loop(work, reverse)
         for turns in ([t for t in work.turns if t.reverse == way] for way in (False, True)):
@@ -155,7 +156,7 @@ class Section:
         seen: dict[Node, int] = {}
         for number, body in enumerate(bodies):
             for x in body:
-                if x.op in DEAR and x.op not in ("series", "linear") and seen.setdefault(x, number) < number:
+                if x.op in DEAR and x.op not in RUNNING and seen.setdefault(x, number) < number:
                     plan[seen[x]].keep.append(x)
         return [Work(w.firsts, w.ends, sorted(set(w.keep), key=lambda x: x.id), w.turns) for w in plan]
 
@@ -184,7 +185,7 @@ class Section:
         e, lines, width = self.emit, self.lines, self.width
         keep = [x for x in work.keep if x not in self.stored]
         body, uniform = rows_under([*(x.args[0] for x in work.ends), *keep], self.stored)
-        vector = Lines(width, self.real)
+        vector = Lines(self.wide, self.real)
         wide = {
             x: vector.const(x.value, vector.base(x.kind))
             if x.op == "const"
@@ -198,33 +199,34 @@ class Section:
             if width > 1 and len(x.args) == 3 and not x.args[1].row
         }
         carried = [*work.ends, *runs]
-        spots = {x: e.accumulator(self._type(x)) for x in carried if x.op != "final"}
+        spots = {x: e.accumulator(self.type(x)) for x in carried if x.op != "final"}
         for x, spot in spots.items():
-            start = self._in_row(x.args[0]) if x.op == "linear" else vector.const(_START[x.op], vector.base(x.kind))
-            lines.put(f"  store {self._type(x)} {start}, ptr {spot}, align 64")
-        pass_ = _Pass(self, body, wide, powers, spots, reverse)
+            start = self._in_row(x.args[0]) if x.op == "linear" else vector.const(START[x.op], vector.base(x.kind))
+            lines.put(f"  store {self.type(x)} {start}, ptr {spot}, align 64")
+        pass_ = Pass(self, body, wide, powers, spots, reverse)
         rooms = [(x, self.room(x)) for x in keep]
         pass_.emit([x for x in work.ends if x.op != "final"], runs, rooms)
         for x in work.ends:
             if x.op == "final":
                 last, base = x.args[0], vector.base(x.kind)
-                value = lines.let(f"load {base}, ptr {spots[last]}, align 64")
+                value = lines.let(f"load {self.type(last)}, ptr {spots[last]}, align 64")
                 self.made(x, lines.cast("fpext", value, base, "double") if base == "float" else value)
             else:
-                sums = lines.let(f"load {self._type(x)}, ptr {spots[x]}, align 64")
+                sums = lines.let(f"load {self.type(x)}, ptr {spots[x]}, align 64")
                 self.made(x, e.folded(lines, x, sums, width, self.real))
         self.stored |= dict(rooms)
 
-    def _type(self, x: Node) -> str:
-        vector = Lines(self.width, self.real)
-        return vector.base(x.kind) if x.op == "linear" else vector.type(vector.base(x.kind))
+    def type(self, x: Node) -> str:
+        vector = Lines(self.wide, self.real)
+        alone = x.op == "linear" and not self.emit.across
+        return vector.base(x.kind) if alone else vector.type(vector.base(x.kind))
 
     def _in_row(self, x: Node) -> str:
         """A uniform node as rows take it."""
-        scalar = Lines(real=self.real)
+        one = Lines(self.lines.width, self.real)
         if x.op == "const":
-            return scalar.const(x.value, scalar.base(x.kind))
-        narrow = scalar.base(x.kind) == "float"
+            return one.const(x.value, one.base(x.kind))
+        narrow = one.base(x.kind) == "float"
         return self.lines.cast("fptrunc", self.name(x), "double", "float") if narrow else self.name(x)
 
     def _powers(self, a: str, kind: str) -> tuple[list[str], str]:
@@ -249,122 +251,3 @@ def _places(nodes: Sequence[Node]) -> dict[Node, int]:
             least = max(least, place.get(a, a.row) + (x.row and not a.row))
         place[x] = least + (x.op == "linear" and (least % 2 == 0) != x.attr)
     return place
-
-
-class _Pass:
-    """The two blocks of a pass over the rows: vectors of them, and what is left."""
-
-    def __init__(
-        self, section: Section, body: list[Node], uniform: dict[Node, str], powers: dict[Node, tuple[list[str], str]],
-        spots: dict[Node, str], reverse: bool,
-    ) -> None:  # fmt: skip
-        self.section, self.e, self.lines, self.width = section, section.emit, section.lines, section.width
-        self.body, self.uniform, self.powers, self.spots, self.reverse = body, uniform, powers, spots, reverse
-
-    def emit(self, sums: list[Node], runs: list[Node], keep: list[tuple[Node, int]]) -> None:
-        lines, width, label = self.lines, self.width, self.e.label()
-        carried = [*sums, *runs]
-        types = [self.section._type(x) for x in carried]
-        start = lines.let(f"sub i64 {self.e.n}, {width}") if self.reverse else "0"
-        lines.put(f"  br label %{label}.head\n{label}.head:")
-        begun = [lines.let(f"load {t}, ptr {self.spots[x]}, align 64") for t, x in zip(types, carried, strict=True)]
-        lines.put(f"  br label %{label}.test\n{label}.test:")
-        index, following = lines.name(), lines.name()
-        lines.put(f"  {index} = phi i64 [ {start}, %{label}.head ], [ {following}, %{label}.body ]")
-        new = [lines.name() for _ in carried]
-        old = [
-            lines.let(f"phi {t} [ {first}, %{label}.head ], [ {x}, %{label}.body ]")
-            for t, first, x in zip(types, begun, new, strict=True)
-        ]
-        if self.reverse:
-            more = lines.let(f"icmp sge i64 {index}, 0")
-        else:
-            more = lines.let(f"icmp sle i64 {lines.let(f'add i64 {index}, {width}')}, {self.e.n}")
-        lines.put(f"  br i1 {more}, label %{label}.body, label %{label}.rest\n{label}.body:")
-        results = self._block(index, None, sums, runs, old, keep)
-        for name, t, x in zip(new, types, results, strict=True):
-            lines.put(f"  {name} = select i1 true, {t} {x}, {t} {x}")
-        lines.put(f"  {following} = add i64 {index}, {-width if self.reverse else width}")
-        lines.put(f"  br label %{label}.test\n{label}.rest:")
-        for t, x, value in zip(types, carried, old, strict=True):
-            lines.put(f"  store {t} {value}, ptr {self.spots[x]}, align 64")
-        if width == 1:
-            lines.put(f"  br label %{label}.end\n{label}.end:")
-            return
-        left = lines.let(f"icmp sgt i64 {index}, {-width}" if self.reverse else f"icmp slt i64 {index}, {self.e.n}")
-        lines.put(f"  br i1 {left}, label %{label}.tail, label %{label}.end\n{label}.tail:")
-        edge = splat(lines, lines.let(f"sub i64 {0 if self.reverse else self.e.n}, {index}"), "i64", width)
-        mask = lines.let(f"icmp {'sge' if self.reverse else 'slt'} <{width} x i64> {upwards(width)}, {edge}")
-        results = self._block(index, mask, sums, runs, old, keep)
-        for t, x, value in zip(types, carried, results, strict=True):
-            lines.put(f"  store {t} {value}, ptr {self.spots[x]}, align 64")
-        lines.put(f"  br label %{label}.end\n{label}.end:")
-
-    def _block(
-        self, index: str, mask: str | None, sums: list[Node], runs: list[Node], old: list[str],
-        keep: list[tuple[Node, int]],
-    ) -> list[str]:  # fmt: skip
-        """The code of one stretch of rows; what the sums and the running numbers are after it."""
-        e, width, stored = self.e, self.width, self.section.stored
-        v = over(self.lines, width, self.section.real)
-        names, after = dict(self.uniform), dict(zip(runs, old[len(sums) :], strict=True))
-        for x in self.body:
-            if x in stored:
-                names[x] = e.load(v, e.buffer(v, stored[x], index), mask, x.kind)
-            elif x.op == "load":
-                names[x] = e.load(v, e.place(v, x, index), mask, x.kind)
-            elif x.op == "row":
-                names[x] = v.op("add", splat(v, index, "i64", width), upwards(width), base="i64")
-            elif x.op == "linear":
-                names[x], after[x] = self._run(v, x, names, after[x], index, mask)
-            else:
-                names[x] = element(v, x, [names[a] for a in x.args])
-        results = []
-        for x, before in zip(sums, old, strict=False):
-            term = names[x.args[0]]
-            if mask is not None:
-                term = v.select(mask, term, v.const(_START[x.op], v.base(x.kind)), v.base(x.kind))
-            results.append(e.joined(v, x, before, term))
-        for x, room in keep:
-            at, value = e.buffer(v, room, index), e.to_double(v, names[x], x.kind)
-            if mask is None:
-                v.put(f"  store {v.type('double')} {value}, ptr {at}, align 8")
-            else:
-                v.put(f"  call void @llvm.masked.store.v{width}f64.p0({v.type('double')} {value}, ptr {at}, i32 8, <{width} x i1> {mask})")  # fmt: skip
-        self.lines.count = v.count
-        return [*results, *(after[x] for x in runs)]
-
-    def _run(
-        self, v: Lines, x: Node, names: dict[Node, str], first: str, index: str, mask: str | None
-    ) -> tuple[str, str]:
-        """A running number before each row of a stretch, and after it, in log2(width) steps (Hillis & Steele 1986)."""
-        base, reverse = v.base(x.kind), self.reverse
-        plus, times = ("fadd", "fmul") if x.kind == FLOAT else ("add", "mul")
-        if v.width == 1:
-            last = names[x.args[-1]]
-            if len(x.args) == 3:
-                last = v.op(plus, v.op(times, names[x.args[1]], first, base=base), last, base=base)
-            return first, last
-        begun = splat(v, first, base, v.width)
-        out = names[x.args[-1]]
-        if len(x.args) == 3:
-            zero, one = v.const(0, base), v.const(1, base)
-            squares, a = self.powers.get(x, ([], names[x.args[1]]))
-            if squares and reverse:
-                order = ", ".join(f"i32 {i}" for i in reversed(range(v.width)))
-                each = v.let(f"shufflevector {v.type(base)} {a}, {v.type(base)} {a}, <{v.width} x i32> <{order}>")
-            else:
-                each = a
-            for i in range(v.width.bit_length() - 1):
-                moved = shifted(v, out, zero, 1 << i, reverse, base)
-                factor = squares[i] if squares else each
-                out = v.op(plus, v.op(times, factor, moved, base=base), out, base=base)
-                if not squares:
-                    each = v.op(times, each, shifted(v, each, one, 1 << i, reverse, base), base=base)
-            out = v.op(plus, v.op(times, each, begun, base=base), out, base=base)
-        if mask is None:
-            end: str | int = 0 if reverse else v.width - 1
-        else:
-            end = v.let(f"sub i64 0, {index}" if reverse else f"sub i64 {v.let(f'sub i64 {self.e.n}, {index}')}, 1")
-        after = v.let(f"extractelement {v.type(base)} {out}, i64 {end}")
-        return shifted(v, out, begun, 1, reverse, base), after
