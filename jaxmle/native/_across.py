@@ -41,7 +41,7 @@ class Across(Emitter):
         self._leaves()
         put("  br label %next\nnext:")
         put(_TAKE.replace("WIDTH", str(w)))
-        lines.put("fill:")
+        put("fill:")
         self.b, self.offset, self.n = (
             let(f"load {lines.type('i64')}, ptr %{x}, align 64") for x in ("b", "offset.mine", "n")
         )
@@ -62,8 +62,8 @@ class Across(Emitter):
         at_start = Section(self, known.names, self.buffers, known.written)
         self._load(at_start)
         at_start.need([p.finished])
-        fresh_ones = lines.op("and", active, self._not(at_start.name(p.finished)), base="i1")
-        running = lines.op("or", self._is_running(), fresh_ones, base="i1")
+        active = lines.op("and", active, self._not(at_start.name(p.finished)), base="i1")
+        running = lines.op("or", self._is_running(), active, base="i1")
         self._running(running)
         put(f"  br i1 {self.any(running)}, label %step, label %last")
         put("step:")
@@ -82,27 +82,29 @@ class Across(Emitter):
         idle = let(f"icmp ule i{w} {busy}, {w - self.idle}")
         put(f"  br i1 {let(f'and i1 {more}, {idle}')}, label %last, label %step")
         put("last:")
-        taken = self.kept(lines, BOOL, "%taken")
-        ended = lines.op("and", taken, self._not(self._is_running()), base="i1")
-        self.keep(lines, lines.op("and", taken, self._is_running(), base="i1"), BOOL, "%taken")
-        last = Section(self, known.names, self.buffers, known.written)
-        self._load(last)
-        last.need(p.end)
-        thread = lines.op("sub", self.b, splat(lines, "%begin", "i64", w), base="i64")
-        for i, x in enumerate(p.end):
-            first = let(f"getelementptr double, ptr %out, i64 {let(f'mul i64 %threads, {i}')}")
-            value = self.to_double(lines, last.name(x), x.kind)
-            self._scatter(
-                value, "double", let(f"getelementptr double, ptr {first}, {lines.type('i64')} {thread}"), ended
-            )
-        self._scatter(
-            lines.const(0, "i8"), "i8", let(f"getelementptr i8, ptr %left, {lines.type('i64')} {self.b}"), ended
-        )
+        self._results(known)
         put("  br label %next")
         self.spots += [f"  %{x} = alloca [{w} x i64], align 64" for x in ("b", "offset.mine", "n")]
         self.spots += [f"  %{x} = alloca [{w} x i8], align 64" for x in ("fresh", "taken")]
         self.spots.append("  %following = alloca i64, align 8")
         return self._module()
+
+    def _results(self, known: Section) -> None:
+        """Writes those of the data sets that have ended; their places are free."""
+        lines, let, places = self.lines, self.lines.let, self.lines.type("i64")
+        taken, running = self.kept(lines, BOOL, "%taken"), self._is_running()
+        ended = lines.op("and", taken, self._not(running), base="i1")
+        self.keep(lines, lines.op("and", taken, running, base="i1"), BOOL, "%taken")
+        last = Section(self, known.names, self.buffers, known.written)
+        self._load(last)
+        last.need(self.parts.end)
+        thread = lines.op("sub", self.b, splat(lines, "%begin", "i64", self.abreast), base="i64")
+        for i, x in enumerate(self.parts.end):
+            first = let(f"getelementptr double, ptr %out, i64 {let(f'mul i64 %threads, {i}')}")
+            at = let(f"getelementptr double, ptr {first}, {places} {thread}")
+            self._scatter(self.to_double(lines, last.name(x), x.kind), "double", at, ended)
+        at = let(f"getelementptr i8, ptr %left, {places} {self.b}")
+        self._scatter(lines.const(0, "i8"), "i8", at, ended)
 
     def buffer(self, lines: Lines, room: int, index: str) -> str:
         at = lines.let(f"add i64 {lines.let(f'mul i64 %room, {room}')}, {index}")
@@ -144,7 +146,7 @@ class Across(Emitter):
         read = {x.attr for x in reachable([*p.valid, *p.begin, *p.later]) if x.op in ("load", "first")}
         own = sorted(i for i in read if self.rows[i].own)
         self.columns = {i: self.fixed + k for k, i in enumerate(own)}
-        self.fixed = self.rooms = self.fixed + len(own)
+        self.fixed = self.rooms = self.rooms + len(own)
 
     def _side_by_side(self, fresh: str, there: str) -> None:
         """Rows of the data sets that are new, each in its place beside the others."""
