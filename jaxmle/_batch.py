@@ -10,8 +10,9 @@ import jax
 import numpy as np
 
 from jaxmle import _keys
+from jaxmle._cores import by_cores
 from jaxmle._data import is_constant
-from jaxmle._door import apply_missing, arrays, by_cores, lengths, on_host, row_items
+from jaxmle._door import apply_missing, arrays, lengths, on_host, row_items
 from jaxmle._status import Status
 from jaxmle._step import RUNNING
 
@@ -199,7 +200,7 @@ def _checksum(x: np.ndarray) -> int:
     """Of every byte, at the speed of memory: 8-byte words are folded into 1021 before they are summed up."""
     flat = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
     words = flat[: len(flat) // 8168 * 8168].view(np.uint64)
-    folded = by_cores(lambda part: np.bitwise_xor.reduce(part.reshape(-1, 1021), axis=0), words, 1021)
+    folded = by_cores(lambda part: np.bitwise_xor.reduce(part.reshape(-1, 1021), axis=0), words, unit=1021)
     return zlib.crc32(flat[words.nbytes :].tobytes(), zlib.crc32(np.bitwise_xor.reduce(folded, axis=0).tobytes()))
 
 

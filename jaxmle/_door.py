@@ -1,7 +1,6 @@
 """What comes through the door: anything array-like to NumPy leaves, and what is done about missing values."""
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 import jax
@@ -9,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from jaxmle._cores import by_cores
 from jaxmle._data import is_constant
-from jaxmle._places import cores
 from jaxmle.model import constant
 
 
@@ -138,21 +137,6 @@ def lengths(data: Any, axes: int, weights: Any = None) -> tuple[int, ...]:
             "observations as jaxmle.constant(x)"
         )
     return next(iter(found))
-
-
-_MUCH = 1 << 22
-"Bytes from which on a second core is worth waking."
-
-
-def by_cores(f: Callable[[np.ndarray], Any], x: np.ndarray, unit: int = 1) -> list[Any]:
-    """f of each stretch of a flat array, a core for each where there is much; all but the last are whole units long."""
-    if x.nbytes < _MUCH or (workers := cores()) == 1:
-        return [f(x)]
-    ends = [len(x) // unit * i // workers * unit for i in range(1, workers)]
-    mine, *others = np.split(x, ends)
-    with ThreadPoolExecutor(workers - 1) as pool:  # this thread works too: see `_crew.run_phase`
-        found = pool.map(f, others)
-        return [f(mine), *found]
 
 
 def _holds_nan(x: Any) -> bool:

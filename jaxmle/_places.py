@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxmle._cores import cores
+
 HOST_BELOW = 1 << 22
 "Numbers below which the host is done before an accelerator has begun."
 
@@ -49,11 +51,6 @@ def places(devices: Any, numbers: int = HOST_BELOW) -> list[Any]:
     if isinstance(devices, Sequence) and devices and all(isinstance(d, jax.Device) for d in devices):
         return list(devices)
     raise ValueError(f"devices={devices!r}; expected None, a positive number, or a sequence of jax.Device")
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def together(items: Any) -> int:

@@ -10,8 +10,9 @@ import numpy as np
 
 from jaxmle import native
 from jaxmle._closer import look_closer
+from jaxmle._cores import cores
 from jaxmle._crew import Crew, run_phase
-from jaxmle._places import cores, fitting, out_of_memory, places, share, width
+from jaxmle._places import fitting, out_of_memory, places, share, width
 from jaxmle._progress import Progress
 from jaxmle._solve import Problem, Program, items_of, phases
 from jaxmle._status import Status, failed

@@ -27,6 +27,7 @@ LAYERS = [
         "_keys",
         "_files",
         "_cache",
+        "_cores",
     },
     {"spaces", "special"},
     {"native"},

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxmle import spaces
+from jaxmle._cores import by_cores
 from jaxmle._types import is_traced
 from jaxmle.distributions import Distribution, by_name
 from jaxmle.model import Model
@@ -44,10 +45,16 @@ def _right_only(lower: Any, upper: Any) -> bool:
         return False
     try:
         lower, upper = np.asarray(lower, float), np.asarray(upper, float)
-        fine = (upper == lower) | (upper == np.inf)
-        return bool(fine.all()) or bool(np.all(fine | np.isnan(lower) | np.isnan(upper)))
     except (TypeError, ValueError):
         return False
+
+    def fine(lower: np.ndarray, upper: np.ndarray) -> bool:
+        known = (upper == lower) | (upper == np.inf)
+        return bool(known.all()) or bool(np.all(known | np.isnan(lower) | np.isnan(upper)))
+
+    if lower.shape == upper.shape and lower.flags.c_contiguous and upper.flags.c_contiguous:
+        return all(by_cores(fine, lower.ravel(), upper.ravel()))
+    return fine(lower, upper)
 
 
 def pinned(model: Any, values: Any = None, /, **named: Any) -> Model:
