@@ -316,7 +316,7 @@ WORKLOADS = (
     ),
     Workload(
         "garch", "GARCH(1,1)", _given(models.GARCH), garch, by_hand.GARCH,
-        3, 200, 1000, (1_000, 1000), least=_least(each={"log": 1, "flop": 60}),
+        3, 200, 1000, (1_000, 1000), least=_least(each={"log": 1, "flop": 50}),
     ),
     Workload(
         "spot", "Gaussian spot on 5 × 5 pixels", _given(models.SPOT), spot, by_hand.SPOT,
