@@ -15,7 +15,7 @@ from jaxmle._kinks import kinked
 from jaxmle._limits import RISING, finite_ends, settle, unsettled
 from jaxmle._linalg import hessian
 from jaxmle._status import Status, at_limit, at_maximum
-from jaxmle._step import Outcome
+from jaxmle._step import Outcome, pointlike
 from jaxmle.objective import Charted, Objective
 
 
@@ -62,6 +62,9 @@ def settled_on(objective: Objective, outcome: Outcome, unravel: Any, tolerance: 
     if not isinstance(chart, Charted):
         return kinked(objective, settled, tolerance, max_steps)
     told = _outward(chart, _highest(chart, outcome.value, settled))
+    lost = (told.status == Status.MAX_STEPS) | (told.status == Status.STALLED)
+    endless = lost & pointlike(told.u, told.information)  # which a chart's own coordinates need not show
+    told = told._replace(status=jnp.where(endless, int(Status.UNBOUNDED), told.status).astype(jnp.int32))
     if objective.model.kink is None:
         return told
     held = kinked(objective, told, tolerance, max_steps)

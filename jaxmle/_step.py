@@ -174,8 +174,7 @@ def verdict(c: CurvatureState, objective: Objective, tolerance: Any) -> Any:
     # Steps below one unit in the last place, or a decrement that Newton's step no longer lowers, are rounding.
     minute = jnp.all((jnp.abs(c.move) <= spacing) | (0.5 * diagonal * c.move**2 <= 0.1 * tolerance))
     rounding = (c.decrement > tolerance) & (((c.before <= floor) & (c.decrement <= floor)) | minute)
-    # One unit in the last place is more than a standard error: the data are constant as far as numbers can tell.
-    constant = jnp.any(spacing * jnp.sqrt(diagonal) > 1.0)
+    constant = pointlike(c.anchor, c.matrix)
     least = jnp.maximum(tolerance, floor)
     flat = ~c.definite & (jnp.abs(c.lowest) <= 1e3 * definite_above(dtype)) & (c.before <= least)
     # Settled along the last step, yet elsewhere it goes with that step's length: on a ridge that bends, or in its middle.
@@ -210,6 +209,15 @@ def verdict(c: CurvatureState, objective: Objective, tolerance: Any) -> Any:
     for holds, status in reversed(rules):
         code = jnp.where(holds, int(status), code)
     return code
+
+
+def pointlike(u: Any, information: Any) -> Any:
+    """Whether one unit in the last place of a coordinate is more than its standard error, bool[].
+
+    The data are constant as far as numbers can tell, or a density stands on one row alone.
+    """
+    spacing = float(jnp.finfo(u.dtype).eps) * jnp.abs(u)
+    return jnp.any(spacing * jnp.sqrt(jnp.abs(jnp.diagonal(information))) > 1.0)
 
 
 def vanished(information: Any, gradient: Any, objective: Objective) -> Any:

@@ -154,6 +154,6 @@ johnson_su = law(
     Any skewness with tails heavier than the normal's (delta -> infinity). Mean loc - scale exp(1 / (2 delta^2))
     sinh(gamma / delta). With loc on a row, scale -> 0 and delta = c / log(1 / scale) the likelihood has no bound for any
     data, so that a maximum, or a limit told, is a local one; the rise begins near scale e^-n, which few rows make
-    probable: of samples of 5 rows a third lead there and are told as unbounded, and one in six ends without a verdict (of
-    10 rows one in forty, of 30 none). Johnson 1949, *Biometrika* 36, 149-176.""",
+    probable: of samples of 5 rows two in five lead there and are told as unbounded, and one in ten ends without a verdict
+    (of 10 rows one in forty and one in five hundred, of 30 none). Johnson 1949, *Biometrika* 36, 149-176.""",
 )

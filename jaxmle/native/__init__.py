@@ -4,7 +4,8 @@ XLA runs each operation of a step over all lanes and rows before the next, throu
 out as scalar expressions: one pass over a data set's rows, in vectors, for value, scores and curvature together; what
 depends on the data alone is computed once for each data set; sums whose terms factor into parameters and data, such as
 those of an exponential family, cost nothing a step; of a loop over the rows only what depends on the row before is
-computed row after row. On an NVIDIA GPU the same expressions run with a thread for each data set. It needs llvmlite and
+computed row after row. Vectors hold rows of one data set, or a row of several where rows depend on one another or are few.
+On an NVIDIA GPU the same expressions run with a thread for each data set. It needs llvmlite and
 float64. What it does not understand (sorts, large matrices) goes through the lanes as before.
 """
 
