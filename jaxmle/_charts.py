@@ -14,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 from jaxmle._kinks import kinked
 from jaxmle._limits import RISING, finite_ends, settle, unsettled
 from jaxmle._linalg import hessian
-from jaxmle._status import Status, at_limit, at_maximum
+from jaxmle._status import Status, at_limit, at_maximum, lost
 from jaxmle._step import Outcome, pointlike
 from jaxmle.objective import Charted, Objective
 
@@ -62,8 +62,7 @@ def settled_on(objective: Objective, outcome: Outcome, unravel: Any, tolerance: 
     if not isinstance(chart, Charted):
         return kinked(objective, settled, tolerance, max_steps)
     told = _outward(chart, _highest(chart, outcome.value, settled))
-    lost = (told.status == Status.MAX_STEPS) | (told.status == Status.STALLED)
-    endless = lost & pointlike(told.u, told.information)  # which a chart's own coordinates need not show
+    endless = lost(told.status) & pointlike(told.u, told.information)  # which a chart's own coordinates need not show
     told = told._replace(status=jnp.where(endless, int(Status.UNBOUNDED), told.status).astype(jnp.int32))
     if objective.model.kink is None:
         return told
@@ -83,11 +82,11 @@ def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:
     """
     known = objective.chart.limits
     ended = at_limit(outcome.status)
-    lost = (outcome.status == Status.MAX_STEPS) | (outcome.status == Status.STALLED)
+    unknown = lost(outcome.status)
     best = reached + 1e-9
     for v in known(objective.data, objective.weights, objective.anchor) if known else []:
         value, u = objective(v), ravel_pytree(v)[0]
-        beside = lost & (jnp.abs(value - reached) <= RISING)
+        beside = unknown & (jnp.abs(value - reached) <= RISING)
         outcome = outcome._replace(status=jnp.where(beside, int(Status.AT_INFINITY), outcome.status).astype(jnp.int32))
         ended |= beside
         higher = ended & (value <= best)

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle import spaces
 from jaxmle._limits import held_back
-from jaxmle._status import Status
+from jaxmle._status import Status, lost
 from jaxmle._step import FAR, Outcome
 from jaxmle.objective import Objective
 
@@ -65,8 +65,7 @@ def kinked(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: An
     if model.kink is None or any(k is spaces.TIED for k in kinds.values()) or kinds[model.kink.name] is spaces.PINNED:
         return outcome
     # Between two rows a Laplace law is flat in its loc, and each of the two is a maximum.
-    flat = outcome.status == Status.NOT_IDENTIFIED
-    waits = flat | (outcome.status == Status.MAX_STEPS) | (outcome.status == Status.STALLED)
+    waits = lost(outcome.status) | (outcome.status == Status.NOT_IDENTIFIED)
     return lax.cond(waits, lambda: _climbed(objective, outcome, tolerance, max_steps), lambda: outcome)
 
 

@@ -12,7 +12,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._linalg import Descent, descend
-from jaxmle._status import Status
+from jaxmle._status import Status, lost
 from jaxmle._step import FAR, Outcome, vanished
 from jaxmle.objective import Objective
 
@@ -26,10 +26,7 @@ SHORT = 3e-3
 def unsettled(outcome: Outcome) -> Any:
     """Which outcomes `settle` must look at."""
     s = outcome.status
-    return (
-        (s == Status.MAX_STEPS) | (s == Status.STALLED) | (s == Status.AT_INFINITY)
-        | (s == Status.NOT_IDENTIFIED) | (s == Status.UNBOUNDED)
-    )  # fmt: skip
+    return lost(s) | (s == Status.AT_INFINITY) | (s == Status.NOT_IDENTIFIED) | (s == Status.UNBOUNDED)
 
 
 def finite_ends(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -89,6 +89,11 @@ def at_limit(status: Any) -> Any:
     return (status == Status.AT_INFINITY) | (status == Status.AT_BOUNDARY)
 
 
+def lost(status: Any) -> Any:
+    """Which climbs ended without a verdict on the likelihood, bool of the shape of `status`."""
+    return (status == Status.MAX_STEPS) | (status == Status.STALLED)
+
+
 def failed(status: np.ndarray) -> np.ndarray:
     """Which fits ended neither at a maximum nor at an edge of what was allowed, bool of the shape of `status`."""
     return _FAILED[status]

@@ -90,7 +90,10 @@ class Compiled(NamedTuple):
 
     def least(self, rows: int) -> int:
         """How many data sets of so many rows are worth a call."""
-        return _cuda.LEAST if self.on_gpu else min(max((1 << 13) // max(rows, 1), 2 * self.together, 1), 64)
+        if self.on_gpu:
+            return _cuda.LEAST
+        refilled = 2 * self.together if self.together > 1 else 1  # places that are filled again are worth it
+        return min(max((1 << 13) // max(rows, 1), refilled), 64)
 
     @property
     def most(self) -> int:

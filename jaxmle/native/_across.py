@@ -51,28 +51,15 @@ class Across(Emitter):
         put("full:")
         self._side_by_side(fresh, there)
         known = self._known(there)
-        known.need(p.valid)
-        active = fresh
-        for x in p.valid:
-            active = lines.op("and", active, known.name(x), base="i1")
+        active = self._legal(known, fresh)
         self.keep(lines, lines.op("or", active, self.kept(lines, BOOL, "%taken"), base="i1"), BOOL, "%taken")
-        known.need(p.begin)
-        self._store(p.begin, known, active)
-        self._wait(known)
-        at_start = Section(self, known.names, self.buffers, known.written)
-        self._load(at_start)
-        at_start.need([p.finished])
-        active = lines.op("and", active, self._not(at_start.name(p.finished)), base="i1")
+        active = lines.op("and", active, self._not(self._first(known, active)), base="i1")
         running = lines.op("or", self._is_running(), active, base="i1")
         self._running(running)
         put(f"  br i1 {self.any(running)}, label %step, label %last")
         put("step:")
-        step = Section(self, known.names, self.buffers, known.written)
-        self._load(step)
-        step.need([*p.following, p.again])
-        running = self._is_running()
-        self._store(p.following, step, running)
-        running = lines.op("and", running, self._not(step.name(p.again)), base="i1")
+        running, done = self._next(known, p.again)
+        running = lines.op("and", running, self._not(done), base="i1")
         self._running(running)
         put(f"  br i1 {self.any(running)}, label %enough, label %last\nenough:")
         left = let("load i64, ptr %following, align 8")
@@ -95,8 +82,7 @@ class Across(Emitter):
         taken, running = self.kept(lines, BOOL, "%taken"), self._is_running()
         ended = lines.op("and", taken, self._not(running), base="i1")
         self.keep(lines, lines.op("and", taken, running, base="i1"), BOOL, "%taken")
-        last = Section(self, known.names, self.buffers, known.written)
-        self._load(last)
+        last = self._here(known)
         last.need(self.parts.end)
         thread = lines.op("sub", self.b, splat(lines, "%begin", "i64", self.abreast), base="i64")
         for i, x in enumerate(self.parts.end):
@@ -136,9 +122,6 @@ class Across(Emitter):
 
     def load(self, v: Lines, at: str, mask: str | None, kind: str) -> str:
         return super().load(v, at, None, kind)  # all rows are there, if only in name
-
-    def _not(self, x: str) -> str:
-        return self.lines.op("xor", x, self.lines.const(True, "i1"), base="i1")
 
     def _choose_buffers(self) -> None:
         super()._choose_buffers()
@@ -190,19 +173,16 @@ class Across(Emitter):
 
     def declarations(self) -> str:
         w = self.abreast
-        return (
-            super().declarations()
-            + (
-                f"declare i64 @llvm.vector.reduce.smin.v{w}i64(<{w} x i64>)\n"
-                f"declare i64 @llvm.vector.reduce.smax.v{w}i64(<{w} x i64>)\n"
-                f"declare i{w} @llvm.ctpop.i{w}(i{w})\n"
-                f"declare <{w} x double> @llvm.masked.gather.v{w}f64.v{w}p0(<{w} x ptr>, i32, <{w} x i1>, <{w} x double>)\n"
-            )
-            + "".join(
-                f"declare void @llvm.masked.scatter.v{w}{SUFFIX[t]}.v{w}p0(<{w} x {t}>, <{w} x ptr>, i32, <{w} x i1>)\n"
-                for t in ("double", "i8")
-            )
+        reduce = "".join(f"declare i64 @llvm.vector.reduce.{f}.v{w}i64(<{w} x i64>)\n" for f in ("smin", "smax"))
+        count = f"declare i{w} @llvm.ctpop.i{w}(i{w})\n"
+        gather = (
+            f"declare <{w} x double> @llvm.masked.gather.v{w}f64.v{w}p0(<{w} x ptr>, i32, <{w} x i1>, <{w} x double>)\n"
         )
+        scatter = "".join(
+            f"declare void @llvm.masked.scatter.v{w}{SUFFIX[t]}.v{w}p0(<{w} x {t}>, <{w} x ptr>, i32, <{w} x i1>)\n"
+            for t in ("double", "i8")
+        )
+        return f"{super().declarations()}{reduce}{count}{gather}{scatter}"
 
 
 _TAKE = """  br label %take

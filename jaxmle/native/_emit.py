@@ -181,36 +181,23 @@ class Emitter:
         put(f"  br i1 {self.any(active)}, label %full, label %skip")
         put("full:")
         known = self._known(inside)
-        known.need(p.valid)
-        for x in p.valid:
-            active = lines.op("and", active, known.name(x), base="i1")
+        active = self._legal(known, active)
         self._running(active)
         put(f"  br i1 {self.any(active)}, label %legal, label %skip")
         put("legal:")
         left = let("getelementptr i8, ptr %left, i64 %b")
         self._put(lines.const(0, "i8"), "i8", left, active)
         known.gather(self.values)
-        known.need(p.begin)
-        self._store(p.begin, known)
-        self._wait(known)
-        at_start = Section(self, known.names, self.buffers, known.written)
-        self._load(at_start)
-        at_start.need([p.finished])
+        finished = self._first(known)
         if p.draft is not None:
-            self._draft(p.draft, active, at_start.name(p.finished), known)
+            self._draft(p.draft, active, finished, known)
         else:
-            self._go_on(active, at_start.name(p.finished))
+            self._go_on(active, finished)
         put("step:")
-        step = Section(self, known.names, self.buffers, known.written)
-        self._load(step)
-        step.need([*p.following, p.again])
-        running = self._is_running()
-        self._store(p.following, step, running)
-        self._go_on(running, step.name(p.again))
+        self._go_on(*self._next(known, p.again))
         put("last:")
         self._running(active)
-        last = Section(self, known.names, self.buffers, known.written)
-        self._load(last)
+        last = self._here(known)
         last.need(p.end)
         for i, x in enumerate(p.end):
             at = let(f"add i64 {let(f'mul i64 %threads, {i}')}, %thread")
@@ -249,21 +236,46 @@ class Emitter:
         _, uniform = rows_under([x for x in inputs if x.row], {})
         known.need([*uniform, *(x for x in inputs if not x.row)], list(self.buffers))
 
+    def _legal(self, known: Section, active: str) -> str:
+        """Those of the data sets that a fit is meant for."""
+        known.need(self.parts.valid)
+        for x in self.parts.valid:
+            active = self.lines.op("and", active, known.name(x), base="i1")
+        return active
+
+    def _first(self, known: Section, mask: str = "") -> str:
+        """Writes the first state of those that the mask names, and what is known and waits; whether it is the last."""
+        p = self.parts
+        known.need(p.begin)
+        self._store(p.begin, known, mask)
+        self._wait(known)
+        start = self._here(known)
+        start.need([p.finished])
+        return start.name(p.finished)
+
+    def _next(self, known: Section, last: Node, real: str = "double") -> tuple[str, str]:
+        """Writes the next state of those that run; which they are, and whether it is the `last`."""
+        step = self._here(known, real)
+        step.need([*self.parts.following, last])
+        running = self._is_running()
+        self._store(self.parts.following, step, running)
+        return running, step.name(last)
+
+    def _here(self, known: Section, real: str = "double") -> Section:
+        """Code that begins with the state as it is."""
+        section = Section(self, known.names, self.buffers, known.written, real)
+        self._load(section)
+        return section
+
     def _draft(self, draft: Draft, active: str, finished: str, known: Section) -> None:
         """The same steps, their rows in float32, until they have led near a maximum; a climb begins there."""
         put = self.lines.put
         self._go_on(active, finished, "draft", "drafted")
         put("draft:")
-        step = Section(self, known.names, self.buffers, known.written, "float")
-        self._load(step)
-        step.need([*self.parts.following, draft.ended])
-        running = self._is_running()
-        self._store(self.parts.following, step, running)
-        self._go_on(running, step.name(draft.ended), "draft", "drafted")
+        self._go_on(*self._next(known, draft.ended, "float"), "draft", "drafted")
         put("drafted:")
         self._running(active)
-        led = Section(self, known.names, self.buffers, known.written)
-        self._load(led)
+        led = self._here(known)
         led.need([*draft.led, draft.finished])
         self._store(draft.led, led, active)
         self._go_on(active, led.name(draft.finished))
@@ -305,13 +317,16 @@ class Emitter:
         if self.abreast > 1:
             self.keep(self.lines, mask, BOOL, "%running")
 
+    def _not(self, x: str) -> str:
+        return self.lines.op("xor", x, self.lines.const(True, "i1"), base="i1")
+
     def _is_running(self) -> str:
         return "true" if self.abreast == 1 else self.kept(self.lines, BOOL, "%running")
 
     def _go_on(self, running: str, done: str, step: str = "step", last: str = "last") -> None:
         """To another step while there is a data set for it."""
         lines = self.lines
-        running = lines.op("and", running, lines.op("xor", done, lines.const(True, "i1"), base="i1"), base="i1")
+        running = lines.op("and", running, self._not(done), base="i1")
         self._running(running)
         lines.put(f"  br i1 {self.any(running)}, label %{step}, label %{last}")
 
@@ -371,19 +386,13 @@ class Emitter:
         libm = "".join(f"declare double @{f}(double)\n" for f in LIBM)
         libm += "".join(f"declare double @{f}(double, double)\n" for f in LIBM_TWO)
         all_ = {1} if alone else {1, 2, 4, 8, 16, *widths}
-        own = [
-            *(intrinsics(k, real) for k in sorted(all_) for real in FORMATS),
-            "" if alone else self.declarations(),
-            libm,
-        ]
+        own = [intrinsics(k, real) for k in sorted(all_) for real in FORMATS]
+        own += [libm] if alone else [self.declarations(), libm]
         own += [functions(k, "double") for k in sorted({1, w, self.abreast})]
         own += [functions(widths[-1], "float")] if self.parts.draft else []
         head = [f"  %state = alloca [{max(len(self.parts.begin), 1) * self.abreast} x double], align 64"]
         if not alone:
-            head += [
-                f"  %lane = mul i64 %room, {self.rooms}",
-                f"  %running = alloca [{self.abreast} x i8], align 64",
-            ]
+            head += [f"  %lane = mul i64 %room, {self.rooms}", f"  %running = alloca [{self.abreast} x i8], align 64"]
         body = [*head, *self.spots, *self.lines.text, "}"]
         return "\n".join([*own, THREAD if alone else ONE_AFTER_ANOTHER, *body, GRID if alone else ""])
 

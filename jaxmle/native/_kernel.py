@@ -272,8 +272,8 @@ def assemble(parts: Parts, rows: Sequence[Column], numbers: Sequence[Column]) ->
     running = {x.op for x in reachable([*parts.following, parts.again]) if not x.known} & {"loop", "linear"}
     bound = 4 * CACHE if "loop" in running else CACHE if running else 0
 
-    def kernel(rows: int) -> Kernel:
-        small = rows <= FEW or (bound and rows <= LONG and 8 * width * side_by_side()[0].rooms * rows <= bound)
+    def kernel(n: int) -> Kernel:
+        small = n <= FEW or (bound and n <= LONG and 8 * width * side_by_side()[0].rooms * n <= bound)
         return across() if possible and small else one_after_another()
 
     return kernel

@@ -10,10 +10,10 @@ COMMUTATIVE = {"add", "mul", "and", "or", "xor", "eq", "ne", "max", "min"}
 COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge", "is_finite"}
 SUMS = {"rsum", "rmax", "rmin", "rand", "ror"}
 "Reductions over the rows."
-ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "series", "linear"}
-"Operations whose result carries a rounding error of its own size, so that it may be summed apart from its neighbor."
 RUNNING = {"series", "linear"}
 "Rows that need the row before."
+ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", *RUNNING}
+"Operations whose result carries a rounding error of its own size, so that it may be summed apart from its neighbor."
 DEAR = {
     "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "sin", "cos", "tan", "atan2",
     "erf", "erfc", "exp2", "cbrt", "rem", *RUNNING,

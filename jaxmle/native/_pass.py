@@ -45,12 +45,8 @@ class Pass:
             elif x.op == "load":
                 names[x] = e.row(v, x, index, mask)
             elif x.op == "row":
-                names[x] = v.op(
-                    "add",
-                    splat(v, index, "i64", v.width),
-                    v.const(0, "i64") if width == 1 else upwards(width),
-                    base="i64",
-                )
+                row = splat(v, index, "i64", v.width)
+                names[x] = row if width == 1 else v.op("add", row, upwards(width), base="i64")
             elif x.op == "linear":
                 names[x], ends[x] = self._run(v, x, names, ends[x], index, mask)
             else:
@@ -58,12 +54,13 @@ class Pass:
         results = []
         for x, before in zip(sums, old, strict=False):
             term = names[x.args[0]]
-            if mask is not None and not e.across:
-                term = v.select(mask, term, v.const(START[x.op], v.base(x.kind)), v.base(x.kind))
-            after = e.joined(v, x, before, term)
-            if mask is not None and e.across:  # rounded as where all have a row: by one fused operation, or two
-                after = v.select(mask, after, before, v.base(x.kind))
-            results.append(after)
+            if mask is None:
+                results.append(e.joined(v, x, before, term))
+            elif e.across:  # rounded as where all have a row: by one fused operation, or two
+                results.append(v.select(mask, e.joined(v, x, before, term), before, v.base(x.kind)))
+            else:
+                none = v.const(START[x.op], v.base(x.kind))
+                results.append(e.joined(v, x, before, v.select(mask, term, none, v.base(x.kind))))
         for x, room in keep:
             at, value = e.buffer(v, room, index), e.to_double(v, names[x], x.kind)
             if mask is None or e.across:
