@@ -78,7 +78,7 @@ def _arguments(function: Function, n: int) -> list[np.ndarray]:
 
 
 def _exact(function: Function, few: list[np.ndarray]) -> dict[str, np.ndarray] | None:
-    """Values and slopes to 50 digits; None without mpmath."""
+    """Values and slopes, by differences, where what is left of a 1 is as small as 1e-50; None without mpmath."""
     try:
         import mpmath as mp
     except ImportError:
@@ -91,10 +91,10 @@ def _exact(function: Function, few: list[np.ndarray]) -> dict[str, np.ndarray] |
             return function.truth(mp, *[t if i == function.slope else v for i, v in enumerate(numbers)])
 
         here = numbers[function.slope]
-        step = here * mp.mpf(10) ** -15
+        step = here * mp.mpf(10) ** -30
         return float(along(here)), float((along(here + step) - along(here - step)) / (2 * step))
 
-    with mp.workdps(50):
+    with mp.workdps(120):
         pairs = [at(*x) for x in zip(*few, strict=True)]
     return dict(zip(("value", "slope"), np.array(pairs).T, strict=True))
 

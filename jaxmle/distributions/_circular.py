@@ -16,11 +16,11 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import Distribution, law_of_vectors, symmetric
 from jaxmle.distributions._standard import ANGLE, Bisected, law, wrapped
-from jaxmle.special._bessel import log_bessel_integral
+from jaxmle.special._bessel import log_bessel_rest
 from jaxmle.special._elementary import floating
+from jaxmle.special._gauss import integral
 
 _CUT = 38.0
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 _LOG_2 = 0.6931471805599453
 _LOG_2PI = 1.8378770664093453
 
@@ -41,12 +41,9 @@ def _von_mises_small(k: Any, z: Any) -> Any:
     here, at = jax.lax.stop_gradient((square + 0.5 * _CUT / jnp.maximum(k, 1e-3), z))
     end = 2 * jnp.arcsin(jnp.sqrt(jnp.minimum(here, 1))) + at
     width = jnp.where(here < 1, jnp.minimum(end, np.pi + z), np.pi + z)
-    u = (0.5 * (_NODES + 1)).astype(z.dtype).reshape((-1,) + (1,) * z.ndim)
-    s = width * u
     # sin^2((z - s)/2) - sin^2(z/2) = sin(s/2) sin(s/2 - z)
-    f = jnp.exp(-2 * k * jnp.sin(0.5 * s) * jnp.sin(0.5 * s - z))
-    total = width * jnp.tensordot((0.5 * _WEIGHTS).astype(z.dtype), f, 1)
-    return -2 * k * square + jnp.log(total) - _LOG_2 - log_bessel_integral(0.0, k)
+    total = integral(lambda s: jnp.exp(-2 * k * jnp.sin(0.5 * s) * jnp.sin(0.5 * s - z)), 0, width, 48)
+    return -2 * k * square + jnp.log(total) - _LOG_2PI - log_bessel_rest(0.0, k)
 
 
 def _von_mises_lower(params: Any, z: Any) -> Any:
@@ -69,7 +66,7 @@ def _von_mises_start(x: Any, weights: Any) -> Any:
 
 def _von_mises_information(params: Any, x: Any) -> Any:
     k = params["concentration"]
-    slope = jax.grad(lambda k: jnp.sum(log_bessel_integral(0.0, k)))  # A(k) - 1
+    slope = jax.grad(lambda k: jnp.sum(log_bessel_rest(0.0, k)))  # A(k) - 1
     ratio, curve = 1 + slope(k), jax.grad(lambda k: jnp.sum(slope(k)))(k)
     return symmetric(x, [[curve, 0.0], [0.0, k * ratio]])
 
@@ -77,9 +74,7 @@ def _von_mises_information(params: Any, x: Any) -> Any:
 von_mises = law(
     ANGLE,
     "von_mises",
-    lambda p, z: (
-        -2 * p["concentration"] * jnp.sin(0.5 * z) ** 2 - _LOG_2 - log_bessel_integral(0.0, p["concentration"])
-    ),
+    lambda p, z: -2 * p["concentration"] * jnp.sin(0.5 * z) ** 2 - _LOG_2PI - log_bessel_rest(0.0, p["concentration"]),
     _von_mises_lower,
     _von_mises_upper,
     _von_mises_start,
@@ -160,12 +155,12 @@ def _is_direction(x: Any) -> Any:
 
 
 def _fisher_logpdf(params: Any, x: Any) -> Any:
-    # loc'x - 1 = -|x - loc|^2 / 2, and the sphere's slices across loc have the area of a sphere of d - 1 dimensions.
+    # loc'x - 1 = -|x - loc|^2 / 2, and without a concentration there is the sphere's area.
     x, k = floating(x), params["concentration"]
     d, inside = x.shape[-1], _is_direction(x)
     gap = jnp.where(inside[..., None], x - params["loc"], 0)
-    slice_ = _LOG_2 + 0.5 * (d - 1) * math.log(np.pi) - special.gammaln(jnp.asarray(0.5 * (d - 1), x.dtype))
-    value = -0.5 * k * jnp.sum(gap * gap, -1) - slice_ - log_bessel_integral(0.5 * d - 1, k)
+    area = _LOG_2 + 0.5 * d * math.log(np.pi) - special.gammaln(jnp.asarray(0.5 * d, x.dtype))
+    value = -0.5 * k * jnp.sum(gap * gap, -1) - area - log_bessel_rest(0.5 * d - 1, k)
     return jnp.where(inside, value, -jnp.inf)
 
 

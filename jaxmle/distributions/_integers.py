@@ -10,11 +10,9 @@ from jaxmle.distributions import _means, _moments, _quantiles
 from jaxmle.distributions._counts import is_whole_from_one
 from jaxmle.distributions._distribution import Distribution, within
 from jaxmle.distributions._sums import log_tail
-from jaxmle.special._bessel import log_bessel_integral
+from jaxmle.special._bessel import log_bessel_rest
 from jaxmle.special._elementary import floating
 from jaxmle.special._incomplete import beta_ratio
-
-_HALF_LOG_PI = 0.5723649429247001
 
 
 def _from_one(x: Any, f: Any, below: float, above: float) -> Any:
@@ -158,8 +156,8 @@ def _is_whole(x: Any) -> Any:
 def _skellam_mass(k: Any, one: Any, two: Any) -> Any:
     size = jnp.abs(k)
     lead = jnp.where(k < 0, two, one)
-    value = special.xlogy(size, lead) - _HALF_LOG_PI - special.gammaln(size + 0.5)
-    return value - (jnp.sqrt(one) - jnp.sqrt(two)) ** 2 + log_bessel_integral(size, 2 * jnp.sqrt(one * two))
+    value = special.xlogy(size, lead) - special.gammaln(size + 1)
+    return value - (jnp.sqrt(one) - jnp.sqrt(two)) ** 2 + log_bessel_rest(size, 2 * jnp.sqrt(one * two))
 
 
 def _skellam_terms(params: Any) -> tuple[Any, Any]:

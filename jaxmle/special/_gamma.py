@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxmle.special._elementary import floating, horner, unary, xlogx_excess
+from jaxmle.special._elementary import floating, horner, smooth, xlogx_excess
 
 _BERNOULLI = (
     1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330,
@@ -23,12 +23,20 @@ _STIRLING = (
     0.000841732526802240465, -0.001914965912162907, 0.00620813676622979336, -0.0208558208374631151,
 )  # fmt: skip
 "Of `stirling(w)` / w over [0, 1/8] in w^2: Chebyshev's interpolant, error 5e-18; 1e-16 in the second derivative."
+_NEAR_TWO = (
+    0.422784335098467136, 0.32246703342411322, -0.0673523010531956387, 0.0205808084277833798, -0.0073855510289355447,
+    0.00289051033086590093, -0.00119275390099830869, 0.000509669519652667278, -0.000223154977462927232,
+    0.0000994576169215713313, -0.0000449237275642476526, 0.0000205060197017476186, -9.45628851510171917e-6,
+    4.38285453838466677e-6, -1.97431068884210674e-6, 9.24285222516227674e-7, -5.8112777689212462e-7,
+    2.74753900519096639e-7,
+)  # fmt: skip
+"Of log Gamma(2 + e) / e over [-1/2, 1/2]: Chebyshev's interpolant, relative error 2e-17."
 
 
 def gammaln(x: Any) -> Any:
     """log Gamma(x) for x > 0 (NaN below 0); derivatives are `digamma`, `polygamma(1, x)`, ...
 
-    The error is below 1e-14 relative to max(1, |value|).
+    The relative error is below 2e-15, also near the roots 1 and 2.
 
     >>> from jaxmle import special
     >>> round(float(special.gammaln(5.0)), 4)
@@ -74,7 +82,7 @@ def stirling(w: Any) -> Any:
     return w * horner(_STIRLING, w * w)
 
 
-@unary
+@smooth
 def gamma_excess(s: Any) -> Any:
     """s log s - s - log Gamma(s), s > 0: it grows as log(s / (2 pi)) / 2, so that nothing cancels where s is large.
 
@@ -91,14 +99,18 @@ def gamma_excess(s: Any) -> Any:
 
 @jax.custom_jvp
 def _gammaln(x: Any) -> Any:
+    # Below 8 from 2 + e by the recurrence, k steps up or, of x below 3/2, down, so that the roots 1 and 2 keep their digits.
     low = x < _SHIFT
-    s = jnp.where(low, x, 1)
-    product = s
-    for k in range(1, _SHIFT):
-        product = product * (s + k)
-    z = jnp.where(low, x + _SHIFT, x)
-    main = (z - 0.5) * (jnp.log(z) - 1) + 0.41893853320467274 + stirling(1 / z)
-    return main - jnp.where(low, jnp.log(product), 0)
+    s = jnp.where(low, x, 2)
+    k = jnp.maximum(jnp.floor(s - 1.5), -2)
+    e = s - (2 + k)
+    steps = jnp.where(k < -1, jnp.where(s < 0, jnp.nan, s * (s + 1)), jnp.where(k < 0, s, 1))
+    for j in range(1, _SHIFT - 1):
+        steps = steps * jnp.where(k >= j, s - j, 1)
+    log = jnp.log(jnp.where(low, steps, x))
+    near = e * horner(_NEAR_TWO, e) + jnp.where(k < 0, -log, log)
+    far = (x - 0.5) * (log - 1) + 0.41893853320467274 + stirling(1 / jnp.where(low, _SHIFT, x))
+    return jnp.where(low, near, far)
 
 
 @_gammaln.defjvp

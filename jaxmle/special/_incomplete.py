@@ -15,15 +15,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxmle.special._elementary import floating, log1mexp, log1pmx
 from jaxmle.special._gamma import gammaln, log_rising, stirling
+from jaxmle.special._gauss import integral
 
 _CUT = 38.0
 _LIFT = 8
-_NEAR = np.polynomial.legendre.leggauss(20)
-_MAIN = np.polynomial.legendre.leggauss(40)
+_NEAR, _MAIN = 20, 40
 _HALF_LOG_2PI = 0.9189385332046727
 
 
@@ -97,12 +96,8 @@ def _together(*arguments: Any) -> list[Any]:
 
 def _quadrature(phi: Any, split: Any, end: Any) -> Any:
     """int exp(phi) over [0, split] and [split, end]."""
-    total = jnp.zeros_like(end)
-    for (nodes, weights), low, high in ((_NEAR, jnp.zeros_like(end), split), (_MAIN, split, end)):
-        u = (0.5 * (nodes + 1)).astype(end.dtype).reshape((-1,) + (1,) * end.ndim)
-        w = (0.5 * weights).astype(end.dtype)
-        total = total + (high - low) * jnp.tensordot(w, jnp.exp(phi(low + (high - low) * u)), 1)
-    return total
+    f = lambda t: jnp.exp(phi(t))
+    return integral(f, 0, split, _NEAR) + integral(f, split, end, _MAIN)
 
 
 def _where_cut(phi: Any, slope: Any, start: Any, steps: int) -> Any:
@@ -165,7 +160,7 @@ def _gamma_left(a: Any, x: Any) -> Any:
     # A first end from slope and curvature at 0 and the slope at infinity, then polished.
     end = _model_end(h - y, y, jnp.ones_like(y))
     end = _where_cut(lambda t: -h * t - y * jnp.expm1(-t), lambda t: -h + y * jnp.exp(-t), end, 3)
-    core = _quadrature(lambda t: -high * t - x * jnp.expm1(-t), jnp.zeros_like(end), end)
+    core = integral(lambda t: jnp.exp(-high * t - x * jnp.expm1(-t)), 0, end, _MAIN)
     a = jnp.where(small, a, 1)
     return jnp.where(small, _lift(a, lambda k: x, core), core)
 
