@@ -59,6 +59,60 @@ def test_counts_are_summed_by_value(n):
     np.testing.assert_array_equal(jm.fit_many("negative_binomial", y).log_likelihood, mine.log_likelihood)
 
 
+def in_order(data, xp, sort):
+    """Rows that only the right order gives: keys, a third of them tied and some not a number, and what goes with them."""
+    x, rank = data["x"], xp.arange(data["x"].shape[0])
+    key, y, place, high = sort(xp.where(x > 1.5, xp.nan, x), data["y"], rank, data["y"] > 0)
+    columns = {"key": xp.where(xp.isnan(key), -1.0, key), "y": y, "place": place, "high": xp.where(high, 1.0, 0.0)}
+    return {k: v * (1.0 + rank) / x.shape[0] for k, v in columns.items()}
+
+
+def ordered(params, data):
+    rows = in_order(data, jnp, lambda *x: jax.lax.sort(x, num_keys=1, is_stable=True))
+    return -0.5 * sum((params[k] - rows[k]) ** 2 for k in rows)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 33, 100, 1001])
+def test_rows_are_sorted(n):
+    rng = np.random.default_rng(n)
+    x, y = rng.normal(size=(9, n)), rng.normal(size=(9, n))
+    x = np.where(rng.random(x.shape) < 0.3, np.round(x), x)
+    x[0], x[1] = np.sort(x[0]), -np.sort(-x[1])
+    names = ("key", "y", "place", "high")
+    model = jm.Model(ordered, {k: spaces.real() for k in names}, start=lambda data, weights: dict.fromkeys(names, 0.0))
+    fits = jm.fit_many(model, {"x": x, "y": y}, lanes="native")
+
+    def stable(key, *rows):
+        at = np.argsort(key, kind="stable")
+        return [v[at] for v in (key, *rows)]
+
+    for i in range(9):
+        want = in_order({"x": x[i], "y": y[i]}, np, stable)
+        for k in names:
+            np.testing.assert_allclose(fits.params[k][i], want[k].mean(), rtol=1e-9, atol=1e-12)
+
+
+def chosen(x):
+    """Rows by their rank or their number, which depends on the data."""
+    tenth, most = jnp.quantile(x, jnp.array([0.1, 0.9]))
+    counts = jnp.floor(4 * x).astype(int)
+    return [jnp.median(x), tenth, most, jnp.sort(x)[0], x[jnp.argmax(x * x)], x[jnp.argmin(x)], x[-1], (2 * x)[0],
+            x[jnp.argsort(-x)[0]], jnp.max(counts) - 0.5 * jnp.min(counts), x[jnp.argmax(counts)]]  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [1, 2, 40, 101])
+def test_rows_are_chosen(n):
+    def log_likelihood(params, x):
+        return -0.5 * (params["at"] - jnp.stack(chosen(x))) @ (params["at"] - jnp.stack(chosen(x))) + 0 * x
+
+    model = jm.Model(log_likelihood, {"at": spaces.real(shape=11)}, start=lambda x, w: {"at": jnp.zeros(11)})
+    x = np.random.default_rng(n).normal(size=(9, n))
+    fits = jm.fit_many(model, x, lanes="native")
+    with jax.enable_x64(True):
+        want = jax.jit(jax.vmap(lambda x: jnp.stack(chosen(x))))(x)
+    np.testing.assert_allclose(fits.params["at"], want, rtol=1e-12, atol=1e-12)
+
+
 # --- elementary functions --------------------------------------------------------------------------------
 
 GRID = np.concatenate(

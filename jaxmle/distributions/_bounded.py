@@ -178,14 +178,14 @@ def _triangular_quantile(params: Any, q: Any) -> Any:
 def _triangular_maximum(x: Any, weights: Any) -> Any:
     # The maximum is at a row (Oliver 1972, Am. Statist. 26, 43-44).
     x, weights = _moments.usable(x, weights, is_share(x))
-    order = jnp.argsort(jnp.where(weights > 0, x, 2))
-    x, weights = jnp.where(weights > 0, x, 0.5)[order], weights[order]
+    x, weights = _moments.in_order(x, weights)
+    x = jnp.where(weights > 0, x, 0.5)
     left, right = jnp.log(x), jnp.log1p(-x)
     below = jnp.cumsum(weights)
     value = jnp.cumsum(weights * left) - below * left
     above = jnp.sum(weights * right) - jnp.cumsum(weights * right)
-    value = value + above - (below[-1] - below) * right
-    return {"mode": x[jnp.argmax(jnp.where(weights > 0, value, -jnp.inf))]}
+    value = jnp.where(weights > 0, value + above - (jnp.sum(weights) - below) * right, -jnp.inf)
+    return {"mode": _moments.least(x, value == jnp.max(value))}
 
 
 triangular = law(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jaxmle.special._elementary import floating
@@ -62,12 +63,25 @@ def log_moments(x: Any, weights: Any) -> tuple[Any, Any]:
     return centre, jnp.sqrt(mean((logs - centre) ** 2, weights))
 
 
+def in_order(x: Any, weights: Any) -> tuple[Any, ...]:
+    """x and weights in the order of x; rows of weight 0 are infinite and come last."""
+    return jax.lax.sort([jnp.where(weights > 0, x, jnp.inf), weights], num_keys=1)
+
+
+def least(x: Any, inside: Any) -> Any:
+    """The least of the rows that are `inside`; 0 for none."""
+    found = jnp.min(jnp.where(inside, x, jnp.inf))
+    return jnp.where(jnp.isfinite(found), found, 0)
+
+
 def quantiles(x: Any, weights: Any, *levels: float) -> list[Any]:
     """Weighted quantiles: the least value with at least that share of the weight at or below it."""
-    order = jnp.argsort(jnp.where(weights > 0, x, jnp.inf))
-    x, weights = x[order], weights[order]
-    total = jnp.cumsum(weights)
-    return [x[jnp.argmax(total >= q * total[-1])] for q in levels]
+    x, weights = in_order(x, weights)
+    share, whole = (
+        jnp.cumsum(weights),
+        (1 - 1e-13) * jnp.sum(weights),
+    )  # a share that is met stays so when it is rounded
+    return [least(x, share >= q * whole) for q in levels]
 
 
 def middle_half(x: Any, weights: Any) -> tuple[Any, Any]:
@@ -87,12 +101,11 @@ def skewness(x: Any, weights: Any) -> Any:
 def l_moments(x: Any, weights: Any) -> tuple[Any, Any, Any]:
     """Mean, second L-moment and L-skewness of the weighted sample (Hosking 1990, *JRSS B* 52, 105-124)."""
     loc, scale = location_scale(x, weights)
-    z = jnp.where(weights > 0, (x - loc) / scale, 0)
-    order = jnp.argsort(z)
-    z, weights = z[order], weights[order]
-    above = jnp.cumsum(weights)
-    above = above / jnp.where(above[-1] > 0, above[-1], 1)
-    below = jnp.concatenate([jnp.zeros_like(above[:1]), above[:-1]])
+    z, weights = in_order((x - loc) / scale, weights)
+    z, whole = jnp.where(weights > 0, z, 0), jnp.sum(weights)
+    share = weights / jnp.where(whole > 0, whole, 1)
+    above = jnp.cumsum(share)
+    below = above - share
     b = [jnp.sum(z * (above ** (r + 1) - below ** (r + 1))) / (r + 1) for r in range(3)]
     second = 2 * b[1] - b[0]
     second = jnp.where(second > 1e-6, second, 0.56)

@@ -52,21 +52,21 @@ def _asymmetric_maximum(x: Any, weights: Any) -> Any:
     # (Kotz, Kozubowski & Podgorski 2001, section 3.5, with the other two parameters profiled out).
     x, weights = _moments.usable(x, weights, True)
     centre, size = _moments.location_scale(x, weights)
+    x, weights = _moments.in_order(x, weights)
     z = jnp.where(weights > 0, (x - centre) / size, 0)
-    order = jnp.argsort(jnp.where(weights > 0, z, jnp.inf))
-    z, weights = z[order], weights[order]
     share = weights / jnp.where(jnp.sum(weights) > 0, jnp.sum(weights), 1)
     left = z * jnp.cumsum(share) - jnp.cumsum(share * z)
     right = left - z + jnp.sum(share * z)
     rounding = 1e-13 if z.dtype == jnp.float64 else 1e-5
     left, right = (jnp.where(side > rounding, side, 0) for side in (left, right))
-    at = jnp.argmin(jnp.where(weights > 0, jnp.sqrt(left) + jnp.sqrt(right), jnp.inf))
-    a, b = right[at], left[at]
+    value = jnp.where(weights > 0, jnp.sqrt(left) + jnp.sqrt(right), jnp.inf)
+    loc = _moments.least(x, value == jnp.min(value))
+    a, b = (jnp.max(jnp.where((weights > 0) & (x == loc), side, 0)) for side in (right, left))
     # At an outermost row one side is empty: an exponential law from there, to which this one tends.
     ratio = jnp.sqrt(jnp.sqrt(jnp.where((a > 0) & (b > 0), b, 1) / jnp.where((a > 0) & (b > 0), a, 1)))
     edge = jnp.where((a > 0) & (b == 0), -_NEARLY, jnp.where((a == 0) & (b > 0), _NEARLY, 0.0))
     asymmetry = (ratio * jnp.exp(edge)).astype(z.dtype)
-    return {"asymmetry": asymmetry, "loc": x[order][at], "scale": _asymmetric_scale(a, b, asymmetry) * size}
+    return {"asymmetry": asymmetry, "loc": loc, "scale": _asymmetric_scale(a, b, asymmetry) * size}
 
 
 def _asymmetric_scale(a: Any, b: Any, asymmetry: Any) -> Any:

@@ -141,6 +141,8 @@ def launch(kernel: Kernel, device: Any, blocks: int, arguments: Sequence[Any]) -
 
 def assemble(parts: Parts, rows: Sequence[Column], numbers: Sequence[Column]) -> Callable[[int], Kernel]:
     """The kernel of one fit, whatever the number of rows."""
+    if parts.sorts:
+        raise NotUnderstood("a sort in a thread of a GPU")
     emitter = Emitter(parts, rows, numbers, 1)
     kernel = Kernel(ptx(emitter.text()), len(parts.end), emitter.rooms)
     return lambda rows: kernel

@@ -15,6 +15,7 @@ from jaxmle.native._math import BASE, FORMATS, SUFFIX, Lines, functions, intrins
 from jaxmle.native._nodes import BOOL, FLOAT, INT, Node, dear, reachable, rows_under
 from jaxmle.native._parts import Column, Draft, Parts
 from jaxmle.native._section import Section
+from jaxmle.native._sorts import ORDER
 from jaxmle.native._stretch import Body, Spot, one_data_set
 from jaxmle.native._values import columns_summed, counted, depends_on_values
 
@@ -385,11 +386,10 @@ class Emitter:
         widths = [w, vector_of(w, "float")] if self.parts.draft else [w]
         libm = "".join(f"declare double @{f}(double)\n" for f in LIBM)
         libm += "".join(f"declare double @{f}(double, double)\n" for f in LIBM_TWO)
-        all_ = {1} if alone else {1, 2, 4, 8, 16, *widths}
-        own = [intrinsics(k, real) for k in sorted(all_) for real in FORMATS]
+        own = [intrinsics(k, real) for k in sorted({1} if alone else {1, 2, 4, 8, 16, *widths}) for real in FORMATS]
         own += [libm] if alone else [self.declarations(), libm]
         own += [functions(k, "double") for k in sorted({1, w, self.abreast})]
-        own += [functions(widths[-1], "float")] if self.parts.draft else []
+        own += [functions(widths[-1], "float")] * bool(self.parts.draft) + [ORDER] * self.parts.sorts
         head = [f"  %state = alloca [{max(len(self.parts.begin), 1) * self.abreast} x double], align 64"]
         if not alone:
             head += [f"  %lane = mul i64 %room, {self.rooms}", f"  %running = alloca [{self.abreast} x i8], align 64"]

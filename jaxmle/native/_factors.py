@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from jaxmle.native._nodes import COMMUTATIVE, FLOAT, Node, reachable
+from jaxmle.native._nodes import COMMUTATIVE, FLOAT, Node, age, reachable
 
 if TYPE_CHECKING:
     from jaxmle.native._graph import Graph
@@ -32,7 +32,7 @@ def fewer_products(graph: "Graph", outputs: list[Node]) -> list[Node]:
     wanted = {a for x in nodes if x not in products for a in x.args if a in products}
     if len(wanted) > LIMIT:
         return outputs
-    left = {x: _factors(graph, x, products) for x in sorted(wanted, key=_age)}
+    left = {x: _factors(graph, x, products) for x in sorted(wanted, key=age)}
     made: dict[Node, Node] = {}
     halves = _pairs(graph, left)
 
@@ -73,7 +73,7 @@ def _pairs(graph: "Graph", left: dict[Node, Counter[Node]]) -> dict[Node, _Pair]
     where: dict[_Pair, dict[Node, int]] = defaultdict(dict)
 
     def note(x: Node, there: bool) -> None:
-        factors = sorted(left[x], key=_age)
+        factors = sorted(left[x], key=age)
         for i, f in enumerate(factors):
             for g in factors[i:]:
                 times = min(left[x][f], left[x][g]) if f is not g else left[x][f] // 2
@@ -98,20 +98,16 @@ def _pairs(graph: "Graph", left: dict[Node, Counter[Node]]) -> dict[Node, _Pair]
 
 
 def _product(graph: "Graph", factors: Iterable[Node]) -> Node:
-    return functools.reduce(lambda a, b: graph.raw("mul", a, b), sorted(factors, key=_age))
+    return functools.reduce(lambda a, b: graph.raw("mul", a, b), sorted(factors, key=age))
 
 
 def _with(graph: "Graph", x: Node, args: list[Node]) -> Node:
     """The same operation on other operands; nothing is simplified."""
     if all(a is b for a, b in zip(args, x.args, strict=True)):
         return x
-    args = sorted(args, key=_age) if x.op in COMMUTATIVE else args
+    args = sorted(args, key=age) if x.op in COMMUTATIVE else args
     return graph.node(x.op, tuple(args), x.attr, x.kind, x.row, x.known)
 
 
 def _multiplications(outputs: list[Node]) -> int:
     return sum(x.op == "mul" and x.row and not x.known for x in reachable(outputs))
-
-
-def _age(x: Node) -> int:
-    return x.id

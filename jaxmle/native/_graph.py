@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxmle.native._nodes import BOOL, COMMUTATIVE, COMPARISONS, DEAR, FLOAT, INT, RUNNING, SUMS, Node, reachable
+from jaxmle.native._nodes import BOOL, COMMUTATIVE, COMPARISONS, DEAR, FLOAT, INT, RUNNING, SUMS, Node, age, reachable
 from jaxmle.native._roots import base_of, has_root, merged
 from jaxmle.native._terms import terms
 
@@ -117,7 +117,7 @@ class Graph:
         if not (a.row and b.row) or a.kind != FLOAT:
             return None
         (u, *mine), (v, *other) = (self._split(x) for x in (a, b))
-        if any(sorted(x, key=_age) != sorted(y, key=_age) for x, y in zip(mine, other, strict=True)):
+        if any(sorted(x, key=age) != sorted(y, key=age) for x, y in zip(mine, other, strict=True)):
             return None
         return self.make("mul", self.make(op, self._times(u), self._times(v)), self._ordered([], *mine))
 
@@ -151,10 +151,10 @@ class Graph:
         if (fewer := merged(self, moving)) is not None:
             return self._ordered(uniform, known, [], *(part for x in fewer for part in self._split(x)))
         if not (known or moving):
-            return self._times(sorted(uniform, key=_age))
-        factors = [*sorted(moving, key=_age), *sorted(known, key=_age)]
+            return self._times(sorted(uniform, key=age))
+        factors = [*sorted(moving, key=age), *sorted(known, key=age)]
         row = functools.reduce(lambda x, y: self.raw("mul", x, y), factors)
-        factor = self._times(sorted(uniform, key=_age))
+        factor = self._times(sorted(uniform, key=age))
         if factor.is_(1):
             return row
         return self.make("neg", row) if factor.is_(-1) else self.raw("mul", factor, row)
@@ -168,7 +168,7 @@ class Graph:
 
     def raw(self, op: str, *args: Node) -> Node:
         """A node without further simplification."""
-        args = tuple(sorted(args, key=_age))
+        args = tuple(sorted(args, key=age))
         return self.node(op, args, None, args[0].kind, any(a.row for a in args), all(a.known for a in args))
 
     def _shared(self, op: str, args: tuple[Node, Node], *before: Node) -> Node | None:
@@ -247,21 +247,16 @@ class Graph:
     def _not(self, a: Node) -> Node | None:
         return a.args[0] if a.op == "not" else None
 
-    def _and(self, a: Node, b: Node) -> Node | None:
+    def _and(self, a: Node, b: Node, decides: bool = False) -> Node | None:
         if a.kind != BOOL:
             return None
         for x, y in ((a, b), (b, a)):
             if x.op == "const":
-                return y if x.value else x
+                return x if x.value == decides else y
         return a if a is b else None
 
     def _or(self, a: Node, b: Node) -> Node | None:
-        if a.kind != BOOL:
-            return None
-        for x, y in ((a, b), (b, a)):
-            if x.op == "const":
-                return x if x.value else y
-        return a if a is b else None
+        return self._and(a, b, decides=True)
 
     def _select(self, p: Node, yes: Node, no: Node) -> Node | None:
         if p.op == "const":
@@ -376,6 +371,15 @@ class Graph:
         """Number i of a loop as it is before each row."""
         return self.node("series", (loop,), i, loop.kind[i], True, loop.known)
 
+    def _sort(self, *args: Node) -> Node:
+        """Rows in the order of the first."""
+        return self.node("sort", args, None, "".join(x.kind for x in args), False, True)
+
+    def _at_rank(self, sort: Node, i: int) -> Node:
+        """Row i of a sort."""
+        key, x = sort.args[0], sort.args[i]
+        return x if not (key.row and x.row) else self.node("at_rank", (sort,), i, sort.kind[i], True, True)
+
     def _linear(self, first: Node, *args: Any) -> Node:
         """The number before each row where a row makes a x + b of x; args are a and b, or b alone where a is 0."""
         *parts, reverse = args
@@ -392,7 +396,3 @@ class Graph:
         if loop.op == "linear" and len(loop.args) == 3 and loop.args[1].is_(1):
             return self.make("add", loop.args[0], self.make("rsum", loop.args[2]))
         return self.node("final", (loop,), i, loop.kind[i], False, loop.known)
-
-
-def _age(x: Node) -> int:
-    return x.id

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxmle import _cache
 from jaxmle._optional import optional
-from jaxmle.native import _loops, _products, _shapes
+from jaxmle.native import _loops, _products, _shapes, _sorts
 from jaxmle.native._across import Across
 from jaxmle.native._emit import Emitter
 from jaxmle.native._factors import fewer_products
@@ -91,7 +91,7 @@ def trace(
         NotUnderstood: where something cannot be written out.
     """
     graph = Graph()
-    tracer = Tracer(graph, {**_shapes.RULES, **_products.RULES, **_loops.RULES})
+    tracer = Tracer(graph, {**_shapes.RULES, **_products.RULES, **_loops.RULES, **_sorts.RULES})
     rows: list[Column] = []
     numbers: list[Column] = []
     item = [_input(graph, leaf, rows, numbers) for leaf in leaves]
@@ -268,13 +268,15 @@ def assemble(parts: Parts, rows: Sequence[Column], numbers: Sequence[Column]) ->
     def across() -> Kernel:
         return _compiled(llvm, *side_by_side())
 
-    possible = parts.draft is None and not columns_summed(parts.later)
+    possible = parts.draft is None and not columns_summed(parts.later) and not parts.sorts
     running = {x.op for x in reachable([*parts.following, parts.again]) if not x.known} & {"loop", "linear"}
     bound = 4 * CACHE if "loop" in running else CACHE if running else 0
 
     def kernel(n: int) -> Kernel:
+        if not possible:
+            return one_after_another()
         small = n <= FEW or (bound and n <= LONG and 8 * width * side_by_side()[0].rooms * n <= bound)
-        return across() if possible and small else one_after_another()
+        return across() if small else one_after_another()
 
     return kernel
 

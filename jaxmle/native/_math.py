@@ -125,7 +125,10 @@ class Lines:
 
     def const(self, x: Any, base: str | None = None) -> str:
         base = base or self.real
-        one = literal(x, base) if base in FORMATS else str(int(x)) if base != "i1" else str(bool(x)).lower()
+        if base in FORMATS:
+            one = literal(x, base)
+        else:  # infinity is the last whole number
+            one = str(bool(x)).lower() if base == "i1" else str(int(min(max(x, -(1 << 63)), (1 << 63) - 1)))
         return one if self.width == 1 else "<" + ", ".join([f"{base} {one}"] * self.width) + ">"
 
     def op(self, op: str, *args: str, base: str | None = None) -> str:

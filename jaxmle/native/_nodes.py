@@ -16,7 +16,7 @@ ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh"
 "Operations whose result carries a rounding error of its own size, so that it may be summed apart from its neighbor."
 DEAR = {
     "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "sin", "cos", "tan", "atan2",
-    "erf", "erfc", "exp2", "cbrt", "rem", *RUNNING,
+    "erf", "erfc", "exp2", "cbrt", "rem", "at_rank", *RUNNING,
 }  # fmt: skip
 "Operations that cost more than reading their result from memory."
 
@@ -49,6 +49,10 @@ class Node:
         return self.op == "const" and self.kind != BOOL and self.attr == number
 
 
+def age(x: Node) -> int:
+    return x.id
+
+
 def reachable(outputs: Iterable[Node], beyond: Callable[[Node], bool] = lambda _: True) -> list[Node]:
     """What `outputs` depend on, operands first; the operands of a node count where `beyond` says so."""
     seen: set[Node] = set()
@@ -59,7 +63,7 @@ def reachable(outputs: Iterable[Node], beyond: Callable[[Node], bool] = lambda _
             seen.add(x)
             if beyond(x):
                 todo.extend(x.args)
-    return sorted(seen, key=lambda x: x.id)
+    return sorted(seen, key=age)
 
 
 def rows_under(roots: Iterable[Node], stored: dict[Node, int]) -> tuple[list[Node], list[Node]]:
@@ -80,7 +84,7 @@ def dear(rows: Iterable[Node], stored: Iterable[Node] = ()) -> list[Node]:
     for x in reachable(rows, lambda x: x not in stored):
         mine = 0 if x.op == "load" or x in stored else cost(x)
         total[x] = (mine + sum(total.get(a, 0) for a in x.args)) * x.row
-    return sorted((x for x in rows if total[x] > 3 and x not in stored), key=lambda x: x.id)
+    return sorted((x for x in rows if total[x] > 3 and x not in stored), key=age)
 
 
 _CYCLES = {

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from jaxmle.native._nodes import Node
+from jaxmle.native._nodes import Node, reachable
 
 
 class Draft(NamedTuple):
@@ -44,6 +44,11 @@ class Parts(NamedTuple):
         """What depends on a state."""
         draft = [] if self.draft is None else [self.draft.ended, *self.draft.led, self.draft.finished]
         return [self.finished, *self.following, self.again, *self.end, *draft]
+
+    @property
+    def sorts(self) -> bool:
+        """Whether it sorts rows."""
+        return any(x.op == "sort" for x in reachable([*self.valid, *self.begin, *self.later]))
 
 
 class Column(NamedTuple):

@@ -12,6 +12,7 @@ from jax import lax
 
 from jaxmle.native._nodes import BOOL
 from jaxmle.native._shapes import whole
+from jaxmle.native._sorts import by_number
 from jaxmle.native._trace import Array, NotUnderstood, Tracer, axis_of, objects
 
 # --- sums and products -------------------------------------------------------------------------------
@@ -140,10 +141,25 @@ def cond(t: Tracer, eqn: Any, which: Array, *args: Array) -> list[Array]:
 def gather(t: Tracer, eqn: Any, a: Array, indices: Array) -> Array:
     """Where the indices are known now: whatever jax would take of the elements' places."""
     if a.axis is not None:
-        raise NotUnderstood("rows by their number")
+        return _rows_gathered(t, eqn, a, indices)
     with jax.ensure_compile_time_eval():
         places = eqn.primitive.bind(_places(a), jnp.asarray(whole(indices)), **eqn.params)
     return Array(objects(a.nodes.ravel()[np.asarray(places).ravel()], places.shape), None)
+
+
+def _rows_gathered(t: Tracer, eqn: Any, a: Array, indices: Array) -> Array:
+    """Rows whose numbers are the same whatever the row, such as those beside a median."""
+    dims, others = eqn.params["dimension_numbers"], tuple(k for i, k in enumerate(a.nodes.shape) if i != a.axis)
+    sizes = tuple(k for i, k in enumerate(eqn.params["slice_sizes"]) if i != a.axis)
+    batch = indices.nodes.shape[:-1]
+    plain = dims.start_index_map == dims.collapsed_slice_dims == (a.axis,) and not dims.operand_batching_dims
+    inside = eqn.params["mode"] in (lax.GatherScatterMode.PROMISE_IN_BOUNDS, lax.GatherScatterMode.CLIP)
+    if not (
+        plain and inside and sizes == others and dims.offset_dims == tuple(range(len(batch), len(batch) + len(sizes)))
+    ):
+        raise NotUnderstood("rows by their numbers in this form")
+    rows = [by_number(t, a, x) for x in indices.nodes.ravel()]
+    return Array(np.stack(rows).reshape((*batch, *others)), None)
 
 
 def scatter(t: Tracer, eqn: Any, a: Array, indices: Array, new: Array) -> Array:

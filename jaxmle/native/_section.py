@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from jaxmle.native._abreast import Mine, byte
 from jaxmle.native._elements import element
 from jaxmle.native._math import Lines, over, shifted, splat, vector_of
-from jaxmle.native._nodes import DEAR, FLOAT, RUNNING, SUMS, Node, dear, reachable, rows_under
+from jaxmle.native._nodes import DEAR, FLOAT, RUNNING, SUMS, Node, age, dear, reachable, rows_under
 from jaxmle.native._pass import START, Pass
+from jaxmle.native._sorts import in_order
 from jaxmle.native._turns import Turn, in_turn
 from jaxmle.native._values import counted, gathered
 
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
 
 
 class Work(NamedTuple):
-    """What is done with rows at a time: numbers of the first one, sums, rows that are written down, loops that follow."""
+    """What is done with rows at a time: numbers of the first one, sums, rows that are written down, loops and sorts that
+    follow, sorts with those of their rows that are used."""
 
     firsts: list[Node]
     ends: list[Node]
     keep: list[Node]
     turns: list[Turn]
+    sorts: list[tuple[Node, list[Node]]]
 
     @property
     def roots(self) -> list[Node]:
@@ -68,9 +71,9 @@ class Section:
             for column in self.emit.values:
                 ends = [x for x in nodes if place[x] == number and x.op == "rsum" and x.attr == column]
                 if ends:
-                    self._of_each(Work([], ends, [], []), reverse=False, column=column)
+                    self._of_each(Work([], ends, [], [], []), reverse=False, column=column)
             for x in nodes:
-                if place[x] == number and not x.row and x.op != "loop" and x not in self.names:
+                if place[x] == number and not x.row and x.op not in ("loop", "sort") and x not in self.names:
                     assert x.op != "load", "a row outside its loop"
                     self.names[x] = element(self.lines, x, [self.name(a) for a in x.args])
 
@@ -132,20 +135,25 @@ class Section:
         for turns in ([t for t in work.turns if t.reverse == way] for way in (False, True)):
             if turns:
                 in_turn(self, turns)
+        if work.sorts:
+            in_order(self, work.sorts)
 
     def _plan(self, nodes: Sequence[Node], place: dict[Node, int], keep: Sequence[Node]) -> list[Work]:
-        plan = [Work([], [], [], []) for _ in range(max(place.values(), default=0) + 1)]
+        plan = [Work([], [], [], [], []) for _ in range(max(place.values(), default=0) + 1)]
         for x in nodes:
             if x.op == "loop":
                 turn = Turn(x, nodes)
                 plan[place[x]].turns.append(turn)
                 plan[place[x]].keep.extend(dear(turn.inputs, self.stored))
+            elif x.op == "sort":
+                plan[place[x]].sorts.append((x, [y for y in nodes if y.op == "at_rank" and y.args[0] is x]))
+                plan[place[x]].keep.extend(a for a in x.args if a.row)
             elif x.op == "first":
                 plan[place[x]].firsts.append(x)
             elif (x.op in SUMS and x.attr is None) or (x.op == "final" and x.args[0].row):
                 plan[place[x]].ends.append(x)
         for x in keep:
-            if x.op != "series" and x not in self.stored:
+            if x.op not in ("series", "at_rank") and x not in self.stored:
                 plan[place[x]].keep.append(x)
         bodies: list[set[Node]] = []
         for number, work in reversed(list(enumerate(plan))):
@@ -156,12 +164,12 @@ class Section:
         seen: dict[Node, int] = {}
         for number, body in enumerate(bodies):
             for x in body:
-                if x.op in DEAR and x.op not in RUNNING and seen.setdefault(x, number) < number:
+                if x.op in DEAR and x.op not in (*RUNNING, "at_rank") and seen.setdefault(x, number) < number:
                     plan[seen[x]].keep.append(x)
-        return [Work(w.firsts, w.ends, sorted(set(w.keep), key=lambda x: x.id), w.turns) for w in plan]
+        return [Work(w.firsts, w.ends, sorted(set(w.keep), key=age), w.turns, w.sorts) for w in plan]
 
-    def room(self, x: Node) -> int:
-        """The number of a buffer for a row."""
+    def room(self, x: Node | None) -> int:
+        """The number of a buffer for a row, or of one for other things."""
         if x in self.emit.buffers:
             return self.emit.buffers[x]
         self.rooms += 1

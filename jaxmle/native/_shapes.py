@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import special
-from jaxmle.native._nodes import BOOL, FLOAT, INT, Node
+from jaxmle.native._nodes import BOOL, FLOAT, INT
+from jaxmle.native._sorts import by_number
 from jaxmle.native._trace import ROWS, Array, NotUnderstood, Tracer, axis_of, kind_of, objects, squeezed
 
 # --- elements ----------------------------------------------------------------------------------------
@@ -192,18 +193,15 @@ def slice_(t: Tracer, eqn: Any, a: Array) -> Array:
     if (start[a.axis], strides[a.axis]) == (0, 1) and 0 < gone <= 8 and a.nodes.shape[a.axis] == 1:
         cut[a.axis] = slice(None)
         return Array(a.nodes[tuple(cut)], a.axis, cut=gone)
-    if (start[a.axis], stop[a.axis]) != (0, 1) or a.nodes.shape[a.axis] != 1:
+    if stop[a.axis] - start[a.axis] != 1 or start[a.axis] not in (0, ROWS - 1) or a.nodes.shape[a.axis] != 1:
         raise NotUnderstood("some of the rows")
     cut[a.axis] = slice(None)
-    return t.map(functools.partial(_first_row, t), Array(a.nodes[tuple(cut)], None))
-
-
-def _first_row(t: Tracer, x: Node) -> Node:
-    if not x.row:
-        return x
-    if x.op != "load":
-        raise NotUnderstood("the first row of what was computed")
-    return t.graph.leaf("first", x.attr, x.kind, False, True)
+    if start[a.axis] or any(x.row and x.op != "load" for x in a.nodes[tuple(cut)].ravel()):
+        row = by_number(t, Array(a.nodes[tuple(cut)], a.axis), t.number(start[a.axis], INT))
+        return Array(np.expand_dims(row, a.axis), None)
+    return t.map(
+        lambda x: t.graph.leaf("first", x.attr, x.kind, False, True) if x.row else x, Array(a.nodes[tuple(cut)], None)
+    )
 
 
 def pad(t: Tracer, eqn: Any, a: Array, value: Array) -> Array:
@@ -227,6 +225,9 @@ def whole(a: Array) -> np.ndarray:
 
 def dynamic_slice(t: Tracer, eqn: Any, a: Array, *starts: Array) -> Array:
     sizes = eqn.params["slice_sizes"]
+    if a.axis is not None and sizes[a.axis] == 1:
+        row = np.expand_dims(by_number(t, a, starts[a.axis].only), a.axis)
+        a, starts = Array(row, None), (*starts[: a.axis], t.constant(0), *starts[a.axis + 1 :])
     if a.axis is not None and sizes[a.axis] != a.shape[a.axis]:
         raise NotUnderstood("some of the rows")
     cut = []
@@ -246,6 +247,7 @@ def dynamic_update_slice(t: Tracer, eqn: Any, a: Array, new: Array, *starts: Arr
 
 
 RULES = {
+    "acosh": functools.partial(_made_of, lambda x: jnp.log1p(x - 1 + jnp.sqrt(x - 1) * jnp.sqrt(x + 1))),
     "asinh": functools.partial(_made_of, _asinh),
     "atanh": functools.partial(_made_of, lambda x: 0.5 * jnp.log1p(2 * x / (1 - x))),
     "cosh": functools.partial(_made_of, lambda x: 0.5 * jnp.exp(x) + 0.5 * jnp.exp(-x)),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxmle.native._nodes import FLOAT, ROUNDED, SUMS, Node, cost, reachable
+from jaxmle.native._nodes import FLOAT, ROUNDED, SUMS, Node, age, cost, reachable
 
 if TYPE_CHECKING:
     from jaxmle.native._graph import Graph
@@ -123,7 +123,7 @@ def _products(graph: "Graph", e: Node, opened: Callable[[_Products], bool]) -> _
             found = {}
             for a, c in ways[0].items():
                 for b, d in ways[1].items():
-                    rows = tuple(sorted(a + b, key=lambda x: x.id))
+                    rows = tuple(sorted(a + b, key=age))
                     found[rows] = graph.make("add", found.get(rows, graph.const(0.0)), graph.make("mul", c, d))
             return found
     return {(e,): one}

@@ -33,17 +33,21 @@ from jaxmle.special._incomplete import (
     log_gammainc,
     log_gammaincc,
 )
+from jaxmle.special._inverses import betaincinv, gammainccinv, gammaincinv
 from jaxmle.special._owens import log_owens_rest, log_owens_t, owens_t
 from jaxmle.special._zeta import log_zeta
 
 __all__ = [
     "betainc",
+    "betaincinv",
     "betaln",
     "digamma",
     "expm1_ratio",
     "gamma_excess",
     "gammainc",
     "gammaincc",
+    "gammainccinv",
+    "gammaincinv",
     "gammaln",
     "gammaln_difference",
     "log1mexp",

@@ -11,18 +11,19 @@ The smaller tail is computed (the other is its complement) by Gauss-Legendre sum
 derivative is the same sum of differentiated terms. Small a is lifted first by the recurrence in a (DLMF 8.8.5, 8.17.20).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxmle.special._elementary import floating, log1mexp, log1pmx
+from jaxmle.special._elementary import expm1_ratio, floating, log1mexp, log1pmx
 from jaxmle.special._gamma import gammaln, log_rising, stirling
 from jaxmle.special._gauss import integral
 
 _CUT = 38.0
 _LIFT = 8
-_NEAR, _MAIN = 20, 40
+_NODES = 40
 _HALF_LOG_2PI = 0.9189385332046727
 
 
@@ -64,7 +65,7 @@ def log_betainc_odds(a: Any, b: Any, odds: Any) -> Any:
 
     The complement is `log_betainc_odds(b, a, 1 / odds)`.
     """
-    a, b, odds = _together(a, b, odds)
+    a, b, odds = together(a, b, odds)
     inside = (odds > 0) & (odds < jnp.inf)
     left, tail = _beta_tail(a, b, jnp.where(inside, odds, 1))
     value = jnp.where(left, tail, log1mexp(jnp.where(left, -1, tail)))
@@ -88,16 +89,21 @@ def betainc(a: Any, b: Any, x: Any) -> Any:
     return jnp.exp(log_betainc(a, b, x))
 
 
-def _together(*arguments: Any) -> list[Any]:
+def together(*arguments: Any) -> list[Any]:
     floats = [floating(x) for x in arguments]
     dtype = jnp.result_type(*floats)
     return jnp.broadcast_arrays(*[x.astype(dtype) for x in floats])
 
 
-def _quadrature(phi: Any, split: Any, end: Any) -> Any:
-    """int exp(phi) over [0, split] and [split, end]."""
-    f = lambda t: jnp.exp(phi(t))
-    return integral(f, 0, split, _NEAR) + integral(f, split, end, _MAIN)
+def _flat(rate: Any, end: Any, v: Any, ratio: Callable[[int], Any]) -> Any:
+    """int_0^end exp(rate t) sum_k c_k (v e^t)^k dt where v e^end is small: term by term, c_0 = 1, c_k = ratio(k) c_(k - 1)."""
+    v = jnp.where(end > 0, v, 0)
+    w, lift = v * jnp.exp(end), jnp.exp(rate * end)
+    total, low, high = end * expm1_ratio(rate * end), jnp.ones_like(v), jnp.ones_like(v)
+    for k in range(1, 8):
+        low, high = low * ratio(k) * v, high * ratio(k) * w
+        total = total + (high * lift - low) / (rate + k)
+    return total
 
 
 def _where_cut(phi: Any, slope: Any, start: Any, steps: int) -> Any:
@@ -125,7 +131,7 @@ def _lift(a: Any, ratio: Any, core: Any) -> Any:
 
 def _gamma_tail(a: Any, x: Any) -> tuple[Any, Any, Any]:
     """Which tail is small, its logarithm, and whether x is as good as infinite (its square is)."""
-    a, x = _together(a, x)
+    a, x = together(a, x)
     most = float(jnp.finfo(x.dtype).max) ** 0.48
     inside = (x > 0) & (x < most)
     zero, sure = x <= 0, x >= most
@@ -160,7 +166,7 @@ def _gamma_left(a: Any, x: Any) -> Any:
     # A first end from slope and curvature at 0 and the slope at infinity, then polished.
     end = _model_end(h - y, y, jnp.ones_like(y))
     end = _where_cut(lambda t: -h * t - y * jnp.expm1(-t), lambda t: -h + y * jnp.exp(-t), end, 3)
-    core = integral(lambda t: jnp.exp(-high * t - x * jnp.expm1(-t)), 0, end, _MAIN)
+    core = integral(lambda t: jnp.exp(-high * t - x * jnp.expm1(-t)), 0, end, _NODES)
     a = jnp.where(small, a, 1)
     return jnp.where(small, _lift(a, lambda k: x, core), core)
 
@@ -172,7 +178,9 @@ def _gamma_right(a: Any, x: Any) -> Any:
     end = jnp.where(y < 50, jnp.log1p(120 / y), quadratic)
     end = _where_cut(lambda t: b * t - y * jnp.expm1(t), lambda t: b - y * jnp.exp(t), end, 4)
     split = jnp.clip(jnp.log(0.01 / y), 0, end)
-    return _quadrature(lambda t: a * t - x * jnp.expm1(t), split, end)
+    # Before the split x e^t is small.
+    flat = jnp.exp(jnp.where(split > 0, x, 0)) * _flat(a, split, x, lambda k: -1 / k)
+    return flat + integral(lambda t: jnp.exp(a * t - x * jnp.expm1(t)), split, end, _NODES)
 
 
 def _model_end(slope: Any, curvature: Any, bend: Any) -> Any:
@@ -215,7 +223,10 @@ def beta_ratio(a: Any, b: Any, odds: Any) -> Any:
     small = a < _LIFT
     high = a + jnp.where(small, _LIFT, 0)
     end, split = _beta_range(*jax.lax.stop_gradient((high, b, odds)))
-    core = _quadrature(lambda t: _beta_phi(high, b, x, y, t), split, end)
+    # Before the split the integrand is exp(b t) (1 + e^t / odds)^-(a + b) / x^(a + b), e^t / odds small.
+    inverse, both = 1 / jnp.where(split > 0, odds, 1), high + b
+    flat = jnp.exp(both * jnp.log1p(inverse)) * _flat(b, split, inverse, lambda k: -(both + k - 1) / k)
+    core = jnp.where(split > 0, flat, 0) + integral(lambda t: jnp.exp(_beta_phi(high, b, x, y, t)), split, end, _NODES)
     a = jnp.where(small, a, 1)
     return jnp.where(small, _lift(a, lambda k: (a + k + b) * x, core), core)
 

@@ -1,0 +1,149 @@
+"""Inverses of distribution functions: Newton's method between bounds, with derivatives by the implicit function theorem.
+
+A probability is given as the logarithm of the smaller tail, so that no digits are lost in either. In log x for the gamma and
+in log odds for the beta distribution both tails are logarithmically concave, which Newton's method likes.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmle.special._elementary import log1mexp
+from jaxmle.special._gamma import betaln, gammaln
+from jaxmle.special._incomplete import log_betainc_odds, log_gammainc, log_gammaincc, together
+
+Tails = Callable[[Any, Any], tuple[Any, Any]]
+
+
+def gammaincinv(a: Any, p: Any) -> Any:
+    """The x with P(a, x) = p, the inverse of `gammainc`: a > 0, 0 <= p <= 1, NaN otherwise; derivatives of every order in both.
+
+    >>> from jaxmle import special
+    >>> round(float(special.gammaincinv(2.5, special.gammainc(2.5, 1.7))), 6)
+    1.7
+    """
+    a, p = together(a, p)
+    return _gamma(a, p <= 0.5, p)
+
+
+def gammainccinv(a: Any, q: Any) -> Any:
+    """The x with Q(a, x) = q, the inverse of `gammaincc`, exact for any small q.
+
+    >>> from jaxmle import special
+    >>> round(float(special.gammainccinv(1.0, 1e-300)), 3)
+    690.776
+    """
+    a, q = together(a, q)
+    return _gamma(a, q > 0.5, q, upper=True)
+
+
+def betaincinv(a: Any, b: Any, p: Any) -> Any:
+    """The x with I_x(a, b) = p, the inverse of `betainc`: a, b > 0, 0 <= p <= 1, NaN otherwise; derivatives of every order.
+
+    Where x is near 1 and 1 - x counts, it is betaincinv(b, a, 1 - p).
+
+    >>> from jaxmle import special
+    >>> round(float(special.betaincinv(2.0, 3.0, special.betainc(2.0, 3.0, 0.4))), 6)
+    0.4
+    """
+    a, b, p = together(a, b, p)
+    inside = (p > 0) & (p < 1) & (a > 0) & (b > 0)
+    a, b, safe = jnp.where(inside, a, 1), jnp.where(inside, b, 1), jnp.where(inside, p, 0.5)
+    left, right = (jnp.log(size) + betaln(a, b) for size in (a, b))  # a tail ends as a line
+    low, high = (jnp.log(safe) + left) / a, -(jnp.log1p(-safe) + right) / b
+    x = jax.nn.sigmoid(inverse(_beta_tails, (a, b), safe > 0.5, _level(safe), low, jnp.maximum(high, low)))
+    return _at_ends(inside, x, p, 1.0, (a > 0) & (b > 0))
+
+
+def _gamma(a: Any, lower: Any, p: Any, upper: bool = False) -> Any:
+    inside = (p > 0) & (p < 1) & (a > 0)
+    a, safe = jnp.where(inside, a, 1), jnp.where(inside, p, 0.5)
+    log_p, log_q = jnp.log(safe), jnp.log1p(-safe)
+    if upper:
+        log_p, log_q = log_q, log_p
+    low = (log_p + gammaln(a + 1)) / a  # P(a, x) <= x^a / Gamma(a + 1)
+    high = jnp.log(a + jnp.sqrt(-2 * a * log_q) - log_q)  # Laurent & Massart 2000, Ann. Stat. 28, lemma 1
+    x = jnp.exp(inverse(_gamma_tails, (a,), ~lower, jnp.where(lower, log_p, log_q), low, jnp.maximum(high, low)))
+    return _at_ends(inside, x, 1 - p if upper else p, jnp.inf, a > 0)
+
+
+def _level(p: Any) -> Any:
+    return jnp.where(p > 0.5, jnp.log1p(-p), jnp.log(p))
+
+
+def _at_ends(inside: Any, x: Any, p: Any, end: float, legal: Any) -> Any:
+    return jnp.where(inside, x, jnp.where(legal & (p == 0), 0.0, jnp.where(legal & (p == 1), end, jnp.nan)))
+
+
+def _gamma_tails(args: Any, t: Any) -> tuple[Any, Any]:
+    (a,) = args
+    far = t < _least(t)
+    x = jnp.exp(jnp.where(far, 0, t))
+    line = jnp.where(far, a * t - gammaln(a + 1), -1)
+    lower = jnp.where(far, line, log_gammainc(a, x))
+    return lower, jnp.where(far, log1mexp(line), log_gammaincc(a, x))
+
+
+def _beta_tails(args: Any, t: Any) -> tuple[Any, Any]:
+    a, b = args
+    far, beyond = t < _least(t), t > -_least(t)
+    odds = jnp.exp(jnp.where(far | beyond, 0, t))
+    left = jnp.where(far, a * t - jnp.log(a) - betaln(a, b), -1)
+    right = jnp.where(beyond, -b * t - jnp.log(b) - betaln(a, b), -1)
+    lower = jnp.where(far, left, jnp.where(beyond, log1mexp(right), log_betainc_odds(a, b, odds)))
+    return lower, jnp.where(beyond, right, jnp.where(far, log1mexp(left), log_betainc_odds(b, a, 1 / odds)))
+
+
+def _least(t: Any) -> float:
+    return 0.9 * float(np.log(jnp.finfo(t.dtype).tiny))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def inverse(tails: Tails, args: Any, upper: Any, level: Any, low: Any, high: Any) -> Any:
+    """The v between `low` and `high` where the logarithm of a tail is `level`.
+
+    Where Newton's step leaves the bounds, or is no half of the one before, the bounds are halved instead.
+
+    Args:
+        tails: (args, v) -> the logarithms of P(v) and of 1 - P(v), each with all its digits, elementwise in v.
+        args: what else they depend on.
+        upper: whether it is the second tail, which falls, bool like v.
+        level: as above.
+        low, high: bounds of v, which have no derivative.
+    """
+    level, low, high = jnp.broadcast_arrays(level, low, high)
+    enough = 1e-11 if level.dtype == jnp.float64 else 1e-5
+
+    def step(state: Any) -> Any:
+        k, v, low, high, last, moves = state
+        value, slope = jax.jvp(lambda v: _tail(tails, args, upper, v), (v,), (jnp.ones_like(v),))
+        gap = value - level
+        right = jnp.where(upper, gap > 0, gap < 0)
+        low, high = jnp.where(right, v, low), jnp.where(right, high, v)
+        new = v - gap / slope
+        newton = (new > low) & (new < high) & (jnp.abs(new - v) <= 0.5 * last)
+        new = jnp.where(newton, new, 0.5 * (low + high))
+        size = jnp.abs(new - v)
+        new, last = jnp.where(moves, new, v), jnp.where(moves, jnp.maximum(size, 1e-300), last)
+        return k + 1, new, low, high, last, moves & (size > enough * jnp.maximum(jnp.abs(v), 1))
+
+    start = (0, 0.5 * (low + high), low, high, high - low, jnp.ones(level.shape, bool))
+    return jax.lax.while_loop(lambda s: jnp.any(s[-1]) & (s[0] < 200), step, start)[1]
+
+
+@inverse.defjvp
+def _inverse_jvp(tails: Tails, primals: Any, tangents: Any) -> Any:
+    args, upper, level, *bounds = primals
+    v = inverse(tails, *primals)
+    moved = jax.jvp(lambda args: _tail(tails, args, upper, v), (args,), (tangents[0],))[1]
+    slope = jax.jvp(lambda v: _tail(tails, args, upper, v), (v,), (jnp.ones_like(v),))[1]
+    return v, (tangents[2] - moved) / slope
+
+
+def _tail(tails: Tails, args: Any, upper: Any, v: Any) -> Any:
+    lower, higher = tails(args, v)
+    return jnp.where(upper, higher, lower)
