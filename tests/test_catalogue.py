@@ -199,6 +199,29 @@ def test_the_quantile_inverts_the_cdf(name):
         assert (np.abs(np.exp(below) - q) <= 1e-10 * q + one_unit_of_x).all()
 
 
+SOLVED = ("beta", "chi", "generalized_normal", "inverse_gaussian", "skew_normal", "student_t", "von_mises")
+"Laws whose quantile is found by iteration; chi for all that are powers of a gamma."
+
+
+@pytest.mark.parametrize("name", by_cost([*SOLVED, "cauchy", "gev"]))
+def test_the_quantile_has_its_derivatives(name):
+    """F(x(q)) = q: along q its slope is 1, along the parameters 0."""
+    d, params = RECORDS[name], jax.tree.map(jnp.asarray, TABLE[name].params)
+    q = jnp.array([0.02, 0.3, 0.7, 0.98])
+    ones = jax.tree.map(jnp.ones_like, params)
+
+    @jax.jit
+    def slopes(params, q):
+        x, rise = jax.jvp(lambda q: d.quantile(params, q), (q,), (jnp.ones_like(q),))
+        _, moved = jax.jvp(lambda p: d.logcdf(p, x), (params,), (ones,))
+        _, whole = jax.jvp(lambda p: d.logcdf(p, d.quantile(p, q)), (params,), (ones,))
+        return rise * jnp.exp(d.logpdf(params, x)), moved, whole
+
+    along_q, moved, whole = slopes(params, q)
+    np.testing.assert_allclose(along_q, 1, rtol=1e-9)
+    assert (np.abs(moved) > 1e-3).any() and (np.abs(whole) <= 1e-9 * np.abs(moved).max()).all()
+
+
 @pytest.mark.parametrize("name", by_cost(NAMES))
 def test_samples_agree_with_the_cdf(name):
     d, params, *_ = case(name)

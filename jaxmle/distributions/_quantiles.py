@@ -1,12 +1,13 @@
-"""Quantiles by bisection, for families without a closed form: plain, sure, and for reports rather than for fitting."""
+"""Quantiles of families without a closed form."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxmle.special._elementary import floating
+from jaxmle.special._inverses import inverse
 
 
 def legal(q: Any) -> Any:
@@ -15,30 +16,30 @@ def legal(q: Any) -> Any:
     return jnp.where((q >= 0) & (q <= 1), q, jnp.nan)
 
 
-def bisect(is_below: Callable[[Any], Any], low: Any, high: Any, steps: int) -> Any:
-    """The last point of [low, high] where `is_below` (true, then false, elementwise) still holds, and the next."""
+class _Tails(NamedTuple):
+    """Both tails of a law at x_of(v)."""
 
-    def halve(_: Any, ends: Any) -> Any:
-        low, high = ends
-        middle = 0.5 * (low + high)
-        below = is_below(middle)
-        return jnp.where(below, middle, low), jnp.where(below, high, middle)
+    logcdf: Callable[[Any, Any], Any]
+    logsf: Callable[[Any, Any], Any]
+    x_of: Callable[[Any], Any]
 
-    return jax.lax.fori_loop(0, steps, halve, (low, high))
+    def __call__(self, params: Any, v: Any) -> tuple[Any, Any]:
+        x = self.x_of(v)
+        return self.logcdf(params, x), self.logsf(params, x)
 
 
 def continuous(logcdf: Any, logsf: Any, params: Any, q: Any, x_of: Callable[[Any], Any], low: Any, high: Any) -> Any:
-    """Quantile of a continuous law; `x_of` maps [low, high] onto its support, increasing."""
+    """Quantile of a continuous law; `x_of` maps [low, high] onto its support, increasing. Derivatives are the implicit ones."""
     q = floating(q)
-    upper = q > 0.5
-
-    def is_below(v: Any) -> Any:
-        x = x_of(v)
-        return jnp.where(upper, logsf(params, x) > jnp.log1p(-q), logcdf(params, x) < jnp.log(q))
-
-    low, high = jnp.full(q.shape, low, q.dtype), jnp.full(q.shape, high, q.dtype)
-    low, high = bisect(is_below, low, high, 64 if q.dtype == jnp.float64 else 36)
-    return jnp.where((q >= 0) & (q <= 1), x_of(0.5 * (low + high)), jnp.nan)
+    shape = jnp.broadcast_shapes(q.shape, *(jnp.shape(x) for x in jax.tree.leaves(params)))
+    inside = jnp.broadcast_to((q > 0) & (q < 1), shape)
+    safe = jnp.where(inside, q, 0.5)
+    upper = safe > 0.5
+    level = jnp.where(upper, jnp.log1p(-safe), jnp.log(safe))
+    low, high = (jnp.broadcast_to(jnp.asarray(v, q.dtype), shape) for v in (low, high))
+    x = x_of(inverse(_Tails(logcdf, logsf, x_of), params, upper, level, low, high))
+    ends = jnp.where(q == 0, x_of(low), jnp.where(q == 1, x_of(high), jnp.nan))
+    return jnp.where(inside, x, ends)
 
 
 def whole(logcdf: Any, params: Any, q: Any, *, lowest: float = 0.0) -> Any:

@@ -137,7 +137,7 @@ def _gamma_tail(a: Any, x: Any) -> tuple[Any, Any, Any]:
     zero, sure = x <= 0, x >= most
     x = jnp.where(inside, x, 0.5 * a)
     left = (x < jnp.where(a < 1, jnp.exp(-0.7 / jnp.minimum(a, 1)), a)) | zero
-    prefix = _gamma_prefix(a, x)
+    prefix = gamma_prefix(a, x)
     lower = prefix + jnp.log(_gamma_left(a, jnp.where(left, x, 0.5 * a)))
     upper = prefix + jnp.log(_gamma_right(a, jnp.where(left, 1.5 * a + 0.1, x)))
     tail = jnp.where(zero, -jnp.inf, jnp.where(left, lower, upper))
@@ -145,7 +145,7 @@ def _gamma_tail(a: Any, x: Any) -> tuple[Any, Any, Any]:
     return left, jnp.minimum(tail, -jnp.finfo(x.dtype).tiny), sure
 
 
-def _gamma_prefix(a: Any, x: Any) -> Any:
+def gamma_prefix(a: Any, x: Any) -> Any:
     """log(x^a e^-x / Gamma(a)); around the saddle point where a is large, so that large terms do not cancel."""
     large = a >= 8
     s, z = jnp.where(large, 1, a), jnp.where(large, a, 8)
@@ -203,11 +203,11 @@ def _beta_tail(a: Any, b: Any, odds: Any) -> tuple[Any, Any]:
     left = left ^ (crowded_left | crowded_right)
     a, b = jnp.where(left, a, b), jnp.where(left, b, a)
     odds = jnp.where(left, odds, 1 / odds)
-    tail = _beta_prefix(a, b, odds) + jnp.log(beta_ratio(a, b, odds))
+    tail = beta_prefix(a, b, odds) + jnp.log(beta_ratio(a, b, odds))
     return left, jnp.minimum(tail, -jnp.finfo(tail.dtype).tiny)
 
 
-def _beta_prefix(a: Any, b: Any, odds: Any) -> Any:
+def beta_prefix(a: Any, b: Any, odds: Any) -> Any:
     """log(x^a (1 - x)^b / B(a, b)), by B(small, large) = Gamma(small) / (large^small rising(small, 1/large))."""
     swap = a < b
     large, small = jnp.where(swap, b, a), jnp.where(swap, a, b)
@@ -224,16 +224,18 @@ def beta_ratio(a: Any, b: Any, odds: Any) -> Any:
     high = a + jnp.where(small, _LIFT, 0)
     end, split = _beta_range(*jax.lax.stop_gradient((high, b, odds)))
     # Before the split the integrand is exp(b t) (1 + e^t / odds)^-(a + b) / x^(a + b), e^t / odds small.
-    inverse, both = 1 / jnp.where(split > 0, odds, 1), high + b
+    inverse, both = jnp.where(split > 0, 1 / jnp.where(split > 0, odds, 1), 0), high + b
     flat = jnp.exp(both * jnp.log1p(inverse)) * _flat(b, split, inverse, lambda k: -(both + k - 1) / k)
-    core = jnp.where(split > 0, flat, 0) + integral(lambda t: jnp.exp(_beta_phi(high, b, x, y, t)), split, end, _NODES)
+    core = flat + integral(lambda t: jnp.exp(_beta_phi(high, b, x, y, t)), split, end, _NODES)
     a = jnp.where(small, a, 1)
     return jnp.where(small, _lift(a, lambda k: (a + k + b) * x, core), core)
 
 
 def _beta_phi(a: Any, b: Any, x: Any, y: Any, t: Any) -> Any:
     """-a t - (a + b) log(1 + x (e^-t - 1)), written so that nothing cancels where a is large and b small."""
-    return -a * jnp.log1p(y * jnp.expm1(t)) - b * jnp.log1p(x * jnp.expm1(-t))
+    rise, drop = jnp.log1p(y * jnp.expm1(t)), -x * jnp.expm1(-t)
+    near = drop < 0.5
+    return -a * rise + b * jnp.where(near, -jnp.log1p(-jnp.where(near, drop, 0)), t - rise)
 
 
 def _beta_range(a: Any, b: Any, odds: Any) -> tuple[Any, Any]:

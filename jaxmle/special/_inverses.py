@@ -14,9 +14,18 @@ import numpy as np
 
 from jaxmle.special._elementary import log1mexp
 from jaxmle.special._gamma import betaln, gammaln
-from jaxmle.special._incomplete import log_betainc_odds, log_gammainc, log_gammaincc, together
+from jaxmle.special._incomplete import (
+    beta_prefix,
+    gamma_prefix,
+    log_betainc_odds,
+    log_gammainc,
+    log_gammaincc,
+    together,
+)
 
-Tails = Callable[[Any, Any], tuple[Any, Any]]
+_ROOM = 0.01
+"Added to bounds: where a tail is a line they are the root."
+Tails = Callable[[Any, Any], tuple[Any, ...]]
 
 
 def gammaincinv(a: Any, p: Any) -> Any:
@@ -55,7 +64,9 @@ def betaincinv(a: Any, b: Any, p: Any) -> Any:
     a, b, safe = jnp.where(inside, a, 1), jnp.where(inside, b, 1), jnp.where(inside, p, 0.5)
     left, right = (jnp.log(size) + betaln(a, b) for size in (a, b))  # a tail ends as a line
     low, high = (jnp.log(safe) + left) / a, -(jnp.log1p(-safe) + right) / b
-    x = jax.nn.sigmoid(inverse(_beta_tails, (a, b), safe > 0.5, _level(safe), low, jnp.maximum(high, low)))
+    x = jax.nn.sigmoid(
+        inverse(_beta_tails, (a, b), safe > 0.5, _level(safe), low - _ROOM, jnp.maximum(high, low) + _ROOM)
+    )
     return _at_ends(inside, x, p, 1.0, (a > 0) & (b > 0))
 
 
@@ -67,7 +78,9 @@ def _gamma(a: Any, lower: Any, p: Any, upper: bool = False) -> Any:
         log_p, log_q = log_q, log_p
     low = (log_p + gammaln(a + 1)) / a  # P(a, x) <= x^a / Gamma(a + 1)
     high = jnp.log(a + jnp.sqrt(-2 * a * log_q) - log_q)  # Laurent & Massart 2000, Ann. Stat. 28, lemma 1
-    x = jnp.exp(inverse(_gamma_tails, (a,), ~lower, jnp.where(lower, log_p, log_q), low, jnp.maximum(high, low)))
+    x = jnp.exp(
+        inverse(_gamma_tails, (a,), ~lower, jnp.where(lower, log_p, log_q), low - _ROOM, jnp.maximum(high, low) + _ROOM)
+    )
     return _at_ends(inside, x, 1 - p if upper else p, jnp.inf, a > 0)
 
 
@@ -79,27 +92,30 @@ def _at_ends(inside: Any, x: Any, p: Any, end: float, legal: Any) -> Any:
     return jnp.where(inside, x, jnp.where(legal & (p == 0), 0.0, jnp.where(legal & (p == 1), end, jnp.nan)))
 
 
-def _gamma_tails(args: Any, t: Any) -> tuple[Any, Any]:
+def _gamma_tails(args: Any, t: Any) -> tuple[Any, Any, Any]:
     (a,) = args
     far = t < _least(t)
     x = jnp.exp(jnp.where(far, 0, t))
     line = jnp.where(far, a * t - gammaln(a + 1), -1)
-    lower = jnp.where(far, line, log_gammainc(a, x))
-    return lower, jnp.where(far, log1mexp(line), log_gammaincc(a, x))
+    density = jnp.where(far, line + jnp.log(a), gamma_prefix(a, x))
+    return jnp.where(far, line, log_gammainc(a, x)), jnp.where(far, log1mexp(line), log_gammaincc(a, x)), density
 
 
-def _beta_tails(args: Any, t: Any) -> tuple[Any, Any]:
+def _beta_tails(args: Any, t: Any) -> tuple[Any, Any, Any]:
     a, b = args
     far, beyond = t < _least(t), t > -_least(t)
     odds = jnp.exp(jnp.where(far | beyond, 0, t))
-    left = jnp.where(far, a * t - jnp.log(a) - betaln(a, b), -1)
-    right = jnp.where(beyond, -b * t - jnp.log(b) - betaln(a, b), -1)
+    left, right = a * t - betaln(a, b), -b * t - betaln(a, b)
+    density = jnp.where(far, left, jnp.where(beyond, right, beta_prefix(a, b, odds)))
+    left, right = jnp.where(far, left - jnp.log(a), -1), jnp.where(beyond, right - jnp.log(b), -1)
     lower = jnp.where(far, left, jnp.where(beyond, log1mexp(right), log_betainc_odds(a, b, odds)))
-    return lower, jnp.where(beyond, right, jnp.where(far, log1mexp(left), log_betainc_odds(b, a, 1 / odds)))
+    upper = jnp.where(beyond, right, jnp.where(far, log1mexp(left), log_betainc_odds(b, a, 1 / odds)))
+    return lower, upper, density
 
 
 def _least(t: Any) -> float:
-    return 0.9 * float(np.log(jnp.finfo(t.dtype).tiny))
+    """Below this the tail is a line, and derivatives in e^t do not overflow yet."""
+    return 0.45 * float(np.log(jnp.finfo(t.dtype).tiny))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -109,25 +125,26 @@ def inverse(tails: Tails, args: Any, upper: Any, level: Any, low: Any, high: Any
     Where Newton's step leaves the bounds, or is no half of the one before, the bounds are halved instead.
 
     Args:
-        tails: (args, v) -> the logarithms of P(v) and of 1 - P(v), each with all its digits, elementwise in v.
+        tails: (args, v) -> the logarithms of P(v) and of 1 - P(v), each with all its digits, elementwise in v; then, where
+            there is a formula, that of the density in v.
         args: what else they depend on.
         upper: whether it is the second tail, which falls, bool like v.
         level: as above.
         low, high: bounds of v, which have no derivative.
     """
     level, low, high = jnp.broadcast_arrays(level, low, high)
-    enough = 1e-11 if level.dtype == jnp.float64 else 1e-5
+    rounding = float(jnp.finfo(level.dtype).eps)
 
     def step(state: Any) -> Any:
         k, v, low, high, last, moves = state
-        value, slope = jax.jvp(lambda v: _tail(tails, args, upper, v), (v,), (jnp.ones_like(v),))
+        value, slope = _slope(tails, args, upper, v)
         gap = value - level
         right = jnp.where(upper, gap > 0, gap < 0)
         low, high = jnp.where(right, v, low), jnp.where(right, high, v)
         new = v - gap / slope
-        newton = (new > low) & (new < high) & (jnp.abs(new - v) <= 0.5 * last)
+        newton = (new >= low) & (new <= high) & (jnp.abs(new - v) <= 0.5 * last)
         new = jnp.where(newton, new, 0.5 * (low + high))
-        size = jnp.abs(new - v)
+        size, enough = jnp.abs(new - v), jnp.where(newton, rounding**0.7, 2 * rounding)
         new, last = jnp.where(moves, new, v), jnp.where(moves, jnp.maximum(size, 1e-300), last)
         return k + 1, new, low, high, last, moves & (size > enough * jnp.maximum(jnp.abs(v), 1))
 
@@ -137,13 +154,20 @@ def inverse(tails: Tails, args: Any, upper: Any, level: Any, low: Any, high: Any
 
 @inverse.defjvp
 def _inverse_jvp(tails: Tails, primals: Any, tangents: Any) -> Any:
-    args, upper, level, *bounds = primals
+    args, upper = primals[:2]
     v = inverse(tails, *primals)
     moved = jax.jvp(lambda args: _tail(tails, args, upper, v), (args,), (tangents[0],))[1]
-    slope = jax.jvp(lambda v: _tail(tails, args, upper, v), (v,), (jnp.ones_like(v),))[1]
-    return v, (tangents[2] - moved) / slope
+    return v, (tangents[2] - moved) / _slope(tails, args, upper, v)[1]
 
 
 def _tail(tails: Tails, args: Any, upper: Any, v: Any) -> Any:
-    lower, higher = tails(args, v)
-    return jnp.where(upper, higher, lower)
+    return jnp.where(upper, *tails(args, v)[1::-1])
+
+
+def _slope(tails: Tails, args: Any, upper: Any, v: Any) -> tuple[Any, Any]:
+    """The logarithm of a tail, and its slope."""
+    lower, higher, *density = tails(args, v)
+    if not density:
+        return jax.jvp(lambda v: _tail(tails, args, upper, v), (v,), (jnp.ones_like(v),))
+    value = jnp.where(upper, higher, lower)
+    return value, jnp.where(upper, -1, 1) * jnp.exp(density[0] - value)
