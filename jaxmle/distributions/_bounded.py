@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments, _quantiles
 from jaxmle.distributions._distribution import Distribution, is_finite, is_share, symmetric
-from jaxmle.distributions._standard import SHARE, Bisected, law
+from jaxmle.distributions._standard import SHARE, law
 from jaxmle.special._elementary import floating
 
 _HALF_LOG_2PI = 0.9189385332046727
@@ -61,7 +61,7 @@ beta = law(
     _beta_upper,
     _beta_start,
     shapes={"a": spaces.positive, "b": spaces.positive},
-    quantile=Bisected(_beta_lower, _beta_upper, jax.nn.sigmoid, -700.0, 36.0),
+    quantile=lambda p, q: special.betaincinv(p["a"], p["b"], q),
     draw=_beta_draw,
     information=_beta_information,
     mean=_means.beta,

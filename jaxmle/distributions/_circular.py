@@ -15,7 +15,7 @@ import numpy as np
 from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import Distribution, law_of_vectors, symmetric
-from jaxmle.distributions._standard import ANGLE, Bisected, law, wrapped
+from jaxmle.distributions._standard import ANGLE, Solved, law, wrapped
 from jaxmle.special._bessel import log_bessel_rest
 from jaxmle.special._elementary import floating
 from jaxmle.special._gauss import integral
@@ -79,7 +79,7 @@ von_mises = law(
     _von_mises_upper,
     _von_mises_start,
     shapes={"concentration": spaces.positive},
-    quantile=Bisected(_von_mises_lower, _von_mises_upper, lambda v: v, -np.pi, np.pi),
+    quantile=Solved(_von_mises_lower, _von_mises_upper, lambda v: v, -np.pi, np.pi),
     information=_von_mises_information,
     mean=_means.loc,
     doc="""Von Mises: density exp(concentration cos(x - loc)) / (2 pi I0(concentration)), x an angle in radians.

@@ -11,7 +11,7 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_nonnegative, is_positive, symmetric
 from jaxmle.distributions._extremes import held
-from jaxmle.distributions._standard import LOG, RATIO, Bisected, Form, law
+from jaxmle.distributions._standard import LOG, RATIO, Form, Solved, law
 from jaxmle.special._elementary import hazard
 
 _HALF_LOG_2PI = 0.9189385332046727
@@ -190,7 +190,7 @@ inverse_gaussian = law(
     _inverse_gaussian_upper,
     _inverse_gaussian_start,
     shapes={"shape": spaces.positive},
-    quantile=Bisected(_inverse_gaussian_lower, _inverse_gaussian_upper, _same, -300.0, 300.0),
+    quantile=Solved(_inverse_gaussian_lower, _inverse_gaussian_upper, _same, -300.0, 300.0),
     draw=_inverse_gaussian_draw,
     maximum=_inverse_gaussian_start,
     information=lambda p, x: symmetric(x, [[p["shape"] / p["mean"] ** 3, 0.0], [0.0, 0.5 * p["shape"] ** -2.0]]),

@@ -15,7 +15,7 @@ from jaxmle._types import record
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import Distribution, is_nonnegative, is_positive, symmetric
 from jaxmle.distributions._extremes import held
-from jaxmle.distributions._standard import LOG, RATIO, Bisected, law
+from jaxmle.distributions._standard import LOG, RATIO, Solved, law
 from jaxmle.model import Chart
 from jaxmle.special._elementary import expm1_rest
 from jaxmle.special._gamma import stirling
@@ -60,7 +60,7 @@ def _same(v: Any) -> Any:
 
 def _gamma_power(name: str, terms: Any, start: Any, doc: str, falls: bool = False, **fields: Any) -> Distribution:
     lower, upper = GammaPower(terms, "falls" if falls else "lower"), GammaPower(terms, "lower" if falls else "upper")
-    quantile = Bisected(lower, upper, _same, -700.0, 700.0)
+    quantile = Solved(lower, upper, _same, -700.0, 700.0)
     density = GammaPower(terms, "density")
     return law(LOG, name, density, lower, upper, start, doc, quantile=quantile, draw=GammaDraw(terms), **fields)
 

@@ -107,13 +107,7 @@ def _gamma_logsf(params: Any, x: Any) -> Any:
 
 
 def _gamma_quantile(params: Any, q: Any) -> Any:
-    shape = floating(params["shape"])
-    size = jnp.log(shape)
-    unit = {"shape": shape, "scale": 1.0}
-    low, high = jnp.minimum(size, 0) - 700, size + 7 + jnp.log1p(1 / shape)
-    if shape.dtype == jnp.float32:
-        low = jnp.minimum(size, 0) - 80
-    return params["scale"] * _quantiles.continuous(_gamma_logcdf, _gamma_logsf, unit, q, jnp.exp, low, high)
+    return params["scale"] * special.gammaincinv(params["shape"], q)
 
 
 def _gamma_sample(key: Any, params: Any, shape: Any = ()) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_finite, symmetric
-from jaxmle.distributions._standard import ENDLESS, LINE, Bisected, law
+from jaxmle.distributions._standard import ENDLESS, LINE, Solved, law
 from jaxmle.model import Chart
 
 _LOG_2 = 0.6931471805599453
@@ -254,7 +254,7 @@ skew_normal = law(
     _skew_upper,
     _skew_start,
     shapes={"shape": spaces.real},
-    quantile=Bisected(_skew_lower, _skew_upper, jnp.sinh, -19.0, 19.0),
+    quantile=Solved(_skew_lower, _skew_upper, jnp.sinh, -19.0, 19.0),
     draw=_skew_draw,
     mean=_means.skew_normal,
     chart=Chart(_ends, _skew_contributions, _skew_outward, _skew_inward, (False, True, True)),

@@ -147,8 +147,8 @@ class Quantile:
 
 
 @record
-class Bisected:
-    """A standard quantile by bisection; `grows` maps [low, high] onto the range of z."""
+class Solved:
+    """A standard quantile without a formula; `grows` maps [low, high] onto the range of z."""
 
     lower: Callable[[Any, Any], Any]
     upper: Callable[[Any, Any], Any]

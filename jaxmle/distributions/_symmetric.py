@@ -10,7 +10,7 @@ import numpy as np
 from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_finite, symmetric
-from jaxmle.distributions._standard import ENDLESS, LINE, Bisected, law
+from jaxmle.distributions._standard import ENDLESS, LINE, Solved, law
 from jaxmle.model import Chart, Kink
 from jaxmle.special._elementary import floating
 
@@ -326,7 +326,7 @@ generalized_normal = law(
     _generalized_upper,
     _generalized_start,
     shapes={"shape": spaces.positive},
-    quantile=Bisected(_generalized_lower, _generalized_upper, jnp.sinh, -300.0, 300.0),
+    quantile=Solved(_generalized_lower, _generalized_upper, jnp.sinh, -300.0, 300.0),
     information=_generalized_information,
     mean=_means.loc,
     kink=Kink("loc", _generalized_best, _generalized_on),
