@@ -133,7 +133,8 @@ def machine(
 def ready(
     program: Program, problem: Problem, places: list[Any], chosen: Any
 ) -> tuple[Program, Problem, list[native.Compiled]]:
-    """The same problem, its starts computed in XLA where nothing else keeps it from the machine, such as a sort.
+    """The same problem, its starts computed in XLA where nothing else keeps it from the machine, such as a sort
+    on a GPU.
 
     With it the functions of its first phase, as `machine` gives them.
     """
