@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxmle.special._elementary import floating
-from jaxmle.special._inverses import inverse
+from jaxmle.special._inverses import inverse, smaller
 
 
 def legal(q: Any) -> Any:
@@ -34,10 +34,8 @@ def continuous(logcdf: Any, logsf: Any, params: Any, q: Any, x_of: Callable[[Any
     shape = jnp.broadcast_shapes(q.shape, *(jnp.shape(x) for x in jax.tree.leaves(params)))
     inside = jnp.broadcast_to((q > 0) & (q < 1), shape)
     safe = jnp.where(inside, q, 0.5)
-    upper = safe > 0.5
-    level = jnp.where(upper, jnp.log1p(-safe), jnp.log(safe))
-    low, high = (jnp.broadcast_to(jnp.asarray(v, q.dtype), shape) for v in (low, high))
-    x = x_of(inverse(_Tails(logcdf, logsf, x_of), params, upper, level, low, high))
+    low, high = (jnp.asarray(v, q.dtype) for v in (low, high))
+    x = x_of(inverse(_Tails(logcdf, logsf, x_of), params, *smaller(safe), low, high))
     ends = jnp.where(q == 0, x_of(low), jnp.where(q == 1, x_of(high), jnp.nan))
     return jnp.where(inside, x, ends)
 

@@ -33,5 +33,5 @@ def _rule(nodes: int) -> tuple[np.ndarray, np.ndarray]:
         slope = nodes * (before - (1 - s) * value) / (s * (2 - s))
         s = s if last else s + value / slope
     weights = 1 / (s * (2 - s) * slope**2)
-    mirrored = slice(nodes // 2 - 1, None, -1) if nodes > 1 else slice(0, 0)
-    return np.append(0.5 * s, 1 - 0.5 * s[mirrored]), np.append(weights, weights[mirrored])
+    other = slice(nodes // 2)  # mirrored
+    return np.append(0.5 * s, 1 - 0.5 * s[other][::-1]), np.append(weights, weights[other][::-1])

@@ -35,8 +35,7 @@ def gammaincinv(a: Any, p: Any) -> Any:
     >>> round(float(special.gammaincinv(2.5, special.gammainc(2.5, 1.7))), 6)
     1.7
     """
-    a, p = together(a, p)
-    return _gamma(a, p <= 0.5, p)
+    return _gamma(a, p, False)
 
 
 def gammainccinv(a: Any, q: Any) -> Any:
@@ -46,8 +45,7 @@ def gammainccinv(a: Any, q: Any) -> Any:
     >>> round(float(special.gammainccinv(1.0, 1e-30)), 2)
     69.08
     """
-    a, q = together(a, q)
-    return _gamma(a, q > 0.5, q, upper=True)
+    return _gamma(a, q, True)
 
 
 def betaincinv(a: Any, b: Any, p: Any) -> Any:
@@ -64,28 +62,29 @@ def betaincinv(a: Any, b: Any, p: Any) -> Any:
     a, b, safe = jnp.where(inside, a, 1), jnp.where(inside, b, 1), jnp.where(inside, p, 0.5)
     left, right = (jnp.log(size) + betaln(a, b) for size in (a, b))  # a tail ends as a line
     low, high = (jnp.log(safe) + left) / a, -(jnp.log1p(-safe) + right) / b
-    x = jax.nn.sigmoid(
-        inverse(_beta_tails, (a, b), safe > 0.5, _level(safe), low - _ROOM, jnp.maximum(high, low) + _ROOM)
-    )
-    return _at_ends(inside, x, p, 1.0, (a > 0) & (b > 0))
+    t = inverse(_beta_tails, (a, b), *smaller(safe), low - _ROOM, jnp.maximum(high, low) + _ROOM)
+    return _at_ends(inside, jax.nn.sigmoid(t), p, 1.0, (a > 0) & (b > 0))
 
 
-def _gamma(a: Any, lower: Any, p: Any, upper: bool = False) -> Any:
+def _gamma(a: Any, p: Any, complement: bool) -> Any:
+    """The x where P(a, x), or its complement, is p."""
+    a, p = together(a, p)
     inside = (p > 0) & (p < 1) & (a > 0)
     a, safe = jnp.where(inside, a, 1), jnp.where(inside, p, 0.5)
     log_p, log_q = jnp.log(safe), jnp.log1p(-safe)
-    if upper:
+    if complement:
         log_p, log_q = log_q, log_p
     low = (log_p + gammaln(a + 1)) / a  # P(a, x) <= x^a / Gamma(a + 1)
     high = jnp.log(a + jnp.sqrt(-2 * a * log_q) - log_q)  # Laurent & Massart 2000, Ann. Stat. 28, lemma 1
-    x = jnp.exp(
-        inverse(_gamma_tails, (a,), ~lower, jnp.where(lower, log_p, log_q), low - _ROOM, jnp.maximum(high, low) + _ROOM)
-    )
-    return _at_ends(inside, x, 1 - p if upper else p, jnp.inf, a > 0)
+    other, level = smaller(safe)
+    t = inverse(_gamma_tails, (a,), other ^ complement, level, low - _ROOM, jnp.maximum(high, low) + _ROOM)
+    return _at_ends(inside, jnp.exp(t), 1 - p if complement else p, jnp.inf, a > 0)
 
 
-def _level(p: Any) -> Any:
-    return jnp.where(p > 0.5, jnp.log1p(-p), jnp.log(p))
+def smaller(p: Any) -> tuple[Any, Any]:
+    """Whether 1 - p is the smaller one of p and 1 - p, and the logarithm of that one."""
+    other = p > 0.5
+    return other, jnp.where(other, jnp.log1p(-p), jnp.log(p))
 
 
 def _at_ends(inside: Any, x: Any, p: Any, end: float, legal: Any) -> Any:
@@ -145,7 +144,7 @@ def inverse(tails: Tails, args: Any, upper: Any, level: Any, low: Any, high: Any
         newton = (new >= low) & (new <= high) & (jnp.abs(new - v) <= 0.5 * last)
         new = jnp.where(newton, new, 0.5 * (low + high))
         size, enough = jnp.abs(new - v), jnp.where(newton, rounding**0.7, 2 * rounding)
-        new, last = jnp.where(moves, new, v), jnp.where(moves, jnp.maximum(size, 1e-300), last)
+        new, last = jnp.where(moves, new, v), jnp.where(moves, size, last)
         return k + 1, new, low, high, last, moves & (size > enough * jnp.maximum(jnp.abs(v), 1))
 
     start = (0, 0.5 * (low + high), low, high, high - low, jnp.ones(level.shape, bool))
