@@ -53,12 +53,16 @@ def landed(objective: Objective, outcome: Outcome) -> Outcome:
 
 
 def settled_on(objective: Objective, outcome: Outcome, unravel: Any, tolerance: Any, max_steps: Any) -> Outcome:
-    """`settle`, on the chart where there is one, and then on a kink where there is one.
+    """`settle`, on the chart where there is one, and then on a kink where there is one."""
+    return told_of(objective, outcome, settle(outcome, climbed(objective), unravel), tolerance, max_steps)
+
+
+def told_of(objective: Objective, outcome: Outcome, settled: Outcome, tolerance: Any, max_steps: Any) -> Outcome:
+    """What the looks have shown, in the parameters' own coordinates.
 
     An endless rise that began no higher than a limit that the chart knows is told as that limit.
     """
     chart = climbed(objective)
-    settled = settle(outcome, chart, unravel)
     if not isinstance(chart, Charted):
         return kinked(objective, settled, tolerance, max_steps)
     told = _outward(chart, _highest(chart, outcome.value, settled))

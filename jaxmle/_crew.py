@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxmle import lanes, native
 from jaxmle._compile import compiled
+from jaxmle._cores import cores
 from jaxmle._places import bytes_each
 from jaxmle._progress import Progress
 from jaxmle._solve import Program, phases
@@ -273,3 +274,14 @@ def run_phase(crew: Crew, crew_places: list[Any], shown: Progress | None, before
     if error is not None:
         raise error
     return interrupted
+
+
+def on_threads(kernel: native.Compiled, items: Any, shared: Any, weights: np.ndarray) -> tuple[Any, np.ndarray]:
+    """A batch on every core, without a call of JAX: its results, and what is left to others, bool[B]."""
+    workers = cores() if len(weights) > kernel.least(weights.shape[1]) else 1
+    crew = Crew(None, 0, items, shared, len(weights), workers, kernel, weights)
+    if workers == 1:
+        crew.fit(kernel, None)
+    elif run_phase(crew, [None] * workers, None, 0):
+        raise KeyboardInterrupt
+    return crew.results, ~crew.finished

@@ -52,7 +52,7 @@ def leading(direction: Any, u: Any, units: Any) -> Any:
     return jnp.where(jnp.any(away), away, jnp.where(jnp.any(bare), bare, moving))
 
 
-class _Look(NamedTuple):
+class Look(NamedTuple):
     """What is known on the way; all in coordinates f[p] unless said otherwise.
 
     Attributes:
@@ -62,6 +62,8 @@ class _Look(NamedTuple):
         status, direction: as they are seen now.
         lead: which coordinates run away, bool[p].
         left, reach: what the last step beside them gained, or was to gain, and what share of a step is tried, f[] each.
+        rises: whether that still is a gain, bool[].
+        k: looks so far, int[].
     """
 
     at: Any
@@ -76,54 +78,70 @@ class _Look(NamedTuple):
     lead: Any
     left: Any
     reach: Any
+    rises: Any
+    k: Any
 
 
-def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
-    """The limit, the supremum and the direction of one unsettled fit (the rest passes through unchanged).
+def blank(outcome: Outcome) -> Look:
+    """Before the first look."""
+    u, dtype = outcome.u, outcome.u.dtype
+    zero, no = jnp.zeros((), dtype), jnp.array(False)
+    return Look(
+        u, jnp.zeros_like(u), zero, jnp.eye(u.shape[0], dtype=dtype), zero, no, zero, outcome.status.astype(jnp.int32), jnp.zeros_like(u),
+        jnp.zeros(u.shape, bool), zero, zero + 1, no, jnp.zeros((), jnp.int32),
+    )  # fmt: skip
 
-    A first look where the ascent ended, then four at what lies beside the coordinates that run away, or more where that
-    still rises; one loop, since what is written once is compiled once. Where it rises all the way, there is no limit.
+
+def seen_enough(seen: Look) -> Any:
+    """After a first look where the ascent ended, and four at what lies beside the coordinates that run away, or more
+    where that still rises."""
+    return ~((seen.k < 5) | ((seen.k < LOOKS) & seen.rises))
+
+
+def look(seen: Look, outcome: Outcome, objective: Objective, unravel: Any, ridges: bool = True) -> Look:
+    """One look; one function for all, since what is written once is compiled once. What is `seen_enough` stays as it is.
 
     Args:
         outcome: as `finish` left it.
         unravel: f[p] to the pytree of coordinates.
+        ridges: whether the outcome may be one that is not identified.
     """
-    u, dtype = outcome.u, outcome.u.dtype
-    no, zero, eye = jnp.zeros(u.shape, bool), jnp.zeros((), dtype), jnp.eye(u.shape[0], dtype=dtype)
+    value, gradient = jax.value_and_grad(objective)(unravel(seen.at))
+    here = value, ravel_pytree(gradient)[0], objective.information(unravel(seen.at))
+    new = lax.cond(
+        seen.k == 0,
+        lambda: _first_look(outcome, objective, unravel, ridges, *here),
+        lambda: _beside(objective, unravel, seen, *here),
+    )
+    new = new._replace(rises=(new.left > RISING) & ~jnp.any(_also(new, objective)), k=seen.k + 1)
+    return jax.tree.map(lambda old, fresh: jnp.where(seen_enough(seen), old, fresh), seen, new)
 
+
+def _also(seen: Look, objective: Objective) -> Any:
+    """What still goes at a tail's pace beside a limit runs away too."""
+    return finite_ends(objective.model)[0] & objective.unitless & (jnp.abs(seen.last) > 0.5)
+
+
+def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
+    """The limit, the supremum and the direction of one unsettled fit."""
+    seen = lax.while_loop(
+        lambda seen: ~seen_enough(seen), lambda seen: look(seen, outcome, objective, unravel), blank(outcome)
+    )
+    return told(seen, outcome, objective, unravel)
+
+
+def told(seen: Look, outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
+    """What the looks have shown. Where it rises all the way, there is no limit."""
+    u = outcome.u
     elementwise, low, high = (jnp.asarray(x) for x in finite_ends(objective.model))
-
-    def also(seen: _Look) -> Any:
-        """What still goes at a tail's pace beside a limit runs away too."""
-        return elementwise & jnp.asarray(objective.unitless) & (jnp.abs(seen.last) > 0.5)
-
-    def rises(seen: _Look) -> Any:
-        return (seen.left > RISING) & ~jnp.any(also(seen))
-
-    def goes_on(state: tuple[Any, _Look]) -> Any:
-        k, seen = state
-        return (k < 5) | ((k < LOOKS) & rises(seen))
-
-    def look(state: tuple[Any, _Look]) -> tuple[Any, _Look]:
-        k, seen = state
-        value, gradient = jax.value_and_grad(objective)(unravel(seen.at))
-        here = value, ravel_pytree(gradient)[0], objective.information(unravel(seen.at))
-        return k + 1, lax.cond(
-            k == 0,
-            lambda: _first_look(outcome, objective, unravel, *here),
-            lambda: _beside(objective, unravel, seen, *here),
-        )
-
-    blank = _Look(u, 0 * u, zero, eye, zero, jnp.array(False), zero, outcome.status, 0 * u, no, zero, zero + 1)
-    _, seen = lax.while_loop(goes_on, look, (jnp.zeros((), jnp.int32), blank))
     # A maximum in closed form lies on a kink or an edge, where slopes say nothing.
-    climbs = (seen.status == Status.AT_INFINITY) & rises(seen) & (objective.model.maximum is None)
-    seen = seen._replace(status=jnp.where(climbs, int(Status.MAX_STEPS), seen.status).astype(jnp.int32))
-    status, direction, lead, near, last = seen.status, seen.direction, seen.lead, seen.at, seen.last
+    climbs = (seen.status == Status.AT_INFINITY) & seen.rises & (objective.model.maximum is None)
+    status = jnp.where(climbs, int(Status.MAX_STEPS), seen.status).astype(jnp.int32)
+    direction, lead, near, last = seen.direction, seen.lead, seen.at, seen.last
 
     at_limit = status == Status.AT_INFINITY
     limit = jnp.where(at_limit & lead & elementwise, jnp.sign(direction) * jnp.inf, u)
-    more = at_limit & also(seen)
+    more = at_limit & _also(seen, objective)
     lead, direction = lead | more, jnp.where(more, last, direction)
     to_end = jnp.where(direction < 0, low, high)
     status = jnp.where(at_limit & jnp.all(~lead | to_end), int(Status.AT_BOUNDARY), status)
@@ -135,7 +153,7 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     supremum = jnp.where(attained, at_end, seen.value - jnp.where(at_limit, 2 * left, 0.0))
 
     endless = status == Status.UNBOUNDED
-    new = Outcome(
+    return Outcome(
         u=jnp.where(at_limit, limit, u),
         value=supremum,
         information=seen.information,
@@ -150,39 +168,21 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
         attained=attained,
         rung=outcome.rung,
     )
-    waits = unsettled(outcome)
-    return jax.tree.map(lambda fresh, old: jnp.where(waits, fresh, old), new, outcome)
 
 
 def _first_look(
-    outcome: Outcome, objective: Objective, unravel: Any, value: Any, gradient: Any, information: Any
-) -> _Look:
+    outcome: Outcome, objective: Objective, unravel: Any, ridges: bool, value: Any, gradient: Any, information: Any
+) -> Look:
     """What the point where the ascent ended says: what is flat, what runs away, and where to look from there."""
     u, status, zero = outcome.u, outcome.status, jnp.zeros((), outcome.u.dtype)
     diagonal = jnp.abs(jnp.diagonal(information))
     scale = jnp.where(diagonal > 0, diagonal, 1.0)
     d = descend(information, gradient, scale, zero, -zero)
 
-    # Not identified is what is flat both ways along what is flattest. A ridge may be curved, so the step is short; where
-    # the rows pull against one another the curvature along a coordinate may be none, and their scores give its unit.
-    root = jnp.sqrt(jnp.fmax(scale, jnp.diagonal(objective.opg(unravel(u)))))
-    scaled = information / root[:, None] / root[None, :]
-    finite = jnp.all(jnp.isfinite(scaled))
-    values, vectors = jnp.linalg.eigh(jnp.where(finite, scaled, jnp.eye(u.shape[0], dtype=u.dtype)))
-    null = SHORT * vectors[:, 0] / root if u.shape[0] else u
     noise = 1e3 * jnp.finfo(u.dtype).eps * (jnp.abs(value) + jnp.sum(objective.weights))
-    sides = lax.map(lambda x: objective(unravel(x)), jnp.stack([u + null, u - null]))
-    flat = jnp.all(jnp.abs(sides - value) <= noise + 0.05 * SHORT**2) & jnp.all(jnp.abs(values[:1]) <= 1e-3)
-    status = jnp.where((status == Status.NOT_IDENTIFIED) & ~flat, int(Status.STALLED), status)
-    direction = jnp.where(status == Status.NOT_IDENTIFIED, null, outcome.direction)
-    # A ridge of logarithms and logits that led e^15 away is flat because it leads to infinity.
-    units = ~jnp.asarray(objective.unitless)
-    ridge = jnp.abs(null) * root > 0.1 * SHORT
-    led = jnp.any(ridge & (jnp.abs(outcome.travel) > 15)) & ~jnp.any(ridge & units)
-    led &= status == Status.NOT_IDENTIFIED
-    status = jnp.where(led, int(Status.AT_INFINITY), status)
-    direction = jnp.where(led, jnp.where(ridge, outcome.travel, 0.0), direction)
-
+    units, direction = ~jnp.asarray(objective.unitless), outcome.direction
+    if ridges:
+        status, direction = _along_ridge(outcome, objective, unravel, value, information, scale, noise)
     vague = vanished(information, gradient, objective)
     direction = jnp.where(vague, jnp.where(outcome.travel != 0, outcome.travel, -gradient), direction)
     lead = jnp.where(jnp.any(vague), vague, leading(direction, u, units))
@@ -195,10 +195,40 @@ def _first_look(
     # Derivatives at infinity are 0 times infinity; e^300 is as good as infinite and has none of that.
     far = (status == Status.AT_INFINITY) & lead & elementwise & (direction != 0)
     near = jnp.where(far, 300.0 * jnp.sign(direction), u)
-    return _Look(
-        near, jnp.zeros_like(u), value, information, d.decrement, d.definite, noise, status.astype(jnp.int32), direction, lead,
-        jnp.zeros_like(value), jnp.ones_like(value),
+    return blank(outcome)._replace(
+        at=near, value=value, information=information, decrement=d.decrement, definite=d.definite, noise=noise,
+        status=status.astype(jnp.int32), direction=direction, lead=lead,
     )  # fmt: skip
+
+
+def _along_ridge(
+    outcome: Outcome, objective: Objective, unravel: Any, value: Any, information: Any, scale: Any, noise: Any
+) -> tuple[Any, Any]:
+    """Status and direction of what seemed not identified.
+
+    It is what is flat both ways along what is flattest. A ridge may be curved, so the step is short; where the rows pull
+    against one another the curvature along a coordinate may be none, and their scores give its unit.
+    """
+    u, status, units = outcome.u, outcome.status, ~jnp.asarray(objective.unitless)
+    root = jnp.sqrt(jnp.fmax(scale, jnp.diagonal(objective.opg(unravel(u)))))
+    scaled = information / root[:, None] / root[None, :]
+    finite = jnp.all(jnp.isfinite(scaled))
+    values, vectors = jnp.linalg.eigh(jnp.where(finite, scaled, jnp.eye(u.shape[0], dtype=u.dtype)))
+    null = SHORT * vectors[:, 0] / root if u.shape[0] else u
+    sides = lax.map(lambda x: objective(unravel(x)), jnp.stack([u + null, u - null]))
+    flat = jnp.all(jnp.abs(sides - value) <= noise + 0.05 * SHORT**2) & jnp.all(jnp.abs(values[:1]) <= 1e-3)
+    status = jnp.where((status == Status.NOT_IDENTIFIED) & ~flat, int(Status.STALLED), status)
+    direction = jnp.where(status == Status.NOT_IDENTIFIED, null, outcome.direction)
+    # A ridge of logarithms and logits that led e^15 away is flat because it leads to infinity, and so is one along
+    # coordinates whose curvature is gone that had some where the climb began, 15 of its units away.
+    ridge = jnp.abs(null) * root > 0.1 * SHORT
+    led = jnp.any(ridge & (jnp.abs(outcome.travel) > 15)) & ~jnp.any(ridge & units)
+    was = jnp.abs(jnp.diagonal(objective.information(unravel(u - outcome.travel))))
+    gone = (jnp.abs(jnp.diagonal(information)) <= 1e-8 * was) & (jnp.abs(outcome.travel) * jnp.sqrt(was) > 15)
+    plateau = jnp.any(gone) & jnp.all(~ridge | gone)
+    away = (status == Status.NOT_IDENTIFIED) & (led | plateau)
+    direction = jnp.where(away, jnp.where(jnp.where(plateau, gone, ridge), outcome.travel, 0.0), direction)
+    return jnp.where(away, int(Status.AT_INFINITY), status), direction
 
 
 def held_back(gradient: Any, information: Any, held: Any) -> Descent:
@@ -210,7 +240,7 @@ def held_back(gradient: Any, information: Any, held: Any) -> Descent:
     return descend(information, gradient, jnp.where(diagonal > 0, diagonal, 1.0), zero, -zero)
 
 
-def _beside(objective: Objective, unravel: Any, seen: _Look, here: Any, gradient: Any, information: Any) -> _Look:
+def _beside(objective: Objective, unravel: Any, seen: Look, here: Any, gradient: Any, information: Any) -> Look:
     """A Newton step in the coordinates that do not run away, taken where the log-likelihood allows it."""
     u, held = seen.at, seen.lead
     d = held_back(gradient, information, held)

@@ -53,6 +53,11 @@ def places(devices: Any, numbers: int = HOST_BELOW) -> list[Any]:
     raise ValueError(f"devices={devices!r}; expected None, a positive number, or a sequence of jax.Device")
 
 
+def platforms_of(places: list[Any]) -> set[str]:
+    """Of what kinds they are."""
+    return {place.platform for place in places}
+
+
 def together(items: Any) -> int:
     """How many data sets are computed at a time where each is computed once: on a CPU what sits in its cache."""
     default: Any = getattr(jax.config, "jax_default_device", None)

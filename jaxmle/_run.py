@@ -10,11 +10,10 @@ import numpy as np
 
 from jaxmle import native
 from jaxmle._closer import look_closer
-from jaxmle._cores import cores
 from jaxmle._crew import Crew, run_phase
-from jaxmle._places import fitting, out_of_memory, places, share, width
+from jaxmle._places import fitting, out_of_memory, places, platforms_of, share, width
 from jaxmle._progress import Progress
-from jaxmle._solve import Problem, Program, items_of, phases
+from jaxmle._solve import Problem, Program, climbs, items_of
 from jaxmle._status import Status, failed
 from jaxmle._step import Outcome
 from jaxmle._ways import DRAFTED, apart, machine, ready
@@ -72,7 +71,7 @@ def run(
     """
     program, problem, kernels = ready(program, problem, crew_places, chosen)
     own, shared = items_of(program, problem)
-    last = len(phases(program, shared)) - 1
+    last = climbs(program) - 1
     items: Any = (own,)
     bound = share(crew_places, memory)
     program = program._replace(lanes=fitting(program.lanes, items, bound))
@@ -82,7 +81,7 @@ def run(
     for phase in range(last + 1):
         watched = shown if phase == last else None
         if phase:
-            kernels = machine(program, phase, items, shared, problem.weights, crew_places, chosen)
+            kernels = machine(program, phase, items, shared, problem.weights, platforms_of(crew_places), chosen)
         results, finished, left = None, np.zeros(count, bool), np.arange(count)
         turns: list[native.Compiled | None] = [*kernels] if chosen == DRAFTED else [*kernels, None]
         while turns and len(left) and not (interrupted and results is not None):
@@ -123,7 +122,7 @@ def run(
     shown.advance(count)
     outcome: Outcome = results
     if look:
-        look_closer(program, problem, outcome, finished)
+        interrupted |= look_closer(program, problem, outcome, finished, chosen)
     if not finished.all():
         outcome = _not_run(outcome, ~finished)
     return outcome, used, interrupted
@@ -136,10 +135,10 @@ def on_the_machine(program: Program, problem: Problem, numbers: int) -> Outcome 
     own, shared = items_of(program, problem)
     items: Any = (own,)
     results: Any = None
-    for phase in range(len(phases(program, shared))):
+    for phase in range(climbs(program)):
         results = None
         if phase:
-            kernels = machine(program, phase, items, shared, problem.weights, here, "auto")
+            kernels = machine(program, phase, items, shared, problem.weights, platforms_of(here), "auto")
         for kernel in kernels:
             crew = Crew(program, phase, items, shared, 1, 1, kernel, problem.weights)
             crew.fit(kernel, here[0])
@@ -149,19 +148,6 @@ def on_the_machine(program: Program, problem: Problem, numbers: int) -> Outcome 
             return None
         items = (own, results)
     return results
-
-
-def on_threads(kernel: native.Compiled, items: Any, shared: Any, weights: np.ndarray, results: Any) -> np.ndarray:
-    """A batch on every core, without a call of JAX; fills `results` and says what is left to others, bool[B]."""
-    workers = cores() if len(weights) > kernel.least(weights.shape[1]) else 1
-    crew = Crew(None, 0, items, shared, len(weights), workers, kernel, weights)
-    if workers == 1:
-        crew.fit(kernel, None)
-    elif run_phase(crew, [None] * workers, None, 0):
-        raise KeyboardInterrupt
-    for x, mine in zip(results, jax.tree.leaves(crew.results), strict=True):
-        x[...] = mine
-    return ~crew.finished | (failed(crew.results.status) if kernel.partial else False)
 
 
 def _not_run(outcome: Outcome, mask: np.ndarray) -> Outcome:

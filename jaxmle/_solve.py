@@ -11,10 +11,10 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from jaxmle import lanes, spaces
-from jaxmle._charts import climbed, landed, lifted, settled_on
+from jaxmle._charts import climbed, landed, lifted, settled_on, told_of
 from jaxmle._data import bare, clean, float_dtype, row_leaves
-from jaxmle._limits import unsettled
-from jaxmle._status import Status, at_maximum
+from jaxmle._limits import blank, look, seen_enough, told, unsettled
+from jaxmle._status import Status
 from jaxmle._step import NOMINATED, RUNNING, Outcome, State, certifies, closed, done, finish, init, step
 from jaxmle._types import join, split
 from jaxmle.model import Model
@@ -23,10 +23,10 @@ from jaxmle.optimizers import bhhh, fisher_scoring, lbfgs, newton
 
 POLISH = 50
 "Newton steps that a nominated point may take to its certificate."
-DRAFT_LEFT, DRAFT_STEPS = 1e-4, 30
-"Where a draft's decrement leads near enough to a maximum, and how many steps it may take to that."
 SCOUT = 15
 "Newton steps that look for a maximum at infinity where another method ran out of steps."
+LOOK = -1
+"The last phase: a closer look at what did not converge."
 
 
 class Problem(NamedTuple):
@@ -163,6 +163,25 @@ def _policies(
     return climb, certify
 
 
+def _closer(program: Program, build: Callable[[Any], Problem], cleaned: bool) -> lanes.Policy:
+    """`settled` for items (problem, outcome) that did not converge and are not unidentified."""
+
+    def on(item: Any) -> tuple[Objective, Any]:
+        objective = objective_of(program.skeleton, build(item), cleaned)
+        return objective, ravel_pytree(objective.model.origin(objective.weights.dtype))[1]
+
+    def step(seen: Any, item: Any) -> Any:
+        objective, unravel = on(item)
+        return look(seen, item[1], climbed(objective), unravel, ridges=False)
+
+    def end(seen: Any, item: Any) -> Outcome:
+        problem, (objective, unravel) = build(item), on(item)
+        shown = told(seen, item[1], climbed(objective), unravel)
+        return told_of(objective, item[1], shown, problem.tolerance, problem.max_steps)
+
+    return lanes.Policy(lambda item: blank(item[1]), step, seen_enough, end)
+
+
 def solve_one(program: Program, problem: Problem) -> Outcome:
     """One fit: a loop over `step`. What did not converge still waits for `settled`."""
 
@@ -221,7 +240,7 @@ def with_starts(program: Program, problem: Problem, starts: Any) -> tuple[Progra
 
 def own_starts(program: Program, own: list[Any], shared: list[Any]) -> Any:
     """Natural params where the model's own start begins, leaves [B, ...]."""
-    build = _builder(program, shared)
+    build = builder(program, shared)
 
     def one(mine: Any) -> Any:
         objective = objective_of(program.skeleton, build((mine,)))
@@ -232,7 +251,7 @@ def own_starts(program: Program, own: list[Any], shared: list[Any]) -> Any:
     return lax.map(one, own, batch_size=min(256, len(own[0])))
 
 
-def _builder(program: Program, shared: list[Any]) -> Callable[[Any], Problem]:
+def builder(program: Program, shared: list[Any]) -> Callable[[Any], Problem]:
     def build(item: Any) -> Problem:
         mine, common = iter(item[0]), iter(shared)
         return jax.tree.unflatten(program.tree, [next(mine) if own else next(common) for own in program.axes])
@@ -240,10 +259,16 @@ def _builder(program: Program, shared: list[Any]) -> Callable[[Any], Problem]:
     return build
 
 
+def climbs(program: Program) -> int:
+    """How many phases come before the closer `LOOK`."""
+    return 1 if one_phase(program) else 2
+
+
 def phases(program: Program, shared: list[Any], cleaned: bool = False) -> tuple[lanes.Policy, ...]:
-    """The lanes' policies, one after the other: climb and certify, or the one that is both."""
-    climb, certify = _policies(program, _builder(program, shared), cleaned)
-    return (climb,) if one_phase(program) else (climb, certify)
+    """The lanes' policies, one after the other: climb and certify, or the one that is both; then the closer `LOOK`."""
+    build = builder(program, shared)
+    climb, certify = _policies(program, build, cleaned)
+    return *((climb,) if one_phase(program) else (climb, certify)), _closer(program, build, cleaned)
 
 
 def among(program: Program, chosen: Callable[[Problem], Any]) -> tuple[bool, ...]:
@@ -274,73 +299,11 @@ def starts_itself(program: Program, problem: Problem) -> bool:
     return problem.start is None and model.start is not None and model.maximum is None
 
 
-def native_fit(program: Program, phase: int) -> lanes.Policy:
-    """A phase for the machine; an item is (item of the lanes, shared leaves), rows of weight 0 replaced before."""
-
-    def policy(item: Any) -> lanes.Policy:
-        return phases(program, item[1], cleaned=True)[phase]
-
-    return lanes.Policy(
-        begin=lambda item: policy(item).begin(item[0]),
-        done=done,
-        step=lambda state, item: policy(item).step(state, item[0]),
-        end=lambda state, item: policy(item).end(state, item[0]),
-    )
-
-
-class Draft(NamedTuple):
-    """When a draft of a climb ends, and where another climb begins then; an item is as in `native_fit`.
-
-    A draft is Newton's own climb whose sums over the rows are taken in float32. It ends where the next step leads near
-    enough to the maximum that an evaluation or two in float64 certify it, and counts for nothing where it ends otherwise.
-    """
-
-    ended: Callable[[State, Any], Any]
-    led: Callable[[State, Any], State]
-
-
-def draft_of(program: Program) -> Draft | None:
-    """How the machine drafts a climb with Newton's method; None for what is not climbed to so."""
-    if not certifies(program.optimizer) or has_closed_form(program):
-        return None
-
-    def near(state: State, item: Any) -> Any:
-        c, problem = state.opt, _builder(program, item[1])(item[0])
-        noise = float(jnp.finfo(jnp.float32).eps) * (jnp.abs(c.value) + jnp.sum(problem.weights))
-        good = (state.status == RUNNING) | at_maximum(state.status)
-        small = c.accepted & c.definite & (c.decrement <= jnp.maximum(DRAFT_LEFT, noise / 16))
-        # What was to be gained, where rounding may have hidden that it was.
-        hidden = ~c.accepted & (c.count > 1) & (0.5 * jnp.abs(c.gradient @ c.plain) <= 16 * noise)
-        return good & (small | hidden)
-
-    def ended(state: State, item: Any) -> Any:
-        return done(state) | near(state, item) | (state.steps >= DRAFT_STEPS) | (state.opt.rejected > 2)
-
-    def led(state: State, item: Any) -> State:
-        problem = _builder(program, item[1])(item[0])
-        objective = objective_of(program.skeleton, problem, cleaned=True)
-        status = jnp.where((problem.status == RUNNING) & ~near(state, item), int(Status.STALLED), problem.status)
-        _, unravel = ravel_pytree(state.u)
-        at = jnp.where(state.opt.accepted, ravel_pytree(state.u)[0], state.best)
-        fresh = init(program.optimizer, climbed(objective), unravel(at), status)
-        return fresh._replace(begin=state.begin, steps=state.steps)
-
-    return Draft(ended, led)
-
-
-def contributions_of(program: Program, item: Any) -> tuple[Any, Any]:
-    """What of an item a user's functions compute: contributions where the ascent begins, and its first state."""
-    problem = _builder(program, item[1])(item[0])
-    objective = objective_of(program.skeleton, problem, cleaned=True)
-    begun = phases(program, item[1], cleaned=True)[0].begin(item[0])
-    return climbed(objective).contributions(begun.u), begun.u
-
-
 def solve_many(program: Program, own: list[Any], shared: list[Any]) -> Outcome:
     """Many fits in one traced program: lanes over `step`, leaves [B, ...] in and out; `settle_many` comes after."""
     items: Any = (own,)
     outcome: Any = None
-    for policy in phases(program, shared):
+    for policy in phases(program, shared)[:LOOK]:
         outcome = lanes.run(policy, items, program.lanes)
         items = (own, outcome)
     return outcome
@@ -352,7 +315,7 @@ def settle_many(program: Program, own: list[Any], shared: list[Any], outcome: Ou
     Args:
         left: whose outcome is still missing, bool[B]; None where there is none.
     """
-    build = _builder(program, shared)
+    build = builder(program, shared)
     look = unsettled(outcome) if left is None else left | unsettled(outcome)
     order = jnp.argsort(~look, stable=True)
 

@@ -169,7 +169,7 @@ def verdict(c: CurvatureState, objective: Objective, tolerance: Any) -> Any:
     spacing = eps * jnp.abs(c.anchor)
     vague = vanished(c.matrix, c.gradient, objective)
     settled = jnp.abs(c.ratio - 1) <= 0.1
-    certain = ~jnp.any(vague) & c.accepted & c.definite & (c.count > 1) & settled & c.steady
+    certain = ~jnp.any(vague) & c.accepted & c.definite & (c.count > 1) & settled & c.firm
     small = (c.before <= tolerance) & (c.decrement <= tolerance)
     # Steps below one unit in the last place, or a decrement that Newton's step no longer lowers, are rounding.
     minute = jnp.all((jnp.abs(c.move) <= spacing) | (0.5 * diagonal * c.move**2 <= 0.1 * tolerance))
@@ -232,12 +232,15 @@ def finish(state: State, climbed: State | None = None) -> Outcome:
     c: CurvatureState = state.opt
     status, best, value = state.status, state.best, state.value
     steps, polish, stale = state.steps, jnp.zeros((), jnp.int32), jnp.zeros((), bool)
+    begin = state.begin if climbed is None else climbed.begin
     if climbed is not None:
         # Where the method ran out of steps Newton only looks for a verdict; it may not turn that into success.
         nominated = climbed.status == NOMINATED
         found = (status == Status.AT_INFINITY) | (status == Status.UNBOUNDED) | (status == Status.NOT_IDENTIFIED)
-        stale = ~nominated & ~found
-        status = jnp.where(stale, climbed.status, status)
+        # It has no curvature to go by where that is beyond the range of numbers.
+        blind = nominated & (status == Status.NO_FINITE_START) & jnp.isfinite(climbed.value)
+        stale = ~nominated & ~found | blind
+        status = jnp.where(stale, jnp.where(blind, int(Status.STALLED), climbed.status), status)
         best, value = jnp.where(stale, climbed.best, best), jnp.where(stale, climbed.value, value)
         polish = jnp.where(stale, 0, state.steps)
         steps = climbed.steps + polish
@@ -255,7 +258,7 @@ def finish(state: State, climbed: State | None = None) -> Outcome:
         steps=jnp.where(never, 0, steps),
         polish=jnp.where(never, 0, polish),
         direction=jnp.where(c.fall < 1, c.heading, c.moved),
-        travel=state.best - state.begin,
+        travel=best - begin,
         attained=at_maximum(status) | (status == Status.AT_DATA_EDGE),
         rung=jnp.zeros((), jnp.int32),
     )

@@ -16,14 +16,14 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 
 from jaxmle import native
-from jaxmle._run import on_threads
+from jaxmle._crew import on_threads
 from jaxmle._solve import (
     Problem,
     Program,
     among,
+    climbs,
     items_of,
     own_starts,
-    phases,
     settle_many,
     settled,
     solve_many,
@@ -33,6 +33,7 @@ from jaxmle._solve import (
     with_rows,
     with_starts,
 )
+from jaxmle._status import failed
 from jaxmle._step import Outcome
 from jaxmle._ways import built
 
@@ -178,7 +179,10 @@ class _Call(NamedTuple):
         for i in self.views:
             operands[i] = np.broadcast_to(operands[i], (len(left), *operands[i].shape))
         own = len(operands) - self.shared
-        left[:] = on_threads(self.kernel, operands[:own], operands[own:], operands[self.weights], found)
+        made, more = on_threads(self.kernel, operands[:own], operands[own:], operands[self.weights])
+        for x, mine in zip(found, jax.tree.leaves(made), strict=True):
+            x[...] = mine
+        left[:] = more | (failed(made.status) if self.kernel.partial else False)
 
 
 def _many_of(x: Any, size: int) -> jax.ShapeDtypeStruct:
@@ -206,7 +210,7 @@ def _machine(program: Program, problem: Problem, ones: bool) -> _Machine | None:
         own = [_many_of(x, size) if i in views else x for i, x in enumerate(own)]
         items: Any = (own,)
         found = []
-        for phase in range(len(phases(program, shared))):
+        for phase in range(climbs(program)):
             kernel = built(program, phase, items, shared, problem.weights.shape[-1], ones, "cpu")
             if isinstance(kernel, str):
                 return None

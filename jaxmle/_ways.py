@@ -1,28 +1,37 @@
-"""Which way a phase goes: as a function of the machine or through the lanes, and by how many workers."""
+"""Which way a phase goes: as a function of the machine, and what that is asked to do, or through the lanes; and by how many workers."""
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxprs_in_params
+from jax.flatten_util import ravel_pytree
 
-from jaxmle import native
+from jaxmle import lanes, native
+from jaxmle._charts import climbed
 from jaxmle._compile import compiled_with
+from jaxmle._limits import seen_enough
+from jaxmle._places import platforms_of
 from jaxmle._solve import (
+    LOOK,
     Problem,
     Program,
-    contributions_of,
-    draft_of,
+    builder,
+    has_closed_form,
     items_of,
-    native_fit,
+    objective_of,
     own_starts,
+    phases,
     row_flags,
     starts_itself,
     weights_at,
     with_starts,
 )
+from jaxmle._status import Status, at_maximum
+from jaxmle._step import RUNNING, State, certifies, done, init
 
 _LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "geqp3", "householder_product", "svd", "schur",
     "hessenberg", "tridiagonal", "tridiagonal_solve"}  # fmt: skip
@@ -31,8 +40,73 @@ _LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "
 DRAFTED = "drafted"
 "The machine, with a climb in float32 first."
 
+DRAFT_LEFT, DRAFT_STEPS = 1e-4, 30
+"Where a draft's decrement leads near enough to a maximum, and how many steps it may take to that."
+
 LONG = 64
 "On a GPU a thread goes through the rows of its data set alone: with more rows than so many a data set, lanes do better."
+
+
+def native_fit(program: Program, phase: int) -> lanes.Policy:
+    """A phase for the machine; an item is (item of the lanes, shared leaves), rows of weight 0 replaced before."""
+
+    def policy(item: Any) -> lanes.Policy:
+        return phases(program, item[1], cleaned=True)[phase]
+
+    return lanes.Policy(
+        begin=lambda item: policy(item).begin(item[0]),
+        done=seen_enough if phase == LOOK else done,
+        step=lambda state, item: policy(item).step(state, item[0]),
+        end=lambda state, item: policy(item).end(state, item[0]),
+    )
+
+
+class Draft(NamedTuple):
+    """When a draft of a climb ends, and where another climb begins then; an item is as in `native_fit`.
+
+    A draft is Newton's own climb whose sums over the rows are taken in float32. It ends where the next step leads near
+    enough to the maximum that an evaluation or two in float64 certify it, and counts for nothing where it ends otherwise.
+    """
+
+    ended: Callable[[State, Any], Any]
+    led: Callable[[State, Any], State]
+
+
+def draft_of(program: Program) -> Draft | None:
+    """How the machine drafts a climb with Newton's method; None for what is not climbed to so."""
+    if not certifies(program.optimizer) or has_closed_form(program):
+        return None
+
+    def near(state: State, item: Any) -> Any:
+        c, problem = state.opt, builder(program, item[1])(item[0])
+        noise = float(jnp.finfo(jnp.float32).eps) * (jnp.abs(c.value) + jnp.sum(problem.weights))
+        good = (state.status == RUNNING) | at_maximum(state.status)
+        small = c.accepted & c.definite & (c.decrement <= jnp.maximum(DRAFT_LEFT, noise / 16))
+        # What was to be gained, where rounding may have hidden that it was.
+        hidden = ~c.accepted & (c.count > 1) & (0.5 * jnp.abs(c.gradient @ c.plain) <= 16 * noise)
+        return good & (small | hidden)
+
+    def ended(state: State, item: Any) -> Any:
+        return done(state) | near(state, item) | (state.steps >= DRAFT_STEPS) | (state.opt.rejected > 2)
+
+    def led(state: State, item: Any) -> State:
+        problem = builder(program, item[1])(item[0])
+        objective = objective_of(program.skeleton, problem, cleaned=True)
+        status = jnp.where((problem.status == RUNNING) & ~near(state, item), int(Status.STALLED), problem.status)
+        _, unravel = ravel_pytree(state.u)
+        at = jnp.where(state.opt.accepted, ravel_pytree(state.u)[0], state.best)
+        fresh = init(program.optimizer, climbed(objective), unravel(at), status)
+        return fresh._replace(begin=state.begin, steps=state.steps)
+
+    return Draft(ended, led)
+
+
+def contributions_of(program: Program, item: Any) -> tuple[Any, Any]:
+    """What of an item a user's functions compute: contributions where the ascent begins, and its first state."""
+    problem = builder(program, item[1])(item[0])
+    objective = objective_of(program.skeleton, problem, cleaned=True)
+    begun = phases(program, item[1], cleaned=True)[0].begin(item[0])
+    return climbed(objective).contributions(begun.u), begun.u
 
 
 @functools.lru_cache(maxsize=64)
@@ -95,7 +169,7 @@ def built(
 
 
 def machine(
-    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, places: list[Any], chosen: Any
+    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, platforms: set[str], chosen: Any
 ) -> list[native.Compiled]:
     """The phase as functions of the machine, to be tried one after the other; what they leave is for the lanes.
 
@@ -108,7 +182,6 @@ def machine(
     if chosen not in ("auto", "native", DRAFTED):
         return []
     found: list[native.Compiled | str]
-    platforms = {place.platform for place in places}
     platform = next(iter(platforms))
     if len(platforms) > 1:
         found = ["devices of several kinds"]
@@ -141,7 +214,7 @@ def ready(
 
     def functions(program: Program, problem: Problem, chosen: Any) -> list[native.Compiled]:
         own, shared = items_of(program, problem)
-        return machine(program, 0, (own,), shared, problem.weights, places, chosen)
+        return machine(program, 0, (own,), shared, problem.weights, platforms_of(places), chosen)
 
     if chosen not in ("auto", "native", DRAFTED) or not starts_itself(program, problem):
         return program, problem, functions(program, problem, chosen)

@@ -92,7 +92,8 @@ def fit(
         if outcome is None:
             with near(batch.numbers):
                 outcome, used = jax.tree.map(lambda x: np.array(x)[None], _solve_one(program, alone)), 1
-        look_closer(program, problem, outcome, np.ones(1, bool))
+        if look_closer(program, problem, outcome, np.ones(1, bool), "auto"):
+            raise KeyboardInterrupt
         method = _Method(optimizer, tolerance, max_steps, dtype, None, "auto", retries)
         _again(program, problem, outcome, np.zeros(1, np.int64), method)
         outcome, found = _search(model, batch, outcome, method, starts, start, key)

@@ -11,7 +11,7 @@ import pytest
 from cases import AUTOREGRESSION, KNOWN_SCALE, REGRESSION, TWO_GROUPS, rng, series_data
 
 import jaxmle as jm
-from jaxmle import Status, _crew, _run, lanes, models, native
+from jaxmle import Status, _closer, _crew, _run, lanes, models, native
 from jaxmle._places import fitting
 
 X = rng(80).gamma(2.0, 1.0, (12, 30))
@@ -249,6 +249,28 @@ def test_an_interrupt_keeps_what_is_finished():
     np.testing.assert_array_equal(fits.params["shape"][~left], whole.params["shape"][~left])
 
 
+def test_an_interrupt_keeps_what_was_looked_at(monkeypatch):
+    """Portions of 20 data sets; the third never comes."""
+    x, real, calls = rng(93).normal(size=(100, 30)), _closer.on_threads, iter(range(3))
+
+    def looked(*args):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    whole = jm.fit_many("student_t", x)
+    monkeypatch.setattr(_closer, "CHUNK_BYTES", 20 * 8 * (2 * 30 + 4))
+    monkeypatch.setattr(_closer, "on_threads", looked)
+    fits = jm.fit_many("student_t", x)
+    left = fits.status == Status.NOT_RUN
+    assert fits.info["interrupted"] and left.any()
+    assert (whole.status[left] == Status.AT_INFINITY).all()
+    looked_at = whole.status[~left] == Status.AT_INFINITY
+    assert looked_at.sum() >= 30
+    np.testing.assert_array_equal(fits.status[~left], whole.status[~left])
+    np.testing.assert_array_equal(fits.params["df"][~left], whole.params["df"][~left])
+
+
 @pytest.mark.parametrize("devices", [1, 3, [jax.devices("cpu")[0]] * 2], ids=["1", "3", "a list"])
 def test_workers_change_no_bit(devices):
     x = rng(91).gamma(2.0, 1.0, (300, 20))
@@ -338,7 +360,7 @@ def test_a_bound_on_memory_is_kept():
 @pytest.mark.slow
 def test_a_measured_number_of_lanes_is_recorded_and_replayed(monkeypatch):
     monkeypatch.setattr(_run, "WORTH", 0.0)
-    monkeypatch.setattr(native, "available", lambda: False)
+    monkeypatch.setattr(native, "missing", lambda platform: "it is not wanted here")
     x = rng(86).gamma(2.0, size=(600, 2048))
     fits = jm.fit_many("gamma", x, devices=1)
     assert fits.info["lanes"] in fits.info["tried"] and len(fits.info["tried"]) > 1

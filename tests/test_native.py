@@ -9,7 +9,7 @@ from cases import BY_NAME, GARCH_CASE, errors, flat
 from test_laws import identical, padded, weights_of
 
 import jaxmle as jm
-from jaxmle import Status, lanes, native, spaces
+from jaxmle import Status, _closer, lanes, native, spaces
 
 pytest.importorskip("llvmlite")
 
@@ -43,6 +43,34 @@ def test_the_machine_and_the_lanes_agree(name, optimizer):
     assert optimizer == "bhhh" or np.mean(np.abs(mine.steps - theirs.steps) <= 1) >= 0.99
     assert all(errors(mine[i], theirs[i].params) < 1e-6 for i in range(16))
     np.testing.assert_allclose(mine.covariance(), theirs.covariance(), rtol=1e-6, atol=1e-12)
+
+
+LOOKED = {
+    "burr12": lambda rng: rng.weibull(1.5, (60, 20)),
+    "gev": lambda rng: rng.uniform(size=(200, 6)),
+    "negative_binomial": lambda rng: rng.poisson(1.0, (200, 8)),  # sums over values that take other sums
+    "student_t": lambda rng: rng.normal(size=(100, 40)),
+}
+
+
+@pytest.mark.parametrize("name", LOOKED)
+def test_closer_looks_are_xlas(name, monkeypatch):
+    """Limits, suprema and directions; whatever lies in the memory that a kernel is given."""
+    x = LOOKED[name](np.random.default_rng(7)).astype(float)
+    room = native.Compiled.room
+    monkeypatch.setattr(native.Compiled, "room", lambda self, rows: np.full_like(room(self, rows), 7.0))
+    mine = jm.fit_many(name, x, retries=0)
+    one = int(np.argmax(~mine.converged))
+    assert 0.1 < mine.converged.mean() < 0.9
+    assert str(jm.fit(name, x[one], retries=0)) == str(mine[one])
+    monkeypatch.setattr(_closer, "machine", lambda *_: [])
+    theirs = jm.fit_many(name, x, retries=0)
+    np.testing.assert_array_equal(mine.status, theirs.status)
+    told = (mine.status == Status.AT_INFINITY) | (mine.status == Status.AT_BOUNDARY)
+    for field in ("u", "value", "decrement", "attained"):
+        got, want = (getattr(fits._outcome, field)[told] for fits in (mine, theirs))
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(*(np.sign(fits._outcome.direction) for fits in (mine[told], theirs[told])))
 
 
 @pytest.mark.parametrize("n", [1, 7, 90])

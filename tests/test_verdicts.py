@@ -87,6 +87,7 @@ class Verdict:
     words: tuple[str, ...] = ()
     others: bool = False  # whether every optimizer is tried without waiting for the slow tests
     slow: bool = False
+    besides: bool = False  # whether there is a maximum besides, which another start may find
 
     def __repr__(self) -> str:
         return self.name
@@ -127,7 +128,7 @@ VERDICTS = [
     V("gamma, all equal", "gamma", lambda: np.full(20, 3.7), {Status.UNBOUNDED}, "shape -> infinity"),
     V("weibull, one row", "weibull", lambda: np.array([3.7]), {Status.UNBOUNDED}, "shape -> infinity"),
     V("duplicated column", TWICE, lambda: twice_the_same(30), {Status.NOT_IDENTIFIED}, "(a, b)"),
-    V("mixture, scale -> 0", COLLAPSE, lambda: rng(9).normal(size=40), {Status.UNBOUNDED}, "scale[0] -> 0"),
+    V("mixture, scale -> 0", COLLAPSE, lambda: rng(9).normal(size=40), {Status.UNBOUNDED}, "scale[0] -> 0", besides=True),
     V("reversed sign", REVERSED, lambda: rng(10).normal(size=30), {Status.UNBOUNDED, Status.STALLED}),
     V("empty", "gamma", lambda: np.zeros(0), {Status.NO_DATA}, "no data"),
 ]  # fmt: skip
@@ -169,6 +170,8 @@ def never_converged(verdict, method, max_steps):
         pytest.skip("no expected information")
     for tolerance in TOLERANCES:
         fit = jm.fit(verdict.model, data, tolerance=tolerance, optimizer=METHODS[method], max_steps=max_steps)
+        if verdict.besides and fit.converged and fit.rung:
+            continue
         assert not fit.converged, (tolerance, fit.params)
         late = {Status.MAX_STEPS, Status.STALLED}
         assert fit.status in verdict.statuses | late, (tolerance, fit.message())

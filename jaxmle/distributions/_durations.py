@@ -95,7 +95,6 @@ log_logistic = law(
 
 _T = np.exp(np.linspace(np.log(1e-3), np.log(30.0), 80))
 _SPREAD = np.log1p(np.log(10) / np.log(2) * np.expm1(_T)) / _T  # 90 % point over median, where that is _T
-_STEPS = -np.diff(_SPREAD)
 
 
 def _gompertz_lower(params: Any, z: Any) -> Any:
@@ -108,8 +107,7 @@ def _gompertz_start(x: Any, weights: Any) -> Any:
     x, weights = _moments.usable(x, weights, is_nonnegative(x))
     middle, high = _moments.quantiles(x, weights, 0.5, 0.9)
     middle = _moments.legal_positive(jnp.where(middle > 0, middle, _moments.positive_mean(x, weights)))
-    past = jnp.clip(_SPREAD[:-1].astype(x.dtype) - high / middle, 0, _STEPS.astype(x.dtype))
-    t = _T[0] + jnp.sum((np.diff(_T) / _STEPS).astype(x.dtype) * past)  # the table's straight lines, without an index
+    t = _moments.by_table(high / middle, _SPREAD[::-1], _T[::-1])
     return {"scale": _moments.legal_positive(middle / t), "shape": _LOG_2 / jnp.expm1(t)}
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxmle.special._elementary import floating
 
@@ -77,10 +78,7 @@ def least(x: Any, inside: Any) -> Any:
 def quantiles(x: Any, weights: Any, *levels: float) -> list[Any]:
     """Weighted quantiles: the least value with at least that share of the weight at or below it."""
     x, weights = in_order(x, weights)
-    share, whole = (
-        jnp.cumsum(weights),
-        (1 - 1e-13) * jnp.sum(weights),
-    )  # a share that is met stays so when it is rounded
+    share, whole = jnp.cumsum(weights), (1 - 1e-13) * jnp.sum(weights)  # a share that is met stays so when rounded
     return [least(x, share >= q * whole) for q in levels]
 
 
@@ -127,3 +125,10 @@ def gamma_shape(x: Any, weights: Any) -> Any:
     s = jnp.log(centre) - mean(jnp.log(jnp.where(weights > 0, x, 1)), weights)  # logs that the likelihood has too
     s = jnp.clip(s, 1e-12, 1e6)
     return (3 - s + jnp.sqrt((s - 3) ** 2 + 24 * s)) / (12 * s)
+
+
+def by_table(x: Any, at: np.ndarray, values: np.ndarray) -> Any:
+    """`numpy.interp(x, at, values)` for one x, without an index: straight lines between the values, and flat beyond."""
+    gaps = np.diff(at)
+    past = jnp.clip(x - at[:-1].astype(x.dtype), 0, gaps.astype(x.dtype))
+    return values[:1].astype(x.dtype)[0] + jnp.sum((np.diff(values) / gaps).astype(x.dtype) * past)

@@ -42,10 +42,11 @@ def _gumbel(z: Any, weights: Any) -> tuple[Any, Any]:
     def better(_: Any, a: Any) -> Any:
         e = weights * jnp.exp(a * y)
         mean = jnp.sum(e * y) / jnp.sum(e)
-        curve = 1 / a**2 + jnp.sum(e * (y - mean) ** 2) / jnp.sum(e)
-        return jnp.maximum(a + (1 / a + centre - mean) / curve, 0.5 * a)
+        slope = a * (centre - mean)
+        curve = a**2 * jnp.sum(e * (y - mean) ** 2) / jnp.sum(e) - slope
+        return a * jnp.exp(jnp.clip((1 + slope) / curve, -1, 1))
 
-    a = jax.lax.fori_loop(0, 40, better, 1 / spread)
+    a = jax.lax.fori_loop(0, 12, better, 1 / spread)  # in log a; 8 were the most that any of 1600 samples needed
     return a, jnp.log(_moments.mean(jnp.exp(a * y), weights)) + a * top
 
 

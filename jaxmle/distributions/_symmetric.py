@@ -209,7 +209,7 @@ def _generalized_start(x: Any, weights: Any) -> Any:
     x, weights = _moments.usable(x, weights, True)
     loc, scale = _moments.location_scale(x, weights)
     size = _moments.mean(jnp.where(weights > 0, jnp.abs(x - loc) / scale, 0), weights)
-    shape = jnp.interp(size**2, jnp.asarray(_RATIOS, x.dtype), jnp.asarray(_SHAPES, x.dtype))
+    shape = _moments.by_table(size**2, _RATIOS, _SHAPES)
     unit = jnp.exp(0.5 * (special.gammaln(3 / shape) - special.gammaln(1 / shape)))
     return {"loc": loc, "scale": _moments.legal_positive(scale / unit), "shape": shape}
 

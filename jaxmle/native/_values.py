@@ -46,7 +46,8 @@ def by_value(graph: "Graph", outputs: list[Node], columns: set[int]) -> list[Nod
         if x.op != "rsum" or x.kind != FLOAT:
             continue
         parts: dict[int | None, list[Node]] = defaultdict(list)
-        for factor, row in terms(graph, one, x.args[0]):
+        (summed,) = graph.again([x.args[0]], put)  # what is summed may take other sums
+        for factor, row in terms(graph, one, summed):
             parts[None if row is None else _column(row, columns)].append(graph.make("mul", factor, row or one))
         if not parts.keys() - {None}:
             continue
@@ -75,7 +76,7 @@ def _on_values(graph: "Graph", row: Node, column: int) -> Node:
     """The row of a value, times how many rows have it."""
     loads = [x for x in rows_under([row], {})[0] if x.op == "load"]
     put = {x: graph.leaf("load", ("value", column), x.kind, True, True) for x in loads}
-    (copy,) = graph.again([row], put)
+    (copy,) = graph.again([row], put, lambda x: x.row)
     return graph.raw("mul", graph.leaf("load", ("times", column), FLOAT, True, True), copy)
 
 

@@ -29,7 +29,8 @@ class CurvatureState(NamedTuple):
         fades: whether the curvature fell along it, as towards a maximum at infinity, bool[].
         heading: the last step that did so, in the coordinates that keep their pace, f[p].
         ratio: v'M(u + v)v / v'M(u)v of that step v, f[]: 1 where the curvature has settled.
-        steady: whether neither a coordinate's own curvature nor the lowest pivot fell to less than a tenth along it, bool[].
+        steady, firm: whether along it neither a coordinate's own curvature nor the lowest pivot fell to less than a tenth, or
+            to less than half, bool[] each.
         before: the decrement where that step began, f[].
         fall: by what factor in all, over such steps in a row, f[].
         damping: relative to the diagonal of the curvature, f[].
@@ -53,6 +54,7 @@ class CurvatureState(NamedTuple):
     heading: Any
     ratio: Any
     steady: Any
+    firm: Any
     before: Any
     fall: Any
     damping: Any
@@ -142,7 +144,7 @@ def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformat
         none, no, whole = jnp.zeros_like(flat), jnp.zeros((), bool), jnp.zeros((), jnp.int32)
         return CurvatureState(
             anchor=flat, value=inf, gradient=none, matrix=jnp.eye(flat.size, dtype=dtype), decrement=inf, definite=no,
-            lowest=zero, moved=none, fades=no, heading=none, ratio=zero, steady=no, before=inf, fall=zero + 1,
+            lowest=zero, moved=none, fades=no, heading=none, ratio=zero, steady=no, firm=no, before=inf, fall=zero + 1,
             damping=jnp.asarray(damping, dtype), stretch=zero + 1, accepted=no, rejected=whole,
             lasting=jnp.zeros(flat.shape, bool), plain=none, move=none, count=whole,
         )  # fmt: skip
@@ -216,7 +218,7 @@ def _advance(
     before, after = moved @ (s.matrix @ moved), moved @ (matrix @ moved)
     ratio = jnp.where(first, 0.0, jnp.where(before > 0, after / jnp.where(before > 0, before, 1.0), 0.0))
     ratio = jnp.where(~first & jnp.all(moved == 0), 1.0, ratio)
-    steady = jnp.all(jnp.abs(jnp.diagonal(matrix)) >= 0.1 * jnp.abs(jnp.diagonal(s.matrix)))
+    own, own_was = jnp.abs(jnp.diagonal(matrix)), jnp.abs(jnp.diagonal(s.matrix))
     promise = -(s.gradient @ moved) - 0.5 * before
     gain = jnp.where(promise > 0, (s.value - value) / jnp.where(promise > 0, promise, 1.0), 1.0)
     gain = jnp.where(promise < noise, 1.0, gain)
@@ -247,7 +249,9 @@ def _advance(
     noise = 16 * eps * (jnp.abs(value) + total)
     d = descend(matrix + jnp.diag(excess), gradient, scale, damping, noise)
     exact = (damping == 0) & jnp.all(excess == 0)
-    steady &= (s.damping > 0) | (d.lowest >= 0.1 * s.lowest)
+    steady, firm = (
+        jnp.all(own >= share * own_was) & ((s.damping > 0) | (d.lowest >= share * s.lowest)) for share in (0.1, 0.5)
+    )
     decrement = jnp.where(exact, d.decrement, jnp.inf)
 
     # Towards infinity curvature, slope and decrement fall in step; towards a maximum the curvature settles, the
@@ -278,6 +282,7 @@ def _advance(
         heading=jnp.where(fades, run, jnp.where(settled, 0.0, s.heading)),
         ratio=jnp.where(accepted, ratio, s.ratio).astype(dtype),
         steady=jnp.where(accepted, steady, s.steady),
+        firm=jnp.where(accepted, firm, s.firm),
         before=jnp.where(accepted, s.decrement, s.before),
         fall=fall.astype(dtype),
         damping=damping.astype(dtype),
