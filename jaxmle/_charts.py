@@ -53,30 +53,34 @@ def landed(objective: Objective, outcome: Outcome) -> Outcome:
 
 
 def settled_on(objective: Objective, outcome: Outcome, unravel: Any, tolerance: Any, max_steps: Any) -> Outcome:
-    """`settle`, on the chart where there is one, and then on a kink where there is one."""
-    return told_of(objective, outcome, settle(outcome, climbed(objective), unravel), tolerance, max_steps)
-
-
-def told_of(objective: Objective, outcome: Outcome, settled: Outcome, tolerance: Any, max_steps: Any) -> Outcome:
-    """What the looks have shown, in the parameters' own coordinates.
+    """`settle`, on the chart where there is one, and then on a kink where there is one.
 
     An endless rise that began no higher than a limit that the chart knows is told as that limit.
     """
     chart = climbed(objective)
-    if not isinstance(chart, Charted):
-        return kinked(objective, settled, tolerance, max_steps)
-    told = _outward(chart, _highest(chart, outcome.value, settled))
-    endless = lost(told.status) & pointlike(told.u, told.information)  # which a chart's own coordinates need not show
-    told = told._replace(status=jnp.where(endless, int(Status.UNBOUNDED), told.status).astype(jnp.int32))
+    settled = settle(outcome, chart, unravel)
+    told = told_of(objective, outcome, settled)
     if objective.model.kink is None:
         return told
     held = kinked(objective, told, tolerance, max_steps)
+    if not isinstance(chart, Charted):
+        return held
     none = settled._replace(
         status=jnp.full_like(settled.status, int(Status.AT_INFINITY)), value=jnp.full_like(outcome.value, jnp.inf)
     )
     limit = _outward(chart, _highest(chart, outcome.value, none))
     instead = (held.status == Status.UNBOUNDED) & jnp.isfinite(limit.value)
     return jax.tree.map(lambda mine, other: jnp.where(instead, other, mine), held, limit._replace(steps=held.steps))
+
+
+def told_of(objective: Objective, outcome: Outcome, settled: Outcome) -> Outcome:
+    """What the looks have shown, in the parameters' own coordinates; nothing is said of kinks."""
+    chart = climbed(objective)
+    if not isinstance(chart, Charted):
+        return settled
+    told = _outward(chart, _highest(chart, outcome.value, settled))
+    endless = lost(told.status) & pointlike(told.u, told.information)  # which a chart's own coordinates need not show
+    return told._replace(status=jnp.where(endless, int(Status.UNBOUNDED), told.status).astype(jnp.int32))
 
 
 def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:

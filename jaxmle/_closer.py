@@ -1,5 +1,6 @@
 """A closer look at the fits of a batch that did not converge, on the host: by the machine where it may, else in XLA."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +12,9 @@ from jaxmle._crew import CHUNK_BYTES, on_threads
 from jaxmle._limits import unsettled
 from jaxmle._places import bytes_each, near
 from jaxmle._solve import LOOK, Problem, Program, items_of, settle_many, without_start
-from jaxmle._status import Status
+from jaxmle._status import Status, at_limit
 from jaxmle._step import Outcome
+from jaxmle._types import join
 from jaxmle._ways import machine
 from jaxmle.optimizers import newton
 
@@ -63,15 +65,20 @@ def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: 
 def _by_the_machine(
     program: Program, own: Any, shared: Any, weights: Any, outcome: Outcome, look: np.ndarray, chosen: Any
 ) -> Iterator[tuple[np.ndarray, Outcome]]:
-    """Whom it settles, and as what. What seems not identified takes eigenvectors, which the machine does not."""
+    """Whom it settles, and as what.
+
+    What seems not identified takes eigenvectors, and what may lie on a kink loops; it is left to XLA.
+    """
     look = look[outcome.status[look] != Status.NOT_IDENTIFIED]
     if not len(look):
         return
     items: Any = ([np.asarray(x[look]) for x in own], jax.tree.map(lambda x: x[look], outcome))
     chosen = "auto" if chosen == "native" else chosen
+    kinks = join(program.skeleton, itertools.repeat(None)).kink is not None
     for kernel in machine(program, LOOK, items, shared, weights[look], {"cpu"}, chosen):
         if not kernel.partial:  # where it has a NaN XLA may have none
             found, left = on_threads(kernel, items, shared, weights[look])
+            left |= kinks & ~at_limit(found.status)
             yield look[~left], jax.tree.map(lambda x, left=left: x[~left], found)
 
 

@@ -164,7 +164,7 @@ def _policies(
 
 
 def _closer(program: Program, build: Callable[[Any], Problem], cleaned: bool) -> lanes.Policy:
-    """`settled` for items (problem, outcome) that did not converge and are not unidentified."""
+    """`settled` for items (problem, outcome) that did not converge and are not unidentified; nothing is said of kinks."""
 
     def on(item: Any) -> tuple[Objective, Any]:
         objective = objective_of(program.skeleton, build(item), cleaned)
@@ -175,9 +175,8 @@ def _closer(program: Program, build: Callable[[Any], Problem], cleaned: bool) ->
         return look(seen, item[1], climbed(objective), unravel, ridges=False)
 
     def end(seen: Any, item: Any) -> Outcome:
-        problem, (objective, unravel) = build(item), on(item)
-        shown = told(seen, item[1], climbed(objective), unravel)
-        return told_of(objective, item[1], shown, problem.tolerance, problem.max_steps)
+        objective, unravel = on(item)
+        return told_of(objective, item[1], told(seen, item[1], climbed(objective), unravel))
 
     return lanes.Policy(lambda item: blank(item[1]), step, seen_enough, end)
 

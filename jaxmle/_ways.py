@@ -32,6 +32,7 @@ from jaxmle._solve import (
 )
 from jaxmle._status import Status, at_maximum
 from jaxmle._step import RUNNING, State, certifies, done, init
+from jaxmle.optimizers import newton
 
 _LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "geqp3", "householder_product", "svd", "schur",
     "hessenberg", "tridiagonal", "tridiagonal_solve"}  # fmt: skip
@@ -101,12 +102,19 @@ def draft_of(program: Program) -> Draft | None:
     return Draft(ended, led)
 
 
-def contributions_of(program: Program, item: Any) -> tuple[Any, Any]:
-    """What of an item a user's functions compute: contributions where the ascent begins, and its first state."""
-    problem = builder(program, item[1])(item[0])
-    objective = objective_of(program.skeleton, problem, cleaned=True)
-    begun = phases(program, item[1], cleaned=True)[0].begin(item[0])
-    return climbed(objective).contributions(begun.u), begun.u
+@functools.lru_cache(maxsize=64)
+def _alike(program: Program, own: tuple[native.Leaf, ...], shared: tuple[native.Leaf, ...]) -> bool:
+    """Whether what a user's functions compute, contributions and where the ascent begins, is the same for all lengths."""
+
+    def made(item: Any) -> tuple[Any, Any]:
+        problem = builder(program, item[1])(item[0])
+        begun = phases(program, item[1], cleaned=True)[0].begin(item[0])
+        objective = objective_of(program.skeleton, problem, cleaned=True)
+        return climbed(objective).contributions(begun.u), begun.u
+
+    tree = jax.tree.structure((([0] * len(own),), [0] * len(shared)))
+    with jax.enable_x64(True):
+        return native.same_for_all_lengths(made, functools.partial(_shapes, (*own, *shared), tree))
 
 
 @functools.lru_cache(maxsize=64)
@@ -119,12 +127,9 @@ def _built(
         return "no climb with Newton's method"
     try:
         built = native.build(leaves, tree, native_fit(program, phase), platform, draft)
-        with jax.enable_x64(True):
-            shapes = functools.partial(_shapes, leaves, tree)
-            if not native.same_for_all_lengths(functools.partial(contributions_of, program), shapes):
-                raise native.NotUnderstood(
-                    "a log-likelihood that depends on the number of rows otherwise than by a sum"
-                )
+        own, shared = (len(x) for x in row_flags(program))  # between them is what another phase has found
+        if not _alike(program._replace(optimizer=newton()), leaves[:own], leaves[len(leaves) - shared :]):
+            raise native.NotUnderstood("a log-likelihood that depends on the number of rows otherwise than by a sum")
         return built
     except native.NotUnderstood as error:
         return str(error)

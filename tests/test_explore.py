@@ -163,6 +163,7 @@ def test_the_surface_is_the_log_likelihood_and_its_contours_are_chi_square(eight
 def test_one_more_observation_compiles_nothing(eight, whole):
     from jaxmle._compile import programs
 
+    _numbers.here(eight), _numbers.whole(eight)  # other tests may have had them dropped
     before = programs()
     more = _state.place(eight, 0.3)
     begin_ = time.perf_counter()

@@ -88,10 +88,10 @@ def fewer_sums(graph: "Graph", outputs: list[Node]) -> list[Node]:
     sums = [x for x in reachable(outputs) if x.op == "rsum" and x.kind == FLOAT and not x.known]
     best, least = outputs, _work(outputs)
     for opened in (_never, _weighted, _moving):
-        put = {}
+        put, known = {}, {}
         for x in sums:
             total = graph.const(0.0)
-            for factors, coefficient in _products(graph, x.args[0], opened).items():
+            for factors, coefficient in _products(graph, x.args[0], opened, known).items():
                 total = graph.make("add", total, graph.make("mul", coefficient, graph.sum_of(graph.product(factors))))
             put[x] = total
         made = graph.again(outputs, put)
@@ -104,20 +104,34 @@ _Products = dict[tuple[Node, ...], Node]
 "Uniform coefficients of products of rows."
 
 
-def _products(graph: "Graph", e: Node, opened: Callable[[_Products], bool]) -> _Products:
-    """e as a sum of products of rows; a sum in a product is multiplied out if it is to be `opened`."""
+def _products(
+    graph: "Graph", e: Node, opened: Callable[[_Products], bool], known: dict[Node, _Products]
+) -> _Products:
+    """e as a sum of products of rows; a sum in a product is multiplied out if it is to be `opened`.
+
+    Args:
+        known: what was found before, for others to come.
+    """
+    if e not in known:
+        known[e] = _found(graph, e, opened, lambda x: _products(graph, x, opened, known))
+    return known[e]
+
+
+def _found(
+    graph: "Graph", e: Node, opened: Callable[[_Products], bool], products: Callable[[Node], _Products]
+) -> _Products:
     one = graph.const(1.0)
     if not e.row:
         return {(): e}
     if e.op == "neg":
-        return {rows: graph.make("neg", c) for rows, c in _products(graph, e.args[0], opened).items()}
+        return {rows: graph.make("neg", c) for rows, c in products(e.args[0]).items()}
     if e.op in ("add", "sub") and all(_apart(x) for x in e.args):
-        found = _products(graph, e.args[0], opened)
-        for rows, c in _products(graph, e.args[1], opened).items():
+        found = dict(products(e.args[0]))
+        for rows, c in products(e.args[1]).items():
             found[rows] = graph.make(e.op, found.get(rows, graph.const(0.0)), c)
         return found
     if e.op == "mul":
-        ways = [_products(graph, x, opened) for x in e.args]
+        ways = [products(x) for x in e.args]
         ways = [{(x,): one} if len(way) > 1 and not opened(way) else way for x, way in zip(e.args, ways, strict=True)]
         if len(ways[0]) * len(ways[1]) <= MOST:
             found = {}
