@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_MUCH = 1 << 22
+_MUCH = 1 << 24
 "Bytes from which on a second core is worth waking."
 
 

@@ -96,6 +96,8 @@ def run(
             where = crew_places
             if kernel is not None:
                 where = [place for place in crew_places for _ in range(kernel.abreast)]
+                if len(left) <= kernel.least(weights.shape[1]):
+                    where = where[:1]
             elif not interrupted:
                 where = apart(program, phase, items, shared, problem.weights, crew_places)
                 if chosen == "auto" and not (phase or kernels) and len(left) >= 32 * program.lanes * len(where):

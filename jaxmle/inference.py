@@ -227,36 +227,39 @@ def inverse(information: np.ndarray) -> np.ndarray:
 
 
 def _inverses(matrices: np.ndarray) -> np.ndarray:
-    """`inverse` of f[p, p, many]: by elimination, and by LAPACK where that is not safe."""
-    p = len(matrices)
+    """`inverse` of symmetric f[p, p, many]: by sweeps (Goodnight 1979, *Am. Stat.* 33, 149-158), and by LAPACK where
+    that is not safe."""
+    p, out = len(matrices), np.empty_like(matrices)
     diagonal = np.einsum("iib->ib", matrices)
     scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, np.nan))
-    x = matrices * scale[:, None]
-    x *= scale
-    good = np.asarray(np.isfinite(x).all((0, 1)))
-    if not good.all():
-        x[..., ~good] = np.eye(p)[..., None]
-    determinant = least = np.ones(x.shape[-1])
+    x = [[matrices[i, j] * scale[i] * scale[j] for j in range(i + 1)] for i in range(p)]  # rows of the lower triangle
+    determinant = least = np.ones(matrices.shape[-1])
     for k in range(p):
-        pivot, column = x[k, k].copy(), x[:, k].copy()
+        pivot = x[k][k]
         determinant, least = determinant * pivot, np.minimum(least, pivot)
-        row = x[k] / pivot
-        row[k], column[k], x[:, k] = 1 / pivot, 0, 0
-        x -= column[:, None] * row
-        x[k] = row
-    # The least of eigenvalues that add up to p is at least a third of their product.
-    unsure = np.flatnonzero(good & ~((least > 0) & (determinant > 1e-6)))
+        others = [i for i in range(p) if i != k]
+        column = {i: x[i][k] if i > k else x[k][i] for i in others}
+        part = {i: column[i] / pivot for i in others}
+        for i in others:
+            for j in others[: others.index(i) + 1]:
+                x[i][j] = x[i][j] - column[i] * part[j]
+            x[max(i, k)][min(i, k)] = part[i]
+        x[k][k] = -1 / pivot
+    for i in range(p):
+        for j in range(i + 1):
+            np.multiply(x[i][j], -scale[i] * scale[j], out=out[i, j])
+            out[j, i] = out[i, j]
+    # The least of eigenvalues that add up to p is at least a third of their product; what is not a number is not above 0.
+    unsure = np.flatnonzero(~((least > 0) & (determinant > 1e-6)))
     if len(unsure):
-        some = np.moveaxis(matrices[..., unsure] * scale[:, None, unsure] * scale[:, unsure], -1, 0)
-        definite = np.linalg.eigvalsh(some)[..., 0] > 4 * p * np.finfo(float).eps
-        good[unsure] = definite
-        some = np.where(definite[:, None, None], some, np.eye(p, dtype=x.dtype))
-        x[..., unsure] = np.moveaxis(np.linalg.inv(some), 0, -1)
-    x *= scale[:, None]
-    x *= scale
-    if not good.all():
-        x[..., ~good] = np.nan
-    return x
+        units = scale[:, None, unsure] * scale[:, unsure]
+        some = np.moveaxis(matrices[..., unsure] * units, -1, 0)
+        finite = np.isfinite(some).all((1, 2), keepdims=True)
+        some = np.where(finite, some, np.eye(p, dtype=some.dtype))
+        definite = np.linalg.eigvalsh(some)[:, :1, None] > 4 * p * np.finfo(float).eps
+        some = np.linalg.inv(np.where(definite, some, np.eye(p, dtype=some.dtype)))
+        out[..., unsure] = np.moveaxis(np.where(finite & definite, some, np.nan), 0, -1) * units
+    return out
 
 
 def robust(information: np.ndarray, meat: np.ndarray) -> np.ndarray:
@@ -283,6 +286,17 @@ def standard_errors(covariance: np.ndarray, jacobian_: np.ndarray | None = None)
     if jacobian_ is None:
         variances = np.diagonal(covariance, axis1=-2, axis2=-1)
     else:
-        variances = _together(lambda g, c: (_times(g, c) * g).sum(1), jacobian_, covariance)
+        variances = _together(_variances, jacobian_, covariance)
     with np.errstate(invalid="ignore"):
         return np.sqrt(variances)
+
+
+def _variances(g: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """The diagonal of G C G' for f[q, p, many] and f[p, p, many]; most coordinates have a parameter of their own."""
+    out = np.zeros((len(g), g.shape[-1]), np.result_type(g, c))
+    for i, row in enumerate(g):
+        taken = [j for j, x in enumerate(row) if x.any()]
+        for j in taken:
+            for k in taken:
+                out[i] += row[j] * c[j, k] * row[k]
+    return out

@@ -99,25 +99,29 @@ class Fit:
         with jax.enable_x64(True):
             return self._evaluate(inference.natural, self._outcome.u, at=())
 
+    @property
+    def _finite(self) -> np.ndarray:
+        """Coordinates, 0 where they are at a limit."""
+        u = self._outcome.u
+        return np.where(np.isfinite(u), u, 0.0)
+
     @functools.cached_property
     def _jacobian(self) -> np.ndarray:
-        u = np.where(np.isfinite(self._outcome.u), self._outcome.u, 0.0)
         with jax.enable_x64(True):
-            return self._evaluate(inference.jacobian, u, at=())
+            return self._evaluate(inference.jacobian, self._finite, at=())
 
     @in_float64
     def _unconstrained(self, kind: str) -> np.ndarray:
         """Covariance in coordinates, f[B, p, p]; NaN unless converged."""
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r}; expected one of {', '.join(map(repr, KINDS))}")
-        u = np.where(np.isfinite(self._outcome.u), self._outcome.u, 0.0)
         information = self._outcome.information
         if kind == "observed":
             covariance = inference.inverse(information)
         elif kind == "expected":
-            covariance = inference.inverse(self._evaluate(inference.expected, u))
+            covariance = inference.inverse(self._evaluate(inference.expected, self._finite))
         else:
-            meat = self._evaluate(inference.opg, u)
+            meat = self._evaluate(inference.opg, self._finite)
             covariance = inference.inverse(meat) if kind == "opg" else inference.robust(information, meat)
         return np.where(self._sound[:, None, None], covariance, np.nan)
 

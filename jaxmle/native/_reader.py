@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -40,15 +40,11 @@ class Reader:
         if weights.strides[0] == 0 and len(weights):
             count, holes = self._counted(weights[:1])
             self.count = None if holes is not None else np.full(most, count[0])
-        if isinstance(kernel, _cuda.Kernel):
-            self.pairs = pairs
-            return
-        self.pairs = [(leaf, np.asarray(x)) for leaf, x in pairs]
-        self.common = {  # what all data sets share, by its place
-            i: np.ascontiguousarray(x.reshape(-1, leaf.columns).T, np.float64)
-            for i, (leaf, x) in enumerate(self.pairs)
-            if not leaf.own
-        }
+        self.pairs = pairs
+        if not isinstance(kernel, _cuda.Kernel):
+            self.pairs = [(leaf, np.asarray(x)) for leaf, x in pairs]
+            self.ways = [_Way.of(leaf, x) for leaf, x in self.pairs]
+            self.offsets = _address(self.offset)
 
     def fit(self, begin: int, size: int, out: np.ndarray, left: np.ndarray, device: Any, room: np.ndarray) -> None:
         """Fits the data sets from `begin` on: their columns of `out`, f[k, B], and 0 in `left`, uint8[B], where there are results.
@@ -69,23 +65,21 @@ class Reader:
             return
         held: list[np.ndarray] = []  # copies, for as long as the kernel reads them
         pointers: list[int] = []
-        for i, (leaf, x) in enumerate(self.pairs):
-            if i in self.common:
-                pointers.extend(column.ctypes.data for column in self.common[i])
-            elif leaf.columns == 1 and x.dtype == np.float64 and x.flags.c_contiguous and not _mends(leaf, holes):
-                pointers.append(x.ctypes.data + begin * x.strides[0])
+        for (leaf, x), way in zip(self.pairs, self.ways, strict=True):
+            if way is not None and (holes is None or not _mends(leaf, holes)):
+                pointers.extend([at + begin * way.stride for at in way.addresses])
             else:
                 held.append(np.ascontiguousarray(self._table(leaf, x, begin, size, holes).T, np.float64))
-                pointers.extend(column.ctypes.data for column in held[-1])
+                pointers.extend(_columns(held[-1]))
         table = (ctypes.c_void_p * max(len(pointers), 1))(*pointers)
-        offset, many, scratch = (x.ctypes.data for x in (self.offset, count, room))
-        results, done = out.ctypes.data + 8 * begin, left.ctypes.data + begin
+        many, scratch = _address(count), _address(room)
+        results, done = _address(out) + 8 * begin, _address(left) + begin
         longest, distance = int(count.max()), out.shape[1]
         each = 8 * (len(pointers) + kernel.buffers) * longest
         step = size if kernel.across or kernel.abreast * each <= CACHE else max(CACHE // max(each, 1), 1)
         for i in range(0, size, step):
             end, to = min(i + step, size), results + 8 * i
-            kernel.call(i, end, ctypes.addressof(table), offset, many, to, done, scratch, longest, distance)
+            kernel.call(i, end, ctypes.addressof(table), self.offsets, many, to, done, scratch, longest, distance)
 
     def _counted(self, weights: np.ndarray) -> tuple[np.ndarray, Any]:
         """How many rows each data set has, int64[B], 0 where it is left to others; and what is to be mended."""
@@ -108,6 +102,47 @@ class Reader:
         if isinstance(x, jax.Array) and not _mends(leaf, holes):
             return x, begin * self.n**leaf.has_rows * leaf.columns if leaf.own else 0
         return self._table(leaf, x, begin, size, holes), 0
+
+
+class _Way(NamedTuple):
+    """Where a leaf's columns lie that are read where they are.
+
+    Attributes:
+        array: what holds them.
+        addresses: of each column's first number.
+        stride: bytes from one data set to the next.
+    """
+
+    array: np.ndarray
+    addresses: list[int]
+    stride: int
+
+    @staticmethod
+    def of(leaf: Leaf, x: np.ndarray) -> "_Way | None":
+        """None where columns are copied part after part."""
+        if not leaf.own:  # what all data sets share
+            shared = np.ascontiguousarray(x.reshape(-1, leaf.columns).T, np.float64)
+            return _Way(shared, _columns(shared), 0)
+        if leaf.columns == 1 and x.dtype == np.float64 and x.flags.c_contiguous:
+            return _Way(x, [_address(x)], x.strides[0])
+        if leaf.has_rows or x.size > SMALL:
+            return None
+        copied = np.ascontiguousarray(x.reshape(len(x), -1).T, np.float64)
+        return _Way(copied, _columns(copied), 8)
+
+
+SMALL = 1 << 20
+"Numbers without rows, one or a few for each data set, that are copied all at once."
+
+
+def _address(x: np.ndarray) -> int:
+    return x.__array_interface__["data"][0]
+
+
+def _columns(table: np.ndarray) -> list[int]:
+    """Addresses of the rows of a dense table."""
+    first, apart = _address(table), table.strides[0]
+    return [first + i * apart for i in range(len(table))]
 
 
 def plain(weights: np.ndarray) -> np.ndarray:

@@ -104,9 +104,7 @@ _Products = dict[tuple[Node, ...], Node]
 "Uniform coefficients of products of rows."
 
 
-def _products(
-    graph: "Graph", e: Node, opened: Callable[[_Products], bool], known: dict[Node, _Products]
-) -> _Products:
+def _products(graph: "Graph", e: Node, opened: Callable[[_Products], bool], known: dict[Node, _Products]) -> _Products:
     """e as a sum of products of rows; a sum in a product is multiplied out if it is to be `opened`.
 
     Args:
