@@ -247,7 +247,7 @@ def ndtri_exp(y: Any) -> Any:
     return jnp.where(lower, z, -z)
 
 
-@jax.custom_jvp
+@partial(smooth, slopes=(lambda y: 1 / hazard(_ndtri_exp(y)),))
 def _ndtri_exp(y: Any) -> Any:
     """For y <= log(1/2): a start, then Newton's steps on log_ndtr, which is concave."""
     deep = y < -80
@@ -261,12 +261,6 @@ def _ndtri_exp(y: Any) -> Any:
 
     z = jax.lax.fori_loop(0, 3, improve, z)
     return jnp.where(y == -jnp.inf, -jnp.inf, z)
-
-
-@_ndtri_exp.defjvp
-def _ndtri_exp_jvp(primals: Any, tangents: Any) -> Any:
-    z = _ndtri_exp(*primals)
-    return z, tangents[0] / hazard(z)
 
 
 def _normal_parts(x: Any) -> tuple[Any, Any, Any]:
@@ -286,33 +280,16 @@ def _normal_parts(x: Any) -> tuple[Any, Any, Any]:
     return jnp.where(tail, far, near), jnp.where(tail, t + rest, h), jnp.where(tail, rest, h + body)
 
 
-@jax.custom_jvp
+@partial(smooth, slopes=(lambda x: hazard(x),))
 def _log_ndtr(x: Any) -> Any:
     return _normal_parts(x)[0]
 
 
-@jax.custom_jvp
+@partial(smooth, slopes=(lambda x: -hazard(x) * _hazard_excess(x),))
 def hazard(x: Any) -> Any:
     return _normal_parts(x)[1]
 
 
-@jax.custom_jvp
+@partial(smooth, slopes=(lambda x: 1 - hazard(x) * _hazard_excess(x),))
 def _hazard_excess(x: Any) -> Any:
     return _normal_parts(x)[2]
-
-
-@_log_ndtr.defjvp
-def _log_ndtr_jvp(primals: Any, tangents: Any) -> Any:
-    return _log_ndtr(*primals), hazard(*primals) * tangents[0]
-
-
-@hazard.defjvp
-def _hazard_jvp(primals: Any, tangents: Any) -> Any:
-    h = hazard(*primals)
-    return h, -h * _hazard_excess(*primals) * tangents[0]
-
-
-@_hazard_excess.defjvp
-def _hazard_excess_jvp(primals: Any, tangents: Any) -> Any:
-    excess = _hazard_excess(*primals)
-    return excess, (1 - hazard(*primals) * excess) * tangents[0]

@@ -97,7 +97,7 @@ def gamma_excess(s: Any) -> Any:
     return jnp.where(low, near, 0.5 * jnp.log(large) - 0.9189385332046727 - stirling(1 / large))
 
 
-@jax.custom_jvp
+@partial(smooth, slopes=(lambda x: _polygamma(0, x),))
 def _gammaln(x: Any) -> Any:
     # Below 8 from 2 + e by the recurrence, k steps up or, of x below 3/2, down, so that the roots 1 and 2 keep their digits.
     low = x < _SHIFT
@@ -111,11 +111,6 @@ def _gammaln(x: Any) -> Any:
     near = e * horner(_NEAR_TWO, e) + jnp.where(k < 0, -log, log)
     far = (x - 0.5) * (log - 1) + 0.41893853320467274 + stirling(1 / jnp.where(low, _SHIFT, x))
     return jnp.where(low, near, far)
-
-
-@_gammaln.defjvp
-def _gammaln_jvp(primals: Any, tangents: Any) -> Any:
-    return _gammaln(*primals), _polygamma(0, *primals) * tangents[0]
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
