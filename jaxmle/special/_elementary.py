@@ -247,7 +247,11 @@ def ndtri_exp(y: Any) -> Any:
     return jnp.where(lower, z, -z)
 
 
-@partial(smooth, slopes=(lambda y: 1 / hazard(_ndtri_exp(y)),))
+def _ndtri_exp_slope(y: Any) -> Any:
+    return 1 / hazard(_ndtri_exp(y))
+
+
+@partial(smooth, slopes=(_ndtri_exp_slope,))
 def _ndtri_exp(y: Any) -> Any:
     """For y <= log(1/2): a start, then Newton's steps on log_ndtr, which is concave."""
     deep = y < -80
