@@ -85,16 +85,17 @@ class Look(NamedTuple):
 def blank(outcome: Outcome) -> Look:
     """Before the first look."""
     u, dtype = outcome.u, outcome.u.dtype
-    zero, no = jnp.zeros((), dtype), jnp.array(False)
+    zero, no, none = jnp.zeros((), dtype), jnp.array(False), jnp.zeros_like(u)
     return Look(
-        u, jnp.zeros_like(u), zero, jnp.eye(u.shape[0], dtype=dtype), zero, no, zero, outcome.status.astype(jnp.int32), jnp.zeros_like(u),
-        jnp.zeros(u.shape, bool), zero, zero + 1, no, jnp.zeros((), jnp.int32),
+        at=u, last=none, value=zero, information=jnp.eye(u.shape[0], dtype=dtype), decrement=zero, definite=no, noise=zero,
+        status=outcome.status.astype(jnp.int32), direction=none, lead=jnp.zeros(u.shape, bool), left=zero, reach=zero + 1,
+        rises=no, k=jnp.zeros((), jnp.int32),
     )  # fmt: skip
 
 
 def seen_enough(seen: Look) -> Any:
-    """After a first look where the ascent ended, and four at what lies beside the coordinates that run away, or more
-    where that still rises."""
+    """Whether there were a first look where the ascent ended, and four at what lies beside the coordinates that run away,
+    or more where that still rose."""
     return ~((seen.k < 5) | ((seen.k < LOOKS) & seen.rises))
 
 
