@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,9 +9,9 @@ import jax
 import numpy as np
 
 from jaxmle import _keys
-from jaxmle._cores import by_cores
 from jaxmle._data import is_constant
 from jaxmle._door import apply_missing, arrays, lengths, on_host, row_items
+from jaxmle._scan import Scanner
 from jaxmle._status import Status
 from jaxmle._step import RUNNING
 
@@ -115,7 +114,7 @@ class Batch:
         """Raises where the data are not here, or where the caller has changed them since the fit."""
         if not self.kept:
             raise RuntimeError(Absent.WHY)
-        if self.sums and self.sums != _checksums(self.buckets):
+        if self.sums and self.sums != _checksums(self.buckets, Scanner()):
             raise RuntimeError(
                 "the data were changed in place after the fit, so what is computed from them now would not belong to "
                 "it; fit again, or pass a copy"
@@ -159,7 +158,8 @@ def one(data: Any, weights: Any, dtype: Any, missing: str) -> Batch:
     if weights is not None and not (weights >= 0).all():
         row = int(np.argmin(weights >= 0))
         raise ValueError(f"weights are frequencies, 0 or more; got {weights[row]} in row {row}")
-    data, weights, bad, gone = apply_missing(missing, data, weights, 1)
+    scanner = Scanner()
+    data, weights, bad, gone = apply_missing(missing, data, weights, 1, scanner)
     dropped = None if gone is None else gone.sum(keepdims=True)
     weights = np.ones(n, dtype) if weights is None else weights.astype(dtype)
     if n == 0:
@@ -169,7 +169,9 @@ def one(data: Any, weights: Any, dtype: Any, missing: str) -> Batch:
     data = jax.tree.map(lambda x: x[None], data)
     leaves = jax.tree.leaves(data)
     bucket = Bucket(np.zeros(1, np.int64), data, weights[None], status)
-    return Batch([bucket], 1, (True,) * len(leaves), dropped=dropped, sums=_checksums([bucket]) if sums else ())
+    return Batch(
+        [bucket], 1, (True,) * len(leaves), dropped=dropped, sums=_checksums([bucket], scanner) if sums else ()
+    )
 
 
 def _dummy(data: Any) -> Any:
@@ -191,17 +193,9 @@ def _hold(data: Any) -> tuple[Any, bool]:
     return jax.tree.map(lambda x: x if stays(x) else x.copy(), data), large
 
 
-def _checksums(buckets: list[Bucket]) -> tuple[int, ...]:
+def _checksums(buckets: list[Bucket], scanner: Scanner) -> tuple[int, ...]:
     arrays_ = (x for bucket in buckets for x in jax.tree.leaves(bucket.data))
-    return tuple(_checksum(x) for x in arrays_ if isinstance(x, np.ndarray))  # JAX's cannot be changed
-
-
-def _checksum(x: np.ndarray) -> int:
-    """Of every byte, at the speed of memory: 8-byte words are folded into 1021 before they are summed up."""
-    flat = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
-    words = flat[: len(flat) // 8168 * 8168].view(np.uint64)
-    folded = by_cores(lambda part: np.bitwise_xor.reduce(part.reshape(-1, 1021), axis=0), words, unit=1021)
-    return zlib.crc32(flat[words.nbytes :].tobytes(), zlib.crc32(np.bitwise_xor.reduce(folded, axis=0).tobytes()))
+    return tuple(scanner.checksum(x) for x in arrays_ if isinstance(x, np.ndarray))  # JAX's cannot be changed
 
 
 def merge(data: Any, shared: Any, dtype: Any) -> tuple[Any, tuple[bool, ...]]:
@@ -228,7 +222,8 @@ def rectangular(data: Any, weights: Any, shared: Any, dtype: Any, missing: str) 
     size, n = lengths(data, 2, None if weights is None or weights.ndim == 1 else weights)
     if weights is not None and weights.ndim == 1:
         weights = np.broadcast_to(_fits(weights, n), (size, n))
-    data, weights, bad, gone = apply_missing(missing, data, weights, 2)
+    scanner = Scanner()
+    data, weights, bad, gone = apply_missing(missing, data, weights, 2, scanner)
     dropped = None if gone is None else gone.sum(1)
     weights = np.broadcast_to(np.ones((), dtype), (size, n)) if weights is None else weights.astype(dtype, copy=False)
     if n == 0:
@@ -241,7 +236,7 @@ def rectangular(data: Any, weights: Any, shared: Any, dtype: Any, missing: str) 
     data, large = _hold(data)
     merged, own = merge(data, shared, dtype)
     bucket = Bucket(np.arange(size), merged, weights, status)
-    return Batch([bucket], size, own, dropped=dropped, sums=_checksums([bucket]) if large else ())
+    return Batch([bucket], size, own, dropped=dropped, sums=_checksums([bucket], scanner) if large else ())
 
 
 def _fits(weights: np.ndarray, n: int) -> np.ndarray:
@@ -269,7 +264,7 @@ def grouped(data: Any, groups: Any, weights: Any, shared: Any, dtype: Any, missi
     key_name, keys, inverse, counts = _keys.read(groups, n)
     if shared is not None and row_items(arrays(shared, dtype, "shared")):
         raise ValueError("with groups=, shared leaves cannot have an observation axis: wrap them as jaxmle.constant(x)")
-    data, weights, bad, gone = apply_missing(missing, data, weights, 1)
+    data, weights, bad, gone = apply_missing(missing, data, weights, 1, Scanner())
     dropped = None if gone is None else np.bincount(inverse[gone], minlength=len(keys))
     weights = np.ones(n, dtype) if weights is None else weights.astype(dtype)
     order = np.argsort(inverse, kind="stable")

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxmle._cores import by_cores
 from jaxmle._data import is_constant
+from jaxmle._scan import Scanner
 from jaxmle.model import constant
 
 
@@ -139,22 +138,11 @@ def lengths(data: Any, axes: int, weights: Any = None) -> tuple[int, ...]:
     return next(iter(found))
 
 
-def _holds_nan(x: Any) -> bool:
-    """Whether any number is NaN, at the speed of memory: NumPy's greatest is then, while XLA's need not be."""
-    if not isinstance(x, np.ndarray):
-        return bool(jnp.isnan(x).any())
-
-    def greatest(part: np.ndarray) -> Any:
-        return part.max(initial=-np.inf)
-
-    return bool(np.isnan(by_cores(greatest, x.ravel(order="K")) if x.flags.forc else greatest(x)).any())
-
-
-def missing_rows(data: Any, weights: np.ndarray | None, axes: int) -> np.ndarray | None:
+def missing_rows(data: Any, weights: np.ndarray | None, axes: int, scanner: Scanner) -> np.ndarray | None:
     """Which rows hold a NaN in a leaf and are not of weight 0, bool over the leading axes; None where there is none."""
     bad: Any = None
     for _, x in row_items(data):
-        if x.dtype.kind == "f" and _holds_nan(x):
+        if x.dtype.kind == "f" and scanner.nan(x):
             nan = np.isnan(x).reshape(*x.shape[:axes], -1).any(-1)
             bad = nan if bad is None else bad | nan
     if bad is not None and weights is not None:
@@ -162,14 +150,14 @@ def missing_rows(data: Any, weights: np.ndarray | None, axes: int) -> np.ndarray
     return bad if bad is not None and bad.any() else None
 
 
-def apply_missing(policy: str, data: Any, weights: Any, axes: int) -> tuple[Any, Any, Any, Any]:
+def apply_missing(policy: str, data: Any, weights: Any, axes: int, scanner: Scanner) -> tuple[Any, Any, Any, Any]:
     """Missing values by policy: data, weights, the rows that still miss values, and the rows that were dropped.
 
     The last two are bool over the leading axes, or None. Infinite is not missing.
     """
     if policy not in ("error", "drop", "status", "keep"):
         raise ValueError(f"missing={policy!r}; expected 'error', 'drop', 'status' or 'keep'")
-    bad = None if policy == "keep" else missing_rows(data, weights, axes)
+    bad = None if policy == "keep" else missing_rows(data, weights, axes, scanner)
     if bad is None:
         return data, weights, None, None
     if policy == "error":

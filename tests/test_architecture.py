@@ -28,6 +28,7 @@ LAYERS = [
         "_files",
         "_cache",
         "_cores",
+        "_scan",
     },
     {"spaces", "special"},
     {"native"},
