@@ -72,12 +72,12 @@ def _by_the_machine(
     look = look[outcome.status[look] != Status.NOT_IDENTIFIED]
     if not len(look):
         return
-    items: Any = ([np.asarray(x[look]) for x in own], jax.tree.map(lambda x: x[look], outcome))
+    items, weights = ([np.asarray(x[look]) for x in own], jax.tree.map(lambda x: x[look], outcome)), weights[look]
     chosen = "auto" if chosen == "native" else chosen
     kinks = join(program.skeleton, itertools.repeat(None)).kink is not None
-    for kernel in machine(program, LOOK, items, shared, weights[look], {"cpu"}, chosen):
+    for kernel in machine(program, LOOK, items, shared, weights, {"cpu"}, chosen):
         if not kernel.partial:  # where it has a NaN XLA may have none
-            found, left = on_threads(kernel, items, shared, weights[look])
+            found, left = on_threads(kernel, items, shared, weights)
             left |= kinks & ~at_limit(found.status)
             yield look[~left], jax.tree.map(lambda x, left=left: x[~left], found)
 

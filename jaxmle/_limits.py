@@ -115,7 +115,8 @@ def look(seen: Look, outcome: Outcome, objective: Objective, unravel: Any, ridge
         lambda: _beside(objective, unravel, seen, *here),
     )
     new = new._replace(rises=(new.left > RISING) & ~jnp.any(_also(new, objective)), k=seen.k + 1)
-    return jax.tree.map(lambda old, fresh: jnp.where(seen_enough(seen), old, fresh), seen, new)
+    enough = seen_enough(seen)
+    return jax.tree.map(lambda old, fresh: jnp.where(enough, old, fresh), seen, new)
 
 
 def _also(seen: Look, objective: Objective) -> Any:
