@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.measure import interleaved, spread
 from benchmarks.rivals import negative
 from benchmarks.workloads import Task, Workload, task
-from jaxmle._compile import compiled_once
+from jaxmle._util.compile import compiled_once
 
 TITLES = {
     "autodiff": "JAX, exact",

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.measure import interleaved, spread
 from jaxmle import special
-from jaxmle._compile import compiled_once
+from jaxmle._util.compile import compiled_once
 
 
 class Function(NamedTuple):

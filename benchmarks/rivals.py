@@ -23,7 +23,7 @@ from benchmarks.by_hand import ByHand
 from benchmarks.machine import default_device, in_r
 from benchmarks.workloads import Task
 from jaxmle import optimizers
-from jaxmle.objective import Objective
+from jaxmle.model.objective import Objective
 
 MAX_STEPS = 100
 

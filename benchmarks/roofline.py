@@ -19,7 +19,7 @@ from benchmarks.machine import cores, default_device
 from benchmarks.measure import spread
 from benchmarks.workloads import WORKLOADS
 from jaxmle import special
-from jaxmle._compile import compiled_once
+from jaxmle._util.compile import compiled_once
 
 DEGREE = 64
 "Multiplications, each with an addition, of the polynomial that measures arithmetic."

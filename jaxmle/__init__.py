@@ -1,17 +1,16 @@
 """Maximum likelihood in JAX: one log-likelihood in, a certified maximum out, for one data set or for millions."""
 
 from jaxmle import distributions, models, optimizers, plot, spaces, special
-from jaxmle._cache import cache
-from jaxmle._status import Status
-from jaxmle._version import __version__
-from jaxmle.ahead import compile_ahead
-from jaxmle.check import Report, check
+from jaxmle._solver.status import Status
+from jaxmle._util.cache import cache
+from jaxmle._util.version import __version__
+from jaxmle.checks.check import Report, check
 from jaxmle.compare import compare, likelihood_ratio, score_test, wald_test
-from jaxmle.fit import fit, fit_many
-from jaxmle.load import load
-from jaxmle.maximize import Maximum, maximize
-from jaxmle.model import Model, constant, rows
-from jaxmle.result import Fit
+from jaxmle.fitting import compile_ahead, fit, fit_many
+from jaxmle.maximum import Maximum, maximize
+from jaxmle.model.model import Model, constant, rows
+from jaxmle.result.fit import Fit
+from jaxmle.result.load import load
 
 __all__ = [
     "Fit",

@@ -2,7 +2,7 @@
 
 import sys
 
-from jaxmle._optional import optional
+from jaxmle._util.optional import optional
 
 
 def main() -> None:
@@ -13,7 +13,7 @@ def main() -> None:
     except ImportError as error:
         print(f"jaxmle: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    from jaxmle.cli import app
+    from jaxmle.cli.app import app
 
     app(prog_name="jaxmle")
 

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmle._types import is_traced, numbers, record
+from jaxmle._util.records import is_traced, numbers, record
 
 
 @record

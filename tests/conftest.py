@@ -25,10 +25,10 @@ os.environ.setdefault("XLA_FLAGS", " ".join(QUICK))
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
-from jaxmle import _compile  # noqa: E402
+from jaxmle._util import compile  # noqa: E402
 
 gc.set_threshold(50_000, 20, 20)  # tracing makes many objects; looking through them was 4 % of the CPU time
-_compile._LIMIT = 300  # at optimization level 0 a program holds some 35 memory maps, so that more of them may stay
+compile._LIMIT = 300  # at optimization level 0 a program holds some 35 memory maps, so that more of them may stay
 _TESTS = itertools.count(1)
 _MAPS = Path("/proc/self/maps")
 

@@ -1,173 +1,89 @@
 """The layers hold, there are no cycles and no giants, and what is optional is optional."""
 
 import ast
+import inspect
 import subprocess
 import sys
 import textwrap
 from graphlib import TopologicalSorter
-from pathlib import Path
+from importlib import import_module
+from operator import attrgetter
 
 import pytest
+from architecture import INSIDE, LATE, MODULES, ROOT, arrows, files, imports, name_of, order_inside, room_of, rooms
 
 import jaxmle
 
-ROOT = Path(jaxmle.__file__).parent
-
-# From the bottom up; a module may import what is below it, or a neighbour on its own line.
-LAYERS = [
-    {
-        "_types",
-        "_compile",
-        "_optional",
-        "_linalg",
-        "_status",
-        "_version",
-        "_progress",
-        "_frame",
-        "_keys",
-        "_files",
-        "_cache",
-        "_cores",
-        "_scan",
-    },
-    {"spaces", "special"},
-    {"native"},
-    {"model", "objective", "_data"},
-    {"distributions", "models", "optimizers"},
-    {
-        "_step",
-        "_limits",
-        "_kinks",
-        "_charts",
-        "lanes",
-        "_solve",
-        "_door",
-        "_batch",
-        "_contract",
-        "_ways",
-        "_places",
-        "_closer",
-        "_crew",
-        "_run",
-        "_rungs",
-        "_traced",
-    },
-    {
-        "inference",
-        "profile",
-        "intervals",
-        "predict",
-        "draws",
-        "_summary",
-        "_html",
-        "batches",
-        "_keep",
-        "_starts",
-        "result",
-    },
-    {"_problem", "_draft", "fit", "ahead", "load", "maximize"},
-    {"compare", "resample", "diagnose", "check", "sharding"},
-    {"io", "plot", "explore", "cluster"},
-    {"cli", "_table", "_demo", "__main__", "__init__"},
-]
-EDGES = {"io", "plot", "explore", "cluster", "cli", "_cli_compare", "_table", "_demo", "__main__", "_optional"}
+ARROWS = arrows()
+OUTSIDE = {"io", "plot", "explore", "cluster", "cli", "__main__"}  # rooms that may import what is optional
 OPTIONAL = {
     "typer", "rich", "polars", "pandas", "matplotlib", "bokeh", "scipy", "numba", "xarray", "statsmodels", "narwhals",
 }  # fmt: skip
-# Beyond the order of the layers: these meet only in the step.
+# Beyond the order of the rooms: these meet only in the step.
 FORBIDDEN = [
     ("optimizers", {"model", "models", "distributions", "spaces"}),
     ("distributions", {"optimizers"}),
     ("models", {"optimizers"}),
 ]
 
-# Imported inside a function, when it is called, by a module below: a picture of a fit may fit again.
-LATE = {("result", "plot")}
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down_between_rooms(module):
+    order = rooms()
+    here = room_of(module)
+    for other in ARROWS[module]:
+        there = room_of(other)
+        if there != here and (here, there) not in LATE:
+            assert order.index(there) > order.index(here), f"{module} imports {other}, which is above it"
 
 
-def files():
-    return [p for p in sorted(ROOT.rglob("*.py")) if "data" not in p.relative_to(ROOT).parts]
-
-
-def unit(path):
-    """The module or package of jaxmle that a file belongs to: its name in the table of layers."""
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
-
-
-def module(path):
-    parts = path.relative_to(ROOT.parent).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module(p): p for p in files()}
-
-
-def imports(path, top_level_only=False):
-    """Full names of the modules that a file imports; those for type checkers alone do not count."""
-    tree = ast.parse(path.read_text())
-    skip = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for child in node.body
-        for inner in ast.walk(child)
-    }
-    found = set()
-    for node in tree.body if top_level_only else ast.walk(tree):
-        if id(node) in skip:
+@pytest.mark.parametrize("folder", INSIDE)
+def test_imports_point_down_inside_a_room(folder):
+    order = order_inside(folder)
+    for module in MODULES:
+        if room_of(module) != folder or module.count(".") < 2:
             continue
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name}: relative import; write the full name"
-            base = node.module or ""
-            for alias in node.names:
-                whole = f"{base}.{alias.name}"
-                found.add(whole if whole in MODULES else base)
-    return found
+        here = module.split(".", 2)[2].replace(".", "/")
+        assert here in order, f"{module} has no line in INSIDE[{folder!r}] of tests/architecture.py"
+        for other in ARROWS[module]:
+            if room_of(other) == folder:
+                assert other.count(".") > 1, f"{module} imports the face of its own folder"
+                there = other.split(".", 2)[2].replace(".", "/")
+                assert order[there] > order[here], f"{module} imports {other}, which is not below it"
 
 
-def inner(path, **options):
-    """Units of jaxmle that a file imports, its own apart; `from jaxmle import x` for a name of the top counts as it."""
-    units = set()
-    for name in imports(path, **options):
-        if name == "jaxmle":
-            units.add("__init__")
-        elif name.startswith("jaxmle."):
-            units.add(name.split(".")[1])
-    return units - {unit(path)}
-
-
-def height(name):
-    found = [i for i, layer in enumerate(LAYERS) if name in layer or any(name.startswith(f"_{x}_") for x in layer)]
-    assert found, f"jaxmle.{name} has no layer: give it one in CONTRIBUTING.md and in this table"
-    return found[0]
-
-
-@pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_point_down(path):
-    here = height(unit(path))
-    late = {other for below, other in LATE if below == unit(path)} - inner(path, top_level_only=True)
-    for other in inner(path) - late:
-        assert height(other) <= here, f"{path.name} imports {other}, which is above it"
+def test_every_folder_has_an_order():
+    folders = {room_of(m) for m in MODULES if m.count(".") > 1}
+    assert folders <= INSIDE.keys(), f"without an order: {folders - INSIDE.keys()}"
 
 
 @pytest.mark.parametrize(("name", "others"), FORBIDDEN)
 def test_neighbours_that_must_not_meet(name, others):
-    for path in files():
-        if unit(path) == name:
-            assert not inner(path) & others, f"{path.relative_to(ROOT)} imports {inner(path) & others}"
+    for module, used in ARROWS.items():
+        if room_of(module) == name:
+            assert not {room_of(i) for i in used} & others, f"{module} imports {used}"
 
 
 def test_no_cycles():
-    late = {f"jaxmle.{below}": f"jaxmle.{other}" for below, other in LATE}
-    graph = {
-        name: {i for i in imports(path) if i in MODULES} - {name, "jaxmle", late.get(name)}
-        for name, path in MODULES.items()
-    }
-    graph["jaxmle"] = {i for i in imports(MODULES["jaxmle"]) if i in MODULES} - {"jaxmle"}
-    # A package's __init__ gathers its parts; a part that imports a sibling by full name is no cycle.
-    tuple(TopologicalSorter(graph).static_order())
+    tuple(TopologicalSorter(ARROWS).static_order())
+
+
+def test_few_files_in_the_root():
+    flat = sorted(p.name for p in ROOT.glob("*.py"))
+    assert len(flat) <= 12, flat
+
+
+def test_no_module_is_shadowed_by_a_function():
+    """`jaxmle.compare` alone is both: the documentation shows `from jaxmle.compare import two_groups`."""
+    shadowed = [
+        name
+        for name in MODULES
+        if "." in name
+        and not inspect.ismodule(attrgetter(name.partition(".")[2])(import_module("jaxmle")))
+        and name.rpartition(".")[0] in sys.modules
+        and name in sys.modules
+    ]
+    assert shadowed == ["jaxmle.compare"]
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(ROOT)))
@@ -179,7 +95,10 @@ def test_no_giants(path):
 @pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_optional_dependencies_live_at_the_edges(path):
     used = {name.split(".")[0] for name in imports(path)} & OPTIONAL
-    assert unit(path) in EDGES or not used, f"{path.name} imports {used}; use jaxmle._optional.optional"
+    room = room_of(name_of(path))
+    assert room in OUTSIDE or name_of(path) == "jaxmle._util.optional" or not used, (
+        f"{path.name} imports {used}; use jaxmle._util.optional.optional"
+    )
 
 
 def test_public_names():
@@ -266,9 +185,9 @@ def test_works_without_optional_dependencies():
 def test_one_way_to_compile():
     """A bare jax.jit may sum wrongly on CPU (see _compile): nothing else in the package calls it."""
     calls = [
-        f"{module(path)}:{node.lineno}"
+        f"{name_of(path)}:{node.lineno}"
         for path in files()
-        if unit(path) != "_compile"
+        if name_of(path) != "jaxmle._util.compile"
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr == "jit"
     ]

@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 import jaxmle as jm
-from jaxmle import _keep, _keys, spaces
+from jaxmle import spaces
+from jaxmle._util import group_keys
+from jaxmle.result import saved
 
 SITES, YEARS = ["u", "u", "v", "w"], [1, 2, 1, 1]
 ROWS = [4, 7, 5, 6]
@@ -50,9 +52,9 @@ def test_keys_of_several_columns(fits):
 
 def test_number_keys_are_found_as_text(fits):
     keys = np.array([7912, 7913])
-    assert _keys.find(keys, "7913") == 1
+    assert group_keys.find(keys, "7913") == 1
     with pytest.raises(KeyError, match="'7914'; did you mean '791"):
-        _keys.find(keys, "7914")
+        group_keys.find(keys, "7914")
     with pytest.raises(IndexError, match="position 4 of 4 data sets"):
         fits[4]
 
@@ -273,7 +275,7 @@ def test_files_that_are_no_fits(fits, tmp_path):
             jm.load(tmp_path / f"{name}.npz")
     with np.load(path) as file:
         arrays = dict(file)
-    header = json.loads(arrays["header"].tobytes()) | {"format": _keep.FORMAT + 1}
+    header = json.loads(arrays["header"].tobytes()) | {"format": saved.FORMAT + 1}
     np.savez(path, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
     with pytest.raises(ValueError, match=r"has format 2, written by jaxmle .*upgrade"):
         jm.load(path)

@@ -5,14 +5,14 @@ import numpy as np
 from cases import rng
 
 import jaxmle as jm
-from jaxmle import _cache, _compile
+from jaxmle._util import cache, compile
 
 X = rng(310).exponential(size=(6, 20))
 
 
 def forget():
     """As in a new process."""
-    for program in _compile._PROGRAMS:
+    for program in compile._PROGRAMS:
         program.clear_cache()
 
 
@@ -32,7 +32,7 @@ def test_another_process_compiles_nothing(tmp_path, monkeypatch):
         again = fitted()
         assert sorted(tmp_path.iterdir()) == kept
     monkeypatch.undo()
-    assert _cache.folder() is None
+    assert cache.folder() is None
     for mine, other in zip(again, first, strict=True):
         np.testing.assert_array_equal(mine, other)
     for file in kept:  # cut short by a full disk
@@ -50,9 +50,9 @@ def test_compiled_ahead():
     model = jm.Model(lambda p, x: -jax.numpy.cosh(x - p["a"]), {"a": jm.spaces.real})
     x = rng(311).normal(size=(40, 10))
     jm.compile_ahead(model, x[0], datasets=40, lanes=4)
-    before = _compile.programs()
+    before = compile.programs()
     assert jm.fit_many(model, x, lanes=4).converged.all()
-    assert _compile.programs() == before
+    assert compile.programs() == before
 
 
 MODULE = """module @jit_f {
@@ -79,5 +79,5 @@ def test_a_program_is_known_by_what_it_does():
     shared = MODULE.replace("SECOND", "twice").replace("OTHER", "")
     apart = MODULE.replace("SECOND", "twice_3").replace("OTHER", TWICE_AGAIN)
     another = MODULE.replace("SECOND", "twice_3").replace("OTHER", TWICE_AGAIN.replace("add", "multiply"))
-    assert _cache._canonical(shared) == _cache._canonical(apart) != _cache._canonical(another)
-    assert _cache._canonical(shared) != _cache._canonical(shared.replace("tensor<f64>", "tensor<f32>"))
+    assert cache._canonical(shared) == cache._canonical(apart) != cache._canonical(another)
+    assert cache._canonical(shared) != cache._canonical(shared.replace("tensor<f64>", "tensor<f32>"))

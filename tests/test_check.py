@@ -9,8 +9,8 @@ import pytest
 from jax.scipy.special import digamma, gammaln
 
 from jaxmle import spaces
-from jaxmle.check import Report, check
-from jaxmle.model import Model, constant, rows
+from jaxmle.checks.check import Report, check
+from jaxmle.model.model import Model, constant, rows
 
 RNG = np.random.default_rng(20)
 N = 24

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import jaxmle as jm
 from jaxmle import io
-from jaxmle.cli import app
+from jaxmle.cli.app import app
 
 AIRCRAFT, REMISSION, COIN, LINE, MODEL = (
     str(io.example(name))

@@ -8,7 +8,7 @@ import scipy.stats as st
 
 import jaxmle as jm
 from jaxmle import models
-from jaxmle.compare import SignificanceStatus, two_groups
+from jaxmle.comparison.criteria import SignificanceStatus, two_groups
 
 HOURS = np.array([1.0, 2.0, 3.0, 8.0, 9.0])
 N, TOTAL = len(HOURS), HOURS.sum()

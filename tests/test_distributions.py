@@ -10,7 +10,7 @@ import pytest
 import scipy.stats as st
 
 from jaxmle import distributions
-from jaxmle.model import Model
+from jaxmle.model.model import Model
 from jaxmle.models import iid
 
 pytestmark = pytest.mark.usefixtures("x64")

@@ -7,7 +7,8 @@ import pytest
 from cases import CASES, REGRESSION, gaussian, on_rows, rng
 
 import jaxmle as jm
-from jaxmle import Status, _draft, spaces
+from jaxmle import Status, spaces
+from jaxmle._engine import mixed_precision
 
 SETS, PADDING = 12, 4
 FAST = {"gamma", "logistic by rows", "autoregression", "tied"}
@@ -113,8 +114,8 @@ def test_neighbours_workers_and_portions_change_no_bit(monkeypatch):
     others = np.setdiff1d(np.arange(60), [3, 31, 58])
     identical(some, one, others)
     assert some.info["drafted"] == 57 and some.info["lanes"] == 4
-    monkeypatch.setattr(_draft, "PORTION_BYTES", 1)
-    monkeypatch.setattr(_draft, "EACH_LANE", 2)
+    monkeypatch.setattr(mixed_precision, "PORTION_BYTES", 1)
+    monkeypatch.setattr(mixed_precision, "EACH_LANE", 2)
     told = []
     parts = jm.fit_many(RATE, x, lanes=4, precision="mixed", devices=3, progress=lambda *t: told.append(t))
     identical(parts, some)
@@ -122,8 +123,8 @@ def test_neighbours_workers_and_portions_change_no_bit(monkeypatch):
 
 
 def test_an_interrupt_keeps_the_portions_that_are_finished(monkeypatch):
-    monkeypatch.setattr(_draft, "PORTION_BYTES", 1)
-    monkeypatch.setattr(_draft, "EACH_LANE", 4)
+    monkeypatch.setattr(mixed_precision, "PORTION_BYTES", 1)
+    monkeypatch.setattr(mixed_precision, "EACH_LANE", 4)
     x = rng(314).gamma(2.0, 1.0, (200, 20))
 
     def stop(done, *_):

@@ -17,8 +17,10 @@ import pytest
 
 import jaxmle as jm
 from jaxmle import io
-from jaxmle.explore import _climb, _families, _numbers, _pointer, _state, _text, begin
-from jaxmle.explore._state import MOVE, PRESS, RELEASE
+from jaxmle.explore import begin, climb, families, numbers, pointer
+from jaxmle.explore import state as _state
+from jaxmle.explore import text as _text
+from jaxmle.explore.state import MOVE, PRESS, RELEASE
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 
@@ -78,15 +80,15 @@ def test_every_family_has_a_window_a_slider_for_each_parameter_and_itself_among_
     low, high = state.window
     assert low < high
     assert 1 <= len(state.axes) <= 2
-    assert set(state.axes) <= set(_families.law(family).space)
-    assert _families.rivals(family)[0] == family
-    assert {_families.kind(name) for name in _families.rivals(family)} == {_families.kind(family)}
-    for name in _families.law(family).space:
-        start, end = _families.reach(family, name, state.window, np.nan)
+    assert set(state.axes) <= set(families.law(family).space)
+    assert families.rivals(family)[0] == family
+    assert {families.kind(name) for name in families.rivals(family)} == {families.kind(family)}
+    for name in families.law(family).space:
+        start, end = families.reach(family, name, state.window, np.nan)
         assert start < end
-    record = _families.law(family)
-    inside = [_families.legal(family, x) for x in np.linspace(low, high, 7)]
-    assert np.all(np.asarray(record.support(_families.data(family, np.array(inside)))))
+    record = families.law(family)
+    inside = [families.legal(family, x) for x in np.linspace(low, high, 7)]
+    assert np.all(np.asarray(record.support(families.data(family, np.array(inside)))))
 
 
 def test_a_table_that_cannot_be_used_is_explained(tmp_path):
@@ -126,20 +128,20 @@ def eight():
 
 @pytest.fixture(scope="module")
 def whole(eight):
-    return _numbers.whole(eight)
+    return numbers.whole(eight)
 
 
 def test_density_sticks_product_and_sum(eight):
     from scipy.stats import norm
 
-    here = _numbers.here(eight)
+    here = numbers.here(eight)
     assert np.allclose(here.density, norm.pdf(here.grid, -0.5, 2.0), rtol=1e-12)
     assert np.allclose(here.terms, norm.logpdf(X, -0.5, 2.0), rtol=1e-12)
     assert here.product(np.float64) == pytest.approx(np.exp(here.log_likelihood), rel=1e-12)
     assert here.score["loc"] == pytest.approx(np.sum(np.array(X) + 0.5) / 4.0, rel=1e-12)
     many = eight._replace(x=X * 25, ids=tuple(range(200)))
-    assert (_numbers.here(many).product(np.float32), _numbers.here(many).product(np.float64) > 0) == (0.0, True)
-    assert "0, underflow" in _text.likelihood(_numbers.here(many))
+    assert (numbers.here(many).product(np.float32), numbers.here(many).product(np.float64) > 0) == (0.0, True)
+    assert "0, underflow" in _text.likelihood(numbers.here(many))
 
 
 def test_the_surface_is_the_log_likelihood_and_its_contours_are_chi_square(eight, whole):
@@ -152,8 +154,8 @@ def test_the_surface_is_the_log_likelihood_and_its_contours_are_chi_square(eight
     total = norm.logpdf(np.array(X)[:, None, None], x, y[:, None]).sum(0)
     assert np.allclose(drop, total - fit.log_likelihood, atol=1e-9)
     assert x[0] <= eight.params["loc"] <= x[-1]
-    for k, drops in _numbers.DROPS.items():
-        assert np.allclose(drops, chi2.ppf(np.array(_numbers.LEVELS) / 100, k) / 2, atol=5e-5)
+    for k, drops in numbers.DROPS.items():
+        assert np.allclose(drops, chi2.ppf(np.array(numbers.LEVELS) / 100, k) / 2, atol=5e-5)
     loc, scale = whole.curves
     variance = np.mean((np.array(X)[:, None] - loc.x) ** 2, axis=0)  # profiled over the scale
     assert np.allclose(loc.drop, -len(X) / 2 * np.log(variance / np.var(X)), atol=1e-7)
@@ -161,26 +163,26 @@ def test_the_surface_is_the_log_likelihood_and_its_contours_are_chi_square(eight
 
 
 def test_one_more_observation_compiles_nothing(eight, whole):
-    from jaxmle._compile import programs
+    from jaxmle._util.compile import programs
 
-    _numbers.here(eight), _numbers.whole(eight)  # other tests may have had them dropped
+    numbers.here(eight), numbers.whole(eight)  # other tests may have had them dropped
     before = programs()
     more = _state.place(eight, 0.3)
     begin_ = time.perf_counter()
-    _numbers.here(more), _numbers.whole(more)
+    numbers.here(more), numbers.whole(more)
     assert time.perf_counter() - begin_ < 2  # some 0.06 s on a quiet machine; seconds if it compiled
     assert programs() == before
 
 
 @pytest.mark.parametrize("method", ["Newton", "gradient ascent"])
 def test_every_ascent_ends_at_the_maximum(eight, whole, method):
-    path = _climb.climb(eight, whole.fit, method)
+    path = climb.climb(eight, whole.fit, method)
     assert "to the maximum" in path.words
     for name, points in path.points.items():
         assert points[0] == pytest.approx(eight.params[name], rel=1e-9)
         assert points[-1] == float(whole.fit.params[name])
     if method == "gradient ascent":  # which never goes down
-        height = [_numbers.here(eight._replace(params={"loc": a, "scale": b})).log_likelihood
+        height = [numbers.here(eight._replace(params={"loc": a, "scale": b})).log_likelihood
                   for a, b in zip(path.points["loc"], path.points["scale"], strict=True)]  # fmt: skip
         assert np.all(np.diff(height) > -1e-9)
 
@@ -188,7 +190,7 @@ def test_every_ascent_ends_at_the_maximum(eight, whole, method):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["L-BFGS", "Adam"])
 def test_every_other_ascent_too(eight, whole, method):
-    path = _climb.climb(eight, whole.fit, method)
+    path = climb.climb(eight, whole.fit, method)
     assert path.points["scale"][-1] == float(whole.fit.params["scale"])
 
 
@@ -196,45 +198,45 @@ def test_samples_spread_like_the_standard_error(eight):
     x = np.random.default_rng(3).normal(1.0, 2.0, 200)
     state = _state.draw(_state.new(), x, "")
     fit = jm.fit("normal", x)
-    found = _numbers.resample(state, fit, 1)
+    found = numbers.resample(state, fit, 1)
     for name in ("loc", "scale"):
         assert found.deviation[name] == pytest.approx(found.error[name], rel=0.2)
         assert found.covered[name] > 0.88
     assert found.without == 0
-    small = _numbers.resample(normal(*X[:3]), jm.fit("normal", np.array(X[:3])), 1)
+    small = numbers.resample(normal(*X[:3]), jm.fit("normal", np.array(X[:3])), 1)
     assert small.covered["loc"] < 0.9  # of three observations the intervals claim too much
     assert "claim too much" in _text.spread(small, 3)
 
 
 @pytest.mark.parametrize(("x", "words"), [((), "no data"), ((1.5,), "unbounded"), ((1.5, 1.5, 1.5), "unbounded")])
 def test_too_little_gets_a_verdict_and_no_curve(x, words):
-    found = _numbers.whole(normal(*x)._replace(params={"loc": 0.0, "scale": 1.0}))
+    found = numbers.whole(normal(*x)._replace(params={"loc": 0.0, "scale": 1.0}))
     assert words in found.verdict
     assert (found.surface, found.curves, found.best, found.found) == (None, (), None, False)
 
 
 def test_data_outside_the_support_are_named():
     state = normal(1.0, -2.0, 3.0)._replace(family="exponential", params={"rate": 1.0}, axes=("rate",))
-    found = _numbers.whole(state)
+    found = numbers.whole(state)
     assert found.fit is None
     assert "row 1 is -2.0, outside the support of exponential" in found.verdict
-    assert "outside the support" in _text.maximum(_numbers.here(state), found, 3)
+    assert "outside the support" in _text.maximum(numbers.here(state), found, 3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", jm.distributions.names())
 def test_every_family_can_be_explored(family):
-    from jaxmle.explore._warm import sample
+    from jaxmle.explore.warm import sample
 
-    params = _numbers.start(family, ())
+    params = numbers.start(family, ())
     state = _state.draw(_state.new(family), sample(family, params, 40, 1), "")._replace(params=params)
-    here, found = _numbers.here(state), _numbers.whole(state)
+    here, found = numbers.here(state), numbers.whole(state)
     assert np.isfinite(here.terms).all()
     assert found.fit is not None and found.verdict
     if found.found:
         assert all(np.nanmax(curve.drop) < 1e-6 for curve in found.curves)
     for x in ((), state.x[:1], (state.x[0],) * 4):
-        assert _numbers.whole(state._replace(x=x, ids=tuple(range(len(x))))).verdict
+        assert numbers.whole(state._replace(x=x, ids=tuple(range(len(x))))).verdict
 
 
 # --- the page, in a real browser ------------------------------------------------------------------------------
@@ -461,7 +463,7 @@ def visit(b, folder):
 def test_the_command_says_what_it_does_and_what_is_wrong():
     from typer.testing import CliRunner
 
-    from jaxmle.cli import app
+    from jaxmle.cli.app import app
 
     text = CliRunner().invoke(app, ["explore", "--help"], env={"COLUMNS": "160"}).stdout
     assert "127.0.0.1" in text
@@ -473,7 +475,7 @@ def test_the_command_says_what_it_does_and_what_is_wrong():
 
 def test_the_listener_names_all_that_the_server_reads():
     for name in ("number", "kind", "x", "hit", "moved"):
-        assert re.search(rf"\b{name}: \[", _pointer.LISTEN)
+        assert re.search(rf"\b{name}: \[", pointer.LISTEN)
 
 
 if __name__ == "__main__":

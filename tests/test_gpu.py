@@ -9,8 +9,10 @@ from test_laws import padded, weights_of
 from threads import on_threads
 
 import jaxmle as jm
-from jaxmle import Status, _door, _places, lanes, native
-from jaxmle._door import row_items
+from jaxmle import Status, _native
+from jaxmle._engine import devices, ingest
+from jaxmle._engine.ingest import row_items
+from jaxmle._solver import lanes
 
 pytest.importorskip("llvmlite")
 
@@ -76,7 +78,7 @@ def test_arrays_of_jax_are_read_where_they_lie(monkeypatch):
         there = jax.device_put(y)
     with on_threads(monkeypatch):
         a = jm.fit_many("gamma", y)
-        monkeypatch.setattr(_door, "on_accelerator", lambda x: isinstance(x, jax.Array))
+        monkeypatch.setattr(ingest, "on_accelerator", lambda x: isinstance(x, jax.Array))
         b = jm.fit_many("gamma", there)
         c = jm.fit_many(COUNTED, {"k": jnp.full((500, 20), 3)})
     assert b._batch.buckets[0].data is there and c.converged.all()
@@ -122,8 +124,8 @@ def test_data_that_lie_on_the_gpu_stay_there():
 @pytest.mark.gpu
 def test_small_problems_stay_with_the_host():
     y = np.random.default_rng(4).gamma(2.0, 1.5, (50, 60))
-    assert {d.platform for d in _places.places(None, y.size)} == {"cpu"}
-    assert {d.platform for d in _places.places(GPUS[:1], y.size)} == {"gpu"}
+    assert {d.platform for d in devices.places(None, y.size)} == {"cpu"}
+    assert {d.platform for d in devices.places(GPUS[:1], y.size)} == {"gpu"}
     same(jm.fit_many("gamma", y), jm.fit_many("gamma", y, devices=GPUS[:1]))
 
 
@@ -135,13 +137,13 @@ def test_ptx_needs_no_gpu():
         done=lambda state: state[1] > 1e3,
         end=lambda state, y: (state, jnp.sum(y > 0)),
     )
-    leaf = native.Leaf((native.ROWS,), np.dtype(float), True)
-    ptx = native.build((leaf,), jax.tree.structure(0), total, "gpu")(1).kernel.ptx
+    leaf = _native.Leaf((_native.ROWS,), np.dtype(float), True)
+    ptx = _native.build((leaf,), jax.tree.structure(0), total, "gpu")(1).kernel.ptx
     assert ptx.count(b".entry fit(") == 1 and b".target sm_80" in ptx and b"ld.f64" in ptx.replace(b"ld.b64", b"ld.f64")
 
 
 def test_what_keeps_a_platform_from_it_is_said():
-    assert native.missing("cpu") is None
-    assert "tpu" in str(native.missing("tpu"))
+    assert _native.missing("cpu") is None
+    assert "tpu" in str(_native.missing("tpu"))
     if not GPUS:
-        assert "CUDA's driver" in str(native.missing("gpu"))
+        assert "CUDA's driver" in str(_native.missing("gpu"))

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from jaxmle import io
-from jaxmle._optional import optional
+from jaxmle._util.optional import optional
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ import pytest
 from cases import AUTOREGRESSION, KNOWN_SCALE, REGRESSION, TWO_GROUPS, rng, series_data
 
 import jaxmle as jm
-from jaxmle import Status, _closer, _crew, _run, lanes, models, native
-from jaxmle._places import fitting
+from jaxmle import Status, _native, models
+from jaxmle._engine import run, settle, workers
+from jaxmle._engine.devices import fitting
+from jaxmle._solver import lanes
 
 X = rng(80).gamma(2.0, 1.0, (12, 30))
 
@@ -251,7 +253,7 @@ def test_an_interrupt_keeps_what_is_finished():
 
 def test_an_interrupt_keeps_what_was_looked_at(monkeypatch):
     """Portions of 20 data sets; the third never comes."""
-    x, real, calls = rng(93).normal(size=(100, 30)), _closer.on_threads, iter(range(3))
+    x, real, calls = rng(93).normal(size=(100, 30)), settle.on_threads, iter(range(3))
 
     def looked(*args):
         if next(calls) == 2:
@@ -259,8 +261,8 @@ def test_an_interrupt_keeps_what_was_looked_at(monkeypatch):
         return real(*args)
 
     whole = jm.fit_many("student_t", x)
-    monkeypatch.setattr(_closer, "CHUNK_BYTES", 20 * 8 * (2 * 30 + 4))
-    monkeypatch.setattr(_closer, "on_threads", looked)
+    monkeypatch.setattr(settle, "CHUNK_BYTES", 20 * 8 * (2 * 30 + 4))
+    monkeypatch.setattr(settle, "on_threads", looked)
     fits = jm.fit_many("student_t", x)
     left = fits.status == Status.NOT_RUN
     assert fits.info["interrupted"] and left.any()
@@ -325,7 +327,7 @@ def test_one_data_set_and_none():
 
 def test_out_of_memory_backs_off_and_goes_on(plain, monkeypatch):
     """A device that holds eight data sets at most: the chunks are halved, then the lanes, and all are fitted."""
-    held, real = [], _crew._advance
+    held, real = [], workers._advance
 
     def advance(program, phase, shared, work, *rest):
         held.append(len(jax.tree.leaves(work.items)[0]))
@@ -333,7 +335,7 @@ def test_out_of_memory_backs_off_and_goes_on(plain, monkeypatch):
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
         return real(program, phase, shared, work, *rest)
 
-    monkeypatch.setattr(_crew, "_advance", advance)
+    monkeypatch.setattr(workers, "_advance", advance)
     fits = jm.fit_many("gamma", X, lanes=12)
     assert max(held) > 8 and fits.info["lanes"] <= 8 and fits.converged.all()
     np.testing.assert_allclose(fits.params["shape"], plain.params["shape"], rtol=1e-8)
@@ -343,14 +345,14 @@ def test_what_never_fits_is_an_error(monkeypatch):
     def never(*_):
         raise MemoryError
 
-    monkeypatch.setattr(_crew, "_advance", never)
+    monkeypatch.setattr(workers, "_advance", never)
     with pytest.raises(MemoryError):
         jm.fit_many("gamma", X, lanes=8)
 
 
 def test_a_bound_on_memory_is_kept():
     places, each = [None, None], X[:1].nbytes
-    bound = _run.share(places, 1000 * each)
+    bound = run.share(places, 1000 * each)
     assert bound == 500 * each
     assert fitting(256, X, bound) == 125 and fitting(4, X, bound) == 4 and fitting(256, X, 1) == 1
     with pytest.raises(ValueError, match="memory=0; expected None, or a positive whole number of bytes"):
@@ -359,8 +361,8 @@ def test_a_bound_on_memory_is_kept():
 
 @pytest.mark.slow
 def test_a_measured_number_of_lanes_is_recorded_and_replayed(monkeypatch):
-    monkeypatch.setattr(_run, "WORTH", 0.0)
-    monkeypatch.setattr(native, "missing", lambda platform: "it is not wanted here")
+    monkeypatch.setattr(run, "WORTH", 0.0)
+    monkeypatch.setattr(_native, "missing", lambda platform: "it is not wanted here")
     x = rng(86).gamma(2.0, size=(600, 2048))
     fits = jm.fit_many("gamma", x, devices=1)
     assert fits.info["lanes"] in fits.info["tried"] and len(fits.info["tried"]) > 1

@@ -11,7 +11,8 @@ import pytest
 from cases import BY_NAME, CASES, GARCH_CASE, errors, flat, is_constant, on_rows, pick, rng
 
 import jaxmle as jm
-from jaxmle import Status, _compile, models, native, optimizers, spaces
+from jaxmle import Status, _native, models, optimizers, spaces
+from jaxmle._util import compile
 
 SETS, PADDING, LANES = 24, 8, "auto"
 MORE_STEPS = 2000  # for bhhh, which is linear
@@ -112,7 +113,7 @@ def test_the_machine_and_the_lanes_agree(case):
     """The machine understands every case; what it says is what the lanes say, wherever a maximum was found."""
     data, weights, mine = ragged(case.name)
     if mine.info["lanes"] != "native":
-        assert native.missing("cpu") is not None
+        assert _native.missing("cpu") is not None
         pytest.skip("needs llvmlite")
     theirs = many(case, data, weights, lanes=8)
     np.testing.assert_array_equal(mine.status, theirs.status)
@@ -437,12 +438,12 @@ def test_an_equal_model_compiles_nothing(verb):
 @pytest.mark.parametrize("limit", [2, 5])
 def test_programs_kept_are_bounded(monkeypatch, limit):
     """A loop of `fit` over data of many lengths holds few programs, and few of the kernel's memory maps."""
-    monkeypatch.setattr(_compile, "_LIMIT", limit)
-    for each in _compile._PROGRAMS:  # of other tests; the bound is looked at where a program is added
+    monkeypatch.setattr(compile, "_LIMIT", limit)
+    for each in compile._PROGRAMS:  # of other tests; the bound is looked at where a program is added
         each.clear_cache()
     for n in range(3, 12):
         assert jm.fit("exponential", np.linspace(0.5, 1.5, n)).params["rate"] == pytest.approx(1.0, rel=1e-9)
-        assert _compile.programs() <= limit
+        assert compile.programs() <= limit
 
 
 def test_maximize_traces_once_under_jit():

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats as st
 
 from jaxmle import distributions, models, spaces
-from jaxmle.model import Model
+from jaxmle.model.model import Model
 
 pytestmark = pytest.mark.usefixtures("x64")
 INF = np.inf

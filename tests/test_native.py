@@ -9,13 +9,15 @@ from cases import BY_NAME, GARCH_CASE, errors, flat
 from test_laws import identical, padded, weights_of
 
 import jaxmle as jm
-from jaxmle import Status, _closer, lanes, native, spaces
+from jaxmle import Status, _native, spaces
+from jaxmle._engine import settle
+from jaxmle._solver import lanes
 
 pytest.importorskip("llvmlite")
 
-from jaxmle.native._factors import _multiplications, fewer_products
-from jaxmle.native._graph import Graph
-from jaxmle.native._nodes import FLOAT
+from jaxmle._native.ir.graph import Graph
+from jaxmle._native.ir.nodes import FLOAT
+from jaxmle._native.passes.product_sharing import _multiplications, fewer_products
 
 
 def test_a_loop_over_the_rows_is_understood():
@@ -57,13 +59,13 @@ LOOKED = {
 def test_closer_looks_are_xlas(name, monkeypatch):
     """Limits, suprema and directions; whatever lies in the memory that a kernel is given."""
     x = LOOKED[name](np.random.default_rng(7)).astype(float)
-    room = native.Compiled.room
-    monkeypatch.setattr(native.Compiled, "room", lambda self, rows: np.full_like(room(self, rows), 7.0))
+    room = _native.Compiled.room
+    monkeypatch.setattr(_native.Compiled, "room", lambda self, rows: np.full_like(room(self, rows), 7.0))
     mine = jm.fit_many(name, x, retries=0)
     one = int(np.argmax(~mine.converged))
     assert 0.1 < mine.converged.mean() < 0.9
     assert str(jm.fit(name, x[one], retries=0)) == str(mine[one])
-    monkeypatch.setattr(_closer, "machine", lambda *_: [])
+    monkeypatch.setattr(settle, "machine", lambda *_: [])
     theirs = jm.fit_many(name, x, retries=0)
     np.testing.assert_array_equal(mine.status, theirs.status)
     told = (mine.status == Status.AT_INFINITY) | (mine.status == Status.AT_BOUNDARY)
@@ -167,8 +169,8 @@ def computed():
         step=lambda state, x: state,
         end=lambda state, x: jnp.stack([jnp.sum(f(x)) for f in functions]),
     )
-    leaf = native.Leaf((native.ROWS,), np.dtype(float), True)
-    built = native.build((leaf,), jax.tree.structure(0), fit)(1)
+    leaf = _native.Leaf((_native.ROWS,), np.dtype(float), True)
+    built = _native.build((leaf,), jax.tree.structure(0), fit)(1)
     out, left = np.zeros((len(FUNCTIONS), len(GRID))), np.ones(len(GRID), np.uint8)
     built.reader([GRID[:, None]], np.ones((len(GRID), 1))).fit(0, len(GRID), out, left, None, built.room(1))
     assert not left.any()
@@ -335,7 +337,7 @@ def test_float32_is_for_the_lanes():
 
 
 def test_without_llvmlite(monkeypatch):
-    monkeypatch.setattr(native, "find_spec", lambda name: None)
+    monkeypatch.setattr(_native, "find_spec", lambda name: None)
     x = np.random.default_rng(0).gamma(2.0, 1.0, (4, 20))
     assert jm.fit_many("gamma", x).info["lanes"] != "native"
     with pytest.raises(ValueError, match=r"pip install 'jaxmle\[native\]'"):

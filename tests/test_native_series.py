@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 import jaxmle as jm
-from jaxmle import lanes, native, spaces
+from jaxmle import _native, spaces
+from jaxmle._solver import lanes
 
 pytest.importorskip("llvmlite")
 
 from cases import GARCH
 
-from jaxmle.native._graph import Graph
-from jaxmle.native._nodes import FLOAT
+from jaxmle._native.ir.graph import Graph
+from jaxmle._native.ir.nodes import FLOAT
 
 
 def scan(step, first):
@@ -92,14 +93,14 @@ def test_value_score_and_curvature(name):
     def answers(u, x):
         return total(u, x), jax.grad(total)(u, x), jax.jacfwd(jax.grad(total))(u, x), jax.hessian(total)(u, x)
 
-    leaves = (native.Leaf((2,), np.dtype(float), True), native.Leaf((native.ROWS,), np.dtype(float), True))
+    leaves = (_native.Leaf((2,), np.dtype(float), True), _native.Leaf((_native.ROWS,), np.dtype(float), True))
     policy = lanes.Policy(
         begin=lambda item: item[0],
         step=lambda u, item: u,
         done=lambda u: u[0] == u[0],
         end=lambda u, i: answers(u, i[1]),
     )
-    compiled = native.build(leaves, jax.tree.structure((0, 0)), policy)
+    compiled = _native.build(leaves, jax.tree.structure((0, 0)), policy)
     rng = np.random.default_rng(0)
     for n in (5, 37, 5000):  # across data sets, and rows in vectors: some and a rest
         built = compiled(n)

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from jaxmle import _progress, io
+from jaxmle import io
+from jaxmle._util import progress as _progress
 
 
 def test_notebook(monkeypatch):

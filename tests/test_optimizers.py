@@ -9,7 +9,7 @@ from cases import gaussian, rng
 
 import jaxmle as jm
 from jaxmle import Status, models, optimizers, spaces
-from jaxmle.objective import Objective
+from jaxmle.model.objective import Objective
 
 NEWTON, FISHER, BHHH, LBFGS = optimizers.newton, optimizers.fisher_scoring, optimizers.bhhh, optimizers.lbfgs
 CURVED = {"newton": NEWTON, "fisher_scoring": FISHER, "bhhh": BHHH}

@@ -9,12 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 import jaxmle as jm
-from jaxmle.cli import app
-from jaxmle.plot._checks import _band, _ranks
-from jaxmle.plot._distribution import empirical
-from jaxmle.plot._empirical import kaplan_meier, turnbull
-from jaxmle.plot._held import ascent
-from jaxmle.plot._sample import Sample, beyond, sample_of, view
+from jaxmle.cli.app import app
+from jaxmle.inference.surface import ascent
+from jaxmle.plot.diagnostics import _band, _ranks
+from jaxmle.plot.distribution import empirical
+from jaxmle.plot.empirical import kaplan_meier, turnbull
+from jaxmle.plot.sample import Sample, beyond, sample_of, view
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -378,7 +378,7 @@ def test_overviews(remission, kicks, normal, coins, monkeypatch):
     assert set(coins.plot()) == {"forest probability", "histogram probability", "verdicts"}
     figure = plt.figure(figsize=(9, 6))
     assert all(ax.figure is figure for ax in coins.plot(figure=figure).values())
-    monkeypatch.setattr("jaxmle.plot._overview.attempt", lambda *_, **__: None)
+    monkeypatch.setattr("jaxmle.plot.panels.attempt", lambda *_, **__: None)
     assert list(remission.plot()) == ["survival", "density", "qq", "profile"]
     tosses = SimpleNamespace(
         _single=True, model=SimpleNamespace(log_likelihood=abs, free=2, coordinate_names=["a", "b"], name="mine"),

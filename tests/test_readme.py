@@ -34,7 +34,7 @@ COMMANDS = CONSOLE + [part.removeprefix(".venv/bin/") for part in SHELL if part.
 def test_console(command, tmp_path, monkeypatch):
     from typer.testing import CliRunner
 
-    from jaxmle.cli import app
+    from jaxmle.cli.app import app
 
     words = [str(ROOT / w) if w.startswith("examples/") else w for w in shlex.split(command)]
     monkeypatch.chdir(tmp_path)

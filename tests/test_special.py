@@ -10,7 +10,7 @@ import pytest
 from scipy.special import erf
 
 from jaxmle import special
-from jaxmle.special._bessel import log_bessel_rest
+from jaxmle.special.bessel import log_bessel_rest
 
 pytestmark = pytest.mark.usefixtures("x64")
 

@@ -13,7 +13,7 @@ from cases import rng
 
 import jaxmle as jm
 from jaxmle import models
-from jaxmle.native import call, missing
+from jaxmle._native import call, missing
 
 pytestmark = pytest.mark.skipif(missing("cpu") is not None, reason="needs llvmlite")
 
@@ -113,7 +113,7 @@ def test_one_core_is_enough():
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         import jax, numpy as np
-        from jaxmle.native import call
+        from jaxmle._native import call
         with jax.enable_x64(True):
             double = lambda operands, results: np.multiply(operands[0], 2, out=results[0])
             run = jax.jit(lambda x: call("double", double, [jax.ShapeDtypeStruct(x.shape, x.dtype)], x)[0].sum())

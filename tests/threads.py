@@ -4,8 +4,10 @@ import contextlib
 
 import jax
 
-from jaxmle import _ways, native
-from jaxmle.native import _cuda, _entry, _kernel
+from jaxmle import _native
+from jaxmle._engine import backends
+from jaxmle._native.codegen import entry
+from jaxmle._native.runtime import cpu, cuda
 
 _LOOP = """
 define void @fit(i64 %begin, i64 %end, ptr %leaves, ptr %offset, ptr %count, ptr %out, ptr %left, ptr %scratch,
@@ -33,26 +35,26 @@ def _machine_code(text):
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    machine, _ = _kernel._machine(llvm)
-    return _kernel.load(llvm, machine.emit_object(llvm.parse_assembly(text.replace(_entry.GRID, _LOOP))))
+    machine, _ = cpu._machine(llvm)
+    return cpu.load(llvm, machine.emit_object(llvm.parse_assembly(text.replace(entry.GRID, _LOOP))))
 
 
 def _launch(kernel, device, blocks, arguments):
-    _kernel.CALL(kernel.ptx.get_function_address("fit"))(*(x.value for x in arguments), 0)
+    cpu.CALL(kernel.ptx.get_function_address("fit"))(*(x.value for x in arguments), 0)
 
 
 @contextlib.contextmanager
 def on_threads(monkeypatch):
     """What would run on the CPU's vectors runs as threads of a GPU would."""
-    build = native.build
+    build = _native.build
     with monkeypatch.context() as m:
-        m.setattr(_cuda, "ptx", _machine_code)
-        m.setattr(_cuda, "launch", _launch)
+        m.setattr(cuda, "ptx", _machine_code)
+        m.setattr(cuda, "launch", _launch)
         m.setattr(
-            native,
+            _native,
             "build",
             lambda leaves, tree, policy, platform, draft=None: build(leaves, tree, policy, "gpu", draft),
         )
-        _ways._built.cache_clear()
+        backends._built.cache_clear()
         yield jax.devices("cpu")[0]
-    _ways._built.cache_clear()
+    backends._built.cache_clear()

@@ -8,13 +8,7 @@ from jaxmle.distributions._circular import von_mises, von_mises_fisher, wrapped_
 from jaxmle.distributions._counts import negative_binomial, poisson
 from jaxmle.distributions._dispersed import beta_binomial, conway_maxwell_poisson, generalized_poisson
 from jaxmle.distributions._distribution import Distribution
-from jaxmle.distributions._durations import (
-    birnbaum_saunders,
-    gompertz,
-    inverse_gaussian,
-    log_logistic,
-    pareto,
-)
+from jaxmle.distributions._durations import birnbaum_saunders, gompertz, inverse_gaussian, log_logistic, pareto
 from jaxmle.distributions._extremes import frechet, gev, gpd, gumbel, gumbel_min, lomax
 from jaxmle.distributions._gammas import chi, generalized_gamma, half_normal, inverse_gamma, nakagami, rayleigh
 from jaxmle.distributions._integers import logarithmic, skellam, zeta

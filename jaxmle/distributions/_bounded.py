@@ -10,7 +10,7 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments, _quantiles
 from jaxmle.distributions._distribution import Distribution, is_finite, is_share, symmetric
 from jaxmle.distributions._standard import SHARE, law
-from jaxmle.special._elementary import floating
+from jaxmle.special.elementary import floating
 
 _HALF_LOG_2PI = 0.9189385332046727
 

@@ -10,7 +10,7 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _moments
 from jaxmle.distributions._counts import is_count
 from jaxmle.distributions._distribution import Distribution, law_of_vectors
-from jaxmle.special._elementary import floating
+from jaxmle.special.elementary import floating
 
 
 def _usable(x: Any, weights: Any, inside: Any) -> tuple[Any, Any]:

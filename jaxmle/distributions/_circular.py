@@ -16,9 +16,9 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import Distribution, law_of_vectors, symmetric
 from jaxmle.distributions._standard import ANGLE, Solved, law, wrapped
-from jaxmle.special._bessel import log_bessel_rest
-from jaxmle.special._elementary import floating
-from jaxmle.special._gauss import integral
+from jaxmle.special.bessel import log_bessel_rest
+from jaxmle.special.elementary import floating
+from jaxmle.special.quadrature import integral
 
 _CUT = 38.0
 _LOG_2 = 0.6931471805599453

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxmle import spaces, special
 from jaxmle.distributions import _moments, _quantiles
 from jaxmle.distributions._distribution import Distribution, symmetric, within
-from jaxmle.special._elementary import floating
+from jaxmle.special.elementary import floating
 
 
 def is_count(x: Any) -> Any:

@@ -11,7 +11,7 @@ from jaxmle.distributions._counts import count_mean, floored, is_count, steps
 from jaxmle.distributions._distribution import Distribution, within
 from jaxmle.distributions._sums import elementwise, log_tail
 from jaxmle.distributions._trials import binomial_quantile, binomial_start, binomial_support
-from jaxmle.special._elementary import floating
+from jaxmle.special.elementary import floating
 
 # --- beta-binomial ---------------------------------------------------------------------------------------
 

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 
-from jaxmle._types import record
-from jaxmle.special._elementary import floating
+from jaxmle._util.records import record
+from jaxmle.special.elementary import floating
 
 Regularity = Literal["smooth", "kinked", "edge"]
 

@@ -12,7 +12,7 @@ from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_nonnegative, is_positive, symmetric
 from jaxmle.distributions._extremes import held
 from jaxmle.distributions._standard import LOG, RATIO, Form, Solved, law
-from jaxmle.special._elementary import hazard
+from jaxmle.special.elementary import hazard
 
 _HALF_LOG_2PI = 0.9189385332046727
 _LOG_2 = 0.6931471805599453

@@ -10,7 +10,7 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_finite, is_nonnegative, is_positive, symmetric
 from jaxmle.distributions._standard import LINE, LOG, RATIO, law
-from jaxmle.model import Chart
+from jaxmle.model.model import Chart
 
 _EULER = 0.5772156649015329
 _SD = 1.2825498301618643  # of a standard Gumbel, pi / sqrt(6)

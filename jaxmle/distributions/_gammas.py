@@ -11,14 +11,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxmle import spaces, special
-from jaxmle._types import record
+from jaxmle._util.records import record
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import Distribution, is_nonnegative, is_positive, symmetric
 from jaxmle.distributions._extremes import held
 from jaxmle.distributions._standard import LOG, RATIO, Solved, law
-from jaxmle.model import Chart
-from jaxmle.special._elementary import expm1_rest
-from jaxmle.special._gamma import stirling
+from jaxmle.model.model import Chart
+from jaxmle.special.elementary import expm1_rest
+from jaxmle.special.gamma import stirling
 
 _LOG_2 = 0.6931471805599453
 _HALF_LOG_2PI = 0.9189385332046727

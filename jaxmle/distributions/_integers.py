@@ -10,9 +10,9 @@ from jaxmle.distributions import _means, _moments, _quantiles
 from jaxmle.distributions._counts import is_whole_from_one
 from jaxmle.distributions._distribution import Distribution, within
 from jaxmle.distributions._sums import log_tail
-from jaxmle.special._bessel import log_bessel_rest
-from jaxmle.special._elementary import floating
-from jaxmle.special._incomplete import beta_ratio
+from jaxmle.special.bessel import log_bessel_rest
+from jaxmle.special.elementary import floating
+from jaxmle.special.incomplete import beta_ratio
 
 
 def _from_one(x: Any, f: Any, below: float, above: float) -> Any:

@@ -10,8 +10,8 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_finite
 from jaxmle.distributions._standard import LINE, law
-from jaxmle.model import Chart
-from jaxmle.special._elementary import atanh_rest, horner
+from jaxmle.model.model import Chart
+from jaxmle.special.elementary import atanh_rest, horner
 
 _LOG_2 = 0.6931471805599453
 _HALF_LOG_2PI = 0.9189385332046727

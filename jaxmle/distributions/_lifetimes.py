@@ -10,7 +10,7 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _moments, _quantiles
 from jaxmle.distributions._distribution import Distribution, is_nonnegative, is_positive, symmetric, tails, within
 from jaxmle.distributions._extremes import held
-from jaxmle.special._elementary import floating
+from jaxmle.special.elementary import floating
 
 _EULER = 0.5772156649015329
 _HALF_LOG_2PI = 0.9189385332046727

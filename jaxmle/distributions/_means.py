@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import special
-from jaxmle._types import record
-from jaxmle.special._elementary import floating
+from jaxmle._util.records import record
+from jaxmle.special.elementary import floating
 
 EULER = 0.5772156649015329
 _ZETAS = (EULER, 0.8224670334241132, 0.40068563438653143, 0.27058080842778454, 0.207385551028674)

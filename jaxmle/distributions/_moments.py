@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmle.special._elementary import floating
+from jaxmle.special.elementary import floating
 
 
 def usable(x: Any, weights: Any, inside: Any) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from jaxmle.distributions._durations import log_logistic
 from jaxmle.distributions._extremes import held
 from jaxmle.distributions._lifetimes import weibull
 from jaxmle.distributions._standard import ENDLESS, LOG, law
-from jaxmle.model import Chart
+from jaxmle.model.model import Chart
 
 
 def _logs(x: Any, inside: Any) -> Any:

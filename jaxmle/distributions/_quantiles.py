@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxmle.special._elementary import floating
-from jaxmle.special._inverses import inverse, smaller
+from jaxmle.special.elementary import floating
+from jaxmle.special.inverses import inverse, smaller
 
 
 def legal(q: Any) -> Any:

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jaxmle import spaces, special
 from jaxmle.distributions import _moments, _quantiles
 from jaxmle.distributions._distribution import Distribution, is_finite, standardized, symmetric, tails
-from jaxmle.special._elementary import floating, horner
-from jaxmle.special._incomplete import beta_ratio
+from jaxmle.special.elementary import floating, horner
+from jaxmle.special.incomplete import beta_ratio
 
 _HALF_LOG_2PI = 0.9189385332046727
 _LOG_2 = 0.6931471805599453

@@ -11,7 +11,7 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_finite, symmetric
 from jaxmle.distributions._standard import ENDLESS, LINE, Solved, law
-from jaxmle.model import Chart
+from jaxmle.model.model import Chart
 
 _LOG_2 = 0.6931471805599453
 _HALF_LOG_2PI = 0.9189385332046727

@@ -16,17 +16,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxmle import spaces
-from jaxmle._types import record
+from jaxmle._util.records import record
 from jaxmle.distributions import _quantiles
-from jaxmle.distributions._distribution import (
-    Distribution,
-    is_finite,
-    is_nonnegative,
-    is_positive,
-    is_share,
-    tails,
-)
-from jaxmle.special._elementary import floating
+from jaxmle.distributions._distribution import Distribution, is_finite, is_nonnegative, is_positive, is_share, tails
+from jaxmle.special.elementary import floating
 
 TWO_PI = 6.283185307179586
 

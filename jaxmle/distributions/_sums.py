@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxmle._types import record
-from jaxmle.special._elementary import log1mexp
+from jaxmle._util.records import record
+from jaxmle.special.elementary import log1mexp
 
 _CHUNK = 16
 _MOST = 100_000

@@ -11,8 +11,8 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _means, _moments
 from jaxmle.distributions._distribution import is_finite, symmetric
 from jaxmle.distributions._standard import ENDLESS, LINE, Solved, law
-from jaxmle.model import Chart, Kink
-from jaxmle.special._elementary import floating
+from jaxmle.model.model import Chart, Kink
+from jaxmle.special.elementary import floating
 
 _PI = np.pi
 _LOG_2 = 0.6931471805599453

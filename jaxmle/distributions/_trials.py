@@ -9,7 +9,7 @@ from jaxmle import spaces, special
 from jaxmle.distributions import _moments
 from jaxmle.distributions._counts import is_count, is_whole_from_one
 from jaxmle.distributions._distribution import Distribution, symmetric, within
-from jaxmle.special._elementary import floating
+from jaxmle.special.elementary import floating
 
 _UNIT = {"probability": spaces.interval(0.0, 1.0)}
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxmle import spaces, special
 from jaxmle.distributions._distribution import Distribution, law_of_vectors
-from jaxmle.special._elementary import floating
+from jaxmle.special.elementary import floating
 
 _LOG_2PI = 1.8378770664093453
 

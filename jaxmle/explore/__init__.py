@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxmle._optional import optional
-from jaxmle.explore import _families, _state
+from jaxmle._util.optional import optional
+from jaxmle.explore import families
+from jaxmle.explore import state as _state
 
 
 def serve(
@@ -49,13 +50,13 @@ def serve(
     from bokeh.application.handlers.function import FunctionHandler
     from bokeh.server.server import Server
 
-    from jaxmle.explore import _session, _warm
+    from jaxmle.explore import session, warm
 
     def tell(words: str) -> None:
         print(f"compiling  {words}", file=sys.stderr, flush=True)
 
     def open_page(document: Any) -> None:
-        _session.Session(document, state, table)
+        session.Session(document, state, table)
 
     local = address in ("127.0.0.1", "localhost", "::1")
     try:
@@ -70,7 +71,7 @@ def serve(
         raise OSError(
             f"cannot listen on {address}, port {port}: {error.strerror}; try --port 0, any free one"
         ) from None
-    _warm.warm(state, tell)
+    warm.warm(state, tell)
     server.start()
     url = f"http://{'127.0.0.1' if local else address}:{server.port}/"
     print(f"the explorer is at {url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
@@ -94,7 +95,7 @@ def begin(file: str | Path | None, distribution: str, value: str) -> tuple[_stat
     >>> len(state.x), list(table)
     (42, ['weeks', 'event'])
     """
-    state = _state.new(_families.law(distribution).name)
+    state = _state.new(families.law(distribution).name)
     if file is None:
         if value:
             raise ValueError(f"--value {value}: give the file that has this column")

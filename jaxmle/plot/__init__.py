@@ -5,13 +5,13 @@ For one fit: `density`, `cdf`, `qq`, `pp`, `residuals`, `survival`, `profile`, `
 (`ax=`; `overview` a figure), returns axes, and changes nothing global. Colors are Okabe & Ito's; lines also differ in style.
 """
 
-from jaxmle.plot._checks import pp, qq, residuals
-from jaxmle.plot._contours import contours
-from jaxmle.plot._distribution import cdf, density
-from jaxmle.plot._likelihood import history, profile
-from jaxmle.plot._many import estimates_map, forest, histograms, verdicts
-from jaxmle.plot._overview import overview
-from jaxmle.plot._survival import survival
+from jaxmle.plot.batch import estimates_map, forest, histograms, verdicts
+from jaxmle.plot.diagnostics import pp, qq, residuals
+from jaxmle.plot.distribution import cdf, density
+from jaxmle.plot.lifetimes import survival
+from jaxmle.plot.likelihood import history, profile
+from jaxmle.plot.likelihood_contours import contours
+from jaxmle.plot.panels import overview
 
 __all__ = [
     "cdf",

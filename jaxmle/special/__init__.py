@@ -1,7 +1,7 @@
 """Special functions made for scores and Hessians: every derivative keeps its digits, in float64 and float32."""
 
-from jaxmle.special._bessel import log_iv
-from jaxmle.special._elementary import (
+from jaxmle.special.bessel import log_iv
+from jaxmle.special.elementary import (
     expm1_ratio,
     log1mexp,
     log1mexpexp,
@@ -14,7 +14,7 @@ from jaxmle.special._elementary import (
     xlogx_excess,
     xlogy,
 )
-from jaxmle.special._gamma import (
+from jaxmle.special.gamma import (
     betaln,
     digamma,
     gamma_excess,
@@ -24,7 +24,8 @@ from jaxmle.special._gamma import (
     polygamma,
     trigamma,
 )
-from jaxmle.special._incomplete import (
+from jaxmle.special.hurwitz import log_zeta
+from jaxmle.special.incomplete import (
     betainc,
     gammainc,
     gammaincc,
@@ -33,9 +34,8 @@ from jaxmle.special._incomplete import (
     log_gammainc,
     log_gammaincc,
 )
-from jaxmle.special._inverses import betaincinv, gammainccinv, gammaincinv
-from jaxmle.special._owens import log_owens_rest, log_owens_t, owens_t
-from jaxmle.special._zeta import log_zeta
+from jaxmle.special.inverses import betaincinv, gammainccinv, gammaincinv
+from jaxmle.special.owens import log_owens_rest, log_owens_t, owens_t
 
 __all__ = [
     "betainc",

@@ -1,0 +1,264 @@
+"""Which way a phase goes: as a function of the machine, and what that is asked to do, or through the lanes; and by how many workers."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import jaxprs_in_params
+from jax.flatten_util import ravel_pytree
+
+from jaxmle import _native
+from jaxmle._engine.devices import platforms_of
+from jaxmle._solver import lanes
+from jaxmle._solver.charts import climbed
+from jaxmle._solver.limits import seen_enough
+from jaxmle._solver.solve import (
+    LOOK,
+    Problem,
+    Program,
+    builder,
+    has_closed_form,
+    items_of,
+    objective_of,
+    own_starts,
+    phases,
+    row_flags,
+    starts_itself,
+    weights_at,
+    with_starts,
+)
+from jaxmle._solver.status import Status, at_maximum
+from jaxmle._solver.step import RUNNING, State, certifies, done, init
+from jaxmle._util.compile import compiled_with
+from jaxmle.optimizers import newton
+
+_LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "geqp3", "householder_product", "svd", "schur",
+    "hessenberg", "tridiagonal", "tridiagonal_solve"}  # fmt: skip
+"Primitives that XLA hands to LAPACK on a CPU."
+
+DRAFTED = "drafted"
+"The machine, with a climb in float32 first."
+
+DRAFT_LEFT, DRAFT_STEPS = 1e-4, 30
+"Where a draft's decrement leads near enough to a maximum, and how many steps it may take to that."
+
+LONG = 64
+"On a GPU a thread goes through the rows of its data set alone: with more rows than so many a data set, lanes do better."
+
+
+def native_fit(program: Program, phase: int) -> lanes.Policy:
+    """A phase for the machine; an item is (item of the lanes, shared leaves), rows of weight 0 replaced before."""
+
+    def policy(item: Any) -> lanes.Policy:
+        return phases(program, item[1], cleaned=True)[phase]
+
+    return lanes.Policy(
+        begin=lambda item: policy(item).begin(item[0]),
+        done=seen_enough if phase == LOOK else done,
+        step=lambda state, item: policy(item).step(state, item[0]),
+        end=lambda state, item: policy(item).end(state, item[0]),
+    )
+
+
+class Draft(NamedTuple):
+    """When a draft of a climb ends, and where another climb begins then; an item is as in `native_fit`.
+
+    A draft is Newton's own climb whose sums over the rows are taken in float32. It ends where the next step leads near
+    enough to the maximum that an evaluation or two in float64 certify it, and counts for nothing where it ends otherwise.
+    """
+
+    ended: Callable[[State, Any], Any]
+    led: Callable[[State, Any], State]
+
+
+def draft_of(program: Program) -> Draft | None:
+    """How the machine drafts a climb with Newton's method; None for what is not climbed to so."""
+    if not certifies(program.optimizer) or has_closed_form(program):
+        return None
+
+    def near(state: State, item: Any) -> Any:
+        c, problem = state.opt, builder(program, item[1])(item[0])
+        noise = float(jnp.finfo(jnp.float32).eps) * (jnp.abs(c.value) + jnp.sum(problem.weights))
+        good = (state.status == RUNNING) | at_maximum(state.status)
+        small = c.accepted & c.definite & (c.decrement <= jnp.maximum(DRAFT_LEFT, noise / 16))
+        # What was to be gained, where rounding may have hidden that it was.
+        hidden = ~c.accepted & (c.count > 1) & (0.5 * jnp.abs(c.gradient @ c.plain) <= 16 * noise)
+        return good & (small | hidden)
+
+    def ended(state: State, item: Any) -> Any:
+        return done(state) | near(state, item) | (state.steps >= DRAFT_STEPS) | (state.opt.rejected > 2)
+
+    def led(state: State, item: Any) -> State:
+        problem = builder(program, item[1])(item[0])
+        objective = objective_of(program.skeleton, problem, cleaned=True)
+        status = jnp.where((problem.status == RUNNING) & ~near(state, item), int(Status.STALLED), problem.status)
+        _, unravel = ravel_pytree(state.u)
+        at = jnp.where(state.opt.accepted, ravel_pytree(state.u)[0], state.best)
+        fresh = init(program.optimizer, climbed(objective), unravel(at), status)
+        return fresh._replace(begin=state.begin, steps=state.steps)
+
+    return Draft(ended, led)
+
+
+@functools.lru_cache(maxsize=64)
+def _alike(program: Program, own: tuple[_native.Leaf, ...], shared: tuple[_native.Leaf, ...]) -> bool:
+    """Whether what a user's functions compute, contributions and where the ascent begins, is the same for all lengths."""
+
+    def made(item: Any) -> tuple[Any, Any]:
+        problem = builder(program, item[1])(item[0])
+        begun = phases(program, item[1], cleaned=True)[0].begin(item[0])
+        objective = objective_of(program.skeleton, problem, cleaned=True)
+        return climbed(objective).contributions(begun.u), begun.u
+
+    tree = jax.tree.structure((([0] * len(own),), [0] * len(shared)))
+    with jax.enable_x64(True):
+        return _native.same_for_all_lengths(made, functools.partial(_shapes, (*own, *shared), tree))
+
+
+@functools.lru_cache(maxsize=64)
+def _built(
+    program: Program, phase: int, leaves: tuple[_native.Leaf, ...], tree: Any, platform: str, drafts: bool
+) -> Callable[[int], _native.Compiled] | str:
+    """The phase as a function of the machine, or what keeps it from being one."""
+    draft = draft_of(program) if drafts else None
+    if drafts and draft is None:
+        return "no climb with Newton's method"
+    try:
+        built = _native.build(leaves, tree, native_fit(program, phase), platform, draft)
+        own, shared = (len(x) for x in row_flags(program))  # between them is what another phase has found
+        if not _alike(program._replace(optimizer=newton()), leaves[:own], leaves[len(leaves) - shared :]):
+            raise _native.NotUnderstood("a log-likelihood that depends on the number of rows otherwise than by a sum")
+        return built
+    except _native.NotUnderstood as error:
+        return str(error)
+
+
+def _shapes(leaves: tuple[_native.Leaf, ...], tree: Any, n: int) -> tuple[Any, ...]:
+    sized = [(tuple(n if k == _native.ROWS else k for k in leaf.shape), leaf.dtype) for leaf in leaves]
+    return (jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(*x) for x in sized]),)
+
+
+@functools.lru_cache(maxsize=64)
+def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[_native.Leaf, ...], tree: Any) -> bool:
+    """Whether a step calls LAPACK: two such programs at once on one CPU never end, as they fill XLA's pool of threads.
+
+    Each waits in one of its threads for work that it has put into the same pool (JAX 0.10.2, 2 cores).
+    """
+    fit = native_fit(program, phase)
+    with jax.enable_x64(True):
+        shapes = _shapes(leaves, tree, n)
+        state = jax.eval_shape(fit.begin, *shapes)
+        todo = [jax.make_jaxpr(fit.begin)(*shapes).jaxpr, jax.make_jaxpr(fit.step)(state, *shapes).jaxpr]
+    while todo:
+        for eqn in todo.pop().eqns:
+            if eqn.primitive.name in _LAPACK:
+                return True
+            todo.extend(getattr(x, "jaxpr", x) for x in jaxprs_in_params(eqn.params))
+    return False
+
+
+def built(
+    program: Program, phase: int, items: Any, shared: Any, rows: int, ones: bool, platform: str, drafts: bool = False
+) -> _native.Compiled | str:
+    """The phase as a function of the machine for leaves like these, or what keeps it from being one.
+
+    Args:
+        rows: of a data set, at most.
+        ones: if all weights are 1.
+        drafts: if it begins with a climb in float32.
+    """
+    found = _built(program._replace(lanes=0), phase, *_signature(program, items, shared, ones), platform, drafts)
+    return found if isinstance(found, str) else found(rows)
+
+
+def machine(
+    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, platforms: set[str], chosen: Any
+) -> list[_native.Compiled]:
+    """The phase as functions of the machine, to be tried one after the other; what they leave is for the lanes.
+
+    One is for data sets whose weights are all 1, one for the others: which one fits a data set does not depend on its
+    neighbors.
+
+    Raises:
+        ValueError: where `chosen` is "native" and something keeps it from that, saying what.
+    """
+    if chosen not in ("auto", "native", DRAFTED):
+        return []
+    found: list[_native.Compiled | str]
+    platform = next(iter(platforms))
+    if len(platforms) > 1:
+        found = ["devices of several kinds"]
+    elif weights.dtype != np.float64:
+        found = [f"numbers of type {weights.dtype}"]
+    elif platform != "cpu" and chosen == "auto" and weights.shape[1] > LONG * len(weights):
+        found = ["rows enough to keep a GPU busy"]
+    elif (missing := _native.missing(platform)) is not None:
+        found = [missing]
+    else:
+        plain = _native.plain(weights)
+        kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
+        found = [
+            built(program, phase, items, shared, weights.shape[1], ones, platform, chosen == DRAFTED) for ones in kinds
+        ]
+    reasons = [x for x in found if isinstance(x, str)]
+    if reasons and chosen == "native":
+        raise ValueError(f"lanes='native' cannot fit this model: {reasons[0]}. Pass lanes='auto' or a number")
+    return [x for x in found if not isinstance(x, str)]
+
+
+def ready(
+    program: Program, problem: Problem, places: list[Any], chosen: Any
+) -> tuple[Program, Problem, list[_native.Compiled]]:
+    """The same problem, its starts computed in XLA where nothing else keeps it from the machine, such as a sort
+    on a GPU.
+
+    With it the functions of its first phase, as `machine` gives them.
+    """
+
+    def functions(program: Program, problem: Problem, chosen: Any) -> list[_native.Compiled]:
+        own, shared = items_of(program, problem)
+        return machine(program, 0, (own,), shared, problem.weights, platforms_of(places), chosen)
+
+    if chosen not in ("auto", "native", DRAFTED) or not starts_itself(program, problem):
+        return program, problem, functions(program, problem, chosen)
+    tried = "auto" if chosen == "native" else chosen
+    if found := functions(program, problem, tried):
+        return program, problem, found
+    own, shared = items_of(program, problem)
+    shapes = jax.eval_shape(functools.partial(own_starts, program), own, shared)
+    some = jax.tree.map(lambda x: np.broadcast_to(np.ones((), x.dtype), x.shape), shapes)
+    if functions(*with_starts(program, problem, some), tried):
+        starts = jax.tree.map(np.asarray, _starts(program._replace(lanes=0), own, shared))
+        program, problem = with_starts(program, problem, starts)
+    return program, problem, functions(program, problem, chosen)
+
+
+@compiled_with(static_argnums=0)
+def _starts(program: Program, own: Any, shared: Any) -> Any:
+    return own_starts(program, own, shared)
+
+
+def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[tuple[_native.Leaf, ...], Any]:
+    """The leaves of (items, shared) without their data-set axis, and their tree; `ones` if all weights are 1."""
+    own_rows, shared_rows = row_flags(program)
+    own, common = jax.tree.leaves(items), jax.tree.leaves(shared)
+    rows = own_rows + [False] * (len(own) - len(own_rows)) + shared_rows
+    at = weights_at(program)
+    leaves = []
+    for i, (x, has_rows) in enumerate(zip([*own, *common], rows, strict=True)):
+        shape = np.shape(x)[i < len(own) :]
+        shape = (_native.ROWS, *shape[1:]) if has_rows else shape
+        leaves.append(_native.Leaf(shape, x.dtype, i < len(own), i == at, ones and i == at))
+    return tuple(leaves), jax.tree.structure((items, shared))
+
+
+def apart(program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, places: list[Any]) -> list[Any]:
+    """The places of workers in lanes whose programs do not get in each other's way."""
+    alone = list(dict.fromkeys(places))
+    if len(alone) == len(places):
+        return places
+    signature = _signature(program, items, shared, False)
+    return alone if _calls_lapack(program._replace(lanes=0), phase, weights.shape[1], *signature) else places

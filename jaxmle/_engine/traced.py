@@ -1,0 +1,227 @@
+"""Fits inside a program of JAX's: one, or all that `vmap` asks for, whatever it is nested in.
+
+On a CPU, in float64, they are a call of the machine's own functions (`native`), and only what those leave goes through
+the loop or the lanes; elsewhere all of it does.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_batching import custom_vmap
+
+from jaxmle import _native
+from jaxmle._engine.backends import built
+from jaxmle._engine.workers import on_threads
+from jaxmle._solver.solve import (
+    Problem,
+    Program,
+    among,
+    climbs,
+    items_of,
+    own_starts,
+    settle_many,
+    settled,
+    solve_many,
+    solve_one,
+    starts_itself,
+    weights_at,
+    with_rows,
+    with_starts,
+)
+from jaxmle._solver.status import failed
+from jaxmle._solver.step import Outcome
+
+LANES = 64
+"Lanes of a traced program."
+
+
+@functools.lru_cache(maxsize=256)
+def solver(program: Program, ones: bool) -> Callable[..., Outcome]:
+    """The fit as a function of the problem's leaves; `ones` if all weights are. Its batching rule makes one batch of all.
+
+    Leaves have a data-set axis where `program.axes` says so; where none has one it is a single fit.
+    """
+    many = any(program.axes)
+
+    @custom_vmap
+    def solve(*leaves: Any) -> Outcome:
+        return (_many if many else _one)(program, jax.tree.unflatten(program.tree, leaves), ones)
+
+    @solve.def_vmap
+    def _(size: int, batched: Any, *leaves: Any) -> Any:
+        if not any(batched):  # one fit serves all
+            outcome = solve(*leaves)
+            return outcome, jax.tree.map(lambda _: False, outcome)
+        inner = _size(leaves, batched, program.axes) if many else None
+        axes = tuple(a or b for a, b in zip(program.axes, batched, strict=True))
+        flat = [_flat(x, size, inner, *of) for x, *of in zip(leaves, batched, program.axes, strict=True)]
+        outcome = solver(program._replace(axes=axes, lanes=min(LANES, size * (inner or 1))), ones)(*flat)
+        if many:
+            outcome = jax.tree.map(lambda x: x.reshape(size, inner, *x.shape[1:]), outcome)
+        return outcome, jax.tree.map(lambda _: True, outcome)
+
+    return solve
+
+
+def _size(leaves: Any, batched: Any, axes: Any) -> int:
+    """Data sets that a program had before it was batched once more."""
+    return next(x.shape[int(outer)] for x, outer, own in zip(leaves, batched, axes, strict=True) if own)
+
+
+def _flat(x: Any, size: int, inner: int | None, batched: bool, own: bool) -> Any:
+    """A leaf of size * inner data sets, or the one that they share."""
+    x = jnp.asarray(x)
+    if inner is None or not (batched or own):
+        return x
+    rest = x.shape[int(batched) + int(own) :]
+    x = x.reshape(size if batched else 1, inner if own else 1, *rest)
+    return jnp.broadcast_to(x, (size, inner, *rest)).reshape(size * inner, *rest)
+
+
+def _one(program: Program, problem: Problem, ones: bool) -> Outcome:
+    def loop(problem: Problem, *_: Any) -> Outcome:
+        return solve_one(program, problem)
+
+    single = program._replace(axes=among(program, lambda p: (p.data, p.weights, p.start)))
+    leaves = zip(jax.tree.leaves(problem), single.axes, strict=True)
+    batch = jax.tree.unflatten(program.tree, [x[None] if own else x for x, own in leaves])
+    machine = _machine(single, batch, ones)
+    if machine is None:
+        return settled(program, problem, loop(problem))
+
+    def call(problem: Problem, batch: Problem) -> Outcome:
+        outcome, left = machine.fit(single, batch, 1)
+        return lax.cond(left[0], lambda: loop(problem), lambda: jax.tree.map(lambda x: x[0], outcome))
+
+    return settled(program, problem, lax.platform_dependent(problem, batch, cpu=call, default=loop))
+
+
+def _many(program: Program, problem: Problem, ones: bool) -> Outcome:
+    size = len(items_of(program, problem)[0][0])
+
+    def in_lanes(problem: Problem) -> Outcome:
+        own, shared = items_of(program, problem)
+        return settle_many(program, own, shared, solve_many(program, own, shared))
+
+    machine = _machine(program, problem, ones)
+    if machine is None:
+        return in_lanes(problem)
+
+    def call(problem: Problem) -> Outcome:
+        outcome, left = machine.fit(program, problem, size)
+        return settle_many(program, *items_of(program, problem), outcome, left)
+
+    return lax.platform_dependent(problem, cpu=call, default=in_lanes)
+
+
+# --- the machine -------------------------------------------------------------------------------------
+
+
+class _Machine(NamedTuple):
+    """Functions of the machine for all phases of a program.
+
+    Attributes:
+        kernels: one for each.
+        starts: whether the model's start is computed before, in XLA.
+        ones: whether all weights are 1.
+    """
+
+    kernels: tuple[_native.Compiled, ...]
+    starts: bool
+    ones: bool
+
+    def fit(self, program: Program, problem: Problem, size: int) -> tuple[Outcome, Any]:
+        """The outcomes of `size` data sets, and which of them are left to others, bool[B]."""
+        if self.starts:
+            program, problem = with_starts(program, problem, own_starts(program, *items_of(program, problem)))
+        program, views = _widened(program, self.ones)
+        own, shared = items_of(program, problem)
+        outcome: Any = []
+        left = jnp.zeros(size, bool)
+        for kernel in self.kernels:
+            call = _Call(kernel, len(shared), views, weights_at(program))
+            shapes, tree = jax.tree.flatten(kernel.shapes)
+            results = [*(_many_of(x, size) for x in shapes), jax.ShapeDtypeStruct((size,), np.bool_)]
+            *found, more = _native.call(call.key, call, results, *own, *jax.tree.leaves(outcome), *shared)
+            outcome, left = jax.tree.unflatten(tree, found), left | more
+        return outcome, left
+
+
+class _Call(NamedTuple):
+    """What the handler does: one phase of a batch, on every core.
+
+    Attributes:
+        shared: how many leaves have no data-set axis; they come last.
+        views: which of the others lack it too; every data set sees the same.
+        weights: which are the weights.
+    """
+
+    kernel: _native.Compiled
+    shared: int
+    views: tuple[int, ...]
+    weights: int
+
+    @property
+    def key(self) -> str:
+        kernel: Any = self.kernel.kernel
+        return hashlib.sha256(
+            f"{kernel.name} {self.kernel.leaves} {self.kernel.shapes} {self[1:]}".encode()
+        ).hexdigest()
+
+    def __call__(self, operands: list[np.ndarray], results: list[np.ndarray]) -> None:
+        *found, left = results
+        for i in self.views:
+            operands[i] = np.broadcast_to(operands[i], (len(left), *operands[i].shape))
+        own = len(operands) - self.shared
+        made, more = on_threads(self.kernel, operands[:own], operands[own:], operands[self.weights])
+        for x, mine in zip(found, jax.tree.leaves(made), strict=True):
+            x[...] = mine
+        left[:] = more | (failed(made.status) if self.kernel.partial else False)
+
+
+def _many_of(x: Any, size: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((size, *x.shape), x.dtype)
+
+
+def _widened(program: Program, ones: bool) -> tuple[Program, tuple[int, ...]]:
+    """Each data set has its own weights, if only in name; and its own rows where some may not count, as another row
+    takes their place. With it, which of the own leaves are so only in name."""
+    rows = among(program, (lambda p: p.weights) if ones else with_rows)
+    axes = tuple(a or b for a, b in zip(program.axes, rows, strict=True))
+    in_name = [not mine for mine, own in zip(program.axes, axes, strict=True) if own]
+    return program._replace(axes=axes), tuple(i for i, x in enumerate(in_name) if x)
+
+
+def _machine(program: Program, problem: Problem, ones: bool) -> _Machine | None:
+    """The program as functions of the machine, or None where something keeps it from that."""
+    if problem.weights.dtype != np.float64 or _native.missing("cpu") is not None:
+        return None
+    size = len(items_of(program, problem)[0][0])
+
+    def functions(program: Program, problem: Problem) -> tuple[_native.Compiled, ...] | None:
+        program, views = _widened(program, ones)
+        own, shared = items_of(program, problem)
+        own = [_many_of(x, size) if i in views else x for i, x in enumerate(own)]
+        items: Any = (own,)
+        found = []
+        for phase in range(climbs(program)):
+            kernel = built(program, phase, items, shared, problem.weights.shape[-1], ones, "cpu")
+            if isinstance(kernel, str):
+                return None
+            found.append(kernel)
+            items = (own, jax.tree.map(lambda x: _many_of(x, size), kernel.shapes))
+        return tuple(found)
+
+    if kernels := functions(program, problem):
+        return _Machine(kernels, False, ones)
+    if not starts_itself(program, problem):
+        return None
+    starts = jax.eval_shape(functools.partial(own_starts, program), *items_of(program, problem))
+    kernels = functions(*with_starts(program, problem, starts))
+    return None if kernels is None else _Machine(kernels, True, ones)

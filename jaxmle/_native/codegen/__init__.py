@@ -1,0 +1,1 @@
+"""LLVM from expressions: kernels and the templates of which they are made."""

@@ -1,0 +1,1 @@
+"""Scalar expressions of a fit: nodes, graphs and programs."""

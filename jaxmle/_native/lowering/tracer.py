@@ -1,0 +1,193 @@
+"""From a jaxpr to a graph of scalar expressions: the axis of rows stays symbolic, all others are written out."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer as Traced
+from jax.extend.core import Literal
+
+from jaxmle._native.ir.graph import Graph
+from jaxmle._native.ir.nodes import BOOL, FLOAT, INT, Node
+
+ROWS = 1009
+"How many rows a function is traced with; whatever has this size is taken to be the axis of rows."
+
+LIMIT = 60_000
+"Nodes after which a function counts as too large to be written out."
+
+
+class NotUnderstood(Exception):
+    """What keeps a function from being written out; the lanes take it instead."""
+
+
+class Array(NamedTuple):
+    """An array of nodes.
+
+    Attributes:
+        nodes: object array; an axis of k times all rows has size k here.
+        axis: which one has the rows, or None.
+        outer: whether its rows are outermost, each with its k elements.
+        cut: how many rows at the end are not there.
+    """
+
+    nodes: np.ndarray
+    axis: int | None
+    outer: bool = False
+    cut: int = 0
+
+    @property
+    def only(self) -> Node:
+        """The node of an array without axes."""
+        return self.nodes.reshape(-1)[0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(ROWS * k - self.cut if i == self.axis else k for i, k in enumerate(self.nodes.shape))
+
+
+def kind_of(dtype: Any) -> str:
+    if dtype == np.float64:
+        return FLOAT
+    if jnp.issubdtype(dtype, jnp.bool_):
+        return BOOL
+    if jnp.issubdtype(dtype, jnp.integer):
+        return INT
+    raise NotUnderstood(f"numbers of type {dtype}")
+
+
+def axis_of(shape: Sequence[int]) -> int | None:
+    axes = [i for i, k in enumerate(shape) if k and k % ROWS == 0]
+    if len(axes) > 1:
+        raise NotUnderstood(f"an array with two axes of rows, {tuple(shape)}")
+    return axes[0] if axes else None
+
+
+def squeezed(shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(k // ROWS if k and k % ROWS == 0 else k for k in shape)
+
+
+def objects(nodes: Any, shape: Sequence[int]) -> np.ndarray:
+    """An object array of nodes, whatever its shape."""
+    out = np.empty(math.prod(shape), object)
+    out[:] = list(nodes)
+    return out.reshape(shape)
+
+
+_DIRECT = {
+    "add": "add", "add_any": "add", "sub": "sub", "mul": "mul", "div": "div", "max": "max", "min": "min", "neg": "neg",
+    "abs": "abs", "exp": "exp", "log": "log", "log1p": "log1p", "expm1": "expm1", "sqrt": "sqrt", "rsqrt": "rsqrt",
+    "tanh": "tanh", "logistic": "logistic", "sin": "sin", "cos": "cos", "tan": "tan", "atan2": "atan2",
+    "floor": "floor", "ceil": "ceil", "sign": "sign", "eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt",
+    "ge": "ge", "is_finite": "is_finite", "and": "and", "or": "or", "xor": "xor", "not": "not", "rem": "rem",
+    "erf": "erf", "erfc": "erfc", "exp2": "exp2", "cbrt": "cbrt",
+}  # fmt: skip
+"Primitives that are one operation on each element."
+
+_INLINED = (
+    "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "remat", "checkpoint",
+    "custom_vmap_call",
+)  # fmt: skip
+_SAME = ("stop_gradient", "copy", "copy_p", "reduce_precision", "optimization_barrier", "reshard")
+
+
+class Tracer:
+    """Evaluates jaxprs on arrays of nodes.
+
+    Attributes:
+        rules: for each primitive that is more than one operation on each element: (tracer, equation, *operands) -> results.
+        partial: whether something is NaN here where JAX has a value, so that what fails deserves a second look.
+    """
+
+    def __init__(self, graph: Graph, rules: Mapping[str, Callable[..., Any]]) -> None:
+        self.graph, self.rules, self.partial = graph, rules, False
+
+    def constant(self, x: Any) -> Array:
+        if isinstance(x, Traced):
+            raise NotUnderstood("a value of a function that is being traced around it")
+        x = np.asarray(x)
+        kind = kind_of(x.dtype)
+        axis = axis_of(x.shape)
+        if axis is not None:
+            apart = x.reshape(*x.shape[:axis], -1, ROWS, *x.shape[axis + 1 :])
+            x = apart.take(0, axis + 1)
+            if not (apart == np.expand_dims(x, axis + 1)).all():
+                raise NotUnderstood("an array of constants along the rows")
+        return Array(objects((self.number(v, kind) for v in x.ravel().tolist()), x.shape), axis)
+
+    def number(self, value: Any, kind: str) -> Node:
+        """A constant; what equals the number of rows, or one less, is that: `same_for_all_lengths` rules out chance."""
+        if kind != BOOL and value in (ROWS, ROWS - 1):
+            rows = self.graph.leaf("length", None, INT, False, True)
+            return self.graph.make(
+                "convert", self.graph.make("add", rows, self.graph.const(int(value) - ROWS)), attr=kind
+            )
+        return self.graph.const(value, kind)
+
+    def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Array]) -> list[Array]:
+        made: dict[Any, Array] = dict(zip(jaxpr.invars, args, strict=True))
+        made |= {
+            v: c if isinstance(c, Array) else self.constant(c) for v, c in zip(jaxpr.constvars, consts, strict=True)
+        }
+
+        def read(x: Any) -> Array:
+            return self.constant(x.val) if isinstance(x, Literal) else made[x]
+
+        for eqn in jaxpr.eqns:
+            name = eqn.primitive.name
+            try:
+                results = self.apply(name, eqn, [read(x) for x in eqn.invars])
+            except NotUnderstood:
+                raise
+            except Exception as error:  # another version of JAX may say it in another way
+                raise NotUnderstood(f"the primitive {name} in this form ({error!r})") from error
+            if len(self.graph.nodes) > LIMIT:
+                raise NotUnderstood(f"more than {LIMIT} operations")
+            for x, result in zip(eqn.outvars, results, strict=True):
+                if result.shape != tuple(x.aval.shape):
+                    raise NotUnderstood(f"{name} with shape {x.aval.shape}")
+                made[x] = result
+        return [read(x) for x in jaxpr.outvars]
+
+    def apply(self, name: str, eqn: Any, args: list[Array]) -> list[Array]:
+        if name in _INLINED:
+            inner = next(eqn.params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr", "call") if k in eqn.params)
+            return self.run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", []), args)
+        if name in _SAME:
+            return args
+        outer = any(a.outer for a in args)
+        if outer and not all(a.outer or a.axis is None for a in args):
+            raise NotUnderstood("rows in two orders")
+        if any(a.cut for a in args) and name != "concatenate":
+            raise NotUnderstood("some of the rows")
+        if name in _DIRECT:
+            return [self.each(_DIRECT[name], *args)._replace(outer=outer)]
+        if name not in self.rules:
+            raise NotUnderstood(f"the primitive {name}")
+        if outer and name not in ("reshape", "triangular_solve"):
+            raise NotUnderstood(f"the primitive {name} on rows with columns")
+        results = self.rules[name](self, eqn, *args)
+        results = results if isinstance(results, list) else [results]
+        return [x._replace(outer=outer) for x in results] if outer and name != "reshape" else results
+
+    # --- elements ----------------------------------------------------------------------------------------
+
+    def each(self, op: str, *args: Array) -> Array:
+        make = self.graph.make
+        shape = np.broadcast_shapes(*(a.nodes.shape for a in args))  # axes of size 1 go with every element
+        axis = next((a.axis for a in args if a.axis is not None), None)
+        columns = [np.broadcast_to(a.nodes, shape).ravel() for a in args]
+        return Array(objects((make(op, *x) for x in zip(*columns, strict=True)), shape), axis)
+
+    def map(self, f: Callable[[Node], Node], a: Array) -> Array:
+        return Array(objects((f(x) for x in a.nodes.ravel()), a.nodes.shape), a.axis)
+
+    def spread(self, a: Array, shape: Sequence[int], dims: Sequence[int], kind: str | None = None) -> Array:
+        if kind is not None:
+            a = self.map(lambda x: self.graph.make("convert", x, attr=kind), a)
+        full = [1] * len(shape)
+        for k, d in zip(a.nodes.shape, dims, strict=True):
+            full[d] = k
+        return Array(np.broadcast_to(a.nodes.reshape(full), squeezed(shape)), axis_of(shape))

@@ -1,0 +1,1 @@
+"""Rewriting of expressions, each by one identity."""

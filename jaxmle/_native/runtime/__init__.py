@@ -1,0 +1,1 @@
+"""Compiled kernels on a CPU and on an NVIDIA GPU, and the arguments they read."""

@@ -1,0 +1,339 @@
+"""Hand-derived against exact against finite differences, entry by entry, in words."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxmle._util.records import record
+from jaxmle.checks.exact import Case, evaluate, features, finite_differences, nearby, numpy
+from jaxmle.checks.explain import UNKNOWN, WRONG_SIGN, Evidence, explain, simple
+from jaxmle.checks.given import Given, read_hessian, read_score
+from jaxmle.checks.parametrizations import alternatives
+from jaxmle.checks.report import row
+
+_TOLERANCE = 1e-7
+_IMPRECISE = 1e-4
+_POINTS = 4
+_SEARCHED = 40
+
+
+@record
+class Comparison:
+    """One evaluation of the user's derivative: at `x` (the `point`-th), on the rows `index`, with `weights` f[n]."""
+
+    point: int
+    x: Any
+    index: Any
+    weights: Any
+
+
+def check_derivatives(
+    case: Case, score: Any, hessian: Any
+) -> tuple[list[dict[str, str]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows, the score table and the Hessian table."""
+    exact = numpy(evaluate(case.model, case.params, case.data, case.weights))
+    fd = finite_differences(case, exact)
+    points = nearby(case, exact["hessian"], _POINTS)
+    scale_score, scale_hessian = _scales(exact, case.weights)
+    rows: list[dict[str, str]] = []
+    tables = []
+    for kind, given, scale in (("score", score, scale_score), ("hessian", hessian, scale_hessian)):
+        names = case.names if kind == "score" else [f"{a}, {b}" for a in case.names for b in case.names]
+        table = _table(names, exact[kind].ravel(), fd[kind].ravel(), fd[f"{kind}_error"].ravel(), scale.ravel())
+        new: list[dict[str, str]] = []
+        if given is not None:
+            new = _compare(case, kind, given, points, names, table)
+        rows += [*new, _automatic(kind, table, scale.ravel())]
+        tables.append(table)
+    return rows, tables[0], tables[1]
+
+
+def _scales(e: dict[str, Any], weights: Any) -> tuple[Any, Any]:
+    """The size of what is summed in each entry: rounding is relative to it, also where the sum is near 0."""
+    own = np.sqrt(np.abs(np.diag(e["hessian"])))
+    score = np.sum(np.abs(weights[:, None] * e["scores"]), axis=0) + 1e-2 * own
+    size = np.sqrt(np.sum(weights[:, None] * e["scores"] ** 2, axis=0))
+    hessian = np.outer(size, size) + np.abs(e["hessian"]) + np.outer(own, own)
+    return score, hessian
+
+
+def _table(names: list[str], exact: Any, fd: Any, error: Any, scale: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "parameter": name,
+            "analytic": None,
+            "exact": float(e),
+            "finite_difference": float(f),
+            "finite_difference_error": float(s),
+            "relative_error": float(_relative(f, e, size)),
+            "verdict": "",
+        }
+        for name, e, f, s, size in zip(names, exact, fd, error, scale, strict=True)
+    ]
+
+
+def _relative(a: Any, exact: Any, scale: Any) -> Any:
+    """|a - exact| / |exact|, or relative to the summands where the sum is rounding."""
+    base = np.where(np.abs(exact) > 1e-8 * scale, np.abs(exact), scale)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(a == exact, 0.0, np.abs(a - exact) / base)
+
+
+def _automatic(kind: str, table: list[dict[str, Any]], scale: Any) -> dict[str, str]:
+    """Is the automatic derivative itself the slope of the log-likelihood?"""
+    name = f"exact {kind} against finite differences"
+    wrong, worst = [], 0.0
+    for e, size in zip(table, scale, strict=True):
+        gap = abs(e["exact"] - e["finite_difference"])
+        if not gap <= 20 * e["finite_difference_error"] + 1e-6 * size:
+            wrong.append(e)
+        elif np.isfinite(gap):
+            worst = max(worst, gap / size if size else 0.0)
+    if not wrong:
+        return row(name, "pass", f"agree to {worst:.0e} of the summed terms, within the error of the differences")
+    e = wrong[0]
+    text = (
+        f"{e['parameter']}: automatic derivative {e['exact']:.8g}, finite difference {e['finite_difference']:.8g} "
+        f"+- {e['finite_difference_error']:.1g}; look for a kink (abs, max, round, where), stop_gradient, a custom "
+        "derivative, or digits lost to cancellation"
+    )
+    a = e["analytic"]
+    if a is not None and abs(a - e["finite_difference"]) <= 20 * e["finite_difference_error"] + 1e-6 * abs(a):
+        text += "; the analytic value agrees with the finite difference, so the automatic one is at fault"
+    return row(name, "fail", text)
+
+
+def _compare(
+    case: Case, kind: str, given: Any, points: list[Any], names: list[str], table: list[dict[str, Any]]
+) -> list[dict[str, str]]:
+    reader = read_score if kind == "score" else read_hessian
+    try:
+        first = reader(given, case, points[0], None)
+    except Exception as error:
+        return [row(kind, "fail", str(error) or type(error).__name__)]
+    rows = [row(f"{kind} shape", "fail", first.note)] if first.note else []
+    tests = _comparisons(case, points, callable(given))
+    used, analytic, exact, tolerance, extra = [], [], [], [], []
+    for t in tests:
+        whole = len(t.index) == case.n
+        try:
+            out = first if t is tests[0] else reader(given, case, t.x, None if whole else t.index)
+        except Exception:
+            if whole:
+                raise
+            continue  # some rules need all rows; the full data decide
+        e = numpy(evaluate(case.model, case.at(t.x), case.data, t.weights))
+        scales = _scales(e, t.weights)
+        entry = {"score": 0, "hessian": 1}[kind]
+        if not np.all(np.isfinite(e[kind])):
+            continue
+        used.append(t)
+        analytic.append(_total(out, t.weights[t.index]).ravel())
+        exact.append(e[kind].ravel())
+        tolerance.append(_TOLERANCE * scales[entry].ravel())
+        extra.append(e)
+    if not used:
+        return [*rows, row(kind, "skipped", "the exact derivatives are not finite here")]
+    if first.rows is not None and not callable(given):
+        used, analytic, exact, tolerance, extra = _row_values(
+            case, kind, first, used, analytic, exact, tolerance, extra
+        )
+    a, e, tol = np.array(analytic), np.array(exact), np.array(tolerance)
+    full = np.array([len(t.index) == case.n for t in used])
+    for k, item in enumerate(table):
+        item["analytic"] = float(a[0, k])
+        scale = np.max(tol[full, k]) / _TOLERANCE
+        item["relative_error"] = float(_relative(a[0, k], e[0, k], tol[0, k] / _TOLERANCE if scale else 0.0))
+    rows += _verdicts(case, kind, names, table, used, a, e, tol, full, extra)
+    if first.rows is not None:
+        rows += _check_rows(case, kind, first, extra[0], table)
+    return rows
+
+
+def _comparisons(case: Case, points: list[Any], function: bool) -> list[Comparison]:
+    everything = np.arange(case.n)
+    tests = [Comparison(i, x, everything, case.weights) for i, x in enumerate(points)]
+    if not function:
+        return tests[:1]
+    ordered = case.model.observations == "ordered"
+    parts = [(1, everything[: (case.n + 1) // 2])]
+    if not ordered:
+        parts += [(2, everything[case.n // 2 :])]
+        singles = np.unique(np.linspace(0, case.n - 1, 5).astype(int))
+        parts += [(i, np.array([j])) for i in (1, 2) for j in singles]
+    for i, index in parts:
+        if 0 < len(index) < case.n:
+            weights = np.zeros(case.n)
+            weights[index] = 1.0
+            tests.append(Comparison(i, points[i], index, weights))
+    return tests
+
+
+def _total(out: Given, weights: Any) -> Any:
+    return out.total if out.rows is None else np.tensordot(weights, out.rows, 1)
+
+
+def _row_values(case: Case, kind: str, first: Given, *lists: Any) -> Any:
+    """Contributions given as numbers are comparisons of one row each; `first.rows` is [n, p] or [n, p, p]."""
+    used, analytic, exact, tolerance, extra = (list(x) for x in lists)
+    for i in np.unique(np.linspace(0, case.n - 1, 12).astype(int)):
+        weights = np.zeros(case.n)
+        weights[i] = 1.0
+        e = numpy(evaluate(case.model, case.params, case.data, weights))
+        used.append(Comparison(0, case.flat, np.array([i]), weights))
+        analytic.append(first.rows[i].ravel())
+        exact.append(e[kind].ravel())
+        tolerance.append(_TOLERANCE * _scales(e, weights)[0 if kind == "score" else 1].ravel())
+        extra.append(e)
+    return used, analytic, exact, tolerance, extra
+
+
+def _evidence(case: Case, kind: str, used: list[Comparison], a: Any, e: Any, tol: Any, extra: list[Any]) -> Evidence:
+    singles = [
+        np.array([i for i, t in enumerate(used) if t.point == q and len(t.index) == 1 and case.n > 1]) for q in range(3)
+    ]
+    sums = [features(case, t.index, t.weights) for t in used]
+    scalar = [
+        s.value_shape == () for s in jax.tree.leaves(case.model.space) for _ in range(int(np.prod(s.value_shape)))
+    ]
+    return Evidence(
+        analytic=a,
+        exact=e,
+        tolerance=tol,
+        params=np.array([t.x for t in used]),
+        param_names=case.names,
+        roots=[int(j) for j in np.flatnonzero(scalar)[:8]],
+        n=np.array([t.weights.sum() for t in used]),
+        features={name: np.array([s[name] for s in sums]) for name in sums[0]},
+        same_point=singles,
+        known=alternatives(case, kind, [(t.x, t.weights) for t in used], extra),
+    )
+
+
+def _verdicts(
+    case: Case,
+    kind: str,
+    names: list[str],
+    table: list[dict[str, Any]],
+    used: list[Comparison],
+    a: Any,
+    e: Any,
+    tol: Any,
+    full: Any,
+    extra: list[dict[str, Any]],
+) -> list[dict[str, str]]:
+    p = len(case.flat)
+    bad = ~(np.abs(a - e) <= tol)
+    wrong = [int(k) for k in np.flatnonzero(bad[full].any(axis=0))]
+    for item in table:
+        item["verdict"] = "ok"
+    rows = _not_symmetric(case, *(x[0].reshape(p, p) for x in (a, e, tol))) if kind == "hessian" else []
+    partial = np.flatnonzero(bad[~full].any(axis=0) & ~bad[full].any(axis=0))
+    if len(partial):
+        listed = ", ".join(names[k] for k in partial[:4])
+        text = f"agrees on these data but not on a part of their rows ({listed})"
+        rows.append(row(f"{kind} on other data", "warn", f"{text}: are n or the data fixed in the function?"))
+    if not wrong:
+        count = f"{int(full.sum())} points" if full.sum() > 1 else "the point given"
+        return [*rows, row(kind, "pass", f"analytic and exact agree in every entry, at {count}")]
+    with np.errstate(all="ignore"):
+        gaps = np.abs(a - e) / (tol + 1e-300)
+    gaps = np.where(np.isfinite(gaps), gaps, 1e300)
+    texts = _explanations(case, kind, names, used, a, e, tol, full, extra, wrong, gaps)
+    messages: dict[str, list[int]] = {}
+    for k in wrong:
+        messages.setdefault(texts[k], []).append(k)
+        table[k]["verdict"] = "imprecise" if texts[k].startswith("agrees") else "wrong"
+    nonzero = (np.abs(e[full]) > tol[full]).any(axis=0)
+    if list(messages) == [WRONG_SIGN] and len(wrong) == nonzero.sum() and len(wrong) > 1:
+        which = "score" if kind == "score" else "Hessian"
+        text = f"all signs are reversed: this is the {which} of the negative log-likelihood; multiply it by -1"
+        messages = {text: wrong}
+    for text, entries in messages.items():
+        k = max(entries, key=lambda j: np.max(gaps[full, j]))
+        where = int(np.argmax(np.where(full, gaps[:, k], -1)))
+        place = "at params" if used[where].point == 0 else "at a nearby point"
+        numbers = f"{names[k]} {place}: analytic {a[where, k] + 0.0:.8g}, exact {e[where, k] + 0.0:.8g}"
+        verdict = "warn" if text.startswith("agrees") else "fail"
+        rows.append(row(f"{kind} of {_listed(kind, names, entries, p)}", verdict, f"{text} ({numbers})"))
+    return rows
+
+
+def _explanations(
+    case: Case,
+    kind: str,
+    names: list[str],
+    used: list[Comparison],
+    a: Any,
+    e: Any,
+    tol: Any,
+    full: Any,
+    extra: list[dict[str, Any]],
+    wrong: list[int],
+    gaps: Any,
+) -> dict[int, str]:
+    """A sentence for each wrong entry; the worst ones are looked at."""
+    p, only = len(case.flat), np.flatnonzero(full)
+    everything = _evidence(case, kind, used, a, e, tol, extra)
+    whole = _evidence(case, kind, [used[i] for i in only], a[full], e[full], tol[full], [extra[i] for i in only])
+    texts: dict[int, str] = {}
+    searched = 0
+    for k in sorted(wrong, key=lambda j: -np.max(gaps[full, j])):
+        mirror = (k % p) * p + k // p if kind == "hessian" else k
+        if mirror in texts and np.array_equal(a[:, k], a[:, mirror]):
+            texts[k] = texts[mirror]
+            continue
+        own = [k] if kind == "score" else list(dict.fromkeys(divmod(k, p)))
+        if searched >= _SEARCHED:
+            texts[k] = simple(everything, k, own, kind) or "wrong as well; mend the entries that are explained first"
+            continue
+        text = explain(everything, k, names, own, kind)
+        searched += not simple(everything, k, own, kind)
+        if text.startswith(UNKNOWN) and len(only) > 1:
+            # A function that holds its own data or n is wrong on a part of the rows in a way of its own.
+            again = explain(whole, k, names, own, kind)
+            text = text if again.startswith(UNKNOWN) else again
+        size = np.max(gaps[full, k]) * _TOLERANCE
+        if text.startswith(UNKNOWN) and size < _IMPRECISE:
+            digits = f"agrees with the exact value to only {-np.log10(size):.0f} digits"
+            text = f"{digits}: is something computed in float32, or by finite differences?"
+        texts[k] = text
+    return texts
+
+
+def _listed(kind: str, names: list[str], entries: list[int], p: int) -> str:
+    if kind == "hessian":  # a symmetric pair is one entry to a person
+        entries = [k for k in entries if k // p <= k % p or (k % p) * p + k // p not in entries]
+    words = [f"({names[k]})" if kind == "hessian" else names[k] for k in entries]
+    return ", ".join(words[:6]) + (f" and {len(words) - 6} more" if len(words) > 6 else "")
+
+
+def _not_symmetric(case: Case, a: Any, e: Any, tol: Any) -> list[dict[str, str]]:
+    with np.errstate(invalid="ignore"):
+        i, j = np.nonzero(np.triu(np.abs(a - a.T) > 2 * tol, 1))
+    if not len(i):
+        return []
+    i, j = int(i[0]), int(j[0])
+    first, second = f"({case.names[i]}, {case.names[j]})", f"({case.names[j]}, {case.names[i]})"
+    good = [w for w, x in ((first, a[i, j]), (second, a[j, i])) if abs(x - e[i, j]) <= tol[i, j]]
+    text = f"not symmetric: entry {first} is {a[i, j]:.8g}, entry {second} is {a[j, i]:.8g}, exact is {e[i, j]:.8g}"
+    return [row("hessian symmetry", "fail", text + (f"; {good[0]} is right" if good else "; both are wrong"))]
+
+
+def _check_rows(
+    case: Case, kind: str, first: Given, exact: dict[str, Any], table: list[dict[str, Any]]
+) -> list[dict[str, str]]:
+    """Contributions can be wrong though their sum is right."""
+    if kind != "score" or any(item["verdict"] != "ok" for item in table):
+        return []
+    scale = np.abs(exact["scores"]) + np.mean(np.abs(exact["scores"]), axis=0)
+    bad = np.argwhere(~(np.abs(first.rows - exact["scores"]) <= 1e-6 * scale))
+    if not len(bad):
+        return [row("score contributions", "pass", "every row agrees with its exact score")]
+    i, k = bad[0]
+    text = (
+        f"the sum is right but {len(np.unique(bad[:, 0]))} rows are not: row {i}, {case.names[k]}: analytic "
+        f"{first.rows[i, k]:.8g}, exact {exact['scores'][i, k]:.8g}; are the rows in another order?"
+    )
+    return [row("score contributions", "fail", text)]

@@ -1,0 +1,229 @@
+"""Exact and finite-difference derivatives at natural parameters, for `check`. float64 must be on."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from jaxmle._util.compile import compiled
+from jaxmle._util.records import record
+from jaxmle.model.observations import bare, is_constant, row_leaves
+
+_LEVELS = 7
+
+
+@record
+class Case:
+    """One model, one point, one data set, as everything in `check` sees them.
+
+    Args:
+        model: the Model.
+        params: pytree of float64 arrays; `flat` f[p] is the same in `ravel_pytree` order.
+        data: pytree of arrays [n, ...] and `constant`.
+        weights: f[n].
+        key: for the nearby points and the simulations.
+    """
+
+    model: Any
+    params: Any
+    flat: Any
+    unravel: Callable[[Any], Any]
+    data: Any
+    weights: Any
+    key: Any
+
+    @property
+    def n(self) -> int:
+        """The number of rows."""
+        return len(self.weights)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the p natural scalars."""
+        return self.model.value_names
+
+    def at(self, x: Any) -> Any:
+        """Flat f[p] to params."""
+        return self.unravel(jnp.asarray(x))
+
+    def rows(self, index: Any) -> Any:
+        """The data of some rows."""
+        return take(self.data, index)
+
+
+def take(data: Any, index: Any) -> Any:
+    """Rows `index` of every leaf that has an observation axis."""
+    return jax.tree.map(lambda x: x if is_constant(x) else x[index], data, is_leaf=is_constant)
+
+
+def join_rows(first: Any, second: Any) -> Any:
+    """The rows of one data set, then those of another."""
+    return jax.tree.map(
+        lambda x, y: x if is_constant(x) else np.concatenate([x, y]), first, second, is_leaf=is_constant
+    )
+
+
+@compiled
+def contributions(model: Any, params: Any, data: Any) -> Any:
+    """l_i, f[n]."""
+    return model.log_likelihood(params, bare(data))
+
+
+@compiled
+def gradient(model: Any, params: Any, data: Any, weights: Any) -> Any:
+    """The score f[p] with respect to the natural parameters."""
+    flat, unravel = ravel_pytree(params)
+    return jax.grad(lambda x: jnp.sum(weights * model.log_likelihood(unravel(x), bare(data))))(flat)
+
+
+@compiled
+def evaluate(model: Any, params: Any, data: Any, weights: Any) -> dict[str, Any]:
+    """Contributions f[n], their scores f[n, p], the total score f[p] and Hessian f[p, p], natural parameters."""
+    flat, unravel = ravel_pytree(params)
+
+    def each(x: Any) -> Any:
+        return model.log_likelihood(unravel(x), bare(data))
+
+    def total(x: Any) -> Any:
+        return jnp.sum(weights * each(x))
+
+    def slope(x: Any) -> Any:
+        g = jax.grad(total)(x)
+        return g, g
+
+    hessian, score = jax.jacfwd(slope, has_aux=True)(flat)
+    return {"value": each(flat), "scores": jax.jacfwd(each)(flat), "score": score, "hessian": hessian}
+
+
+def numpy(tree: Any) -> Any:
+    """The same pytree in NumPy."""
+    return jax.tree.map(np.asarray, tree)
+
+
+def nearby(case: Case, hessian: Any, count: int) -> list[Any]:
+    """The point itself and `count` legal ones around it, about a standard error away, f[p] each."""
+    model = case.model
+    u, unravel = ravel_pytree(model.inverse(case.params))
+    jacobian = jax.jacfwd(lambda v: ravel_pytree(model.forward(unravel(v)))[0])(u)
+    curvature = np.abs(np.diag(np.asarray(jacobian).T @ hessian @ np.asarray(jacobian)))
+    with np.errstate(divide="ignore"):
+        size = np.minimum(0.2 * (1 + np.abs(u)), 1.5 / np.sqrt(curvature))
+    points = [case.flat]
+    for i in range(count):
+        # Away from 0, so that no parameter stays where it was.
+        z = np.asarray(jax.random.normal(jax.random.fold_in(case.key, i), u.shape, jnp.float64))
+        x = np.asarray(ravel_pytree(model.forward(unravel(u + size * (z + 0.3 * np.sign(z)))))[0])
+        # A pinned parameter keeps the value that was given.
+        points.append(np.where(_pinned(model), case.flat, x))
+    return points
+
+
+def _pinned(model: Any) -> Any:
+    leaves = jax.tree.leaves(model.space)
+    return np.concatenate(
+        [np.full(int(np.prod(s.value_shape)), s.coordinate_shape == (0,) and s.value_shape != (0,)) for s in leaves]
+    ).astype(bool)
+
+
+def central(f: Callable[[float], Any], h: float, noise: Any) -> tuple[Any, Any]:
+    """f'(0) by Richardson's extrapolation of central differences, with an estimate of its error.
+
+    Steps h, h/2, h/4, ...; the tableau's entry with the smallest estimated error is kept
+    (Ridders 1982, *Advances in Engineering Software* 4, 75-76).
+
+    Args:
+        f: real -> [...], symmetric differences of it are taken.
+        h: the first step.
+        noise: [...], the rounding error of f.
+
+    Returns:
+        the derivative and its error, [...] each.
+    """
+    best = error = None
+    previous: list[Any] = []
+    for level in range(_LEVELS):
+        step = h / 2**level
+        current = [f(step) / (2 * step)]
+        for m, before in enumerate(previous, start=1):
+            current.append(current[-1] + (current[-1] - before) / (4**m - 1))
+            guess = np.maximum(np.abs(current[m] - current[m - 1]), np.abs(current[m] - before)) + noise / step
+            if best is None or error is None:
+                best, error = current[m], guess
+            better = guess < error
+            best, error = np.where(better, current[m], best), np.where(better, guess, error)
+        previous = current
+    return best, error
+
+
+def finite_differences(case: Case, exact: dict[str, Any]) -> dict[str, Any]:
+    """Score from differences of contributions, Hessian from differences of the exact score, and their errors."""
+    p = len(case.flat)
+    weights = case.weights
+    eps = np.finfo(float).eps
+    score, score_error = np.full(p, np.nan), np.full(p, np.inf)
+    hessian, hessian_error = np.full((p, p), np.nan), np.full((p, p), np.inf)
+    value_noise = 2 * eps * np.sqrt(np.sum((weights * exact["value"]) ** 2))
+    score_noise = 2 * eps * np.sqrt(np.sum((weights[:, None] * exact["scores"]) ** 2, axis=0))
+    for k, h in enumerate(_steps(case, exact["hessian"])):
+        unit = np.eye(p)[k]
+
+        def value(s: float, unit: Any = unit) -> Any:
+            a, b = (contributions(case.model, case.at(case.flat + t * unit), case.data) for t in (s, -s))
+            return np.sum(weights * (np.asarray(a) - np.asarray(b)))
+
+        def slope(s: float, unit: Any = unit) -> Any:
+            a, b = (gradient(case.model, case.at(case.flat + t * unit), case.data, weights) for t in (s, -s))
+            return np.asarray(a) - np.asarray(b)
+
+        with np.errstate(all="ignore"):
+            score[k], score_error[k] = central(value, h, value_noise)
+            hessian[k], hessian_error[k] = central(slope, h, score_noise)
+    return {"score": score, "score_error": score_error, "hessian": hessian, "hessian_error": hessian_error}
+
+
+def _steps(case: Case, hessian: Any) -> list[float]:
+    """A first step for each scalar: half a standard error, less where that would leave the space."""
+    steps = []
+    spaces = [s for s in jax.tree.leaves(case.model.space) for _ in range(int(np.prod(s.value_shape)))]
+    for x, curvature, space in zip(case.flat, np.abs(np.diag(hessian)), spaces, strict=True):
+        h = 0.1 * max(abs(x), 1.0)
+        if curvature > 0 and np.isfinite(curvature):
+            h = min(h, 0.5 / np.sqrt(curvature))
+        if space.kind.ends is not None and not np.ndim(space.bounds[0] if space.bounds else 0.0):
+            while h > 1e-300 and not (bool(space.contains(x + 1.5 * h)) and bool(space.contains(x - 1.5 * h))):
+                h /= 2
+        steps.append(2.0 ** np.floor(np.log2(h)))
+    return steps
+
+
+def features(case: Case, index: Any, weights: Any) -> dict[str, float]:
+    """Sums over rows of simple functions of the data, by a name a person would write."""
+    paths = jax.tree_util.tree_flatten_with_path(case.data, is_leaf=is_constant)[0]
+    columns: dict[str, Any] = {}
+    for path, leaf in paths:
+        if is_constant(leaf) or leaf.dtype.kind not in "fiub":
+            continue
+        name = jax.tree_util.keystr(path, simple=True, separator=".") or "data"
+        flat = leaf.reshape(len(leaf), -1).astype(float)
+        for j in range(min(flat.shape[1], 6)):
+            columns[name if leaf.ndim == 1 else f"{name}[:, {j}]"] = flat[:, j]
+    columns = dict(list(columns.items())[:8])
+    finite = {k: v for k, v in columns.items() if np.all(np.isfinite(v))}
+    out = {}
+    for name, x in finite.items():
+        out[f"sum({name})"], out[f"sum({name}**2)"] = x, x**2
+        if np.all(x > 0):
+            out[f"sum(log({name}))"], out[f"sum(1/{name})"] = np.log(x), 1 / x
+    items = list(finite.items())
+    for i, (a, x) in enumerate(items):
+        for b, y in items[i + 1 :]:
+            out[f"sum({a} * {b})"] = x * y
+    return {name: float(np.sum(weights[index] * values[index])) for name, values in out.items()}
+
+
+def row_count(data: Any) -> int:
+    """n, from the first leaf that has an observation axis."""
+    return row_leaves(data)[0].shape[0]

@@ -1,0 +1,167 @@
+"""Results as tables, for the command line."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+import polars
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import jaxmle
+from jaxmle import Status, distributions, spaces
+from jaxmle._util import group_keys
+from jaxmle.result.summary import several
+
+SHOWN = 100  # groups printed at most; all of them go to --out
+
+
+def number(x: float) -> str:
+    """Five significant digits, without an exponent where none is needed; nothing for NaN.
+
+    Example:
+        >>> number(19839.0), number(0.7), number(0.0), number(float("nan"))
+        ('19839', '0.70000', '0', '')
+    """
+    if np.isnan(x) or x == 0:
+        return "" if np.isnan(x) else "0"
+    text = f"{x:#.5g}"
+    return f"{x:.0f}" if "e" in text and 1 <= abs(x) < 1e9 else text.removesuffix(".")
+
+
+def flat(params: Any, sets: int) -> np.ndarray:
+    """A pytree of arrays [B, ...] (or one set's) as f64[B, p], in the order of `Fit.names`."""
+    leaves = [np.asarray(leaf, float).reshape(sets, -1) for leaf in jax.tree.leaves(params)]
+    return np.concatenate(leaves, axis=1) if leaves else np.zeros((sets, 0))
+
+
+def statuses(result: Any) -> np.ndarray:
+    """Status codes, i64[B]."""
+    return np.atleast_1d(np.asarray(result.status, int))
+
+
+def show_distributions(console: Console) -> None:
+    """Prints the distributions, their parameters and what they describe."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("distribution", "parameters", "density"):
+        table.add_column(name, overflow="fold")
+    for name in distributions.names():
+        law = distributions.by_name(name)
+        positive = [f"{p} > 0" if s == spaces.positive else p for p, s in law.space.items()]
+        table.add_row(name, ", ".join(positive), escape(law.doc.strip().splitlines()[0]) if law.doc else "")
+    console.print(table)
+    console.print("\nbinomial: --value SUCCESSES --trials TRIALS. Censored data: --event or --censored.", markup=False)
+
+
+def failures(result: Any) -> int:
+    """How many fits are neither certified maxima nor maxima on a boundary or at a data edge."""
+    found = [Status(int(code)) for code in statuses(result)]
+    return sum(not (s.ok or s.at_limit or s is Status.AT_DATA_EDGE) for s in found)
+
+
+def event_counts(
+    failed: np.ndarray, weight: np.ndarray | None, codes: np.ndarray | None, sets: int, word: str = "events"
+) -> dict[str, np.ndarray]:
+    """Events and censored rows of each group, f64[B] each, weights counted as frequencies.
+
+    Args:
+        failed: bool[n], the rows that are known exactly.
+        weight: f64[n], or None for 1 each.
+        codes: int[n], the group of each row, or None for one group.
+        sets: B.
+        word: what an exact row is called.
+
+    Example:
+        >>> event_counts(np.array([True, True, False]), None, None, 1)
+        {'events': array([2.]), 'censored': array([1.])}
+    """
+    each = np.ones(len(failed)) if weight is None else weight
+    code = np.zeros(len(failed), int) if codes is None else codes
+    return {name: np.bincount(code, each * rows, sets) for name, rows in ((word, failed), ("censored", ~failed))}
+
+
+def counted(counts: dict[str, np.ndarray]) -> str:
+    """The sentence "9 events, 12 censored"."""
+    totals = {name: c.sum() for name, c in counts.items()}
+    return ", ".join(f"{n:g} {'event' if name == 'events' and n == 1 else name}" for name, n in totals.items())
+
+
+def show(console: Console, result: Any, keys: Any, level: float, counts: Any, notes: list[str]) -> None:
+    """Prints one readable table: a block of rows for each group, one row for each parameter."""
+    if keys is None:
+        console.print(result.summary(level=level), markup=False)
+        sentences = []
+    else:
+        sentences = _show_groups(console, result, keys, level, counts)
+    for sentence in [*([counted(counts)] if counts else []), *notes, *sentences]:
+        console.print(sentence, markup=False)
+
+
+def _show_groups(console: Console, result: Any, keys: Any, level: float, counts: Any) -> list[str]:
+    sets = len(result)
+    codes = statuses(result)
+    troubled = np.array([not Status(int(code)).ok for code in codes])
+    order = np.arange(sets)
+    if sets > SHOWN:  # what went wrong is never among the rows left out
+        order = np.sort(np.argsort(~troubled, kind="stable")[:SHOWN])
+    interval = result.interval(level=level)
+    values, errors = flat(result.params, sets), flat(result.standard_errors(), sets)
+    lower, upper = flat(interval.lower, sets), flat(interval.upper, sets)
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in keys.columns:
+        table.add_column(name)
+    table.add_column("parameter")
+    for name in ("estimate", "std. error", f"{100 * level:g} % interval", "log-likelihood", "n"):
+        table.add_column(name, justify="right")
+    for name in counts or ():
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
+    for i in order:
+        head = [str(x) for x in keys.row(int(i))]
+        tail = [f"{result.log_likelihood[i]:.4f}", f"{result.n_observations[i]:g}"]
+        tail += [f"{c[i]:g}" for c in (counts or {}).values()]
+        tail += [verdict(codes[i])]
+        for j, name in enumerate(result.names):
+            bounds = "" if np.isnan(lower[i, j]) else f"[{number(lower[i, j])}, {number(upper[i, j])}]"
+            cells = [name, number(values[i, j]), number(errors[i, j]), bounds]
+            line = [*head, *cells, *tail] if j == 0 else [*[""] * len(head), *cells, *[""] * len(tail)]
+            table.add_row(*map(escape, line))
+    console.print(table)
+    if sets > SHOWN:
+        console.print(f"{sets - SHOWN} more groups are not shown; --out FILE keeps all {sets}")
+    named = [i for i in order if troubled[i]]
+    label = ", ".join(keys.columns)
+    messages = [f"{label} {', '.join(str(x) for x in keys.row(int(i)))}: {result.message(int(i))}" for i in named]
+    return [text for text in (several(result), *messages) if text]
+
+
+def verdict(code: int) -> str:
+    """A status in words.
+
+    Example:
+        >>> verdict(5)
+        'maximum at infinity'
+    """
+    return Status(int(code)).sentence.partition(":")[0].partition(";")[0]
+
+
+def with_keys(result: Any, keys: Any) -> Any:
+    """The fit of groups numbered 0, 1, ... under the keys that these stand for (a polars DataFrame, one row per group)."""
+    if keys is None:
+        return result
+    named = group_keys.read({name: keys[name].to_numpy() for name in keys.columns}, len(result))
+    batch = dataclasses.replace(result._batch, keys=named.keys, key_name=named.name)
+    return jaxmle.Fit(result.model, result._outcome, batch, False, result._info, result._starts)
+
+
+def frame(result: Any, keys: Any, level: float, counts: Any) -> Any:
+    """All results as a polars DataFrame, one row per group: the keys, then the columns of `Fit.to_polars`."""
+    table = result.to_polars(level=level)
+    if keys is not None:
+        table = table.drop(table.columns[0])  # the codes that `keys` spells out
+        keys = keys.rename({name: f"group_{name}" for name in keys.columns if name in table.columns})
+        table = keys.hstack(table.get_columns())
+    return table.with_columns([polars.Series(name, c) for name, c in (counts or {}).items()])

@@ -1,0 +1,102 @@
+"""The way from the sliders to the maximum, step by step, by one of four methods."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxmle import optimizers
+from jaxmle._util.compile import compiled_with, in_float64
+from jaxmle.explore import families
+from jaxmle.explore.numbers import rows
+from jaxmle.explore.state import State
+from jaxmle.model.objective import Objective
+from jaxmle.models import iid
+
+METHODS = ("Newton", "L-BFGS", "Adam", "gradient ascent")
+STEPS = 200
+ARRIVED = 1e-6
+"Log-likelihood still to be gained at which a path counts as arrived."
+
+
+class Path(NamedTuple):
+    """Points on the way, f[k] for each parameter, the last one the maximum that `jaxmle.fit` gives; `words` tell it."""
+
+    points: dict[str, np.ndarray]
+    words: str
+
+
+@functools.cache
+def _optimizer(method: str) -> optax.GradientTransformationExtraArgs:
+    if method == "gradient ascent":
+        search = optax.scale_by_backtracking_linesearch(max_backtracking_steps=25, increase_factor=2.0)
+        return optax.chain(optax.sgd(1.0), search)
+    return {"Newton": optimizers.newton, "L-BFGS": optax.lbfgs, "Adam": lambda: optax.adam(0.1)}[method]()
+
+
+@in_float64
+def climb(state: State, fit: Any, method: str) -> Path:
+    """From the sliders to the maximum.
+
+    Every method climbs the mean log-likelihood in the coordinates of the parameters' spaces, those with units divided
+    by the spread of the observations. What a method has not reached in STEPS steps is the fit's own to finish.
+
+    Args:
+        state: the sliders and the observations.
+        fit: with a maximum.
+        method: one of METHODS.
+    """
+    model = iid(families.law(state.family))
+    data, weights = rows(state.family, state.x)
+    spread = float(np.std(state.x)) or 1.0
+    units = {name: spread if _has_units(model, name) else 1.0 for name in model.names}
+    points, values = _path(model, method, dict(state.params), units, data, weights)
+    points, values = {name: np.asarray(v) for name, v in points.items()}, np.asarray(values)
+    sane = np.isfinite(values) & np.all(np.isfinite(list(points.values())), axis=0)
+    stop = len(values) if sane.all() else int(np.argmin(sane))
+    there = np.flatnonzero(values[:stop] >= fit.log_likelihood - ARRIVED)
+    arrived = len(there) > 0
+    last = int(there[0]) if arrived else stop - 1
+    shown = np.arange(last + 1)
+    if method == "Newton":  # steps that it takes back are no part of the way
+        shown = shown[values[shown] >= np.maximum.accumulate(values[shown])]
+    path = {name: np.append(v[shown], float(fit.params[name])) for name, v in points.items()}
+    back = f" ({last + 1 - len(shown)} taken back)" if len(shown) <= last else ""
+    counted = f"{method}: {last} step{'s' * (last != 1)}{back}"
+    if arrived:
+        return Path(path, f"{counted} to the maximum")
+    missing = fit.log_likelihood - values[max(last, 0)]
+    return Path(path, f"{counted}, still {missing:.2g} below; Newton finishes")
+
+
+def _has_units(model: Any, name: str) -> bool:
+    return not model.space[name].kind.unitless and name in ("loc", "lower", "upper")
+
+
+@compiled_with(static_argnums=(0, 1))
+def _path(model: Any, method: str, params: Any, units: Any, data: Any, weights: Any) -> Any:
+    """The natural parameters of STEPS + 1 points, f[STEPS + 1] each, and the log-likelihood there."""
+    optimizer, objective, n = _optimizer(method), Objective(model, data, weights), jnp.sum(weights)
+    u = model.inverse({name: jnp.asarray(v, float) for name, v in params.items()})
+    own = method == "Newton"  # it knows no units, and asks the objective for its curvature
+    scale = {name: jnp.asarray(1.0 if own else v, float) for name, v in units.items()}
+
+    def natural(z: Any) -> Any:
+        return jax.tree.map(lambda a, b: a * b, z, scale)
+
+    value_fn = objective if own else lambda z: objective(natural(z)) / n
+
+    def step(carry: Any, _: Any) -> Any:
+        z, state = carry
+        value, gradient = jax.value_and_grad(value_fn)(z)
+        updates, state = optimizer.update(gradient, state, z, value=value, grad=gradient, value_fn=value_fn)
+        new = optax.apply_updates(z, updates)
+        return (jax.tree.map(lambda x, y: x.astype(y.dtype), new, z), state), (z, value)
+
+    z = jax.tree.map(lambda a, b: a / b, u, scale)
+    _, (path, values) = jax.lax.scan(step, (z, optimizer.init(z)), None, length=STEPS + 1)
+    total = -values if own else -values * n
+    return jax.vmap(lambda z: model.forward(natural(z)))(path), total

@@ -1,0 +1,1 @@
+"""What a fit says beyond its estimate: covariances, intervals, profiles, predictions and simulated data."""

@@ -1,0 +1,153 @@
+"""Random parts of a fit: quantile residuals, and data drawn from the fitted model. Methods of `Fit`."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmle import special
+from jaxmle._util.compile import compiled, compiled_with, in_float64
+from jaxmle.inference import covariance
+from jaxmle.inference.predict import distribution_of, law_of, usable
+from jaxmle.model.objective import Objective
+from jaxmle.model.observations import bare, is_constant
+from jaxmle.models.censoring import Censored
+
+
+@in_float64
+def residuals(fit: Any, key: Any = None) -> np.ndarray:
+    """Quantile residuals: standard normal where the model is right, whatever the distribution.
+
+    r = Phi^-1(F(x)). Where x is a count, or known only to lie in an interval (a, b], F(x) is drawn uniformly between
+    F(a) and F(b), so that residuals of a right model are standard normal there too.
+
+    Args:
+        key: a `jax.random` key or a whole number, 0 by default; data set i draws from `fold_in(key, i)`.
+
+    Returns:
+        f[n] in the order of the data; for a batch f[B, n]. NaN where a row has weight 0, where a shorter data set has
+        no row, and for fits that found no maximum.
+
+    Example:
+        >>> import jaxmle as jm
+        >>> fit = jm.fit("normal", [1.0, 2.0, 3.0])
+        >>> [round(float(r), 4) + 0.0 for r in fit.residuals()]
+        [-1.2247, 0.0, 1.2247]
+
+    Reference: Dunn & Smyth 1996, *Journal of Computational and Graphical Statistics* 5, 236-244.
+    """
+    distribution_of(fit)
+    parts = []
+    for bucket, logs in covariance.parts(fit.model, fit._batch, _surroundings, fit._outcome.u):
+        v = np.asarray(_uniform(as_key(key), fit._batch.position[bucket.index], logs.shape[1]))
+        used = (bucket.weights > 0) & usable(fit)[bucket.index, None]
+        parts.append((bucket, np.where(used, np.asarray(_normal_score(logs, v)), np.nan)))
+    out = np.full((fit._batch.size, max(_rows(fit, b.weights) for b, _ in parts)), np.nan)
+    for bucket, r in parts:
+        m = min(out.shape[1], r.shape[1])
+        out[bucket.index, :m] = r[:, :m]
+    return out[0] if fit._single else out
+
+
+@in_float64
+def simulate(fit: Any, key: Any = None) -> Any:
+    """Data drawn from the fitted model, of the same shape as its data; for a batch a list, one for each data set.
+
+    A row of weight w stands for w rows, and one of weight 0 for none: what is drawn has weights 1.
+
+    Args:
+        key: a `jax.random` key or a whole number, 0 by default; data set i draws from `fold_in(key, i)`.
+
+    Raises:
+        TypeError: for a model that does not say how to simulate.
+        ValueError: for weights that are not whole.
+
+    Example:
+        >>> import jaxmle as jm
+        >>> fit = jm.fit("poisson", [0, 2, 1, 0])
+        >>> fit.simulate(1).shape
+        (4,)
+    """
+    if fit.model.simulate is None:
+        raise TypeError(f"model {fit.model.name or ''} does not say how to simulate: give Model(simulate=...)")
+    if not fit._single:
+        return [fit[i].simulate(key) for i in range(len(fit))]
+    own = jax.random.fold_in(as_key(key), int(fit._batch.position[0]))
+    return jax.tree.map(np.asarray, fit.model.simulate(own, fit.params, to_draw(fit)[0]))
+
+
+# --- how ---------------------------------------------------------------------------------------------------
+
+
+def to_draw(fit: Any) -> tuple[Any, int]:
+    """Data in the place of which new ones are drawn, weights turned into rows and constants bare, and how many rows."""
+    bucket = fit._batch.buckets[0]
+    weights = bucket.weights[0]
+    if fit.model.observations == "ordered":  # a weight of 0 inside a series is a missing value, after its end padding
+        rows = np.arange(_rows(fit, bucket.weights))
+    elif np.any(weights != np.round(weights)):
+        raise ValueError("simulate: the weights are not whole numbers, so how many rows to draw is not known")
+    else:
+        rows = np.repeat(np.arange(len(weights)), weights.astype(int))
+    data = jax.tree.map(lambda x: x[0], bucket.data)
+    return bare(jax.tree.map(lambda x: x if is_constant(x) else x[rows], data, is_leaf=is_constant)), len(rows)
+
+
+def _surroundings(objective: Objective, u: Any, unravel: Any) -> Any:
+    """log F and log S at the two ends of what is known of each row, f[n, 4]; equal ends where it is known exactly."""
+    law, params = law_of(objective, u, unravel)
+    data, at = objective.data, params(u)
+    if isinstance(objective.model.log_likelihood, Censored):
+        low, high = data["lower"], data["upper"]
+        low = jnp.where(low == high, low - 1, low) if law.discrete else low
+        ends = [low, high]
+    elif law.columns:
+        name = law.columns[0]
+        ends = [{**data, name: data[name] - 1.0}, data]
+    else:
+        ends = [data - 1.0 if law.discrete else data, data]
+    parts = []
+    for end in ends:
+        x = end[law.columns[0]] if law.columns else end
+        for tail, below, above in ((law.logcdf, -jnp.inf, 0.0), (law.logsf, 0.0, -jnp.inf)):
+            parts.append(jnp.where(x == -jnp.inf, below, jnp.where(x == jnp.inf, above, tail(at, end))))
+    return jnp.stack(parts, axis=1)
+
+
+def as_key(key: Any) -> Any:
+    """A `jax.random` key; None is 0, the documented default."""
+    return jax.random.key(0 if key is None else key) if key is None or isinstance(key, (int, np.integer)) else key
+
+
+def _rows(fit: Any, weights: np.ndarray) -> int:
+    """The length of the longest data set: padding is left out."""
+    if fit.keys is None:
+        return weights.shape[1]
+    used = np.flatnonzero((weights != 0).any(0))
+    return int(used[-1]) + 1 if len(used) else 0
+
+
+@compiled_with(static_argnums=2)
+def _uniform(key: Any, positions: Any, n: int) -> Any:
+    """Row j of data set i draws from fold_in(fold_in(key, i), j): padding does not matter. f[b, n]."""
+
+    def one(i: Any) -> Any:
+        mine = jax.random.fold_in(key, i)
+        return jax.vmap(lambda j: jax.random.uniform(jax.random.fold_in(mine, j)))(jnp.arange(n))
+
+    return jax.vmap(one)(positions)
+
+
+@compiled
+def _normal_score(logs: Any, v: Any) -> Any:
+    """Phi^-1 of a probability between F(a) and F(b), from whichever tail is smaller; logs [..., 4], v [...]."""
+    below_a, above_a, below_b, above_b = (logs[..., i] for i in range(4))
+
+    def between(a: Any, b: Any) -> Any:
+        return jnp.where(a == b, a, jnp.logaddexp(jnp.log1p(-v) + a, jnp.log(v) + b))
+
+    below, above = between(below_a, below_b), between(above_a, above_b)
+    lower = below < above
+    score = special.ndtri_exp(jnp.where(lower, below, above))
+    return jnp.where(lower, score, -score)

@@ -1,0 +1,233 @@
+"""The model: one log-likelihood contribution per observation, and where its parameters live."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmle import spaces
+from jaxmle._util.records import record, register
+
+Observations = Literal["independent", "ordered", "units"]
+
+
+@record
+class Chart:
+    """Coordinates to climb in, one-to-one with those of the parameters; all are dicts with the names of the params.
+
+    Attributes:
+        anchor: `(data, weights[n]) -> pytree` of what of the data the chart hangs on, such as the greatest row.
+        contributions: `(v, data, anchor) -> f[n]`, the log-likelihood there; exact where the parameters overflow.
+        outward: `(v, anchor) -> u`, to the unconstrained coordinates of the parameters, also from infinite v.
+        inward: `(u, anchor) -> v`.
+        unitless: which of v stand for a logarithm or a logit, by name in order.
+        limits: `(data, weights, anchor) -> [v, ...]`, all points at infinity where the log-likelihood may have a supremum: of
+            a climb that ended at infinity the highest is told. Loops are allowed here.
+    """
+
+    anchor: Callable[[Any, Any], Any]
+    contributions: Callable[[Any, Any, Any], Any]
+    outward: Callable[[Any, Any], Any]
+    inward: Callable[[Any, Any], Any]
+    unitless: tuple[bool, ...]
+    limits: Callable[[Any, Any, Any], list[Any]] | None = None
+
+
+@record
+class Kink:
+    """A parameter in which the log-likelihood may have kinks, where slopes say nothing of it.
+
+    Attributes:
+        name: of the parameter, a scalar.
+        best: `(params, data, weights[n]) -> params` with the kinked parameter at its best for the others, nearby where it
+            has several; others may get better too. Loops and sorts are allowed here.
+        on: `(params, data) -> bool[]`, whether the log-likelihood has no curvature in it there.
+    """
+
+    name: str
+    best: Callable[[Any, Any, Any], Any]
+    on: Callable[[Any, Any], Any]
+
+
+@register
+@record
+class Model:
+    """A parametric model: everything else is derived from its log-likelihood contributions.
+
+    Equal models (same functions, equal spaces) are equal and hash alike, and share one compiled program.
+
+    Args:
+        log_likelihood: `(params, data) -> f[n]`, the log-likelihood contribution of each of the n observations,
+            in nats, all constants kept. Use `rows` to write it for one observation.
+        space: pytree of `Space` with the structure of params.
+        start: `(data, weights[n]) -> params`, pure JAX; where the ascent begins. By default 0 in the
+            unconstrained coordinates of every space.
+        simulate: `(key, params, data) -> data` of the same shape, drawn from the model.
+        information: `(params, data) -> f[n, p, p]`, the expected information of each observation about the
+            natural parameters, in the order of `jax.flatten_util.ravel_pytree(params)` (dict keys sorted).
+        maximum: `(data, weights[n]) -> params`, the maximum in closed form, for a log-likelihood with kinks or edges that
+            derivatives cannot climb. It is certified by `information`; without that it is a maximum at a data edge.
+        observations: what a row is: `"independent"`, `"ordered"` (a series) or `"units"` (clusters).
+        chart: other coordinates to climb in, where the parameters are scalars and free.
+        kink: a parameter to hold where the climb ends without a verdict.
+        name: used in tables.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxmle as jm
+        >>> def log_likelihood(params, x):
+        ...     return jnp.log(params["rate"]) - params["rate"] * x
+        >>> model = jm.Model(log_likelihood, {"rate": jm.spaces.positive})
+        >>> round(float(jm.fit(model, [1.0, 2.0, 3.0]).params["rate"]), 12)
+        0.5
+    """
+
+    log_likelihood: Callable[[Any, Any], Any]
+    space: Any
+    start: Callable[[Any, Any], Any] | None = None
+    simulate: Callable[[Any, Any, Any], Any] | None = None
+    information: Callable[[Any, Any], Any] | None = None
+    maximum: Callable[[Any, Any], Any] | None = None
+    observations: Observations = "independent"
+    name: str = ""
+    chart: Chart | None = None
+    kink: Kink | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.log_likelihood):
+            raise TypeError(
+                f"Model: log_likelihood must be a function (params, data) -> f[n], got {type(self.log_likelihood).__name__}"
+            )
+        for path, leaf in jax.tree_util.tree_flatten_with_path(self.space)[0]:
+            if not isinstance(leaf, spaces.Space):
+                raise TypeError(
+                    f"Model: space of {_name(path) or 'params'} is {leaf!r}; expected a Space such as "
+                    "jaxmle.spaces.real or jaxmle.spaces.positive"
+                )
+        if self.observations not in ("independent", "ordered", "units"):
+            raise ValueError(f"Model: observations={self.observations!r}; expected 'independent', 'ordered' or 'units'")
+
+    # --- coordinates -------------------------------------------------------------------------------------
+
+    def forward(self, u: Any) -> Any:
+        """Unconstrained coordinates (pytree) to params."""
+        leaves, tree = jax.tree.flatten(self.space)
+        coordinates = tree.flatten_up_to(u)
+        values = [
+            jnp.broadcast_to(jnp.asarray(s.forward(x), x.dtype), s.value_shape)
+            if s.kind is spaces.PINNED
+            else (s.forward(x) if s.kind is not spaces.TIED else None)
+            for s, x in zip(leaves, coordinates, strict=True)
+        ]
+        if any(s.kind is spaces.TIED for s in leaves):
+            by_name = dict(zip(self.names, values, strict=True))
+            values = [by_name[s.source] if s.kind is spaces.TIED else v for s, v in zip(leaves, values, strict=True)]
+        return jax.tree.unflatten(tree, values)
+
+    def inverse(self, params: Any) -> Any:
+        """Params to unconstrained coordinates, both with the structure of `space`."""
+        leaves, tree = jax.tree.flatten(self.space)
+        values = [jnp.asarray(x) for x in tree.flatten_up_to(params)]
+        return jax.tree.unflatten(
+            tree,
+            [s.inverse(x).astype(_floating(x.dtype)) for s, x in zip(leaves, values, strict=True)],
+        )
+
+    def origin(self, dtype: Any) -> Any:
+        """Zero in every unconstrained coordinate."""
+        return jax.tree.map(lambda s: jnp.zeros(s.coordinate_shape, dtype), self.space)
+
+    # --- names -------------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> list[str]:
+        """A name for each parameter (leaf of params)."""
+        return [_name(path) for path, _ in jax.tree_util.tree_flatten_with_path(self.space)[0]]
+
+    @property
+    def value_names(self) -> list[str]:
+        """A name for each natural scalar, in `ravel_pytree` order: `beta[0], beta[1], scale`."""
+        leaves = jax.tree.leaves(self.space)
+        return [n for name, s in zip(self.names, leaves, strict=True) for n in _indexed(name, s.value_shape)]
+
+    @property
+    def coordinate_names(self) -> list[str]:
+        """A name for each unconstrained coordinate, in `ravel_pytree` order."""
+        leaves = jax.tree.leaves(self.space)
+        return [n for name, s in zip(self.names, leaves, strict=True) for n in _indexed(name, s.coordinate_shape)]
+
+    @property
+    def free(self) -> int:
+        """k: the number of free unconstrained dimensions; pinned and tied parameters do not count."""
+        return sum(int(np.prod(s.coordinate_shape)) for s in jax.tree.leaves(self.space))
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".") if path else "params"
+
+
+def _indexed(name: str, shape: tuple[int, ...]) -> list[str]:
+    return [f"{name}[{','.join(map(str, i))}]" if shape else name for i in np.ndindex(*shape)]
+
+
+def _floating(dtype: Any) -> Any:
+    return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
+
+
+@record
+class rows:
+    """Lifts a rule written for one observation, `f(params, row) -> f[]`, to contributions `f[n]`.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxmle as jm
+        >>> def one(params, x):
+        ...     return -0.5 * (x - params["loc"]) ** 2
+        >>> jm.rows(one)({"loc": 0.0}, jnp.array([1.0, 2.0])).shape
+        (2,)
+    """
+
+    f: Callable[[Any, Any], Any]
+
+    @property
+    def keeps_constants(self) -> bool:
+        """Data reach it with their `constant` marks, since those have no rows."""
+        return True
+
+    def __call__(self, params: Any, data: Any) -> Any:
+        leaves, tree = jax.tree.flatten(data, is_leaf=_is_constant)
+        row = tuple(None if _is_constant(x) else 0 for x in leaves)
+        values = [x.value if _is_constant(x) else x for x in leaves]
+        return jax.vmap(lambda p, v: self.f(p, jax.tree.unflatten(tree, v)), in_axes=(None, list(row)))(params, values)
+
+
+@jax.tree_util.register_pytree_node_class
+@dataclasses.dataclass(frozen=True)
+class constant:
+    """Marks a data leaf that has no observation axis: a known scale, a table, a distance matrix.
+
+    The log-likelihood receives the bare value.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxmle as jm
+        >>> def log_likelihood(params, data):
+        ...     return -0.5 * ((data["x"] - params["loc"]) / data["scale"]) ** 2
+        >>> model = jm.Model(log_likelihood, {"loc": jm.spaces.real})
+        >>> fit = jm.fit(model, {"x": [1.0, 2.0, 6.0], "scale": jm.constant(2.0)})
+        >>> round(float(fit.params["loc"]), 12)
+        3.0
+    """
+
+    value: Any
+
+    def tree_flatten(self) -> tuple[tuple[Any], None]:
+        return (self.value,), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, children: tuple[Any]) -> "constant":
+        return cls(*children)
+
+
+def _is_constant(x: Any) -> bool:
+    return isinstance(x, constant)

@@ -1,0 +1,110 @@
+"""The objective: what an optimizer may ask of a model at a point, in unconstrained coordinates."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from jaxmle._util.linalg import hessian
+from jaxmle.model.model import Chart, Model
+
+
+class Objective:
+    """The negative weighted log-likelihood of unconstrained coordinates `u`, as one rich callable.
+
+    `objective(u)` is -sum w l; optax's own methods need no more. Curvature methods also ask for `scores`,
+    `information`, `expected` and `opg`. Signs: `information` is the Hessian of the negative log-likelihood;
+    `scores` are derivatives of the contributions (ascent).
+
+    Args:
+        model: the model; `bare` data (constants unwrapped) and weights f[n] go with it.
+    """
+
+    def __init__(self, model: Model, data: Any, weights: Any) -> None:
+        self.model, self.data, self.weights = model, data, weights
+
+    @property
+    def unitless(self) -> np.ndarray:
+        """Which coordinates stand for a logarithm or a logit, bool[p]; the others carry units."""
+        leaves = jax.tree.leaves(self.model.space)
+        return np.array([s.kind.unitless for s in leaves for _ in range(int(np.prod(s.coordinate_shape)))], bool)
+
+    @property
+    def varies(self) -> Any:
+        """Whether any data leaf differs between rows (those of weight 0 are copies already), bool[]."""
+        n = self.weights.shape[0]
+        rows = [x for x in jax.tree.leaves(self.data) if x.ndim and x.shape[0] == n]
+        return jnp.any(jnp.stack([jnp.any(x != x[:1]) for x in rows] or [jnp.array(True)]))
+
+    def contributions(self, u: Any) -> Any:
+        """l_i, f[n]."""
+        return self.model.log_likelihood(self.model.forward(u), self.data).astype(self.weights.dtype)
+
+    def __call__(self, u: Any) -> Any:
+        return -jnp.sum(self.weights * self.contributions(u))
+
+    def scores(self, u: Any) -> Any:
+        """s_i = d l_i / d u, f[n, p]; unweighted."""
+        flat, unravel = ravel_pytree(u)
+        return jax.jacfwd(lambda x: self.contributions(unravel(x)))(flat)
+
+    def information(self, u: Any) -> Any:
+        """J, the observed information, f[p, p]."""
+        return hessian(self, u)
+
+    def opg(self, u: Any) -> Any:
+        """K = sum w s s', f[p, p] (Berndt, Hall, Hall & Hausman 1974)."""
+        scores = self.scores(u)
+        return (scores * self.weights[:, None]).T @ scores
+
+    def expected(self, u: Any) -> Any:
+        """The expected information in unconstrained coordinates, f[p, p]."""
+        if self.model.information is None:
+            raise TypeError(
+                f"the expected information of model {self.model.name or self.model.log_likelihood!r} is not known: "
+                "give Model(information=(params, data) -> f[n, p, p]), or use optimizer='newton' or 'bhhh'"
+            )
+        flat, unravel = ravel_pytree(u)
+        jacobian = jax.jacfwd(lambda x: ravel_pytree(self.model.forward(unravel(x)))[0])(flat)
+        per_row = self.model.information(self.model.forward(u), self.data)
+        return jacobian.T @ jnp.tensordot(self.weights, per_row, 1) @ jacobian
+
+
+class Charted(Objective):
+    """The objective in the coordinates of the model's chart."""
+
+    @property
+    def chart(self) -> Chart:
+        assert self.model.chart is not None
+        return self.model.chart
+
+    @property
+    def anchor(self) -> Any:
+        return jax.lax.stop_gradient(self.chart.anchor(self.data, self.weights))
+
+    @property
+    def unitless(self) -> np.ndarray:
+        return np.array(self.chart.unitless, bool)
+
+    @property
+    def model_unitless(self) -> np.ndarray:
+        """`unitless` of the parameters' own coordinates."""
+        return super().unitless
+
+    def inward(self, u: Any) -> Any:
+        """The parameters' coordinates on the chart."""
+        return self.chart.inward(u, self.anchor)
+
+    def outward(self, v: Any) -> Any:
+        """A point of the chart in the parameters' coordinates."""
+        return self.chart.outward(v, self.anchor)
+
+    def contributions(self, u: Any) -> Any:
+        return self.chart.contributions(u, self.data, self.anchor).astype(self.weights.dtype)
+
+    def expected(self, u: Any) -> Any:
+        flat, unravel = ravel_pytree(u)
+        jacobian = jax.jacfwd(lambda x: ravel_pytree(self.outward(unravel(x)))[0])(flat)
+        return jacobian.T @ super().expected(self.outward(u)) @ jacobian

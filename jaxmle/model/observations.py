@@ -1,0 +1,53 @@
+"""Rows, weights and constants inside compiled code; arrays in, arrays out, no checks."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxmle.model.model import constant
+
+
+def is_constant(x: Any) -> bool:
+    return isinstance(x, constant)
+
+
+def bare(data: Any) -> Any:
+    """Data as the log-likelihood sees them: constants unwrapped."""
+    return jax.tree.map(lambda x: x.value if is_constant(x) else x, data, is_leaf=is_constant)
+
+
+def row_leaves(data: Any) -> list[Any]:
+    """The leaves that have an observation axis."""
+    return [x for x in jax.tree.leaves(data, is_leaf=is_constant) if not is_constant(x)]
+
+
+def clean(data: Any, weights: Any) -> tuple[Any, Any]:
+    """Replaces every row of weight 0 by a copy of a row with positive weight, since 0 times NaN is NaN.
+
+    Without any such row the data stay as they are; the caller reports "no data". Weights that are NaN or negative
+    stay too, and poison the fit they belong to.
+
+    Args:
+        data: leaves f[n, ...] or `constant`.
+        weights: f[n].
+
+    Returns:
+        the data, and `weights` unchanged.
+    """
+    used = weights != 0
+    spare = jnp.argmax(used)
+
+    def mend(x: Any) -> Any:
+        if is_constant(x) or x.shape[0] == 0:
+            return x
+        mask = used.reshape((-1,) + (1,) * (x.ndim - 1))
+        return jnp.where(mask, x, x[spare])
+
+    return jax.tree.map(mend, data, is_leaf=is_constant), weights
+
+
+def float_dtype(data: Any) -> Any:
+    """The dtype to compute in: that of the floating leaves of data, else JAX's default."""
+    floats = [x.dtype for x in jax.tree.leaves(data) if jnp.issubdtype(x.dtype, jnp.floating)]
+    return jnp.result_type(*floats) if floats else jnp.result_type(float)

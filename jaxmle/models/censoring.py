@@ -1,0 +1,185 @@
+"""Rows of which only an interval is known: exact, right-, left- and interval-censored data in one form."""
+
+import functools
+from typing import Any, Literal
+
+import jax.numpy as jnp
+
+from jaxmle._util.records import record
+from jaxmle.distributions import Distribution
+from jaxmle.model.model import Model
+from jaxmle.special import log1mexp
+from jaxmle.special.elementary import floating
+
+Kinds = Literal["all", "right"]
+
+
+@record
+class Censored:
+    """Contributions of data `{"lower", "upper"}`; see `censored`."""
+
+    distribution: Distribution
+    kinds: Kinds = "all"
+
+    def __call__(self, params: Any, data: Any) -> Any:
+        d = self.distribution
+        lower, upper, rows = _read(data)
+        # Every branch sees arguments that are legal for it; rows of another kind lend it a harmless one.
+        a = jnp.where(rows.exact | rows.right | rows.between, lower, jnp.where(rows.left, upper, 1))
+        if self.kinds == "right":
+            value = jnp.where(rows.exact, d.logpdf(params, a), d.logsf(params, a))
+            value = jnp.where(rows.exact | rows.right, value, -jnp.inf)
+            return jnp.where(rows.unknown, 0, value)
+        b = jnp.where(rows.between, upper, a)
+        middle = a + 0.5 * (b - a)
+        density = d.logpdf(params, middle)
+        ends = jnp.stack([a, b])
+        below, above = d.logcdf(params, ends), d.logsf(params, ends)
+        inner = _between(below, above, rows.between)
+        if not d.discrete:
+            # In a narrow interval a difference of probabilities has lost its digits: density times width.
+            small = float(jnp.finfo(a.dtype).eps) ** 0.35
+            narrow = rows.between & (b - a < small * jnp.abs(middle))
+            inner = jnp.where(narrow, density + jnp.log(jnp.where(narrow, b - a, 1)), inner)
+        value = jnp.where(rows.exact, density, jnp.where(rows.right, above[0], jnp.where(rows.left, below[1], inner)))
+        return jnp.where(rows.unknown, 0, jnp.where(rows.legal, value, -jnp.inf))
+
+    def support(self, data: Any) -> Any:
+        """Whether each row is possible under some parameters, bool[n]; lower > upper and NaN are not."""
+        lower, upper, rows = _read(data)
+        inside = self.distribution.support
+        if self.distribution.discrete:
+            last, first = jnp.floor(upper), jnp.floor(lower) + 1
+            some = inside(last) & (last > lower) | inside(first) & (first <= upper)
+            right = inside(jnp.where(rows.right, first, 0)) | (lower < 0)
+        else:
+            some = inside(upper) | inside(lower) | inside(lower + 0.5 * (upper - lower))
+            right = rows.right
+        return rows.unknown | rows.exact & inside(lower) | rows.right & right | (rows.left | rows.between) & some
+
+
+class _Rows:
+    """What each row is; all false where lower > upper or either is NaN."""
+
+    def __init__(self, lower: Any, upper: Any) -> None:
+        low, high = jnp.isfinite(lower), jnp.isfinite(upper)
+        self.exact = low & (lower == upper)
+        self.right = low & (upper == jnp.inf)
+        self.left = high & (lower == -jnp.inf)
+        self.between = low & high & (lower < upper)
+        self.unknown = (lower == -jnp.inf) & (upper == jnp.inf)
+        self.legal = self.exact | self.right | self.left | self.between | self.unknown
+
+
+def _read(data: Any) -> tuple[Any, Any, _Rows]:
+    lower, upper = floating(data["lower"]), floating(data["upper"])
+    return lower, upper, _Rows(lower, upper)
+
+
+def _between(below: Any, above: Any, rows: Any) -> Any:
+    """log P(a < X <= b), as a difference on whichever side of the law the smaller probabilities are."""
+    upper_side = above[0] < below[1]
+    more = jnp.where(upper_side, above[0], below[1])
+    step = jnp.where(upper_side, above[1], below[0]) - more
+    some = rows & (step < 0)
+    return jnp.where(some, more + log1mexp(jnp.where(some, step, -1)), -jnp.inf)
+
+
+@record
+class CensoredStart:
+    """The distribution's own start at plausible values: exact ones, midpoints, and censored ones moved outwards."""
+
+    distribution: Distribution
+
+    def __call__(self, data: Any, weights: Any) -> Any:
+        lower, upper, rows = _read(data)
+        x = jnp.where(rows.exact | rows.right, lower, jnp.where(rows.left, upper, jnp.nan))
+        x = jnp.where(rows.between, lower + 0.5 * (jnp.where(rows.between, upper, lower) - lower), x)
+        used = (weights > 0) & rows.legal & ~rows.unknown
+        weights = jnp.where(used, weights, 0)
+        # A right-censored row would have gone on: by the average time so far, times censored rows per event.
+        size = jnp.max(jnp.where(used, jnp.abs(x), 0))
+        y = jnp.where(used, x, 0) / jnp.where(size > 0, size, 1)
+        least = jnp.min(jnp.where(used, y, jnp.inf))
+        total, censored = jnp.sum(weights), jnp.sum(jnp.where(rows.right, weights, 0))
+        average = jnp.sum(weights * jnp.where(used, y - least, 0)) / jnp.where(total > 0, total, 1)
+        more = jnp.minimum(censored / jnp.maximum(total - censored, 1e-3 * total + 1e-30), 30) * average * size
+        x = jnp.where(rows.right, x + more, x)
+        if self.distribution.discrete:
+            x = jnp.where(rows.right, jnp.maximum(jnp.ceil(x), jnp.floor(lower) + 1), jnp.floor(x))
+            x = jnp.where(rows.between & (x <= lower), jnp.floor(upper), x)
+        return self.distribution.start(x, weights)
+
+
+@record
+class SimulateCensored:
+    """Draws lifetimes T and observes them by the scheme that the data rows reveal.
+
+    A right-censored row is watched until its `lower`: exact if T comes first, else censored there again. A
+    left-censored row is watched from its `upper` on. An interval row is inspected at its two ends: T lies before,
+    between or after them. An exact row reveals no censoring time, so its new value is exact.
+    """
+
+    distribution: Distribution
+
+    def __call__(self, key: Any, params: Any, data: Any) -> Any:
+        lower, upper, rows = _read(data)
+        t = self.distribution.sample(key, params, lower.shape).astype(lower.dtype)
+        new_lower, new_upper = t, t
+        late = rows.right & (t > lower) | rows.between & (t > upper)
+        new_lower = jnp.where(late, jnp.where(rows.between, upper, lower), new_lower)
+        new_upper = jnp.where(late, jnp.inf, new_upper)
+        early = rows.left & (t <= upper) | rows.between & (t <= lower)
+        new_upper = jnp.where(early, jnp.where(rows.between, lower, upper), new_upper)
+        new_lower = jnp.where(early, -jnp.inf, new_lower)
+        caught = rows.between & (t > lower) & (t <= upper) | rows.unknown
+        return {
+            "lower": jnp.where(caught, lower, new_lower),
+            "upper": jnp.where(caught, upper, new_upper),
+        }
+
+
+@functools.lru_cache(maxsize=256)
+def censored(distribution: Distribution, kinds: Kinds = "all") -> Model:
+    """Independent rows of one distribution, each known exactly or to lie in an interval.
+
+    Data are {"lower": f[n], "upper": f[n]}:
+
+    | row | meaning | contribution |
+    |---|---|---|
+    | lower = upper | exact | log f(x) |
+    | upper = inf | right-censored, X > lower | log S(lower) |
+    | lower = -inf | left-censored, X <= upper | log F(upper) |
+    | else | lower < X <= upper | log(F(upper) - F(lower)) |
+
+    The same for counts. Censoring must carry no information about the lifetime beyond its time.
+
+    Args:
+        distribution: a record of `jaxmle.distributions`.
+        kinds: `"all"`, or `"right"` where all rows are exact or right-censored: the same numbers from less work
+            (others then get -inf). A distribution fitted to such data by name takes it by itself.
+
+    Raises:
+        ValueError: for a distribution whose data are a dict (binomial).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmle import distributions, models
+        >>> data = {"lower": jnp.array([1.0, 2.0]), "upper": jnp.array([1.0, jnp.inf])}
+        >>> models.censored(distributions.exponential).log_likelihood({"rate": 1.0}, data)
+        Array([-1., -2.], dtype=float32)
+
+    Reference: Lawless 2003, *Statistical Models and Methods for Lifetime Data*, 2nd ed., section 2.2.
+    """
+    if distribution.columns:
+        raise ValueError(
+            f"censored: {distribution.name} has data {set(distribution.columns)}, which cannot be censored; "
+            "use a distribution of one response, such as weibull, or models.iid"
+        )
+    return Model(
+        Censored(distribution, kinds),
+        distribution.space,
+        start=CensoredStart(distribution),
+        simulate=SimulateCensored(distribution),
+        name=f"censored {distribution.name}",
+    )

@@ -1,0 +1,296 @@
+"""Curvature methods: a damped Newton step with one evaluation a step and no inner loop."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.flatten_util import ravel_pytree
+
+from jaxmle._util.linalg import descend, hessian
+
+REACH = 5.0
+"The longest step of a coordinate that stands for a logarithm or a logit, before it is stretched."
+
+
+class CurvatureState(NamedTuple):
+    """What a curvature method remembers: the last accepted point, and how the step to it went.
+
+    Attributes:
+        anchor: the last accepted point, f[p].
+        value, gradient, matrix: the function, its gradient f[p] and the curvature f[p, p] there.
+        decrement: 1/2 g' M^-1 g there, f[]; infinite while the step is damped.
+        definite: whether the curvature there is positive definite, bool[].
+        lowest: lowest pivot of the curvature there, scaled to unit diagonal, f[].
+        moved: the step that led there, f[p].
+        fades: whether the curvature fell along it, as towards a maximum at infinity, bool[].
+        heading: the last step that did so, in the coordinates that keep their pace, f[p].
+        ratio: v'M(u + v)v / v'M(u)v of that step v, f[]: 1 where the curvature has settled.
+        steady, firm: whether along it neither a coordinate's own curvature nor the lowest pivot fell to less than a tenth, or
+            to less than half, bool[] each.
+        before: the decrement where that step began, f[].
+        fall: by what factor in all, over such steps in a row, f[].
+        damping: relative to the diagonal of the curvature, f[].
+        stretch: factor on the next step, f[]; over 1 while steps keep their direction and do not settle.
+        accepted: whether the last candidate was accepted, bool[].
+        rejected: candidates given up in a row, int[].
+        lasting: which coordinates of the next step keep the pace of the one before, bool[p].
+        plain, move: the next step from the anchor, f[p], before and after it is stretched.
+        count: evaluations so far, int[].
+    """
+
+    anchor: Any
+    value: Any
+    gradient: Any
+    matrix: Any
+    decrement: Any
+    definite: Any
+    lowest: Any
+    moved: Any
+    fades: Any
+    heading: Any
+    ratio: Any
+    steady: Any
+    firm: Any
+    before: Any
+    fall: Any
+    damping: Any
+    stretch: Any
+    accepted: Any
+    rejected: Any
+    lasting: Any
+    plain: Any
+    move: Any
+    count: Any
+
+
+def _cached(factory: Callable[..., Any]) -> Callable[..., Any]:
+    """Equal calls return the same optimizer, so that it is the same static argument; traced arguments pass through."""
+    cache = functools.lru_cache(maxsize=64)(factory)
+
+    @functools.wraps(factory)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            hash((args, tuple(kwargs.items())))
+        except TypeError:
+            return factory(*args, **kwargs)
+        return cache(*args, **kwargs)
+
+    return call
+
+
+@_cached
+def newton(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
+    r"""Newton's method with the observed information, by automatic differentiation.
+
+    The step is :math:`v = -(H + \lambda D)^{-1} g`, with H the Hessian of the negative log-likelihood, made positive
+    definite where it is not. A candidate that does not lower the function is given up for one nearer to the last
+    accepted point (:math:`\lambda` grows); one that does is kept (:math:`\lambda` falls to 0, so that the end is
+    quadratic). Nocedal & Wright 2006, *Numerical Optimization*, 2nd ed., chapter 4 and algorithm 10.3 (p. 258).
+
+    Usable in any optax loop; `update` needs `value_fn`, the function being minimized.
+
+    Args:
+        damping: the initial lambda, relative to the diagonal of H.
+
+    Returns:
+        An `optax.GradientTransformationExtraArgs`.
+
+    Example:
+        >>> import jax, optax, jax.numpy as jnp
+        >>> from jaxmle import optimizers
+        >>> def f(x):
+        ...     return jnp.sum((x - 1.0) ** 4 + (x - 1.0) ** 2)
+        >>> optimizer, x = optimizers.newton(), jnp.zeros(2)
+        >>> state = optimizer.init(x)
+        >>> for _ in range(8):
+        ...     value, grad = jax.value_and_grad(f)(x)
+        ...     updates, state = optimizer.update(grad, state, x, value=value, grad=grad, value_fn=f)
+        ...     x = optax.apply_updates(x, updates)
+        >>> [round(float(v), 5) for v in x]
+        [1.0, 1.0]
+    """
+    return _curvature("newton", "information", damping)
+
+
+@_cached
+def fisher_scoring(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
+    """Fisher scoring: Newton's method with the expected information (Fisher 1925; Osborne 1992, *Int. Stat. Rev.* 60).
+
+    Positive definite wherever the model is identified, hence forgiving of far starts. The model must say its
+    `information`; `value_fn` must offer `expected(params) -> f[p, p]`. The rest is as in `newton`.
+    """
+    return _curvature("fisher_scoring", "expected", damping)
+
+
+@_cached
+def bhhh(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
+    """Newton's method with the outer product of scores (Berndt, Hall, Hall & Hausman 1974).
+
+    Needs first derivatives only: a good choice where second ones are dear, such as through a long scan. `value_fn`
+    must offer `opg(params) -> f[p, p]`. The rest is as in `newton`.
+    """
+    return _curvature("bhhh", "opg", damping)
+
+
+def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformationExtraArgs:
+    def init(params: Any) -> CurvatureState:
+        flat, _ = ravel_pytree(params)
+        dtype = flat.dtype
+        zero, inf = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
+        none, no, whole = jnp.zeros_like(flat), jnp.zeros((), bool), jnp.zeros((), jnp.int32)
+        return CurvatureState(
+            anchor=flat, value=inf, gradient=none, matrix=jnp.eye(flat.size, dtype=dtype), decrement=inf, definite=no,
+            lowest=zero, moved=none, fades=no, heading=none, ratio=zero, steady=no, firm=no, before=inf, fall=zero + 1,
+            damping=jnp.asarray(damping, dtype), stretch=zero + 1, accepted=no, rejected=whole,
+            lasting=jnp.zeros(flat.shape, bool), plain=none, move=none, count=whole,
+        )  # fmt: skip
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        value_fn = _check(name, which, params, extra.get("value_fn"))
+        flat, unravel = ravel_pytree(params)
+        gradient = ravel_pytree(updates)[0]
+        value = extra["value"] if extra.get("value") is not None else value_fn(params)
+        matrix = getattr(value_fn, which, functools.partial(hessian, value_fn))(params)
+        total = jnp.sum(getattr(value_fn, "weights", 1.0))
+        unitless = jnp.asarray(getattr(value_fn, "unitless", np.zeros(flat.shape, bool)))
+        new = _advance(state, flat, value, gradient, matrix, total, unitless)
+        return unravel(new.anchor + new.move - flat), new
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _check(name: str, which: str | None, params: Any, value_fn: Any) -> Any:
+    """Words for the ways in which a wrapper can starve a method; without `which`, `value_fn` may be the value itself."""
+    if params is None or value_fn is None:
+        raise TypeError(
+            f"{name}: update needs params and value_fn, the function being minimized: "
+            "update(grads, state, params, value=value, grad=grad, value_fn=f)"
+        )
+    leaves = jax.tree.leaves(params, is_leaf=lambda x: isinstance(x, optax.MaskedNode))
+    if any(isinstance(x, optax.MaskedNode) for x in leaves):
+        raise TypeError(
+            f"{name} inside optax.masked or optax.partition sees a part of the parameters only, and the log-likelihood "
+            "needs all of them: hold parameters with jaxmle.models.pinned instead, or wrap a first-order method"
+        )
+    if which not in (None, "information") and not hasattr(value_fn, which):
+        raise TypeError(
+            f"{name} needs a value_fn that offers .{which}(params) -> f[p, p], got {type(value_fn).__name__}; "
+            "jaxmle's own objective does; for a plain function use optimizers.newton()"
+        )
+    return value_fn
+
+
+def rounding(value: Any, decrement: Any, total: Any) -> tuple[Any, Any]:
+    """What rounding leaves unsure in a value, and by how much a candidate may lie above it, f[] each.
+
+    Near the maximum the value is rounding noise: a step whose whole promise is below that is judged by the decrement.
+    """
+    noise = 16 * float(jnp.finfo(value.dtype).eps) * (jnp.abs(value) + total)
+    slack = jnp.where(decrement < noise, 64 * noise, noise + jnp.where(decrement < 1e3 * noise, decrement, 0.0))
+    return noise, jnp.where(jnp.isfinite(value), slack, 0.0)
+
+
+def _advance(
+    s: CurvatureState, x: Any, value: Any, gradient: Any, matrix: Any, total: Any, unitless: Any
+) -> CurvatureState:
+    """Judges the candidate x, moves the anchor or not, and proposes the next step.
+
+    `total` is the sum of weights, `unitless` which coordinates stand for logarithms or logits.
+    """
+    dtype = x.dtype
+    eps = float(jnp.finfo(dtype).eps)
+    finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient)) & jnp.all(jnp.isfinite(matrix))
+    noise, slack = rounding(s.value, s.decrement, total)
+    # Along the coordinates that keep their pace, how curvature and slope have changed.
+    moved = x - s.anchor
+    run = jnp.where(s.lasting, moved, 0.0)
+    bent, bends, slope_was, slope_is = run @ (s.matrix @ run), run @ (matrix @ run), s.gradient @ run, gradient @ run
+    fell = jnp.where(bent > 0, bends / jnp.where(bent > 0, bent, 1.0), 0.0)
+    # A long step in a tail must end in the tail: beyond it lies a maximum that was missed, or rounding.
+    lost = (s.fall < 1) & (s.stretch > 1) & ~((slope_is < 0) & (bends > 0))
+    accepted = finite & (value <= s.value + slack) & ~lost
+    first = s.count == 0
+
+    before, after = moved @ (s.matrix @ moved), moved @ (matrix @ moved)
+    ratio = jnp.where(first, 0.0, jnp.where(before > 0, after / jnp.where(before > 0, before, 1.0), 0.0))
+    ratio = jnp.where(~first & jnp.all(moved == 0), 1.0, ratio)
+    own, own_was = jnp.abs(jnp.diagonal(matrix)), jnp.abs(jnp.diagonal(s.matrix))
+    promise = -(s.gradient @ moved) - 0.5 * before
+    gain = jnp.where(promise > 0, (s.value - value) / jnp.where(promise > 0, promise, 1.0), 1.0)
+    gain = jnp.where(promise < noise, 1.0, gain)
+
+    damping = jnp.where(
+        accepted,
+        jnp.where(first | (gain < 0.25), s.damping, jnp.where(s.damping < 1e-2, 0.0, s.damping * 0.1)),
+        jnp.where(
+            s.stretch > 1,
+            s.damping,
+            jnp.maximum(s.damping * jnp.exp(float(np.log(10.0)) * (1 + s.rejected).astype(dtype)), 0.1),
+        ),
+    )
+    rejected = jnp.where(accepted | (s.stretch > 1), 0, s.rejected + 1)
+    anchor = jnp.where(accepted, x, s.anchor)
+    value = jnp.where(accepted, value, s.value)
+    gradient = jnp.where(accepted, gradient, s.gradient)
+    matrix = jnp.where(accepted, matrix, s.matrix)
+
+    diagonal = jnp.abs(jnp.diagonal(matrix))
+    # Where the curvature vanishes g^2 / W, a lower bound of the outer product of scores, has the right units.
+    bound = jnp.where(gradient == 0, 1.0, gradient**2 / jnp.maximum(total, eps))
+    scale = jnp.where(diagonal > 0, diagonal, bound)
+    # A logarithm or a logit has no business with steps beyond REACH: the curvature there is another one.
+    slope = jnp.where(unitless, jnp.abs(gradient), 0.0)
+    scale = jnp.maximum(scale, slope)
+    excess = jnp.where(slope > 1e-6 * total, jnp.maximum(slope / REACH - diagonal, 0.0), 0.0)
+    noise = 16 * eps * (jnp.abs(value) + total)
+    d = descend(matrix + jnp.diag(excess), gradient, scale, damping, noise)
+    exact = (damping == 0) & jnp.all(excess == 0)
+    steady, firm = (
+        jnp.all(own >= share * own_was) & ((s.damping > 0) | (d.lowest >= share * s.lowest)) for share in (0.1, 0.5)
+    )
+    decrement = jnp.where(exact, d.decrement, jnp.inf)
+
+    # Towards infinity curvature, slope and decrement fall in step; towards a maximum the curvature settles, the
+    # decrement falls faster, or the slope turns.
+    slower = slope_is**2 >= 0.25 * (fell * slope_was) ** 2
+    fades = accepted & (slope_is < 0) & (fell > 0) & (fell < 0.75) & slower
+    fades &= d.decrement < 0.05 * jnp.maximum(total, 1.0)
+    turned = gradient @ s.heading > 0
+    regular = d.definite & ~jnp.any(s.lasting)
+    settled = accepted & ~fades & (turned | regular | ((fell > 0) & ((fell < 1.33) & (fell >= 0.75) | ~slower)))
+    fall = jnp.where(fades, s.fall * fell, jnp.where(settled, 1.0, s.fall))
+    plain = jnp.where(unitless, jnp.clip(d.move, -REACH, REACH), d.move)
+    # Where the curvature keeps falling along a direction, the coordinates that keep their pace take longer steps.
+    lasting = (plain * s.plain > 0) & (jnp.abs(plain) > 0.75 * jnp.abs(s.plain))
+    unsettled = (ratio < 0.75) | ~d.definite
+    longer = accepted & (s.count > 1) & unsettled & (damping == 0) & jnp.any(lasting)
+    stretch = jnp.where(longer, jnp.minimum(s.stretch * 2, 64.0), 1.0).astype(dtype)
+    return CurvatureState(
+        anchor=anchor,
+        value=value,
+        gradient=gradient,
+        matrix=matrix,
+        decrement=decrement.astype(dtype),
+        definite=d.definite & exact,
+        lowest=d.lowest,
+        moved=jnp.where(accepted, moved, s.moved),
+        fades=fades,
+        heading=jnp.where(fades, run, jnp.where(settled, 0.0, s.heading)),
+        ratio=jnp.where(accepted, ratio, s.ratio).astype(dtype),
+        steady=jnp.where(accepted, steady, s.steady),
+        firm=jnp.where(accepted, firm, s.firm),
+        before=jnp.where(accepted, s.decrement, s.before),
+        fall=fall.astype(dtype),
+        damping=damping.astype(dtype),
+        stretch=stretch,
+        accepted=accepted,
+        rejected=rejected,
+        lasting=lasting,
+        plain=plain,
+        move=jnp.where(lasting, stretch, 1.0).astype(dtype) * plain,
+        count=s.count + 1,
+    )

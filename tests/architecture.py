@@ -1,0 +1,137 @@
+"""The architecture: which folder may import which, and in what order the files of a folder stand.
+
+`python tests/architecture.py` prints the picture of CONTRIBUTING.md from the code; `--write` puts it there.
+"""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+ROOT = HERE / "jaxmle"
+
+# Folders and the files of the root, from the top down: each may import what stands on a later line, never a neighbour.
+ROOMS = """
+__main__
+cli
+__init__
+explore
+fitting
+compare
+comparison
+result
+plot
+inference
+checks
+maximum
+io
+_engine
+models
+distributions
+_solver
+optimizers
+model
+spaces
+_native
+special
+_util
+"""
+
+# The files of each folder, from the top down: each may import what stands on a later line, never a neighbour on its own.
+# `__init__` is the face of its folder: it may import all of them, and none of them it.
+INSIDE = {
+    "cli": "app | demo | plot | input reports | tables",
+    "explore": "session | page warm | figures | text pointer | climb | numbers | state | families",
+    "comparison": "criteria | hypothesis_tests | nesting",
+    "result": "load | fit | html select | summary | saved",
+    "plot": "panels | likelihood likelihood_contours diagnostics lifetimes batch | distribution | sample | empirical | style",
+    "inference": "surface | simulate | predict | intervals | profile | covariance",
+    "checks": "check | promises bartlett derivatives | explain given trace | parametrizations | exact | report",
+    "io": "tables",
+    "_engine": "mixed_precision retry traced | multistart | run | settle | workers | backends | devices | build | batch | ingest",
+    "models": "restricted | censoring copulas independent",
+    "_solver": "solve | charts | kinks | limits | lanes | step | status",
+    "optimizers": "named | quasi_newton | curvature",
+    "model": "contract | objective | observations | model",
+    "_util": "compile | cache | records text_tables group_keys linalg progress checksum | atomic_write optional threads version",
+}
+
+# Imported inside a function, when it is called, by a room below.
+LATE: set[tuple[str, str]] = set()
+
+
+def files() -> list[Path]:
+    """Every file of the package, the examples that travel with it apart."""
+    return [p for p in sorted(ROOT.rglob("*.py")) if "data" not in p.relative_to(ROOT).parts]
+
+
+def name_of(path: Path) -> str:
+    """The full dotted name of the module in a file."""
+    parts = path.relative_to(HERE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module: str) -> str:
+    """The folder, or the file of the root, that a module of jaxmle belongs to."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+MODULES = {name_of(p): p for p in files()}
+
+
+def imports(path: Path, top_level_only: bool = False) -> set[str]:
+    """Full names of the modules that a file imports, those for type checkers alone included."""
+    tree = ast.parse(path.read_text())
+    found: set[str] = set()
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: relative import; write the full name"
+            base = node.module or ""
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                found.add(whole if whole in MODULES else base)
+    return found
+
+
+def arrows() -> dict[str, set[str]]:
+    """For each module of jaxmle the modules of jaxmle that it imports."""
+    return {name: {i for i in imports(path) if i in MODULES} - {name} for name, path in MODULES.items()}
+
+
+def rooms() -> list[str]:
+    """The rooms, from the top down."""
+    return ROOMS.split()
+
+
+def order_inside(folder: str) -> dict[str, int]:
+    """For each file of a folder, `a/b` for one in a folder of its own, its line from the top."""
+    lines = [line.split() for line in INSIDE.get(folder, "").split("|")]
+    return {name: i for i, line in enumerate(lines) for name in line}
+
+
+def picture() -> str:
+    """The rooms from the top down, what is in each, and which rooms each imports."""
+    known, lines = arrows(), []
+    for room in rooms():
+        mine = [m for m in MODULES if room_of(m) == room]
+        used = {room_of(i) for m in mine for i in known[m]} - {room}
+        below = [r for r in rooms() if r in used]
+        held = sorted({m.split(".")[2] for m in mine if m.count(".") > 1})
+        lines.append(f"{room}{'/' if held else ''}" + (f"  {', '.join(held)}" if held else ""))
+        if below:
+            lines.append(f"    -> {', '.join(below)}")
+    return "\n".join(lines)
+
+
+BLOCK = re.compile(r"(<!-- picture -->\n```text\n)(.*?)(\n```)", re.DOTALL)
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        page = HERE / "CONTRIBUTING.md"
+        page.write_text(BLOCK.sub(lambda m: m[1] + picture() + m[3], page.read_text()))
+    else:
+        print(picture())
