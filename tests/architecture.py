@@ -49,7 +49,7 @@ INSIDE = {
     "inference": "ascent simulate | predict surface | intervals | profile | covariance information_criteria | at_point matrices interval_record",
     "checks": "check | promises bartlett derivatives | explain given trace | parametrizations | exact | report",
     "io": "tables",
-    "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | array_like batch plan",
+    "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | batch plan",
     "models": "restricted | censoring copulas independent",
     "_solver": "solve | charts | kinks | limits | lanes | step | status",
     "optimizers": "named | quasi_newton | curvature",

@@ -10,8 +10,8 @@ from threads import on_threads
 
 import jaxmle as jm
 from jaxmle import Status, _native
-from jaxmle._engine import array_like, devices
-from jaxmle._engine.array_like import row_items
+from jaxmle._engine import devices, ingest
+from jaxmle._engine.ingest import row_items
 from jaxmle._solver import lanes
 
 pytest.importorskip("llvmlite")
@@ -78,7 +78,7 @@ def test_arrays_of_jax_are_read_where_they_lie(monkeypatch):
         there = jax.device_put(y)
     with on_threads(monkeypatch):
         a = jm.fit_many("gamma", y)
-        monkeypatch.setattr(array_like, "on_accelerator", lambda x: isinstance(x, jax.Array))
+        monkeypatch.setattr(ingest, "on_accelerator", lambda x: isinstance(x, jax.Array))
         b = jm.fit_many("gamma", there)
         c = jm.fit_many(COUNTED, {"k": jnp.full((500, 20), 3)})
     assert b.solution.batch.buckets[0].data is there and c.converged.all()

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxmle._engine.array_like import row_items
 from jaxmle._engine.batch import Batch, Bucket
+from jaxmle._engine.ingest import row_items
 from jaxmle._engine.plan import Plan
 from jaxmle._solver.solve import (
     Problem,

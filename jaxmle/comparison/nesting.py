@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxmle._engine.array_like import leaf_names
 from jaxmle._engine.batch import Batch, Bucket
+from jaxmle._engine.ingest import leaf_names
 from jaxmle.distributions import Distribution
 from jaxmle.model.model import Model
 from jaxmle.model.observations import is_constant
