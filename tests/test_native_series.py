@@ -15,6 +15,8 @@ from cases import GARCH
 
 from jaxmle._native.ir.graph import Graph
 from jaxmle._native.ir.nodes import FLOAT
+from jaxmle._native.passes.quotients import inverse_of
+from jaxmle._native.passes.simplify import RULES
 
 
 def scan(step, first):
@@ -106,7 +108,7 @@ def test_value_score_and_curvature(name):
         built = compiled(n)
         x, u = rng.normal(size=(2, n)), rng.normal(size=(2, 2))
         out, left = np.zeros((sum(s.size for s in jax.tree.leaves(built.shapes)), 2)), np.ones(2, np.uint8)
-        built.reader([u, x], np.ones((2, n))).fit(0, 2, out, left, None, built.room(n))
+        built.arguments([u, x], np.ones((2, n))).fit(0, 2, out, left, None, built.scratch(n))
         assert not left.any()
         mine = built.results(out)
         with jax.enable_x64(True):
@@ -156,7 +158,7 @@ def test_neighbors_do_not_matter(name, n):
 
 def test_powers_of_a_root():
     """sqrt(v)^2 is v, and v / sqrt(v) its root, where v is a variance; where it may be below 0 its root says so."""
-    graph = Graph()
+    graph = Graph(RULES)
     x = graph.leaf("load", 0, FLOAT, True, True)
     state = graph.leaf("state", 0, FLOAT, False, False)
     positive = graph.make("add", graph.make("exp", state), graph.make("mul", x, x))
@@ -168,4 +170,4 @@ def test_powers_of_a_root():
         assert (graph.make("mul", root, inverse) is graph.const(1.0)) == merges
         assert (graph.make("mul", graph.make("div", graph.const(1.0), v), v).is_(1)) is False
         assert (graph.make("mul", inverse, v) is root) == merges
-        assert (graph.make("mul", inverse, inverse) is graph.inverse(v)) == merges
+        assert (graph.make("mul", inverse, inverse) is inverse_of(graph, v)) == merges

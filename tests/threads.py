@@ -35,7 +35,7 @@ def _machine_code(text):
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    machine, _ = cpu._machine(llvm)
+    machine, _ = cpu.target_machine(llvm)
     return cpu.load(llvm, machine.emit_object(llvm.parse_assembly(text.replace(entry.GRID, _LOOP))))
 
 

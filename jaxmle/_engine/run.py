@@ -95,8 +95,8 @@ def run(
             )  # fmt: skip
             where = crew_places
             if kernel is not None:
-                where = [place for place in crew_places for _ in range(kernel.abreast)]
-                if len(left) <= kernel.least(weights.shape[1]):
+                where = [place for place in crew_places for _ in range(kernel.workers_per_device)]
+                if len(left) <= kernel.min_batch(weights.shape[1]):
                     where = where[:1]
             elif not interrupted:
                 where = apart(program, phase, items, shared, problem.weights, crew_places)
