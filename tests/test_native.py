@@ -15,11 +15,6 @@ from jaxmle._solver import lanes
 
 pytest.importorskip("llvmlite")
 
-from jaxmle._native.ir.graph import Graph
-from jaxmle._native.ir.nodes import FLOAT
-from jaxmle._native.passes.product_sharing import multiplications, share_products
-from jaxmle._native.passes.simplify import RULES
-
 
 def test_a_loop_over_the_rows_is_understood():
     """The other cases are in the laws, where all of them meet the lanes, climbed by Newton's method."""
@@ -201,36 +196,6 @@ def _exact(f, x):
         except (ValueError, ZeroDivisionError):  # a pole
             return -np.inf
         return float(value) if mpmath.im(value) == 0 else np.nan
-
-
-# --- what is written out ---------------------------------------------------------------------------------
-
-
-def test_a_polynomial_in_a_product_multiplies_by_it_once_a_power():
-    """sum of P(w), w = (u x / (1 + y))^2 and P of degree 6: w costs 4 multiplications, each power one more."""
-    graph = Graph(RULES)
-    u = graph.leaf("state", 0, FLOAT, False, False)
-    x, y = (graph.leaf("load", i, FLOAT, True, True) for i in (0, 1))
-    moving = graph.make("div", graph.const(1.0), graph.make("add", y, u))
-    root = graph.make("mul", graph.make("mul", u, x), moving)
-    w = graph.make("mul", root, root)
-    value = graph.const(0.125)
-    for k in range(6):
-        value = graph.make("add", graph.const(1.0 / (k + 2)), graph.make("mul", value, w))
-    outputs = [graph.make("rsum", graph.make("mul", value, root))]
-    new = share_products(graph, outputs)
-    assert multiplications(new) <= 11 < 25 < multiplications(outputs)
-    for at in np.random.default_rng(5).normal(size=(4, 3)):
-        found = [_value(nodes[0].args[0], dict(zip((u, x, y), at, strict=True))) for nodes in (new, outputs)]
-        np.testing.assert_allclose(*found, rtol=1e-13)
-
-
-def _value(node, known):
-    if node not in known:
-        args = [_value(a, known) for a in node.args]
-        how = {"add": np.add, "mul": np.multiply, "div": np.divide, "const": lambda: node.value}
-        known[node] = how[node.op](*args)
-    return known[node]
 
 
 # --- rows that do not count ------------------------------------------------------------------------------
