@@ -113,7 +113,7 @@ def _alike(program: Program, own: tuple[_native.Leaf, ...], shared: tuple[_nativ
 
     tree = jax.tree.structure((([0] * len(own),), [0] * len(shared)))
     with jax.enable_x64(True):
-        return _native.same_for_all_lengths(made, functools.partial(_shapes, (*own, *shared), tree))
+        return _native.independent_of_length(made, functools.partial(_shapes, (*own, *shared), tree))
 
 
 @functools.lru_cache(maxsize=64)
@@ -128,9 +128,9 @@ def _built(
         built = _native.build(leaves, tree, native_fit(program, phase), platform, draft)
         own, shared = (len(x) for x in row_flags(program))  # between them is what another phase has found
         if not _alike(program._replace(optimizer=newton()), leaves[:own], leaves[len(leaves) - shared :]):
-            raise _native.NotUnderstood("a log-likelihood that depends on the number of rows otherwise than by a sum")
+            raise _native.Unsupported("a log-likelihood that depends on the number of rows otherwise than by a sum")
         return built
-    except _native.NotUnderstood as error:
+    except _native.Unsupported as error:
         return str(error)
 
 
@@ -196,7 +196,7 @@ def kernels_of(
     elif (missing := _native.missing(platform)) is not None:
         found = [missing]
     else:
-        plain = _native.plain(weights)
+        plain = _native.unit_weights(weights)
         kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
         found = [
             built(program, phase, items, shared, weights.shape[1], ones, platform, isinstance(backend, Drafted))

@@ -112,8 +112,8 @@ def run_bucket(
             )  # fmt: skip
             workers = devices
             if kernel is not None:
-                workers = [device for device in devices for _ in range(kernel.abreast)]
-                if len(left) <= kernel.least(weights.shape[1]):
+                workers = [device for device in devices for _ in range(kernel.workers_per_device)]
+                if len(left) <= kernel.min_batch(weights.shape[1]):
                     workers = workers[:1]
             elif not interrupted:
                 workers = apart(program, phase, items, shared, problem.weights, devices)

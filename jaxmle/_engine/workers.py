@@ -82,7 +82,7 @@ class Crew:
         most = bound // 4 // self.each
         self.position, self.workers = 0, workers
         if kernel is not None:
-            self.size, self.least = max(min(most, kernel.most), 1), kernel.least(weights.shape[1])
+            self.size, self.least = max(min(most, kernel.max_batch), 1), kernel.min_batch(weights.shape[1])
         else:
             least = min(program.lanes, max(count, SMALL // self.each))
             room = max(min(count // (CHUNKS * workers), most) // least, 1)
@@ -93,7 +93,7 @@ class Crew:
         self.left, self.lane_steps = np.ones(count, np.uint8), 0
         if kernel is not None:
             arrays = jax.tree.leaves((items, shared))
-            self.reader = kernel.reader(arrays, weights)
+            self.reader = kernel.arguments(arrays, weights)
             self.out = np.zeros((kernel.kernel.results, count))
         else:
             log = jax.eval_shape(lambda i, s: lanes.start(phases(program, s)[phase], i, 1, 1).log, items, shared)
@@ -162,14 +162,14 @@ class Crew:
         What it has fitted is finished even where an interrupt comes before it is told; `between` is called after each.
         """
         pace = self.size if kernel.on_gpu else self.least  # before it knows how long they take
-        room = kernel.room(self.weights.shape[1])
-        status = kernel.places.status
+        room = kernel.scratch(self.weights.shape[1])
+        status = kernel.result_offsets.status
         while not self.stop.is_set():
             with self.lock:
                 begin, rest = self.position, self.count - self.position
                 least = max(rest // (2 * self.workers), self.least, pace // MOMENT)
                 held = min(pace, self.size, least)
-                held = min(max(held - held % kernel.together, kernel.together), rest)
+                held = min(max(held - held % kernel.group_size, kernel.group_size), rest)
                 self.position += held
             if not held:
                 return
@@ -279,7 +279,7 @@ def run_phase(crew: Crew, crew_places: list[Any], shown: Progress | None, before
 
 def on_threads(kernel: _native.Compiled, items: Any, shared: Any, weights: np.ndarray) -> tuple[Any, np.ndarray]:
     """A batch on every core, without a call of JAX: its results, and what is left to others, bool[B]."""
-    workers = cores() if len(weights) > kernel.least(weights.shape[1]) else 1
+    workers = cores() if len(weights) > kernel.min_batch(weights.shape[1]) else 1
     crew = Crew(None, 0, items, shared, len(weights), workers, kernel, weights)
     if workers == 1:
         crew.fit(kernel, None)
