@@ -266,9 +266,8 @@ def _search(
 
 def _check_support(model: Model, batch: Batch) -> None:
     """Data outside the support are an error in a single fit, naming row and value."""
-    support = getattr(model.log_likelihood, "support", None)
     bucket = batch.buckets[0]
-    if support is None or bucket.status[0] >= 0:
+    if model.response is None or bucket.status[0] >= 0:
         return
     data = jax.tree.map(lambda x: x[0], bucket.data)
     n = bucket.weights.shape[1]
@@ -291,7 +290,7 @@ def _check_support(model: Model, batch: Batch) -> None:
 
 @compiled_with(static_argnums=0)
 def _supported(skeleton: Any, numbers: Any, data: Any) -> Any:
-    return join(skeleton, numbers).log_likelihood.support(data)
+    return join(skeleton, numbers).possible(data)
 
 
 @compiled_with(static_argnums=0)

@@ -50,10 +50,10 @@ INSIDE = {
     "checks": "check | promises bartlett derivatives | explain given trace | parametrizations | exact | report",
     "io": "tables",
     "_engine": "mixed_precision retry traced | multistart | run | settle | workers | backends | devices | build | batch | ingest",
-    "models": "restricted | censoring copulas independent",
+    "models": "recipes restricted | censoring copulas | independent",
     "_solver": "solve | charts | kinks | limits | lanes | step | status",
     "optimizers": "named | quasi_newton | curvature",
-    "model": "contract | objective | observations | model",
+    "model": "contract | objective | observations | model | response",
     "_util": "compile | cache | records text_tables group_keys linalg progress checksum | atomic_write optional threads version",
 }
 

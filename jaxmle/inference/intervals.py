@@ -239,7 +239,7 @@ def _one_sided(fit: Any, z: float) -> tuple[np.ndarray, tuple[np.ndarray, np.nda
     if u.shape[1] != 1:
         return None
     which = (outcome.status == Status.AT_BOUNDARY) & outcome.attained & np.isinf(u[:, 0])
-    lost = not fit._batch.kept or isinstance(fit.model.log_likelihood, saved.NotSaved)
+    lost = not fit._batch.kept or saved.is_lost(fit.model)
     return (which, _ends(fit, which, z)) if which.any() and not lost else None
 
 

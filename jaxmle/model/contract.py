@@ -104,11 +104,10 @@ def percent(model: Model, data: Any, weights: Any) -> str:
         data: of one data set, leaves [n, ...].
         weights: f[n].
     """
-    support = getattr(model.log_likelihood, "support", None)
     x = bare(data)
-    if support is None or isinstance(x, (dict, tuple, list)):
+    if model.response is None or isinstance(x, (dict, tuple, list)):
         return ""
     if not np.all(((x >= 0) & (x <= 100)).all(tuple(range(1, x.ndim))) | (weights == 0)):
         return ""
-    inside = np.asarray(support(jnp.asarray(x / 100))) | (weights == 0)
+    inside = np.asarray(model.possible(jnp.asarray(x / 100))) | (weights == 0)
     return "; divided by 100 all of them are inside: are these percentages?" if inside.all() else ""

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxmle import spaces
 from jaxmle._util.records import record, register
+from jaxmle.model.response import Response
 
 Observations = Literal["independent", "ordered", "units"]
 
@@ -74,6 +75,8 @@ class Model:
         chart: other coordinates to climb in, where the parameters are scalars and free.
         kink: a parameter to hold where the climb ends without a verdict.
         name: used in tables.
+        regular: `(params) -> bool[]`, whether standard errors exist at these parameters; None where they always do.
+        response: what a row is, of a model made from distributions; None for a log-likelihood of the user's own.
 
     Example:
         >>> import jax.numpy as jnp, jaxmle as jm
@@ -94,6 +97,8 @@ class Model:
     name: str = ""
     chart: Chart | None = None
     kink: Kink | None = None
+    regular: Callable[[Any], Any] | None = None
+    response: Response | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.log_likelihood):
@@ -139,7 +144,29 @@ class Model:
         """Zero in every unconstrained coordinate."""
         return jax.tree.map(lambda s: jnp.zeros(s.coordinate_shape, dtype), self.space)
 
+    # --- data --------------------------------------------------------------------------------------------
+
+    @property
+    def keeps_constants(self) -> bool:
+        """Whether data reach the functions of this model with their `constant` marks; else constants come bare."""
+        return isinstance(self.log_likelihood, TakesConstants)
+
+    def possible(self, data: Any) -> jax.Array | None:
+        """Whether some parameters make each row possible, bool[n]; None where the model does not say."""
+        return None if self.response is None else self.response.possible(data)
+
     # --- names -------------------------------------------------------------------------------------------
+
+    @property
+    def function_name(self) -> str:
+        """What the user's own function is called, `rows` taken off; empty where it has no name."""
+        f = self.log_likelihood.f if isinstance(self.log_likelihood, rows) else self.log_likelihood
+        return getattr(f, "__name__", "")
+
+    @property
+    def label(self) -> str:
+        """What tables and pictures call the model."""
+        return self.name or getattr(self.log_likelihood, "__name__", "model")
 
     @property
     def names(self) -> list[str]:
@@ -176,8 +203,12 @@ def _floating(dtype: Any) -> Any:
     return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
 
 
+class TakesConstants:
+    """Marks a record that is a log-likelihood and takes data with their `constant` marks, since those have no rows."""
+
+
 @record
-class rows:
+class rows(TakesConstants):
     """Lifts a rule written for one observation, `f(params, row) -> f[]`, to contributions `f[n]`.
 
     Example:
@@ -189,11 +220,6 @@ class rows:
     """
 
     f: Callable[[Any, Any], Any]
-
-    @property
-    def keeps_constants(self) -> bool:
-        """Data reach it with their `constant` marks, since those have no rows."""
-        return True
 
     def __call__(self, params: Any, data: Any) -> Any:
         leaves, tree = jax.tree.flatten(data, is_leaf=_is_constant)

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxmle.model.model import constant
+from jaxmle.model.model import Model, constant
 
 
 def is_constant(x: Any) -> bool:
@@ -15,6 +15,11 @@ def is_constant(x: Any) -> bool:
 def bare(data: Any) -> Any:
     """Data as the log-likelihood sees them: constants unwrapped."""
     return jax.tree.map(lambda x: x.value if is_constant(x) else x, data, is_leaf=is_constant)
+
+
+def for_model(model: Model, data: Any) -> Any:
+    """Data as the functions of a model take them: constants unwrapped, unless its log-likelihood needs their marks."""
+    return data if model.keeps_constants else bare(data)
 
 
 def row_leaves(data: Any) -> list[Any]:

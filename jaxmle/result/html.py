@@ -32,7 +32,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 def fit(result: Any) -> str:
     """A fit, or the first fits of a batch, as HTML."""
-    title = result.model.name or getattr(result.model.log_likelihood, "__name__", "model")
+    title = result.model.label
     lines = _one(result) if result._single else _many(result)
     return f"<div><b>{html.escape(title)}</b>{''.join(lines)}</div>"
 

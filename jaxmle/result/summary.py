@@ -11,7 +11,6 @@ from jaxmle._solver.status import Status
 from jaxmle._solver.step import NEVER_RAN
 from jaxmle._util.text_tables import aligned
 from jaxmle.model.contract import percent
-from jaxmle.models import Censored
 
 _WIDTH = 78
 _SHOWN = 10
@@ -50,7 +49,7 @@ def table_one(fit: Any, level: float, kind: str) -> str:
         error = "(pinned)" if pinned[j] else number(se)
         bounds = ("", "") if pinned[j] else (number(flat["low"][j]), number(flat["high"][j]))
         rows.append((name, number(x), error, *z, *bounds))
-    name = fit.model.name or getattr(fit.model.log_likelihood, "__name__", "model")
+    name = fit.model.label
     left = [
         ("Model:", name),
         ("No. observations:", f"{fit.n_observations:g}"),
@@ -84,7 +83,7 @@ def table_one(fit: Any, level: float, kind: str) -> str:
 def table_many(fits: Any, level: float, kind: str) -> str:
     """The summary of a batch: the verdicts counted, and the first fits."""
     counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in fits.status_counts().items())
-    name = fits.model.name or getattr(fits.model.log_likelihood, "__name__", "model")
+    name = fits.model.label
     some = fits[: min(len(fits), _SHOWN)]
     errors, values = some._flat(some.standard_errors(kind)), some._natural
     rows = [("", *(f"{n} (se)" for n in fits.names), "log-lik", "n", "status")]
@@ -175,7 +174,8 @@ def _hints(fit: Any, index: int, status: Status) -> list[str]:
         return found
     data, weights = fit._batch.one(index)
     used = weights > 0
-    if isinstance(fit.model.log_likelihood, Censored) and used.any() and np.all(data["upper"][used] == np.inf):
+    response = fit.model.response
+    if response is not None and response.intervals and used.any() and np.all(response.bounds(data)[1][used] == np.inf):
         found.append("no events: every row is right-censored; are the event and the censoring flag swapped?")
     if status is Status.OUTSIDE_SUPPORT and (hint := percent(fit.model, data, weights)):
         found.append(hint.removeprefix("; "))
