@@ -21,7 +21,8 @@ class ConditionalDistribution(Protocol):
     """The distribution of one row's outcome y given params and the row's known columns.
 
     A record of pure functions. Params and known columns hold one value for all rows or one for each: they broadcast
-    against y f[n]. A combinator is another such record, around those that it combines.
+    against y f[n]. Of the known columns each takes those that it names. A combinator is another such record, around those
+    that it combines.
     """
 
     @property

@@ -224,5 +224,4 @@ def censored(distribution: Distribution, kinds: Kinds = "all") -> Model:
         simulate=Simulate(response),
         name=f"censored {distribution.name}",
         regular=distribution.regular,
-        response=response,
     )

@@ -176,4 +176,4 @@ def _copula(margins: Mapping[str, Any], heavy: bool) -> Model:
     space |= {"df": spaces.positive} if heavy else {}
     name = f"{kind} copula of {', '.join(d.name for d in found.values())}"
     start = CopulaStart(copula)
-    return Model(response, space, start=start, simulate=Simulate(response), name=name, response=response)
+    return Model(response, space, start=start, simulate=Simulate(response), name=name)

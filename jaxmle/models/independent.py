@@ -15,7 +15,7 @@ from jaxmle.model.response import Exact, Known, Observation, Response, Simulate
 
 @record
 class Plain:
-    """A distribution whose parameters are the model's own; known columns reach it as it names them (trials)."""
+    """A distribution whose parameters are the model's own; of the known columns it takes those that it names (trials)."""
 
     of: Distribution
 
@@ -33,15 +33,15 @@ class Plain:
         return self.of.logsf(params, self._x(y, known))
 
     def quantile(self, params: Any, q: ArrayLike, known: Known) -> Array:
-        return self.of.quantile(params, q, **known)
+        return self.of.quantile(params, q, **self._own(known))
 
     def sample(self, key: Array, params: Any, shape: tuple[int, ...], known: Known) -> Array:
-        return self.of.sample(key, params, shape, **known)
+        return self.of.sample(key, params, shape, **self._own(known))
 
     def mean(self, params: Any, known: Known) -> Array:
         if self.of.mean is None:
             raise TypeError(f"the mean of {self.of.name} is not known: give Distribution(mean=params -> f[])")
-        return self.of.mean(params, **known)
+        return self.of.mean(params, **self._own(known))
 
     def support(self, y: Any, known: Known) -> Array:
         return self.of.support(self._x(y, known))
@@ -54,8 +54,11 @@ class Plain:
             return -jnp.inf, jnp.inf
         return 0.0, jnp.inf if bool(jnp.any(self.of.support(jnp.array([1.5, 2.0, 3.0])))) else 1.0
 
+    def _own(self, known: Known) -> dict[str, Any]:
+        return {name: known[name] for name in self.of.columns[1:]}
+
     def _x(self, y: Any, known: Known) -> Any:
-        return {**known, self.of.columns[0]: y} if self.of.columns else y
+        return {**self._own(known), self.of.columns[0]: y} if self.of.columns else y
 
 
 def response_of(distribution: Distribution, observation: Observation = Exact()) -> Response:  # noqa: B008
@@ -90,5 +93,4 @@ def iid(distribution: Distribution) -> Model:
         chart=distribution.chart,
         kink=distribution.kink,
         regular=distribution.regular,
-        response=response,
     )

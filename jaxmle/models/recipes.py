@@ -10,19 +10,18 @@ from jaxmle.models.independent import iid
 
 
 def recipe_of(model: Model) -> dict[str, str] | None:
-    """Describe a model's log-likelihood in words that make it again; None where no words do.
+    """Describe a model's response in words that make it again; None where no words do.
 
     >>> from jaxmle import models
     >>> recipe_of(models.pinned("weibull", shape=1.0))
     {'distribution': 'weibull'}
     """
-    response = model.response
-    if response is None or model.log_likelihood != response:
+    if model.response is None:
         return None
-    plain = {"distribution": response.name}
+    plain = {"distribution": model.response.name}
     for recipe in (plain, plain | {"kinds": "all"}, plain | {"kinds": "right"}):
         made = made_by(recipe)
-        if made is not None and made.response == response:
+        if made is not None and made.response == model.response:
             return recipe
     return None
 
