@@ -50,10 +50,10 @@ INSIDE = {
     "checks": "check | promises bartlett derivatives | explain given trace | parametrizations | exact | report",
     "io": "tables",
     "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | batch plan",
-    "models": "restricted | censoring copulas independent",
+    "models": "recipes restricted | censoring copulas | independent",
     "_solver": "solve | charts | kinks | limits | lanes | step | status",
     "optimizers": "named | quasi_newton | curvature",
-    "model": "contract | objective | observations | model | unsaved",
+    "model": "contract | objective | observations | model | response unsaved",
     "_native": (
         "runtime lowering codegen passes ir"  # in each the files of one room, from the top down
         " | runtime/arguments | runtime/cuda | runtime/cpu runtime/xla_ffi"

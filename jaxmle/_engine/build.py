@@ -94,7 +94,9 @@ def of_bucket(model: Model, batch: Batch, bucket: Bucket, plan: Plan, lanes: int
     params, legal, own_start = _start(model, plan.start, batch, plan.dtype)
     if params is not None:
         params = jax.tree.map(lambda x, own: x[bucket.positions] if own else x, params, own_start)
-    status = bucket.status if legal is None else np.where(legal[bucket.positions], bucket.status, Status.NO_FINITE_START)
+    status = (
+        bucket.status if legal is None else np.where(legal[bucket.positions], bucket.status, Status.NO_FINITE_START)
+    )
     problem = problem_of(numbers, bucket.data, bucket.weights, params, status, plan)
     axes = Problem(each, list(batch.own), True, jax.tree.leaves(own_start), True, False, False)
     tree = jax.tree.structure(problem)
@@ -162,9 +164,8 @@ def _checked(skeleton: Any, tree: Any, leaves: tuple[Any, ...]) -> None:
 
 def check_support(model: Model, batch: Batch) -> None:
     """Raise where a row of a batch of one data set lies outside the support, naming row and value."""
-    support = getattr(model.log_likelihood, "support", None)
     bucket = batch.buckets[0]
-    if support is None or bucket.status[0] >= 0:
+    if model.response is None or bucket.status[0] >= 0:
         return
     data = jax.tree.map(lambda x: x[0], bucket.data)
     n = bucket.weights.shape[1]
@@ -185,4 +186,4 @@ def check_support(model: Model, batch: Batch) -> None:
 
 @compiled_with(static_argnums=0)
 def _supported(skeleton: Any, numbers: Any, data: Any) -> Any:
-    return join(skeleton, numbers).log_likelihood.support(data)
+    return join(skeleton, numbers).possible(data)

@@ -19,7 +19,7 @@ from jaxmle._solver.step import NOMINATED, RUNNING, Outcome, State, certifies, c
 from jaxmle._util.records import join, split
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
-from jaxmle.model.observations import bare, clean, float_dtype, row_leaves
+from jaxmle.model.observations import clean, float_dtype, for_model, row_leaves
 from jaxmle.optimizers import bhhh, fisher_scoring, lbfgs, newton
 
 POLISH = 50
@@ -83,8 +83,7 @@ def objective_of(skeleton: Any, problem: Problem, cleaned: bool = False) -> Obje
     """The objective of one problem, rows of weight 0 replaced unless they were `cleaned` before."""
     data, weights = (problem.data, problem.weights) if cleaned else clean(problem.data, problem.weights)
     model = join(skeleton, problem.numbers)
-    keeps = getattr(model.log_likelihood, "keeps_constants", False)
-    return Objective(model, data if keeps else bare(data), weights)
+    return Objective(model, for_model(model, data), weights)
 
 
 def first(objective: Objective, start: Any) -> Any:

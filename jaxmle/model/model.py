@@ -10,22 +10,23 @@ import numpy as np
 
 from jaxmle import spaces
 from jaxmle._util.records import record, register
+from jaxmle.model.response import Response
 
 Observations = Literal["independent", "ordered", "units"]
 
 
 @record
 class Chart:
-    """Coordinates to climb in, one-to-one with those of the parameters; all are dicts with the names of the params.
+    """Coordinates for the ascent, one-to-one with those of the parameters; all are dicts with the names of the params.
 
     Attributes:
-        anchor: `(data, weights[n]) -> pytree` of what of the data the chart hangs on, such as the greatest row.
+        anchor: `(data, weights[n]) -> pytree` of the data's statistics that the chart depends on, such as the greatest row.
         contributions: `(v, data, anchor) -> f[n]`, the log-likelihood there; exact where the parameters overflow.
         outward: `(v, anchor) -> u`, to the unconstrained coordinates of the parameters, also from infinite v.
         inward: `(u, anchor) -> v`.
         unitless: which of v stand for a logarithm or a logit, by name in order.
-        limits: `(data, weights, anchor) -> [v, ...]`, all points at infinity where the log-likelihood may have a supremum: of
-            a climb that ended at infinity the highest is told. Loops are allowed here.
+        limits: `(data, weights, anchor) -> [v, ...]`, all points at infinity where the log-likelihood may have a supremum; an
+            ascent that ended at infinity reports the highest. Loops are allowed here.
     """
 
     anchor: Callable[[Any, Any], Any]
@@ -38,7 +39,7 @@ class Chart:
 
 @record
 class Kink:
-    """A parameter in which the log-likelihood may have kinks, where slopes say nothing of it.
+    """A parameter in which the log-likelihood may have kinks, at which its slope is not defined.
 
     Attributes:
         name: of the parameter, a scalar.
@@ -61,7 +62,8 @@ class Model:
 
     Args:
         log_likelihood: `(params, data) -> f[n]`, the log-likelihood contribution of each of the n observations,
-            in nats, all constants kept. Use `rows` to write it for one observation.
+            in nats, all constants kept. Use `rows` to write it for one observation. Of models made from distributions it
+            is a `Response`.
         space: pytree of `Space` with the structure of params.
         start: `(data, weights[n]) -> params`, pure JAX; where the ascent begins. By default 0 in the
             unconstrained coordinates of every space.
@@ -71,9 +73,10 @@ class Model:
         maximum: `(data, weights[n]) -> params`, the maximum in closed form, for a log-likelihood with kinks or edges that
             derivatives cannot climb. It is certified by `information`; without that it is a maximum at a data edge.
         observations: what a row is: `"independent"`, `"ordered"` (a series) or `"units"` (clusters).
-        chart: other coordinates to climb in, where the parameters are scalars and free.
-        kink: a parameter to hold where the climb ends without a verdict.
+        chart: other coordinates for the ascent, where the parameters are scalars and free.
+        kink: a parameter to hold where the ascent ends without a verdict.
         name: used in tables.
+        regular: `(params) -> bool[]`, whether standard errors exist at these parameters; None where they always do.
 
     Example:
         >>> import jax.numpy as jnp, jaxmle as jm
@@ -94,6 +97,7 @@ class Model:
     name: str = ""
     chart: Chart | None = None
     kink: Kink | None = None
+    regular: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.log_likelihood):
@@ -112,7 +116,7 @@ class Model:
     # --- coordinates -------------------------------------------------------------------------------------
 
     def forward(self, u: Any) -> Any:
-        """Unconstrained coordinates (pytree) to params."""
+        """Map unconstrained coordinates (pytree) to params."""
         leaves, tree = jax.tree.flatten(self.space)
         coordinates = tree.flatten_up_to(u)
         values = [
@@ -127,7 +131,7 @@ class Model:
         return jax.tree.unflatten(tree, values)
 
     def inverse(self, params: Any) -> Any:
-        """Params to unconstrained coordinates, both with the structure of `space`."""
+        """Map params to unconstrained coordinates, both with the structure of `space`."""
         leaves, tree = jax.tree.flatten(self.space)
         values = [jnp.asarray(x) for x in tree.flatten_up_to(params)]
         return jax.tree.unflatten(
@@ -136,10 +140,37 @@ class Model:
         )
 
     def origin(self, dtype: Any) -> Any:
-        """Zero in every unconstrained coordinate."""
+        """The point that is zero in every unconstrained coordinate."""
         return jax.tree.map(lambda s: jnp.zeros(s.coordinate_shape, dtype), self.space)
 
+    # --- data --------------------------------------------------------------------------------------------
+
+    @property
+    def response(self) -> Response | None:
+        """What a row is, of a model made from distributions; None where the log-likelihood is of the user's own."""
+        return self.log_likelihood if isinstance(self.log_likelihood, Response) else None
+
+    @property
+    def keeps_constants(self) -> bool:
+        """Whether data reach the functions of this model with their `constant` marks; else constants come bare."""
+        return isinstance(self.log_likelihood, TakesConstants)
+
+    def possible(self, data: Any) -> jax.Array | None:
+        """Whether some parameters make each row possible, bool[n]; None where the model does not say."""
+        return None if self.response is None else self.response.possible(data)
+
     # --- names -------------------------------------------------------------------------------------------
+
+    @property
+    def function_name(self) -> str:
+        """What the user's own function is called, `rows` taken off; empty where it has no name."""
+        f = self.log_likelihood.f if isinstance(self.log_likelihood, rows) else self.log_likelihood
+        return getattr(f, "__name__", "")
+
+    @property
+    def label(self) -> str:
+        """What tables and pictures call the model."""
+        return self.name or getattr(self.log_likelihood, "__name__", "model")
 
     @property
     def names(self) -> list[str]:
@@ -176,8 +207,12 @@ def _floating(dtype: Any) -> Any:
     return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
 
 
+class TakesConstants:
+    """Marks a record that is a log-likelihood and takes data with their `constant` marks, since those have no rows."""
+
+
 @record
-class rows:
+class rows(TakesConstants):
     """Lifts a rule written for one observation, `f(params, row) -> f[]`, to contributions `f[n]`.
 
     Example:
@@ -189,11 +224,6 @@ class rows:
     """
 
     f: Callable[[Any, Any], Any]
-
-    @property
-    def keeps_constants(self) -> bool:
-        """Data reach it with their `constant` marks, since those have no rows."""
-        return True
 
     def __call__(self, params: Any, data: Any) -> Any:
         leaves, tree = jax.tree.flatten(data, is_leaf=_is_constant)

@@ -1,4 +1,4 @@
-"""The objective: what an optimizer may ask of a model at a point, in unconstrained coordinates."""
+"""The objective: the functions of a model that optimizers evaluate, in unconstrained coordinates."""
 
 from typing import Any
 
@@ -39,28 +39,28 @@ class Objective:
         return jnp.any(jnp.stack([jnp.any(x != x[:1]) for x in rows] or [jnp.array(True)]))
 
     def contributions(self, u: Any) -> Any:
-        """l_i, f[n]."""
+        """Evaluate the log-likelihood contributions l_i at u, f[n]."""
         return self.model.log_likelihood(self.model.forward(u), self.data).astype(self.weights.dtype)
 
     def __call__(self, u: Any) -> Any:
         return -jnp.sum(self.weights * self.contributions(u))
 
     def scores(self, u: Any) -> Any:
-        """s_i = d l_i / d u, f[n, p]; unweighted."""
+        """Differentiate the contributions, s_i = d l_i / d u, f[n, p]; unweighted."""
         flat, unravel = ravel_pytree(u)
         return jax.jacfwd(lambda x: self.contributions(unravel(x)))(flat)
 
     def information(self, u: Any) -> Any:
-        """J, the observed information, f[p, p]."""
+        """Evaluate the observed information J at u, f[p, p]."""
         return hessian(self, u)
 
     def opg(self, u: Any) -> Any:
-        """K = sum w s s', f[p, p] (Berndt, Hall, Hall & Hausman 1974)."""
+        """Sum the outer products of the scores, K = sum w s s', f[p, p] (Berndt, Hall, Hall & Hausman 1974)."""
         scores = self.scores(u)
         return (scores * self.weights[:, None]).T @ scores
 
     def expected(self, u: Any) -> Any:
-        """The expected information in unconstrained coordinates, f[p, p]."""
+        """Evaluate the expected information in unconstrained coordinates, f[p, p]."""
         if self.model.information is None:
             raise TypeError(
                 f"the expected information of model {self.model.name or self.model.log_likelihood!r} is not known: "
@@ -94,11 +94,11 @@ class Charted(Objective):
         return super().unitless
 
     def inward(self, u: Any) -> Any:
-        """The parameters' coordinates on the chart."""
+        """Map the parameters' coordinates to the chart's."""
         return self.chart.inward(u, self.anchor)
 
     def outward(self, v: Any) -> Any:
-        """A point of the chart in the parameters' coordinates."""
+        """Map the chart's coordinates to the parameters'."""
         return self.chart.outward(v, self.anchor)
 
     def contributions(self, u: Any) -> Any:
