@@ -243,7 +243,7 @@ def _search(
     """The best of several starts; one alone is what it is, and a maximum in closed form needs no other."""
     if isinstance(starts, bool) or not isinstance(starts, (int, np.integer)) or starts < 1:
         raise ValueError(f"starts={starts!r}; expected how many starting points to climb from, 1 or more")
-    if starts == 1 or model.maximum is not None:
+    if starts == 1 or model.geometry.closed_form is not None:
         return outcome, None
 
     def climb(repeated: Batch, points: Any) -> Outcome:

@@ -74,7 +74,7 @@ def _by_the_machine(
         return
     items, weights = ([np.asarray(x[look]) for x in own], jax.tree.map(lambda x: x[look], outcome)), weights[look]
     chosen = "auto" if chosen == "native" else chosen
-    kinks = join(program.skeleton, itertools.repeat(None)).kink is not None
+    kinks = join(program.skeleton, itertools.repeat(None)).geometry.kink is not None
     for kernel in machine(program, LOOK, items, shared, weights, {"cpu"}, chosen):
         if not kernel.partial:  # where it has a NaN XLA may have none
             found, left = on_threads(kernel, items, shared, weights)

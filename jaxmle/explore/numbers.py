@@ -178,7 +178,7 @@ def whole(state: State) -> Whole:
     if len(state.axes) < 2:
         return result
     others = [name for name in params if name not in state.axes]
-    profiled = bool(others) and record.regularity == "smooth"
+    profiled = bool(others) and record.geometry.regularity == "smooth"
     x, y = (_side(spans[name], state.params.get(name, params[name]), SIDE[profiled]) for name in state.axes)
     held = dict(zip(state.axes, (v.ravel() for v in np.meshgrid(x, y)), strict=True))
     if profiled:
@@ -217,7 +217,7 @@ def _side(span: tuple[float, float], slider: float, points: tuple[int, int]) -> 
 def _curve(record: Any, fit: Any, data: Any, weights: Any, name: str, span: tuple[float, float]) -> Curve:
     alone = len(fit.params) == 1
     x = np.linspace(*span, ALONE if alone else PROFILE)
-    smooth = record.regularity == "smooth" and fit.converged
+    smooth = record.geometry.regularity == "smooth" and fit.converged
     total = (
         _profile(record, fit, data, weights, {name: x})
         if smooth and not alone

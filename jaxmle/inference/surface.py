@@ -173,7 +173,7 @@ def ascent(fit: Any, optimizer: Any = None) -> Ascent:
     begin = u - fit._outcome.travel[0]
     if not np.isfinite(begin).all():
         raise ValueError("the way cannot be drawn: the fit has no finite start or ended at a limit at infinity")
-    if fit.model.maximum is not None:
+    if fit.model.geometry.closed_form is not None:
         points = np.stack([begin, u])
         return Ascent(np.array([0, 1]), points, surface(fit, points), np.array([np.nan, 0.0]))
     length = min(_RECORDED, max(8, 1 << int(np.ceil(np.log2(max(int(fit.steps), 1))))))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxmle._util.records import record
 from jaxmle.distributions import Distribution
+from jaxmle.model.geometry import Geometry
 from jaxmle.model.model import Model
 from jaxmle.special import log1mexp
 from jaxmle.special.elementary import floating
@@ -182,4 +183,6 @@ def censored(distribution: Distribution, kinds: Kinds = "all") -> Model:
         start=CensoredStart(distribution),
         simulate=SimulateCensored(distribution),
         name=f"censored {distribution.name}",
+        # All else, the expected information too, is of rows fully observed.
+        geometry=Geometry(regular=distribution.geometry.regular),
     )

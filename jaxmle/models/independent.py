@@ -61,9 +61,6 @@ def iid(distribution: Distribution) -> Model:
         distribution.space,
         start=distribution.start,
         simulate=SimulateIID(distribution),
-        information=distribution.information,
-        maximum=None if distribution.regularity == "smooth" else distribution.maximum,
         name=distribution.name,
-        chart=distribution.chart,
-        kink=distribution.kink,
+        geometry=distribution.geometry,
     )

@@ -133,7 +133,7 @@ class Fit:
     @functools.cached_property
     def _sound(self) -> np.ndarray:
         """Certified maxima at which the usual large-sample theory holds, bool[B]."""
-        rule = getattr(getattr(self.model.log_likelihood, "distribution", None), "regular", None)
+        rule = self.model.geometry.regular
         return self._ok if rule is None else self._ok & np.atleast_1d(np.asarray(rule(self.params)))
 
     # --- covariances, intervals --------------------------------------------------------------------------

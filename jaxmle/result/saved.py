@@ -20,14 +20,12 @@ from jaxmle._solver.step import Outcome
 from jaxmle._util.atomic_write import whole
 from jaxmle._util.records import record
 from jaxmle.distributions import by_name, names
+from jaxmle.model.geometry import Geometry
 from jaxmle.model.model import Model, constant
 from jaxmle.model.observations import is_constant
 from jaxmle.models import IID, Censored, censored, iid
 
 MAGIC, FORMAT = "jaxmle fit", 1
-
-_OPTIONAL = ("simulate", "information", "maximum")
-"Parts of a model that it need not have."
 
 
 @record
@@ -144,7 +142,11 @@ def _encode_model(model: Model, put: _Names) -> dict[str, Any]:
         leaves = jax.tree.leaves(model.space)
         space = _encode(OrderedDict(zip(model.names, leaves, strict=True)), lambda s: _encode_space(s, put))
     name = model.name or getattr(f, "__name__", "") or getattr(f, "name", "") or "model"
-    has = {k: getattr(model, k) is not None for k in _OPTIONAL}
+    has = {
+        "simulate": model.simulate is not None,
+        "information": model.geometry.information is not None,
+        "maximum": model.geometry.closed_form is not None,
+    }
     found = {"name": name, "names": model.names, "observations": model.observations, "space": space, "made": made}
     return found | has
 
@@ -289,11 +291,20 @@ def _decode_model(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model
         law = by_name(made["distribution"])
         model = censored(law, made["kinds"]) if "kinds" in made else iid(law)
         if model.names == Model(NotSaved(""), found).names:
-            maximum = model.maximum if saved["maximum"] else None
-            return dataclasses.replace(model, space=found, maximum=maximum, name=saved["name"])
+            held = any(s.kind in (spaces.PINNED, spaces.TIED) for s in jax.tree.leaves(found))
+            geometry = model.geometry.restricted() if held else model.geometry
+            return dataclasses.replace(model, space=found, geometry=geometry, name=saved["name"])
     lost = NotSaved(saved["name"])
-    more: dict[str, Any] = {k: lost for k in _OPTIONAL if saved[k]}
-    return Model(lost, found, observations=saved["observations"], name=saved["name"], **more)
+    # What is not smooth is certified by the information, where there is one.
+    geometry = Geometry(
+        maximum=lost if saved["maximum"] else None,
+        information=lost if saved["information"] else None,
+        regularity="smooth" if not saved["maximum"] else "kinked" if saved["information"] else "edge",
+    )
+    return Model(
+        lost, found, simulate=lost if saved["simulate"] else None, observations=saved["observations"], name=saved["name"],
+        geometry=geometry,
+    )  # fmt: skip
 
 
 def _leaves(encoded: Any) -> list[Any]:
