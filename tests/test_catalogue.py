@@ -441,8 +441,8 @@ def test_a_half_normal_is_told_where_no_steep_skew_normal_is_above_it(shape, n):
     limit = np.flatnonzero(~fits.converged)
     side, best = np.sign(fits.params["shape"][limit]), np.full(len(limit), -np.inf)
     for steep in (3.0, 5.0, 8.0, 13.0, 20.0, 35.0):
-        held = jm.fit_many(models.pinned(d, shape=steep * side), x[limit])
-        best = np.fmax(best, np.where(held.converged, held.log_likelihood, -np.inf))
+        fixed = jm.fit_many(models.pinned(d, shape=steep * side), x[limit])
+        best = np.fmax(best, np.where(fixed.converged, fixed.log_likelihood, -np.inf))
     assert np.isfinite(best).all() and np.mean(best > fits.log_likelihood[limit] + 1e-6) < 0.03
     assert (best < fits.log_likelihood[limit] + 0.1).all()
 

@@ -1,7 +1,7 @@
 """Geometry: what is known of a log-likelihood's shape beyond its values; every part is optional."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from jax import Array
@@ -13,7 +13,7 @@ Params = Any
 Data = Any
 "A pytree of arrays with one row for each observation."
 Coordinates = Mapping[str, Array]
-"A dict of scalars with the names of the params."
+"A point of a chart, or unconstrained coordinates: scalars by the names of the params."
 Regularity = Literal["smooth", "kinked", "edge"]
 
 
@@ -34,11 +34,11 @@ class Chart:
     """
 
     anchor: Callable[[Data, Array], Any]
-    contributions: Callable[[Any, Data, Any], Array]
-    outward: Callable[[Any, Any], Any]
-    inward: Callable[[Any, Any], Any]
+    contributions: Callable[[Coordinates, Data, Any], Array]
+    outward: Callable[[Coordinates, Any], Coordinates]
+    inward: Callable[[Coordinates, Any], Coordinates]
     unitless: tuple[bool, ...]
-    limits: Callable[[Data, Array, Any], list[Any]] | None = None
+    limits: Callable[[Data, Array, Any], Sequence[Coordinates]] | None = None
 
 
 @record
@@ -92,10 +92,9 @@ class Geometry:
         return None if self.regularity == "smooth" else self.maximum
 
     def restricted(self) -> "Geometry":
-        """The geometry of a model some of whose parameters are held or copies: all but the maximum, which was of all of them.
+        """Drop the maximum, which is of all parameters, for a model in which some are fixed or copy others.
 
-        The chart and the kink need no change: readers leave a chart of parameters that are not all free, and a kink in a
-        parameter that is not.
+        The chart and the kink stay: solvers use a chart only where all parameters are free, a kink only in one that is.
         """
         return dataclasses.replace(self, maximum=None)
 

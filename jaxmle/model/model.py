@@ -63,6 +63,7 @@ class Model:
         name: str = "",
         geometry: Geometry = SMOOTH,
     ) -> None:
+        # Written out, since `information` is an argument and no field: a model has one, in its geometry.
         if information is not None:
             geometry = dataclasses.replace(geometry, information=information)
         given = (log_likelihood, space, start, simulate, observations, name, geometry)
@@ -71,6 +72,7 @@ class Model:
         self._check()
 
     def _check(self) -> None:
+        """Raise an error in words for a part of the wrong type."""
         if not callable(self.log_likelihood):
             raise TypeError(
                 f"Model: log_likelihood must be a function (params, data) -> f[n], got {type(self.log_likelihood).__name__}"
@@ -81,6 +83,11 @@ class Model:
                     f"Model: space of {_name(path) or 'params'} is {leaf!r}; expected a Space such as "
                     "jaxmle.spaces.real or jaxmle.spaces.positive"
                 )
+        if not isinstance(self.geometry, Geometry):
+            raise TypeError(
+                f"Model: geometry is {self.geometry!r}; expected a record such as "
+                "jaxmle.model.Geometry(maximum=f, regularity='edge')"
+            )
         if self.observations not in ("independent", "ordered", "units"):
             raise ValueError(f"Model: observations={self.observations!r}; expected 'independent', 'ordered' or 'units'")
 

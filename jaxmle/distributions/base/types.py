@@ -7,8 +7,6 @@ from jax import Array
 
 Params = Mapping[str, Any]
 "Parameters by name: numbers, or arrays that broadcast against x; vectors and matrices for families of vectors."
-Coordinates = Mapping[str, Array]
-"A point of a chart, or unconstrained coordinates, by the names of the parameters."
 Rows = Mapping[str, Array]
 "Data of several columns by name, one row for each observation."
 Shape = tuple[int, ...]

@@ -18,10 +18,10 @@ from jaxmle.distributions.base.constants import EULER
 from jaxmle.distributions.base.overflow import below_overflow
 from jaxmle.distributions.base.standard_form import LINE, from_standard_form
 from jaxmle.distributions.base.support import is_finite
-from jaxmle.distributions.base.types import Coordinates, Params
+from jaxmle.distributions.base.types import Params
 from jaxmle.distributions.extremes.reduced_variate import is_regular, reduced_variate, standard_value
 from jaxmle.distributions.extremes.standard_gumbel import gumbel_quantile
-from jaxmle.model.geometry import Chart, Geometry
+from jaxmle.model.geometry import Chart, Coordinates, Geometry
 from jaxmle.special.elementary import floating
 
 _LOG_GAMMA = (EULER, 0.8224670334241132, 0.40068563438653143, 0.27058080842778454, 0.207385551028674)

@@ -16,9 +16,9 @@ from jaxmle.distributions.base.information import information_matrix
 from jaxmle.distributions.base.means import where_finite
 from jaxmle.distributions.base.standard_form import RATIO, from_standard_form
 from jaxmle.distributions.base.support import is_nonnegative
-from jaxmle.distributions.base.types import Coordinates, Params
+from jaxmle.distributions.base.types import Params
 from jaxmle.distributions.extremes.reduced_variate import is_regular, reduced_variate, standard_value
-from jaxmle.model.geometry import Chart, Geometry
+from jaxmle.model.geometry import Chart, Coordinates, Geometry
 from jaxmle.special.elementary import floating
 
 

@@ -29,15 +29,15 @@ def normal_sample(key: Array, params: Params, shape: Shape = ()) -> Array:
 def vector_moments(x: Array, weights: Array) -> tuple[Array, Array, Array]:
     """Compute means, standard deviations (never 0) and correlations of the columns of x [n, d]; missing entries are the mean."""
     x, weights = floating(x), floating(weights)
-    seen = jnp.isfinite(x) & (weights > 0)[:, None]
-    w = jnp.where(seen, weights[:, None], 0)
+    observed = jnp.isfinite(x) & (weights > 0)[:, None]
+    w = jnp.where(observed, weights[:, None], 0)
     total = jnp.sum(w, 0)
     total = jnp.where(total > 0, total, 1)
-    size = jnp.max(jnp.where(seen, jnp.abs(x), 0), 0)
+    size = jnp.max(jnp.where(observed, jnp.abs(x), 0), 0)
     size = jnp.where(size > 0, size, 1)
-    y = jnp.where(seen, x, 0) / size
+    y = jnp.where(observed, x, 0) / size
     loc = jnp.sum(w * y, 0) / total
-    z = jnp.where(seen, y - loc, 0)
+    z = jnp.where(observed, y - loc, 0)
     scale = jnp.sqrt(jnp.sum(w * z * z, 0) / total)
     scale = jnp.where(scale > 1e-14, scale, 1e-14 * jnp.abs(loc) + jnp.where(loc == 0, 1, 0))
     z = z / scale

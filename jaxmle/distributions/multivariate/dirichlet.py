@@ -36,6 +36,7 @@ def _logpdf(params: Params, x: Array) -> Array:
 
 
 def sample_shares(key: Array, params: Params, shape: Shape = ()) -> Array:
+    """Draw shares, f[*shape, k], as gamma variables divided by their sum."""
     a = floating(params["concentration"])
     return jax.nn.softmax(jax.random.loggamma(key, jnp.broadcast_to(a, (*shape, a.shape[-1]))), -1)
 

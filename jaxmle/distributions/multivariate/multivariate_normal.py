@@ -43,15 +43,15 @@ def _logpdf(params: Params, x: Array) -> Array:
 def _marginal_logpdf(params: Params, x: Array) -> Array:
     """Compute the marginal log-density of the entries that are not missing: the others have rows and columns of the unit matrix."""
     x = floating(x)
-    inside, seen = _finite_or_missing(x), ~jnp.isnan(x)
-    both = seen[:, :, None] & seen[:, None, :]
+    inside, observed = _finite_or_missing(x), ~jnp.isnan(x)
+    both = observed[:, :, None] & observed[:, None, :]
     matrix = jnp.where(both, params["covariance"], jnp.eye(x.shape[-1], dtype=x.dtype))
-    known = seen & inside[:, None]
+    known = observed & inside[:, None]
     rest = jnp.where(known, x, 0) - jnp.where(known, params["loc"], 0)
     low = jnp.linalg.cholesky(matrix)
     z = jax.scipy.linalg.solve_triangular(low, rest[..., None], lower=True)[..., 0]
     size = 2 * jnp.sum(jnp.log(jnp.diagonal(low, axis1=-2, axis2=-1)), -1)
-    return jnp.where(inside, -0.5 * (jnp.sum(z * z, -1) + size + jnp.sum(seen, -1) * LOG_2PI), -jnp.inf)
+    return jnp.where(inside, -0.5 * (jnp.sum(z * z, -1) + size + jnp.sum(observed, -1) * LOG_2PI), -jnp.inf)
 
 
 def _start(x: Array, weights: Array) -> dict[str, Array]:

@@ -16,10 +16,10 @@ from jaxmle.distributions.base.means import where_finite
 from jaxmle.distributions.base.overflow import LARGEST_LOG
 from jaxmle.distributions.base.standard_form import LOG, from_standard_form
 from jaxmle.distributions.base.support import is_positive
-from jaxmle.distributions.base.types import Coordinates, Params
+from jaxmle.distributions.base.types import Params
 from jaxmle.distributions.positive.log_logistic import log_logistic
 from jaxmle.distributions.positive.power_limits import gumbel_maximum, log_end, log_rows
-from jaxmle.model.geometry import Chart, Geometry
+from jaxmle.model.geometry import Chart, Coordinates, Geometry
 from jaxmle.special.elementary import floating
 
 

@@ -15,9 +15,9 @@ from jaxmle import spaces, special
 from jaxmle.distributions.base import weighted_moments
 from jaxmle.distributions.base.constants import HALF_LOG_2PI
 from jaxmle.distributions.base.support import is_positive
-from jaxmle.distributions.base.types import Coordinates, Params
+from jaxmle.distributions.base.types import Params
 from jaxmle.distributions.positive.gamma_power import from_gamma_power
-from jaxmle.model.geometry import Chart, Geometry
+from jaxmle.model.geometry import Chart, Coordinates, Geometry
 from jaxmle.special.elementary import expm1_rest, floating
 from jaxmle.special.gamma import stirling
 

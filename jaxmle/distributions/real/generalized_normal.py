@@ -22,8 +22,8 @@ from jaxmle.distributions.base.interpolation import interpolate
 from jaxmle.distributions.base.overflow import LARGEST_LOG
 from jaxmle.distributions.base.standard_form import LINE, NumericalQuantile, from_standard_form
 from jaxmle.distributions.base.support import is_finite
-from jaxmle.distributions.base.types import Coordinates, Params
-from jaxmle.model.geometry import Chart, Geometry, Kink
+from jaxmle.distributions.base.types import Params
+from jaxmle.model.geometry import Chart, Coordinates, Geometry, Kink
 from jaxmle.special.elementary import floating
 
 _SHAPES = np.exp(np.linspace(np.log(0.3), np.log(20), 60))

@@ -18,8 +18,8 @@ from jaxmle.distributions.base import weighted_moments
 from jaxmle.distributions.base.constants import HALF_LOG_2PI, LOG_2
 from jaxmle.distributions.base.standard_form import LINE, from_standard_form
 from jaxmle.distributions.base.support import is_finite
-from jaxmle.distributions.base.types import Coordinates, Params
-from jaxmle.model.geometry import Chart, Geometry
+from jaxmle.distributions.base.types import Params
+from jaxmle.model.geometry import Chart, Coordinates, Geometry
 from jaxmle.special.elementary import atanh_rest, horner
 
 _SERIES = tuple(tuple(1 / factorial(2 * k + first) for k in range(7)) for first in (0, 1))

@@ -22,8 +22,8 @@ from jaxmle.distributions.base.constants import HALF_LOG_2PI, LOG_2
 from jaxmle.distributions.base.overflow import LARGEST_LOG
 from jaxmle.distributions.base.standard_form import LINE, NumericalQuantile, from_standard_form
 from jaxmle.distributions.base.support import is_finite
-from jaxmle.distributions.base.types import Coordinates, Params, Shape
-from jaxmle.model.geometry import Chart, Geometry
+from jaxmle.distributions.base.types import Params, Shape
+from jaxmle.model.geometry import Chart, Coordinates, Geometry
 from jaxmle.special.elementary import floating
 
 _STEEP, _BACK = 1000.0, -2.0
@@ -98,7 +98,7 @@ def _start(x: Array, weights: Array) -> dict[str, Array]:
     score = _score({"loc": _BACK, "shape": jnp.arcsinh(_STEEP)}) / math.sqrt(1 + _STEEP**2)
     scale = jnp.sqrt(1 + near**2)
     beside = (-sign * (near + score * scale), scale, sign * _STEEP)
-    # Unless there is a steep maximum above it: in each that was seen (38 samples of 10 to 30 rows) shape z of the end row
+    # Unless there is a steep maximum above it: in each of those found (38 samples of 10 to 30 rows) shape z of the end row
     # was -1.1 to -0.9, and of any maximum the mean of z^2 is 1. So one number is left, the shape: up to 4 n / 15.
     for k in range(4):
         shape = 4 * jnp.maximum(jnp.sum(weights) / 15, 1) ** (k / 3)
