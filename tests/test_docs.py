@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from family_files import families
 
 import jaxmle as jm
 from jaxmle import distributions
@@ -22,8 +23,8 @@ formula. *Information*: the expected information is known, for `fisher_scoring` 
 `kinked`, whose maximum comes from its closed form and whose standard errors from the expected information; `edge`, whose
 maximum lies at an edge of the data and has no standard errors.
 
-Of vectors and matrices, as functions of their dimension: `categorical`, `dirichlet`, `dirichlet_multinomial`,
-`multinomial`, `multivariate_normal` (missing entries too), `multivariate_t`, `von_mises_fisher` (directions) and `wishart`.
+Of categories, vectors and matrices, as functions of their dimension (`multivariate_normal` may have missing
+entries): SIZED.
 `models.gaussian_copula` and `models.t_copula` join margins from the table. Where a likelihood may have several maxima,
 `starts=10` climbs from ten places.
 
@@ -42,16 +43,17 @@ def row(name):
         name,
         parameters,
         kind,
-        tick[d.maximum is not None],
-        tick[d.information is not None],
-        d.regularity,
+        tick[d.geometry.maximum is not None],
+        tick[d.geometry.information is not None],
+        d.geometry.regularity,
         density,
     ]
     return "| " + " | ".join(cells) + " |\n"
 
 
 def page():
-    return HEAD + "".join(row(name) for name in distributions.names())
+    sized = ", ".join(f"`{name}`" for name in families() if name not in distributions.names())
+    return HEAD.replace("SIZED", sized) + "".join(row(name) for name in distributions.names())
 
 
 def test_the_table_of_distributions_is_current():

@@ -1,5 +1,7 @@
 """Combinators: iid, censored, pinned, tied, and how a name becomes a model."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 import scipy.stats as st
 
 from jaxmle import distributions, models, spaces
+from jaxmle.model import Geometry
 from jaxmle.model.model import Model
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -172,6 +175,33 @@ def test_equal_calls_give_equal_models():
     assert models.pinned("weibull", shape=1.0) == models.pinned("weibull", {"shape": 1.0})
     assert models.pinned("weibull", shape=1.0) != models.pinned("weibull", shape=2.0)
     assert hash(models.pinned("weibull", shape=1.0)) == hash(models.pinned("weibull", shape=2.0))
+
+
+def test_geometry_is_passed_on_or_replaced_whole():
+    for d in (distributions.gev, distributions.laplace, distributions.generalized_normal, distributions.normal):
+        assert models.iid(d).geometry is d.geometry
+        free = next(iter(d.space))
+        rest = models.pinned(d, {free: 1.0}).geometry
+        assert rest == dataclasses.replace(d.geometry, maximum=None) and rest.closed_form is None
+        assert models.censored(d).geometry == Geometry(regular=d.geometry.regular)
+    assert distributions.normal.geometry.maximum is not None and distributions.normal.geometry.closed_form is None
+    assert distributions.laplace.geometry.closed_form is distributions.laplace.geometry.maximum
+
+
+def test_a_model_has_one_expected_information():
+    def log_likelihood(params, x):
+        return -params["rate"] * x
+
+    def information(params, x):
+        return jnp.ones((x.shape[0], 1, 1))
+
+    model = Model(log_likelihood, {"rate": spaces.positive}, information=information)
+    assert model.geometry == Geometry(information=information) and model.information is information
+    assert dataclasses.replace(model, geometry=Geometry()).information is None
+    assert dataclasses.replace(model, name="other").information is information
+    assert dataclasses.replace(models.iid(distributions.normal), information=information).information is information
+    with pytest.raises(TypeError, match=r"geometry is 'edge'; expected a record such as"):
+        Model(log_likelihood, {"rate": spaces.positive}, geometry="edge")
 
 
 def test_as_model():

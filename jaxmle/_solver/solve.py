@@ -98,7 +98,7 @@ def first(objective: Objective, start: Any) -> Any:
 
 def has_closed_form(program: Program) -> bool:
     """Whether the maximum is computed and not climbed to, whatever the method."""
-    return join(program.skeleton, itertools.repeat(None)).maximum is not None
+    return join(program.skeleton, itertools.repeat(None)).geometry.closed_form is not None
 
 
 def one_phase(program: Program) -> bool:
@@ -137,7 +137,7 @@ def _policies(
     def known(item: Any) -> State:
         problem = build(item)
         objective = objective_in(problem)
-        maximum = objective.model.maximum
+        maximum = objective.model.geometry.closed_form
         assert maximum is not None
         return closed(objective, first(objective, maximum(objective.data, objective.weights)), problem.status)
 
@@ -295,7 +295,7 @@ def weights_at(program: Program) -> int:
 def starts_itself(program: Program, problem: Problem) -> bool:
     """Whether the climb begins where the model's own start says."""
     model = join(program.skeleton, problem.numbers)
-    return problem.start is None and model.start is not None and model.maximum is None
+    return problem.start is None and model.start is not None and model.geometry.closed_form is None
 
 
 def solve_many(program: Program, own: list[Any], shared: list[Any]) -> Outcome:

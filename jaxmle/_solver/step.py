@@ -102,8 +102,12 @@ def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
     model = objective.model
     state = init(newton(), objective, u, status)
     value, flat = objective(state.u), state.best
-    known = Status.CONVERGED if model.information is not None else Status.AT_DATA_EDGE
-    matrix = objective.expected(state.u) if model.information is not None else jnp.full_like(state.opt.matrix, jnp.nan)
+    known = Status.CONVERGED if model.geometry.information is not None else Status.AT_DATA_EDGE
+    matrix = (
+        objective.expected(state.u)
+        if model.geometry.information is not None
+        else jnp.full_like(state.opt.matrix, jnp.nan)
+    )
     # Infinite coordinates: rows that are all the same, or a limit that has no density.
     given = ravel_pytree(u)[0]
     inside = jnp.all(jnp.isfinite(given)) & jnp.isfinite(value)

@@ -54,7 +54,7 @@ def response(family: str) -> Response:
 
 def smooth(family: str) -> bool:
     """Whether the family's density is smooth in its parameters."""
-    return distributions.by_name(family).regularity == "smooth"
+    return distributions.by_name(family).geometry.regularity == "smooth"
 
 
 @functools.cache

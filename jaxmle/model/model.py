@@ -10,47 +10,10 @@ import numpy as np
 
 from jaxmle import spaces
 from jaxmle._util.records import record, register
+from jaxmle.model.geometry import SMOOTH, Geometry
 from jaxmle.model.response import Response
 
 Observations = Literal["independent", "ordered", "units"]
-
-
-@record
-class Chart:
-    """Coordinates for the ascent, one-to-one with those of the parameters; all are dicts with the names of the params.
-
-    Attributes:
-        anchor: `(data, weights[n]) -> pytree` of the data's statistics that the chart depends on, such as the greatest row.
-        contributions: `(v, data, anchor) -> f[n]`, the log-likelihood there; exact where the parameters overflow.
-        outward: `(v, anchor) -> u`, to the unconstrained coordinates of the parameters, also from infinite v.
-        inward: `(u, anchor) -> v`.
-        unitless: which of v stand for a logarithm or a logit, by name in order.
-        limits: `(data, weights, anchor) -> [v, ...]`, all points at infinity where the log-likelihood may have a supremum; an
-            ascent that ended at infinity reports the highest. Loops are allowed here.
-    """
-
-    anchor: Callable[[Any, Any], Any]
-    contributions: Callable[[Any, Any, Any], Any]
-    outward: Callable[[Any, Any], Any]
-    inward: Callable[[Any, Any], Any]
-    unitless: tuple[bool, ...]
-    limits: Callable[[Any, Any, Any], list[Any]] | None = None
-
-
-@record
-class Kink:
-    """A parameter in which the log-likelihood may have kinks, at which its slope is not defined.
-
-    Attributes:
-        name: of the parameter, a scalar.
-        best: `(params, data, weights[n]) -> params` with the kinked parameter at its best for the others, nearby where it
-            has several; others may get better too. Loops and sorts are allowed here.
-        on: `(params, data) -> bool[]`, whether the log-likelihood has no curvature in it there.
-    """
-
-    name: str
-    best: Callable[[Any, Any, Any], Any]
-    on: Callable[[Any, Any], Any]
 
 
 @register
@@ -70,13 +33,9 @@ class Model:
         simulate: `(key, params, data) -> data` of the same shape, drawn from the model.
         information: `(params, data) -> f[n, p, p]`, the expected information of each observation about the
             natural parameters, in the order of `jax.flatten_util.ravel_pytree(params)` (dict keys sorted).
-        maximum: `(data, weights[n]) -> params`, the maximum in closed form, for a log-likelihood with kinks or edges that
-            derivatives cannot climb. It is certified by `information`; without that it is a maximum at a data edge.
         observations: what a row is: `"independent"`, `"ordered"` (a series) or `"units"` (clusters).
-        chart: other coordinates for the ascent, where the parameters are scalars and free.
-        kink: a parameter to hold where the ascent ends without a verdict.
         name: used in tables.
-        regular: `(params) -> bool[]`, whether standard errors exist at these parameters; None where they always do.
+        geometry: what else is known of the log-likelihood's shape (`jaxmle.model.Geometry`), `information` included.
 
     Example:
         >>> import jax.numpy as jnp, jaxmle as jm
@@ -89,17 +48,33 @@ class Model:
 
     log_likelihood: Callable[[Any, Any], Any]
     space: Any
-    start: Callable[[Any, Any], Any] | None = None
-    simulate: Callable[[Any, Any, Any], Any] | None = None
-    information: Callable[[Any, Any], Any] | None = None
-    maximum: Callable[[Any, Any], Any] | None = None
-    observations: Observations = "independent"
-    name: str = ""
-    chart: Chart | None = None
-    kink: Kink | None = None
-    regular: Callable[[Any], Any] | None = None
+    start: Callable[[Any, Any], Any] | None
+    simulate: Callable[[Any, Any, Any], Any] | None
+    observations: Observations
+    name: str
+    geometry: Geometry
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        log_likelihood: Callable[[Any, Any], Any],
+        space: Any,
+        start: Callable[[Any, Any], Any] | None = None,
+        simulate: Callable[[Any, Any, Any], Any] | None = None,
+        information: Callable[[Any, Any], Any] | None = None,
+        observations: Observations = "independent",
+        name: str = "",
+        geometry: Geometry = SMOOTH,
+    ) -> None:
+        # Written out, since `information` is an argument and no field: a model has one, in its geometry.
+        if information is not None:
+            geometry = dataclasses.replace(geometry, information=information)
+        given = (log_likelihood, space, start, simulate, observations, name, geometry)
+        for field, value in zip(dataclasses.fields(self), given, strict=True):
+            object.__setattr__(self, field.name, value)
+        self._check()
+
+    def _check(self) -> None:
+        """Raise an error in words for a part of the wrong type."""
         if not callable(self.log_likelihood):
             raise TypeError(
                 f"Model: log_likelihood must be a function (params, data) -> f[n], got {type(self.log_likelihood).__name__}"
@@ -110,8 +85,18 @@ class Model:
                     f"Model: space of {_name(path) or 'params'} is {leaf!r}; expected a Space such as "
                     "jaxmle.spaces.real or jaxmle.spaces.positive"
                 )
+        if not isinstance(self.geometry, Geometry):
+            raise TypeError(
+                f"Model: geometry is {self.geometry!r}; expected a record such as "
+                "jaxmle.model.Geometry(maximum=f, regularity='edge')"
+            )
         if self.observations not in ("independent", "ordered", "units"):
             raise ValueError(f"Model: observations={self.observations!r}; expected 'independent', 'ordered' or 'units'")
+
+    @property
+    def information(self) -> Callable[[Any, Any], Any] | None:
+        """The expected information of each observation, `(params, data) -> f[n, p, p]`: that of the geometry."""
+        return self.geometry.information
 
     # --- coordinates -------------------------------------------------------------------------------------
 

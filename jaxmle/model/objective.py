@@ -8,7 +8,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._util.linalg import hessian
-from jaxmle.model.model import Chart, Model
+from jaxmle.model.geometry import Chart
+from jaxmle.model.model import Model
 
 
 class Objective:
@@ -61,14 +62,14 @@ class Objective:
 
     def expected(self, u: Any) -> Any:
         """Evaluate the expected information in unconstrained coordinates, f[p, p]."""
-        if self.model.information is None:
+        if self.model.geometry.information is None:
             raise TypeError(
                 f"the expected information of model {self.model.name or self.model.log_likelihood!r} is not known: "
                 "give Model(information=(params, data) -> f[n, p, p]), or use optimizer='newton' or 'bhhh'"
             )
         flat, unravel = ravel_pytree(u)
         jacobian = jax.jacfwd(lambda x: ravel_pytree(self.model.forward(unravel(x)))[0])(flat)
-        per_row = self.model.information(self.model.forward(u), self.data)
+        per_row = self.model.geometry.information(self.model.forward(u), self.data)
         return jacobian.T @ jnp.tensordot(self.weights, per_row, 1) @ jacobian
 
 
@@ -77,8 +78,8 @@ class Charted(Objective):
 
     @property
     def chart(self) -> Chart:
-        assert self.model.chart is not None
-        return self.model.chart
+        assert self.model.geometry.chart is not None
+        return self.model.geometry.chart
 
     @property
     def anchor(self) -> Any:

@@ -8,6 +8,7 @@ from jax import Array
 
 from jaxmle._util.records import record
 from jaxmle.distributions import Distribution
+from jaxmle.model.geometry import Geometry
 from jaxmle.model.model import Model
 from jaxmle.model.response import Response, Simulate
 from jaxmle.models.independent import response_of
@@ -223,5 +224,6 @@ def censored(distribution: Distribution, kinds: Kinds = "all") -> Model:
         start=CensoredStart(distribution),
         simulate=Simulate(response),
         name=f"censored {distribution.name}",
-        regular=distribution.regular,
+        # All else, the expected information too, is of rows fully observed.
+        geometry=Geometry(regular=distribution.geometry.regular),
     )

@@ -11,8 +11,8 @@ from jax.typing import ArrayLike
 from jaxmle import spaces
 from jaxmle._util.records import record
 from jaxmle.distributions import Distribution, by_name, multivariate_normal, multivariate_t, normal, student_t
-from jaxmle.distributions._real_line import student_t_of_log
-from jaxmle.distributions._vectors import correlation_of
+from jaxmle.distributions.multivariate.covariances import correlation_of
+from jaxmle.distributions.real.student_t import quantile_of_log
 from jaxmle.model.model import Model
 from jaxmle.model.response import Known, Response, Simulate
 from jaxmle.special import ndtri_exp
@@ -59,7 +59,7 @@ class Copula:
         lower = below < above
         # Rounding may leave neither tail below one half.
         tail = jnp.where(inside[:, None], jnp.minimum(jnp.where(lower, below, above), -_LOG_2), -_LOG_2)
-        z = student_t_of_log(params["df"], tail) if self.heavy else ndtri_exp(tail)
+        z = quantile_of_log(params["df"], tail) if self.heavy else ndtri_exp(tail)
         return jnp.where(lower, z, -z)
 
     def columns(self, data: Any) -> list[Array]:
@@ -166,7 +166,7 @@ def _copula(margins: Mapping[str, Any], heavy: bool) -> Model:
             )
         if not isinstance(d, Distribution):
             raise TypeError(f"margin {name!r} is {d!r}; expected a distribution or its name")
-        if d.discrete or d.event or d.columns or d.regularity != "smooth":
+        if d.discrete or d.event or d.columns or d.geometry.regularity != "smooth":
             raise ValueError(
                 f"margin {name!r} is {d.name}; a copula's density needs margins of one continuous number with a smooth density"
             )

@@ -87,10 +87,6 @@ def iid(distribution: Distribution) -> Model:
         distribution.space,
         start=distribution.start,
         simulate=Simulate(response),
-        information=distribution.information,
-        maximum=None if distribution.regularity == "smooth" else distribution.maximum,
         name=distribution.name,
-        chart=distribution.chart,
-        kink=distribution.kink,
-        regular=distribution.regular,
+        geometry=distribution.geometry,
     )

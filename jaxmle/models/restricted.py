@@ -135,7 +135,9 @@ def tied(model: Any, mapping: Any = None, /, **named: Any) -> Model:
 
 def _with(model: Model, by: dict[str, Any]) -> Model:
     tree = jax.tree.structure(model.space)
-    return dataclasses.replace(model, space=jax.tree.unflatten(tree, list(by.values())), maximum=None)
+    return dataclasses.replace(
+        model, space=jax.tree.unflatten(tree, list(by.values())), geometry=model.geometry.restricted()
+    )
 
 
 def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
