@@ -75,6 +75,7 @@ INSIDE = {
         " | passes/products | passes/sqrt_powers | passes/quotients"
         " | ir/program | ir/graph | ir/nodes ir/layout"
     ),
+    "special": "inverses | bessel hurwitz incomplete owens | gamma quadrature | elementary",
     "_util": "compile | cache | records text_tables html_tables group_keys linalg progress checksum | atomic_write optional threads version",
 }
 
