@@ -11,7 +11,7 @@ import polars as pl
 
 import jaxmle as jm
 from jaxmle import io, plot
-from jaxmle.comparison.criteria import two_groups
+from jaxmle.compare import two_groups
 
 table = pl.read_csv(io.example("aspirin.csv"))
 print(table)
