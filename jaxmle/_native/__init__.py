@@ -29,7 +29,7 @@ __all__ = ["ROWS", "Compiled", "Leaf", "NotUnderstood", "build", "call", "missin
 def missing(platform: str) -> str | None:
     """What keeps devices of this platform from it, or None."""
     if find_spec("llvmlite") is None:
-        return "llvmlite is not installed; try: pip install 'jaxmle[native]'"
+        return "llvmlite is not installed; try: pip install llvmlite"
     return None if platform == "cpu" else cuda.missing() if platform == "gpu" else f"the device is a {platform}"
 
 
