@@ -24,7 +24,13 @@ RESULTS = ROOT / "benchmarks" / "results"
 BEGIN, END = "<!-- speed: made by python -m benchmarks.report -->\n", "<!-- end of speed -->\n"
 LIBRARIES = ("vmap", "jaxopt-bfgs", "jaxopt-lbfgs", "optimistix-bfgs", "optimistix-newton", "tfp", "optax")
 
-AS_CALLED = {"scipy-fit": "SciPy's `.fit`", "statsmodels": "statsmodels", "lifelines": "lifelines", "r": "R", "tmb": "TMB"}
+AS_CALLED = {
+    "scipy-fit": "SciPy's `.fit`",
+    "statsmodels": "statsmodels",
+    "lifelines": "lifelines",
+    "r": "R",
+    "tmb": "TMB",
+}
 
 CSS = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }

@@ -143,7 +143,9 @@ def fit(
             metavar="COLUMN",
         ),
     ] = "",
-    by: Annotated[str, typer.Option(help="Fit each group separately; several columns with commas.", metavar="COLUMN")] = "",
+    by: Annotated[
+        str, typer.Option(help="Fit each group separately; several columns with commas.", metavar="COLUMN")
+    ] = "",
     event: Annotated[str, typer.Option(help="1 = failed, 0 = still running.", metavar="COLUMN")] = "",
     censored: Annotated[str, typer.Option(help="1 = still running, 0 = failed.", metavar="COLUMN")] = "",
     trials: Annotated[str, typer.Option(help="Number of trials (binomial).", metavar="COLUMN")] = "",
@@ -156,7 +158,9 @@ def fit(
     quantile: Annotated[
         str, typer.Option(help="Quantiles to report, such as 0.1 (the B10 life).", metavar="Q,...")
     ] = "",
-    survival: Annotated[str, typer.Option(help="Values at which to report the probability of exceeding them.", metavar="X,...")] = "",
+    survival: Annotated[
+        str, typer.Option(help="Values at which to report the probability of exceeding them.", metavar="X,...")
+    ] = "",
     of: Annotated[
         float | None, typer.Option(help="Trials that --quantile and --survival are about (binomial).", metavar="TRIALS")
     ] = None,

@@ -108,7 +108,9 @@ def small(fit: Any) -> str:
     few = fit._sound & (n < _ENOUGH * k)
     if not few.any():
         return ""
-    advice = "prefer interval(method='profile') and likelihood_ratio, or a parametric bootstrap: refits of simulate(key)"
+    advice = (
+        "prefer interval(method='profile') and likelihood_ratio, or a parametric bootstrap: refits of simulate(key)"
+    )
     who = (
         f"{few.sum():,} of {len(n):,} fits have"
         if len(n) > 1
