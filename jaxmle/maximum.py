@@ -7,8 +7,10 @@ import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._engine.build import problem_of
+from jaxmle._engine.plan import Plan
 from jaxmle._engine.traced import LANES, solver
-from jaxmle._solver.solve import Problem, Program, default_max_steps, default_tolerance, objective_of, problem_dtype
+from jaxmle._solver.solve import Program, objective_of, problem_dtype
 from jaxmle._solver.status import at_maximum
 from jaxmle._solver.step import RUNNING
 from jaxmle._util.records import split
@@ -99,15 +101,8 @@ def maximize(
     skeleton, numbers = split(model)
     if start is not None:
         start = jax.tree.map(lambda x: lax.stop_gradient(jnp.asarray(x, dtype)), start)
-    problem = Problem(
-        numbers=[jnp.asarray(x, dtype) for x in numbers],
-        data=data,
-        weights=weights,
-        start=start,
-        status=jnp.asarray(RUNNING, jnp.int32),
-        tolerance=jnp.asarray(default_tolerance(dtype) if tolerance is None else tolerance, dtype),
-        max_steps=jnp.asarray(default_max_steps(optimizer) if max_steps is None else max_steps, jnp.int32),
-    )
+    plan = Plan(optimizer, tolerance=tolerance, max_steps=max_steps, dtype=dtype)
+    problem = problem_of(numbers, data, weights, start, RUNNING, plan, jnp.asarray)
     objective = objective_of(skeleton, problem)
     check_contributions(objective, n)
     origin, unravel = ravel_pytree(model.origin(dtype))

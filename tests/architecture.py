@@ -44,17 +44,17 @@ INSIDE = {
     "cli": "app | demo | plot | input reports | tables",
     "explore": "session | page warm | figures | text pointer | climb | numbers | state | families",
     "comparison": "criteria | hypothesis_tests | nesting",
-    "result": "load | fit | html select | summary | saved",
+    "result": "load | fit | html | select summary | columns saved",
     "plot": "panels | likelihood likelihood_contours diagnostics lifetimes batch | distribution | sample | empirical | style",
-    "inference": "surface | simulate | predict | intervals | profile | covariance",
+    "inference": "ascent simulate | predict surface | intervals | profile | covariance information_criteria | at_point matrices interval_record",
     "checks": "check | promises bartlett derivatives | explain given trace | parametrizations | exact | report",
     "io": "tables",
-    "_engine": "mixed_precision retry traced | multistart | run | settle | workers | backends | devices | build | batch | ingest",
+    "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | batch plan",
     "models": "restricted | censoring copulas independent",
     "_solver": "solve | charts | kinks | limits | lanes | step | status",
     "optimizers": "named | quasi_newton | curvature",
-    "model": "contract | objective | observations | model",
-    "_util": "compile | cache | records text_tables group_keys linalg progress checksum | atomic_write optional threads version",
+    "model": "contract | objective | observations | model | unsaved",
+    "_util": "compile | cache | records text_tables html_tables group_keys linalg progress checksum | atomic_write optional threads version",
 }
 
 # Imported inside a function, when it is called, by a room below.

@@ -177,10 +177,10 @@ def test_criteria_by_hand(rate):
 
 def changed(fit, **kwargs):
     """The fit with another outcome."""
-    outcome = fit._outcome._replace(
-        **{name: np.full_like(getattr(fit._outcome, name), x) for name, x in kwargs.items()}
+    outcome = fit.solution.outcome._replace(
+        **{name: np.full_like(getattr(fit.solution.outcome, name), x) for name, x in kwargs.items()}
     )
-    return jm.Fit(fit.model, outcome, fit._batch, fit._single, fit.info)
+    return jm.Fit(dataclasses.replace(fit.solution, outcome=outcome))
 
 
 def test_what_failed_is_nan_with_a_reason(rate):
@@ -222,7 +222,7 @@ def test_what_cannot_be_compared(rate, mites, attacks):
         (lambda: jm.likelihood_ratio(full, null), ValueError, "rate is held in the full model"),
         (lambda: jm.likelihood_ratio(full, full), ValueError, "a test needs a null with fewer"),
         (
-            lambda: jm.likelihood_ratio(full, jm.Fit(lognormal, full._outcome, full._batch, True, {})),
+            lambda: jm.likelihood_ratio(full, jm.Fit(dataclasses.replace(full.solution, model=lognormal))),
             ValueError,
             "not known",
         ),

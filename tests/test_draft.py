@@ -52,7 +52,7 @@ def both(model, data, **options):
 
 
 def identical(a, b, where=slice(None)):
-    for mine, other in zip(a._outcome, b._outcome, strict=True):
+    for mine, other in zip(a.solution.outcome, b.solution.outcome, strict=True):
         np.testing.assert_array_equal(mine[where], other[where])
 
 

@@ -1,5 +1,6 @@
 """Pictures: what is drawn, not its pixels. The numbers in them against closed forms and published tables."""
 
+import dataclasses
 import inspect
 from types import SimpleNamespace
 
@@ -238,7 +239,7 @@ def test_a_band_of_refits_is_narrower_than_one_of_known_parameters(normal):
     known = np.sort(np.random.default_rng(0).uniform(size=(500, 21)), axis=1)
     low, high = _band(known, "pointwise", 0.95)
     assert ((ranks.high - ranks.low) < (high - low))[3:-3].all()
-    np.testing.assert_allclose(ranks.u, normal.cdf(np.sort(normal._batch.one(0)[0])).value, atol=1e-12)
+    np.testing.assert_allclose(ranks.u, normal.cdf(np.sort(normal.solution.batch.data_set(0)[0])).value, atol=1e-12)
     assert ranks.lost == 0
 
 
@@ -268,7 +269,7 @@ def drop(x, loc, scale):
 def test_profile_is_the_closed_form_with_its_interval(normal):
     ax = jm.plot.profile(normal, "loc")
     curve = next(line for line in ax.get_lines() if line.get_label() == "profile")
-    x = normal._batch.one(0)[0]
+    x = normal.solution.batch.data_set(0)[0]
     np.testing.assert_allclose(curve.get_ydata(), [drop(x, loc, None) for loc in curve.get_xdata()], atol=1e-7)
     ends = normal.interval(0.95, "profile")
     drawn = sorted(p.vertices[0, 0] for p in ax.collections[0].get_paths())
@@ -287,7 +288,7 @@ def test_contours_lie_at_half_chi_square_quantiles(normal):
     ax = jm.plot.contours(normal, points=41)
     lines = next(c for c in ax.collections if c.get_label() == "_contours")
     np.testing.assert_allclose(-lines.levels, [2.9957, 2.3026, 0.6931], atol=1e-4)
-    x = normal._batch.one(0)[0]
+    x = normal.solution.batch.data_set(0)[0]
     for level, path in zip(lines.levels, lines.get_paths(), strict=True):
         values = [drop(x, *point) for point in path.vertices[::7]]
         np.testing.assert_allclose(values, level, atol=0.03)
@@ -322,12 +323,12 @@ def test_history_ends_within_the_tolerance(normal):
     assert way.steps[-1] == normal.steps == ax.get_lines()[0].get_xdata()[-1]
     assert way.decrement[-1] < 1e-9
     assert (np.diff(way.log_likelihood) > -1e-9).all()
-    np.testing.assert_allclose(way.u[-1], normal._outcome.u[0], atol=1e-8)
+    np.testing.assert_allclose(way.u[-1], normal.solution.outcome.u[0], atol=1e-8)
 
 
 def test_what_did_not_converge_says_so(normal):
-    outcome = normal._outcome._replace(status=np.array([jm.Status.MAX_STEPS]))
-    short = jm.Fit(normal.model, outcome, normal._batch, True, normal._info)
+    outcome = normal.solution.outcome._replace(status=np.array([jm.Status.MAX_STEPS]))
+    short = jm.Fit(dataclasses.replace(normal.solution, outcome=outcome))
     ax = jm.plot.cdf(short)
     assert "ran out of steps" in ax.get_title(loc="left")
     assert [line.get_label() for line in ax.get_lines()] == ["empirical"]

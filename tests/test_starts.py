@@ -71,8 +71,8 @@ def test_batches_keys_and_files(tmp_path):
     )
     assert "Starts: 12 for each data set; 3 of 4 have more than one maximum" in fits.summary()
     again = jm.fit_many(CAUCHY, x, groups=groups, starts=12, key=jax.random.key(3))
-    np.testing.assert_array_equal(again._starts.maximum, fits._starts.maximum)
-    np.testing.assert_allclose(again._starts.natural, fits._starts.natural, atol=1e-8)
+    np.testing.assert_array_equal(again.solution.starts.maximum, fits.solution.starts.maximum)
+    np.testing.assert_allclose(again.solution.starts.natural, fits.solution.starts.natural, atol=1e-8)
     one = jm.fit(CAUCHY, PUBLISHED, starts=12, key=3)  # the first of a batch draws what a single fit draws
     assert [m["starts"] for m in one.info["starts"]["maxima"]] == [
         m["starts"] for m in fits["a"].info["starts"]["maxima"]

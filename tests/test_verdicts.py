@@ -14,7 +14,7 @@ from cases import gaussian, logistic_log_likelihood, rng
 
 import jaxmle as jm
 from jaxmle import Status, models, spaces
-from jaxmle.inference.intervals import IntervalStatus
+from jaxmle.inference.interval_record import IntervalStatus
 
 LIMITS = {Status.AT_INFINITY, Status.AT_BOUNDARY}
 

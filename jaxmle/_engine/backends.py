@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle import _native
 from jaxmle._engine.devices import platforms_of
+from jaxmle._engine.plan import Auto, Backend, Device, Drafted, Lanes, Native
 from jaxmle._solver import lanes
 from jaxmle._solver.charts import climbed
 from jaxmle._solver.limits import seen_enough
@@ -38,9 +39,6 @@ from jaxmle.optimizers import newton
 _LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "geqp3", "householder_product", "svd", "schur",
     "hessenberg", "tridiagonal", "tridiagonal_solve"}  # fmt: skip
 "Primitives that XLA hands to LAPACK on a CPU."
-
-DRAFTED = "drafted"
-"The machine, with a climb in float32 first."
 
 DRAFT_LEFT, DRAFT_STEPS = 1e-4, 30
 "Where a draft's decrement leads near enough to a maximum, and how many steps it may take to that."
@@ -174,18 +172,18 @@ def built(
     return found if isinstance(found, str) else found(rows)
 
 
-def machine(
-    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, platforms: set[str], chosen: Any
+def kernels_of(
+    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, platforms: set[str], backend: Backend
 ) -> list[_native.Compiled]:
-    """The phase as functions of the machine, to be tried one after the other; what they leave is for the lanes.
+    """Compile a phase to native kernels, to be tried one after the other; what they leave is for the lanes.
 
     One is for data sets whose weights are all 1, one for the others: which one fits a data set does not depend on its
     neighbors.
 
     Raises:
-        ValueError: where `chosen` is "native" and something keeps it from that, saying what.
+        ValueError: where the backend is `Native` and something keeps it from that, saying what.
     """
-    if chosen not in ("auto", "native", DRAFTED):
+    if isinstance(backend, Lanes):
         return []
     found: list[_native.Compiled | str]
     platform = next(iter(platforms))
@@ -193,7 +191,7 @@ def machine(
         found = ["devices of several kinds"]
     elif weights.dtype != np.float64:
         found = [f"numbers of type {weights.dtype}"]
-    elif platform != "cpu" and chosen == "auto" and weights.shape[1] > LONG * len(weights):
+    elif platform != "cpu" and isinstance(backend, Auto) and weights.shape[1] > LONG * len(weights):
         found = ["rows enough to keep a GPU busy"]
     elif (missing := _native.missing(platform)) is not None:
         found = [missing]
@@ -201,39 +199,40 @@ def machine(
         plain = _native.plain(weights)
         kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
         found = [
-            built(program, phase, items, shared, weights.shape[1], ones, platform, chosen == DRAFTED) for ones in kinds
+            built(program, phase, items, shared, weights.shape[1], ones, platform, isinstance(backend, Drafted))
+            for ones in kinds
         ]
     reasons = [x for x in found if isinstance(x, str)]
-    if reasons and chosen == "native":
+    if reasons and isinstance(backend, Native):
         raise ValueError(f"lanes='native' cannot fit this model: {reasons[0]}. Pass lanes='auto' or a number")
     return [x for x in found if not isinstance(x, str)]
 
 
-def ready(
-    program: Program, problem: Problem, places: list[Any], chosen: Any
+def prepared(
+    program: Program, problem: Problem, devices: list[Device], backend: Backend
 ) -> tuple[Program, Problem, list[_native.Compiled]]:
-    """The same problem, its starts computed in XLA where nothing else keeps it from the machine, such as a sort
-    on a GPU.
+    """Compile the first phase to native kernels; where only the start keeps it from that, compute the start in XLA.
 
-    With it the functions of its first phase, as `machine` gives them.
+    Returns:
+        program and problem, with the starts where those were computed, and the kernels as `kernels_of` gives them.
     """
 
-    def functions(program: Program, problem: Problem, chosen: Any) -> list[_native.Compiled]:
+    def first(program: Program, problem: Problem, backend: Backend) -> list[_native.Compiled]:
         own, shared = items_of(program, problem)
-        return machine(program, 0, (own,), shared, problem.weights, platforms_of(places), chosen)
+        return kernels_of(program, 0, (own,), shared, problem.weights, platforms_of(devices), backend)
 
-    if chosen not in ("auto", "native", DRAFTED) or not starts_itself(program, problem):
-        return program, problem, functions(program, problem, chosen)
-    tried = "auto" if chosen == "native" else chosen
-    if found := functions(program, problem, tried):
+    if isinstance(backend, Lanes) or not starts_itself(program, problem):
+        return program, problem, first(program, problem, backend)
+    tried = Auto() if isinstance(backend, Native) else backend
+    if found := first(program, problem, tried):
         return program, problem, found
     own, shared = items_of(program, problem)
     shapes = jax.eval_shape(functools.partial(own_starts, program), own, shared)
     some = jax.tree.map(lambda x: np.broadcast_to(np.ones((), x.dtype), x.shape), shapes)
-    if functions(*with_starts(program, problem, some), tried):
+    if first(*with_starts(program, problem, some), tried):
         starts = jax.tree.map(np.asarray, _starts(program._replace(lanes=0), own, shared))
         program, problem = with_starts(program, problem, starts)
-    return program, problem, functions(program, problem, chosen)
+    return program, problem, first(program, problem, backend)
 
 
 @compiled_with(static_argnums=0)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import _native
-from jaxmle._engine.devices import bytes_each
+from jaxmle._engine.memory import bytes_each
 from jaxmle._solver import lanes
 from jaxmle._solver.solve import Program, phases
 from jaxmle._solver.status import failed

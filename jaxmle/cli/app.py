@@ -340,6 +340,6 @@ def _fit(law: Any, data: Any, codes: Any, shown: bool, options: dict[str, Any]) 
             raise ValueError(text) from error
     with _progress(shown and sys.stderr.isatty()) as progress:
         result = jaxmle.fit_many(law, data, groups=codes, progress=progress, **options)
-    if result._info["interrupted"]:
+    if result.solution.info["interrupted"]:
         raise typer.Abort
     return result

@@ -37,7 +37,7 @@ def show_criteria(console: Console, results: dict[str, Any], keys: Any, criterio
     _print(console, found.columns(), keys, 1 if keys is None else len(found.difference))
     for name, result in results.items():
         codes = tables.statuses(result)
-        for i in [i for i in range(len(codes)) if not result._ok[i]][: tables.SHOWN]:
+        for i in [i for i in range(len(codes)) if not result.solution.certified[i]][: tables.SHOWN]:
             group = "" if keys is None else f" {_label(keys, i)}"
             console.print(f"{name}{group}: {result.message(i)}", markup=False)
 

@@ -43,8 +43,8 @@ def check_same_data(first: Fit, other: Fit, names: tuple[str, str]) -> None:
         raise ValueError(
             f"cannot compare {names[0]} with {names[1]}: {counts} is a law of counts, the other is continuous"
         )
-    a, b = first._batch, other._batch
-    if first._single != other._single or a.size != b.size:
+    a, b = first.solution.batch, other.solution.batch
+    if first.solution.single != other.solution.single or a.size != b.size:
         raise ValueError(
             f"cannot compare {names[0]} ({_shape(first)}) with {names[1]} ({_shape(other)}): fit both to the same data sets"
         )
@@ -57,7 +57,7 @@ def check_same_data(first: Fit, other: Fit, names: tuple[str, str]) -> None:
     same = _same(a, b)
     if not same.all():
         i = int(np.argmin(same))
-        where = "" if first._single else f", first in data set {first._label(i)}"
+        where = "" if first.solution.single else f", first in data set {first.solution.label(i)}"
         n = f" ({np.atleast_1d(first.n_observations)[i]:g} and {np.atleast_1d(other.n_observations)[i]:g} observations)"
         raise ValueError(
             f"cannot compare {names[0]} with {names[1]}: their data or weights differ{where}{n}. Fit both to the same rows "
@@ -67,9 +67,9 @@ def check_same_data(first: Fit, other: Fit, names: tuple[str, str]) -> None:
 
 def check_pooled(null: Fit, full: Fit) -> None:
     """Raises where the rows of the null are not those of all data sets of the full fit together."""
-    if leaf_names(null._batch.buckets[0].data) != leaf_names(full._batch.buckets[0].data):
+    if leaf_names(null.solution.batch.buckets[0].data) != leaf_names(full.solution.batch.buckets[0].data):
         raise ValueError("the pooled null and the groups have data of different forms; fit both to the same columns")
-    one, all_ = _sorted_rows(null._batch), _sorted_rows(full._batch)
+    one, all_ = _sorted_rows(null.solution.batch), _sorted_rows(full.solution.batch)
     if one.shape != all_.shape or not np.array_equal(one, all_, equal_nan=True):
         raise ValueError(
             f"the null was fitted to {null.n_observations:g} observations and the groups hold {np.sum(full.n_observations):g}: "
@@ -120,7 +120,7 @@ def check_smaller(null: Model, full: Model, sets: int) -> int:
 
 
 def _shape(fit: Fit) -> str:
-    return "one data set" if fit._single else f"{len(fit)} data sets"
+    return "one data set" if fit.solution.single else f"{len(fit)} data sets"
 
 
 def _leaves(batch: Batch, bucket: Bucket) -> list[tuple[np.ndarray, bool, bool]]:

@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmle._solver.status import Status, at_limit
+from jaxmle._engine.solution import Solution
 from jaxmle._util import group_keys
 from jaxmle._util.compile import in_float64
 from jaxmle._util.text_tables import table, to_pandas, to_polars
 from jaxmle.distributions import Distribution
-from jaxmle.inference.intervals import IntervalStatus, normal_quantile
+from jaxmle.inference.covariance import in_coordinates
+from jaxmle.inference.interval_record import IntervalStatus, normal_quantile
 from jaxmle.model.objective import Objective
 from jaxmle.models.censoring import Censored
 from jaxmle.models.independent import IID
@@ -146,7 +147,7 @@ def _expectation(objective: Objective, u: Any, unravel: Any) -> Any:
 
 
 @in_float64
-def pdf(fit: Any, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
+def pdf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
     """Density of the fitted distribution at `x`; for counts the probability of `x`.
 
     Intervals are formed on the logarithm, for counts on the logit.
@@ -165,11 +166,11 @@ def pdf(fit: Any, x: Any, level: float = 0.95, *, kind: str = "observed") -> Pre
         >>> round(float(fit.pdf(0.0).value), 6)
         0.5
     """
-    return _predict(fit, "pdf", _density, _points(fit, x), level, kind)
+    return _predict(solution, "pdf", _density, _points(solution, x), level, kind)
 
 
 @in_float64
-def cdf(fit: Any, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
+def cdf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
     """P(X <= x) in the fitted distribution; the interval is formed on the logit.
 
     Args:
@@ -184,11 +185,11 @@ def cdf(fit: Any, x: Any, level: float = 0.95, *, kind: str = "observed") -> Pre
         >>> round(float(coin.cdf(0).value), 6)
         0.25
     """
-    return _predict(fit, "cdf", _below, _points(fit, x), level, kind)
+    return _predict(solution, "cdf", _below, _points(solution, x), level, kind)
 
 
 @in_float64
-def sf(fit: Any, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
+def sf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
     """P(X > x), survival beyond x, in the fitted distribution; the interval is formed on the logit.
 
     Args:
@@ -203,11 +204,11 @@ def sf(fit: Any, x: Any, level: float = 0.95, *, kind: str = "observed") -> Pred
         >>> round(float(fit.sf(2.0).value), 6), round(float(fit.sf(2.0).standard_errors), 6)
         (0.367879, 0.212395)
     """
-    return _predict(fit, "sf", _above, _points(fit, x), level, kind)
+    return _predict(solution, "sf", _above, _points(solution, x), level, kind)
 
 
 @in_float64
-def quantile(fit: Any, q: Any, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
+def quantile(solution: Solution, q: Any, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
     """The least x with P(X <= x) >= q in the fitted distribution: `quantile(0.1)` is the B10 life of a lifetime law.
 
     dx/du = -(dF/du) / f(x). Intervals are formed on the logarithm for positive data. The quantile of counts moves in
@@ -235,17 +236,17 @@ def quantile(fit: Any, q: Any, level: float = 0.95, *, kind: str = "observed", *
 
     Reference: Meeker & Escobar 1998, *Statistical Methods for Reliability Data*, section 8.4.
     """
-    law = distribution_of(fit)
+    law = distribution_of(solution)
     given = np.asarray(q, float)
     if not ((given >= 0) & (given <= 1)).all():
         bad = given[~((given >= 0) & (given <= 1))].flat[0]
         hint = f"; did you mean {bad / 100:g}?" if 1 < bad <= 100 else ""
         raise ValueError(f"quantile: {bad:g} is not a probability between 0 and 1{hint}")
-    return _predict(fit, "quantile", _point, _shaped(fit, {"q": given, **_known(law, known)}), level, kind)
+    return _predict(solution, "quantile", _point, _shaped(solution, {"q": given, **_known(law, known)}), level, kind)
 
 
 @in_float64
-def mean(fit: Any, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
+def mean(solution: Solution, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
     """The expectation of the fitted distribution; NaN where it does not exist or is infinite (Cauchy, gpd with shape >= 1).
 
     Intervals are formed on the logarithm for positive data, on the logit for shares.
@@ -263,30 +264,25 @@ def mean(fit: Any, level: float = 0.95, *, kind: str = "observed", **known: Any)
         >>> round(float(fit.mean().value), 10), round(float(fit.mean().standard_errors), 10)
         (2.0, 1.1547005384)
     """
-    law = distribution_of(fit)
+    law = distribution_of(solution)
     if law.mean is None:
         raise TypeError(f"the mean of {law.name} is not known: give Distribution(mean=params -> f[])")
     columns = _known(law, known)
-    points = _shaped(fit, columns or {"": np.zeros(())})
-    return _predict(fit, "mean", _expectation, points, level, kind)
+    points = _shaped(solution, columns or {"": np.zeros(())})
+    return _predict(solution, "mean", _expectation, points, level, kind)
 
 
 # --- how ---------------------------------------------------------------------------------------------------
 
 
-def distribution_of(fit: Any) -> Distribution:
-    rule = fit.model.log_likelihood
+def distribution_of(solution: Solution) -> Distribution:
+    rule = solution.model.log_likelihood
     if not isinstance(rule, (IID, Censored)):
         raise TypeError(
-            f"model {fit.model.name or rule!r} is a log-likelihood of your own, and its distribution is not known; use "
+            f"model {solution.model.name or rule!r} is a log-likelihood of your own, and its distribution is not known; use "
             "fit.transform(f) for any function of the params, with standard errors"
         )
     return rule.distribution
-
-
-def usable(fit: Any) -> np.ndarray:
-    """Certified maxima, and limits, whose params can be used though they have no errors; bool[B]."""
-    return fit._ok | at_limit(fit._outcome.status) | (fit._outcome.status == Status.AT_DATA_EDGE)
 
 
 def _known(law: Distribution, known: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -296,40 +292,40 @@ def _known(law: Distribution, known: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(x, float) for name, x in known.items()}
 
 
-def _points(fit: Any, x: Any) -> tuple[dict[str, np.ndarray], Any]:
-    law = distribution_of(fit)
+def _points(solution: Solution, x: Any) -> tuple[dict[str, np.ndarray], Any]:
+    law = distribution_of(solution)
     if not law.columns:
-        return _shaped(fit, {"": np.asarray(x, float)})
+        return _shaped(solution, {"": np.asarray(x, float)})
     if not isinstance(x, dict) or set(x) != set(law.columns):
         raise ValueError(f"{law.name}: points are a dict of {' and '.join(law.columns)}, got {x!r}")
-    return _shaped(fit, {name: np.asarray(v, float) for name, v in x.items()})
+    return _shaped(solution, {name: np.asarray(v, float) for name, v in x.items()})
 
 
-def _shaped(fit: Any, points: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], Any]:
+def _shaped(solution: Solution, points: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], Any]:
     """Points broadcast to f[B, m], and the shape of the answer."""
-    size = fit._batch.size
+    size = solution.batch.size
     arrays = dict(zip(points, np.broadcast_arrays(*points.values()), strict=True))
     shape = next(iter(arrays.values())).shape
-    each = len(shape) == 2 and shape[0] == size and not fit._single
+    each = len(shape) == 2 and shape[0] == size and not solution.single
     if len(shape) > 1 and not each:
-        wanted = "[m]" if fit._single else f"[m] or [{size}, m]"
+        wanted = "[m]" if solution.single else f"[m] or [{size}, m]"
         raise ValueError(f"points have shape {list(shape)}; expected a number or {wanted}")
     m = shape[-1] if shape else 1
     arrays = {name: np.ascontiguousarray(np.broadcast_to(x, (size, m))) for name, x in arrays.items()}
-    return arrays, (shape[-1:] if fit._single else (size, *shape[-1:]))
+    return arrays, (shape[-1:] if solution.single else (size, *shape[-1:]))
 
 
-def _predict(fit: Any, what: str, function: Any, points: Any, level: float, kind: str) -> Prediction:
-    z, law = normal_quantile(level), distribution_of(fit)
+def _predict(solution: Solution, what: str, function: Any, points: Any, level: float, kind: str) -> Prediction:
+    z, law = normal_quantile(level), distribution_of(solution)
     at, shape = points
     data = at[""] if set(at) == {""} else at
-    p = fit.model.free
-    out = fit._evaluate(function, fit._outcome.u, at=data)
-    covariance = fit._unconstrained(kind)
+    p = solution.model.free
+    out = solution.evaluate(function, solution.outcome.u, at=data)
+    covariance = in_coordinates(solution, kind)
     with np.errstate(all="ignore"):
         slope = out[..., -p:] if p else out[..., :0]
         error = np.sqrt(np.einsum("bmi,bij,bmj->bm", slope, covariance, slope))
-        value = np.where(usable(fit)[:, None], out[..., 0], np.nan)
+        value = np.where(solution.usable[:, None], out[..., 0], np.nan)
         if what in ("quantile", "mean"):
             se = error
             low, high = _natural_interval(law, what, value, se, z, at)
@@ -340,14 +336,14 @@ def _predict(fit: Any, what: str, function: Any, points: Any, level: float, kind
     status = np.where(np.isfinite(se), IntervalStatus.WALD, IntervalStatus.NONE)
     if what == "quantile" and law.discrete:
         status = np.full_like(status, IntervalStatus.STEPS)
-    status = np.where(usable(fit)[:, None] & np.isnan(value), IntervalStatus.UNDEFINED, status)
+    status = np.where(solution.usable[:, None] & np.isnan(value), IntervalStatus.UNDEFINED, status)
     low, high = (np.where(np.isfinite(se), x, np.nan) for x in (low, high))
     shown = {name or "at": x for name, x in at.items()} if what != "mean" or law.columns else {}
     numbers = {what: value, "std err": se, "lower": low, "upper": high, "status": status}
     columns = {name: x.ravel() for name, x in {**shown, **numbers}.items()}
     columns["status"] = np.array([IntervalStatus(int(s)).name.lower() for s in columns["status"]])
-    if not fit._single:
-        label = group_keys.columns(fit.keys, fit._batch.key_name) or {"data set": np.arange(len(value))}
+    if not solution.single:
+        label = group_keys.columns(solution.batch.keys, solution.batch.key_name) or {"data set": np.arange(len(value))}
         label = {name: np.repeat(x, value.shape[1]) for name, x in label.items()}
         columns = group_keys.beside(label, columns) | columns
 
@@ -357,7 +353,7 @@ def _predict(fit: Any, what: str, function: Any, points: Any, level: float, kind
     where = {name: pick(x) for name, x in shown.items()}
     place = None if not where else where["at"] if set(where) == {"at"} else where
     value, se, low, high, status = (pick(x) for x in numbers.values())
-    return Prediction(what, place, value, se, low, high, status, level, fit.keys, columns)
+    return Prediction(what, place, value, se, low, high, status, level, solution.batch.keys, columns)
 
 
 def _natural_interval(law: Distribution, what: str, x: Any, se: Any, z: float, at: Any) -> tuple[Any, Any]:

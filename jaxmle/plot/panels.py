@@ -53,9 +53,9 @@ def overview(fit: Any, figure: Any = None, *, level: float = 0.95, labels: Any =
         >>> sorted(jm.plot.overview(fits))
         ['forest rate', 'histogram rate', 'verdicts']
     """
-    if not fit._single:
+    if not fit.solution.single:
         return _many(fit, figure, level, labels)
-    if not is_law(fit) or distribution_of(fit).event:
+    if not is_law(fit) or distribution_of(fit.solution).event:
         return _own(fit, figure, level)
     sample = sample_of(fit, "overview")
     last = ("profile", profile, {"parameter": _shape_like(fit) if fit.model.free else None})
@@ -115,7 +115,7 @@ def _many(fits: Any, figure: Any, level: float, labels: Any) -> dict[str, Any]:
 
 def _heights(fits: Any) -> list[float]:
     """Of the rows of a batch's picture, in inches."""
-    kinds = len(np.unique(fits._outcome.status))
+    kinds = len(np.unique(fits.solution.outcome.status))
     return [
         float(np.clip(0.16 * len(fits) + 1.2, 2.6, 8.5)) if len(fits) <= 60 else 5.0,
         2.6,
@@ -125,6 +125,6 @@ def _heights(fits: Any) -> list[float]:
 
 def size(fit: Any) -> tuple[float, float]:
     """Of the picture, in inches."""
-    if not fit._single:
+    if not fit.solution.single:
         return max(4.6 * min(len(fit.names), _SHOWN), 6.0), sum(_heights(fit)) + 0.4
-    return 10.0, 3.8 if not is_law(fit) or distribution_of(fit).event else 7.6
+    return 10.0, 3.8 if not is_law(fit) or distribution_of(fit.solution).event else 7.6

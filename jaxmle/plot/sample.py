@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxmle._util.compile import in_float64
-from jaxmle.inference.predict import distribution_of, usable
+from jaxmle.inference.predict import distribution_of
 from jaxmle.models import Censored
 from jaxmle.plot.empirical import kaplan_meier, turnbull
 from jaxmle.plot.style import one
@@ -74,7 +74,7 @@ def sample_of(fit: Any, what: str, columns: bool = True) -> Sample:
             f"{what} needs a distribution, and {fit.model.name or 'this model'} is a log-likelihood of your own; draw "
             "contours(fit), profile(fit) or history(fit)"
         )
-    law = distribution_of(fit)
+    law = distribution_of(fit.solution)
     if law.event:
         raise TypeError(
             f"{what} draws laws of one number, and {law.name} is one of vectors; draw contours(fit), profile(fit) or "
@@ -100,7 +100,7 @@ def sample_of(fit: Any, what: str, columns: bool = True) -> Sample:
 def is_law(fit: Any) -> bool:
     """Whether a distribution was fitted, not a log-likelihood of one's own."""
     try:
-        distribution_of(fit)
+        distribution_of(fit.solution)
     except TypeError:
         return False
     return True
@@ -109,15 +109,15 @@ def is_law(fit: Any) -> bool:
 def rows_of(fit: Any, what: str) -> tuple[Any, np.ndarray]:
     """Data and weights of one fit, or a clear refusal."""
     try:
-        fit._batch.check_unchanged()
+        fit.solution.batch.check_unchanged()
     except RuntimeError as error:
         raise RuntimeError(f"{what}: {error}; the estimates alone can be drawn with forest or histograms") from None
-    return fit._batch.one(0)
+    return fit.solution.batch.data_set(0)
 
 
 def fitted(fit: Any) -> bool:
     """Whether there is a fitted law to draw: a certified maximum or a limit."""
-    return bool(usable(fit)[0])
+    return bool(fit.solution.usable[0])
 
 
 @in_float64

@@ -7,21 +7,21 @@ import zipfile
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
 from jaxmle import spaces
 from jaxmle._engine.batch import Absent, Batch, Bucket
-from jaxmle._engine.multistart import Starts
+from jaxmle._engine.solution import Report, Solution, Starts
 from jaxmle._solver.status import Status
 from jaxmle._solver.step import Outcome
 from jaxmle._util.atomic_write import whole
-from jaxmle._util.records import record
 from jaxmle.distributions import by_name, names
 from jaxmle.model.model import Model, constant
 from jaxmle.model.observations import is_constant
+from jaxmle.model.unsaved import NotSaved
 from jaxmle.models import IID, Censored, censored, iid
 
 MAGIC, FORMAT = "jaxmle fit", 1
@@ -30,31 +30,7 @@ _OPTIONAL = ("simulate", "information", "maximum")
 "Parts of a model that it need not have."
 
 
-@record
-class NotSaved:
-    """Stands for a function of a user's model, which no file holds."""
-
-    name: str
-
-    def __call__(self, *_: Any) -> Any:
-        raise RuntimeError(
-            f"this needs the log-likelihood of {self.name}, and a saved fit holds numbers, not functions; load it with "
-            "jaxmle.load(path, model=...) to give it again"
-        )
-
-
-class Saved(NamedTuple):
-    """A file's content: what `Fit` takes; `model` is None where only the user's own can stand for it."""
-
-    header: dict[str, Any]
-    model: Model | None
-    outcome: Outcome
-    batch: Batch
-    single: bool
-    starts: Starts | None
-
-
-def save(fit: Any, path: str | os.PathLike[str], *, data: bool = False) -> Path:
+def save(solution: Solution, path: str | os.PathLike[str], *, data: bool = False) -> Path:
     """Writes the fit to one file; `jaxmle.load(path)` reads it, without the model that was fitted.
 
     The file is an .npz archive: estimates, information, verdicts and keys as arrays, a JSON header with names, spaces,
@@ -76,19 +52,19 @@ def save(fit: Any, path: str | os.PathLike[str], *, data: bool = False) -> Path:
         True
     """
     if data:
-        fit._batch.check_unchanged()
+        solution.batch.check_unchanged()
     store: dict[str, np.ndarray] = {}
     header = {
         "magic": MAGIC,
         "format": FORMAT,
-        "single": fit._single,
-        "model": _encode_model(fit.model, _Names(store)),
-        "info": {name: x for name, x in fit.info.items() if name != "starts"},
-        "batch": _encode_batch(fit, data, _Names(store)),
+        "single": solution.single,
+        "model": _encode_model(solution.model, _Names(store)),
+        "info": {name: x for name, x in solution.info.items() if name != "starts"},
+        "batch": _encode_batch(solution, data, _Names(store)),
     }
-    store |= {f"outcome.{name}": x for name, x in fit._outcome._asdict().items()}
-    if fit._starts is not None:
-        store |= {f"starts.{name}": x for name, x in fit._starts._asdict().items()}
+    store |= {f"outcome.{name}": x for name, x in solution.outcome._asdict().items()}
+    if solution.starts is not None:
+        store |= {f"starts.{name}": x for name, x in solution.starts._asdict().items()}
     store["header"] = np.frombuffer(json.dumps(header, default=str).encode(), np.uint8)
     with whole(path) as name, open(name, "wb") as file:
         np.savez(file, allow_pickle=False, **store)  # pyright: ignore[reportArgumentType]
@@ -108,8 +84,8 @@ class _Names:
         return self.seen[id(x)][0]
 
 
-def _encode_batch(fit: Any, data: bool, put: _Names) -> dict[str, Any]:
-    batch: Batch = fit._batch
+def _encode_batch(solution: Solution, data: bool, put: _Names) -> dict[str, Any]:
+    batch = solution.batch
     found: dict[str, Any] = {"key_name": batch.key_name, "keys": None, "size": batch.size}
     if batch.keys is not None:
         found["keys"] = put(batch.keys)
@@ -117,7 +93,7 @@ def _encode_batch(fit: Any, data: bool, put: _Names) -> dict[str, Any]:
         found["dropped"] = put(batch.dropped)
     if batch.of is not None:
         found["of"] = put(batch.of)
-    found["n"] = put(np.atleast_1d(np.asarray(fit.n_observations)))
+    found["n"] = put(solution.n_observations)
     if data:
         found["own"] = list(batch.own)
         found["buckets"] = [
@@ -216,18 +192,24 @@ def _decode(x: Any, leaf: Callable[[Any], Any]) -> Any:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def read(path: str | os.PathLike[str]) -> Saved:
-    """A file that `save` wrote.
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Solution, bool]:
+    """Read a file that `save` wrote: its header, the solution, and whether its model is known.
 
     Raises:
         FileNotFoundError, ValueError: where there is none, or it is something else, damaged, or of a later format.
     """
     header, arrays = _open(path)
-    arrays.setdefault("outcome.rung", np.zeros_like(arrays["outcome.steps"]))  # files from before second chances
+    arrays.setdefault("outcome.rung", np.zeros_like(arrays["outcome.steps"]))  # files from before further attempts
     outcome = Outcome(*(arrays[f"outcome.{name}"] for name in Outcome._fields))
     batch = _decode_batch(header, outcome, arrays)
     starts = Starts(*(arrays[f"starts.{name}"] for name in Starts._fields)) if "starts.status" in arrays else None
-    return Saved(header, _decode_model(header["model"], arrays), outcome, batch, header["single"], starts)
+    model = _decode_model(header["model"], arrays)
+    nothing = Model(NotSaved(header["model"]["name"]), {})
+    info = header["info"]
+    report = Report(**{name: info[name] for name in Report._fields if name in info})
+    options = {name: x for name, x in info.items() if name not in Report._fields}
+    solution = Solution(model or nothing, batch, outcome, options, report, starts)
+    return header, solution, model is not None
 
 
 def _open(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -268,7 +250,7 @@ def _decode_batch(header: dict[str, Any], outcome: Outcome, arrays: dict[str, np
         index = np.arange(saved["size"])
         buckets = [Bucket(index, Absent(), array("n")[:, None], outcome.status)]
     return Batch(
-        buckets, saved["size"], own, array("keys"), saved["key_name"], array("dropped"), of=array("of"),
+        buckets, saved["size"], own, header["single"], array("keys"), saved["key_name"], array("dropped"), of=array("of"),
         digest=header["info"]["data"],
     )  # fmt: skip
 
@@ -302,9 +284,9 @@ def _leaves(encoded: Any) -> list[Any]:
     return found
 
 
-def same_space(saved: Saved, model: Model) -> bool:
+def same_space(header: dict[str, Any], model: Model) -> bool:
     """Whether a model's parameters are those of the file: names, families, shapes."""
-    encoded = saved.header["model"]
+    encoded = header["model"]
     theirs = [(s["kind"], *map(tuple, (s["value_shape"], s["coordinate_shape"]))) for s in _leaves(encoded["space"])]
     mine = [(s.kind.name, s.value_shape, s.coordinate_shape) for s in jax.tree.leaves(model.space)]
     return (encoded["names"], theirs) == (model.names, mine)
@@ -319,8 +301,8 @@ def describe(path: str | os.PathLike[str]) -> dict[str, str]:
         >>> describe(path)["parameters"]
         'mean (positive)'
     """
-    saved = read(path)
-    header, model = saved.header, saved.header["model"]
+    header, saved, _ = read(path)
+    model = header["model"]
     codes, counts = np.unique(saved.outcome.status, return_counts=True)
     keys = saved.batch.keys
     named = [f"{n} ({s['kind']})" for n, s in zip(model["names"], _leaves(model["space"]), strict=True)]
