@@ -132,8 +132,13 @@ class Docstrings(griffe.Extension):
 
     - `record` makes a dataclass, so that the fields of a class are the parameters that its docstring describes.
     - "x, level: as in `pdf`" describes two parameters.
+    - A method of `Fit` is a function of its solution, which a reader does not pass.
     - Our docstrings say `Example:`; mkdocstrings knows `Examples:`.
     """
+
+    def on_function_instance(self, *, func, **_):
+        if "solution" in func.parameters:
+            del func.parameters["solution"]
 
     def on_class_instance(self, *, cls, **_):
         for decorator in cls.decorators:

@@ -4,6 +4,8 @@ The site itself is tested by building it: `mkdocs build --strict -f docs/mkdocs.
 """
 
 import ast
+import inspect
+import pkgutil
 import re
 import tomllib
 from pathlib import Path
@@ -17,6 +19,8 @@ from jaxmle import distributions
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGE = DOCS / "pages" / "distributions.md"
+REFERENCE = "".join(path.read_text() for path in (DOCS / "pages" / "reference").glob("*.md"))
+NAMED = re.findall(r"^::: (\S+)", REFERENCE, re.MULTILINE)
 HEAD = """# Distributions
 
 Made from the code by `python tests/test_docs.py`. Every distribution has a log-density, the logarithms of both tails, a quantile
@@ -76,9 +80,18 @@ def test_every_page_is_in_the_navigation():
 
 
 def test_every_public_name_is_in_the_reference():
-    text = "".join(path.read_text() for path in (DOCS / "pages" / "reference").glob("*.md"))
-    missing = [name for name in jm.__all__ if not re.search(rf"^::: jaxmle\.(\w+\.)?{name}\b", text, re.MULTILINE)]
+    missing = [name for name in jm.__all__ if not {f"jaxmle.{name}", f"jaxmle.{name}.{name}"} & set(NAMED)]
     assert missing == ["__version__"]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_the_reference_names_exists(name):
+    assert getattr(pkgutil.resolve_name(name), "__doc__", "")
+
+
+def test_every_method_of_a_fit_is_in_the_reference():
+    methods = {f"{f.__module__}.{f.__name__}" for k, f in vars(jm.Fit).items() if inspect.isfunction(f) and k[0] != "_"}
+    assert {m for m in methods if not m.startswith("jaxmle.result.fit.")} <= set(NAMED)
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "gallery").glob("*.py")), ids=lambda path: path.stem)
