@@ -23,16 +23,18 @@ REFERENCE = "".join(path.read_text() for path in (DOCS / "pages" / "reference").
 NAMED = re.findall(r"^::: (\S+)", REFERENCE, re.MULTILINE)
 HEAD = """# Distributions
 
-Made from the code by `python tests/test_docs.py`. Every distribution has a log-density, the logarithms of both tails, a quantile
-function, a sampler and a start; all but the start may be differentiated to any order. *Closed form*: the maximum is a
-formula. *Information*: the expected information is known, for `fisher_scoring` and `kind="expected"`. *Regularity*: `smooth`;
-`kinked`, whose maximum comes from its closed form and whose standard errors from the expected information; `edge`, whose
-maximum lies at an edge of the data and has no standard errors.
+Made from the code by `python tests/test_docs.py`. Every distribution has a log-density, the logarithms of both tail probabilities, a
+quantile function, a sampler and a starting point. All but the starting point may be differentiated to any order.
 
-Of vectors and matrices, as functions of their dimension: `categorical`, `dirichlet`, `dirichlet_multinomial`,
-`multinomial`, `multivariate_normal` (missing entries too), `multivariate_t`, `von_mises_fisher` (directions) and `wishart`.
-`models.gaussian_copula` and `models.t_copula` join margins from the table. Where a likelihood may have several maxima,
-`starts=10` climbs from ten places.
+- *Closed form*: the maximum is a formula.
+- *Information*: the expected information is known, for `fisher_scoring` and `kind="expected"`.
+- *Regularity*: `smooth`; `kinked`, where the maximum comes from its closed form and the standard errors from the expected information;
+  `edge`, where the maximum lies at an extreme of the data and has no standard errors.
+
+Distributions of vectors and matrices are functions of their dimension: `categorical`, `dirichlet`, `dirichlet_multinomial`,
+`multinomial`, `multivariate_normal` (missing entries allowed), `multivariate_t`, `von_mises_fisher` (directions) and `wishart`.
+`models.gaussian_copula` and `models.t_copula` join margins from the table. Where a likelihood may have several maxima, use
+`starts=10`.
 
 | name | parameters | data | closed form | information | regularity | density |
 |---|---|---|---|---|---|---|
