@@ -15,10 +15,6 @@ from jaxmle._solver import lanes
 
 pytest.importorskip("llvmlite")
 
-from jaxmle._native.ir.graph import Graph
-from jaxmle._native.ir.nodes import FLOAT
-from jaxmle._native.passes.product_sharing import _multiplications, fewer_products
-
 
 def test_a_loop_over_the_rows_is_understood():
     """The other cases are in the laws, where all of them meet the lanes, climbed by Newton's method."""
@@ -59,8 +55,8 @@ LOOKED = {
 def test_closer_looks_are_xlas(name, monkeypatch):
     """Limits, suprema and directions; whatever lies in the memory that a kernel is given."""
     x = LOOKED[name](np.random.default_rng(7)).astype(float)
-    room = _native.Compiled.room
-    monkeypatch.setattr(_native.Compiled, "room", lambda self, rows: np.full_like(room(self, rows), 7.0))
+    scratch = _native.Compiled.scratch
+    monkeypatch.setattr(_native.Compiled, "scratch", lambda self, rows: np.full_like(scratch(self, rows), 7.0))
     mine = jm.fit_many(name, x, retries=0)
     one = int(np.argmax(~mine.converged))
     assert 0.1 < mine.converged.mean() < 0.9
@@ -172,7 +168,7 @@ def computed():
     leaf = _native.Leaf((_native.ROWS,), np.dtype(float), True)
     built = _native.build((leaf,), jax.tree.structure(0), fit)(1)
     out, left = np.zeros((len(FUNCTIONS), len(GRID))), np.ones(len(GRID), np.uint8)
-    built.reader([GRID[:, None]], np.ones((len(GRID), 1))).fit(0, len(GRID), out, left, None, built.room(1))
+    built.arguments([GRID[:, None]], np.ones((len(GRID), 1))).fit(0, len(GRID), out, left, None, built.scratch(1))
     assert not left.any()
     return dict(zip(FUNCTIONS, out, strict=True))
 
@@ -200,36 +196,6 @@ def _exact(f, x):
         except (ValueError, ZeroDivisionError):  # a pole
             return -np.inf
         return float(value) if mpmath.im(value) == 0 else np.nan
-
-
-# --- what is written out ---------------------------------------------------------------------------------
-
-
-def test_a_polynomial_in_a_product_multiplies_by_it_once_a_power():
-    """sum of P(w), w = (u x / (1 + y))^2 and P of degree 6: w costs 4 multiplications, each power one more."""
-    graph = Graph()
-    u = graph.leaf("state", 0, FLOAT, False, False)
-    x, y = (graph.leaf("load", i, FLOAT, True, True) for i in (0, 1))
-    moving = graph.make("div", graph.const(1.0), graph.make("add", y, u))
-    root = graph.make("mul", graph.make("mul", u, x), moving)
-    w = graph.make("mul", root, root)
-    value = graph.const(0.125)
-    for k in range(6):
-        value = graph.make("add", graph.const(1.0 / (k + 2)), graph.make("mul", value, w))
-    outputs = [graph.make("rsum", graph.make("mul", value, root))]
-    new = fewer_products(graph, outputs)
-    assert _multiplications(new) <= 11 < 25 < _multiplications(outputs)
-    for at in np.random.default_rng(5).normal(size=(4, 3)):
-        found = [_value(nodes[0].args[0], dict(zip((u, x, y), at, strict=True))) for nodes in (new, outputs)]
-        np.testing.assert_allclose(*found, rtol=1e-13)
-
-
-def _value(node, known):
-    if node not in known:
-        args = [_value(a, known) for a in node.args]
-        how = {"add": np.add, "mul": np.multiply, "div": np.divide, "const": lambda: node.value}
-        known[node] = how[node.op](*args)
-    return known[node]
 
 
 # --- rows that do not count ------------------------------------------------------------------------------

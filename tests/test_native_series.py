@@ -13,9 +13,6 @@ pytest.importorskip("llvmlite")
 
 from cases import GARCH
 
-from jaxmle._native.ir.graph import Graph
-from jaxmle._native.ir.nodes import FLOAT
-
 
 def scan(step, first):
     return lambda u, x: jax.lax.scan(lambda c, now: step(u, c, now), first(u, x), x)
@@ -106,7 +103,7 @@ def test_value_score_and_curvature(name):
         built = compiled(n)
         x, u = rng.normal(size=(2, n)), rng.normal(size=(2, 2))
         out, left = np.zeros((sum(s.size for s in jax.tree.leaves(built.shapes)), 2)), np.ones(2, np.uint8)
-        built.reader([u, x], np.ones((2, n))).fit(0, 2, out, left, None, built.room(n))
+        built.arguments([u, x], np.ones((2, n))).fit(0, 2, out, left, None, built.scratch(n))
         assert not left.any()
         mine = built.results(out)
         with jax.enable_x64(True):
@@ -152,20 +149,3 @@ def test_neighbors_do_not_matter(name, n):
     np.testing.assert_array_equal(fits.status, lanes.status)
     both = fits.converged
     np.testing.assert_allclose(fits.log_likelihood[both], lanes.log_likelihood[both], rtol=1e-10)
-
-
-def test_powers_of_a_root():
-    """sqrt(v)^2 is v, and v / sqrt(v) its root, where v is a variance; where it may be below 0 its root says so."""
-    graph = Graph()
-    x = graph.leaf("load", 0, FLOAT, True, True)
-    state = graph.leaf("state", 0, FLOAT, False, False)
-    positive = graph.make("add", graph.make("exp", state), graph.make("mul", x, x))
-    unknown = graph.make("add", state, x)
-    for v, merges in ((positive, True), (unknown, False)):
-        root = graph.make("sqrt", v)
-        inverse = graph.make("div", graph.const(1.0), root)
-        assert (graph.make("mul", root, root) is v) == merges
-        assert (graph.make("mul", root, inverse) is graph.const(1.0)) == merges
-        assert (graph.make("mul", graph.make("div", graph.const(1.0), v), v).is_(1)) is False
-        assert (graph.make("mul", inverse, v) is root) == merges
-        assert (graph.make("mul", inverse, inverse) is graph.inverse(v)) == merges

@@ -9,7 +9,7 @@ from jaxmle._engine import backends
 from jaxmle._native.codegen import entry
 from jaxmle._native.runtime import cpu, cuda
 
-_LOOP = """
+THREAD_LOOP = """
 define void @fit(i64 %begin, i64 %end, ptr %leaves, ptr %offset, ptr %count, ptr %out, ptr %left, ptr %scratch,
     i64 %room, i64 %distance) {
 entry:
@@ -35,8 +35,8 @@ def _machine_code(text):
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    machine, _ = cpu._machine(llvm)
-    return cpu.load(llvm, machine.emit_object(llvm.parse_assembly(text.replace(entry.GRID, _LOOP))))
+    machine, _ = cpu.target_machine(llvm)
+    return cpu.load(llvm, machine.emit_object(llvm.parse_assembly(text.replace(entry.GRID, THREAD_LOOP))))
 
 
 def _launch(kernel, device, blocks, arguments):

@@ -1,4 +1,4 @@
-"""Which way a phase goes: as a function of the machine, and what that is asked to do, or through the lanes; and by how many workers."""
+"""Backends of a phase: a native kernel where the model can be compiled to one, else lanes; and the workers that run it."""
 
 import functools
 from collections.abc import Callable
@@ -38,17 +38,17 @@ from jaxmle.optimizers import newton
 
 _LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "geqp3", "householder_product", "svd", "schur",
     "hessenberg", "tridiagonal", "tridiagonal_solve"}  # fmt: skip
-"Primitives that XLA hands to LAPACK on a CPU."
+"Primitives that XLA computes by LAPACK on a CPU."
 
 DRAFT_LEFT, DRAFT_STEPS = 1e-4, 30
-"Where a draft's decrement leads near enough to a maximum, and how many steps it may take to that."
+"The decrement at which a draft is near enough to a maximum, and how many steps it may take to that."
 
 LONG = 64
 "On a GPU a thread goes through the rows of its data set alone: with more rows than so many a data set, lanes do better."
 
 
-def native_fit(program: Program, phase: int) -> lanes.Policy:
-    """A phase for the machine; an item is (item of the lanes, shared leaves), rows of weight 0 replaced before."""
+def native_policy(program: Program, phase: int) -> lanes.Policy:
+    """Make the policy of a phase for a native kernel: items are (item of the lanes, shared leaves), rows of weight 0 replaced."""
 
     def policy(item: Any) -> lanes.Policy:
         return phases(program, item[1], cleaned=True)[phase]
@@ -73,7 +73,7 @@ class Draft(NamedTuple):
 
 
 def draft_of(program: Program) -> Draft | None:
-    """How the machine drafts a climb with Newton's method; None for what is not climbed to so."""
+    """Make the draft of a climb with Newton's method; None where the program climbs otherwise."""
     if not certifies(program.optimizer) or has_closed_form(program):
         return None
 
@@ -102,8 +102,8 @@ def draft_of(program: Program) -> Draft | None:
 
 
 @functools.lru_cache(maxsize=64)
-def _alike(program: Program, own: tuple[_native.Leaf, ...], shared: tuple[_native.Leaf, ...]) -> bool:
-    """Whether what a user's functions compute, contributions and where the ascent begins, is the same for all lengths."""
+def _independent_of_length(program: Program, own: tuple[_native.Leaf, ...], shared: tuple[_native.Leaf, ...]) -> bool:
+    """Whether contributions and start of a model are the same expressions for all numbers of rows."""
 
     def made(item: Any) -> tuple[Any, Any]:
         problem = builder(program, item[1])(item[0])
@@ -113,24 +113,26 @@ def _alike(program: Program, own: tuple[_native.Leaf, ...], shared: tuple[_nativ
 
     tree = jax.tree.structure((([0] * len(own),), [0] * len(shared)))
     with jax.enable_x64(True):
-        return _native.same_for_all_lengths(made, functools.partial(_shapes, (*own, *shared), tree))
+        return _native.independent_of_length(made, functools.partial(_shapes, (*own, *shared), tree))
 
 
 @functools.lru_cache(maxsize=64)
 def _built(
     program: Program, phase: int, leaves: tuple[_native.Leaf, ...], tree: Any, platform: str, drafts: bool
 ) -> Callable[[int], _native.Compiled] | str:
-    """The phase as a function of the machine, or what keeps it from being one."""
+    """Compile a phase to a native kernel for any number of rows, or return what keeps it from that."""
     draft = draft_of(program) if drafts else None
     if drafts and draft is None:
         return "no climb with Newton's method"
     try:
-        built = _native.build(leaves, tree, native_fit(program, phase), platform, draft)
+        built = _native.build(leaves, tree, native_policy(program, phase), platform, draft)
         own, shared = (len(x) for x in row_flags(program))  # between them is what another phase has found
-        if not _alike(program._replace(optimizer=newton()), leaves[:own], leaves[len(leaves) - shared :]):
-            raise _native.NotUnderstood("a log-likelihood that depends on the number of rows otherwise than by a sum")
+        if not _independent_of_length(
+            program._replace(optimizer=newton()), leaves[:own], leaves[len(leaves) - shared :]
+        ):
+            raise _native.Unsupported("a log-likelihood that depends on the number of rows otherwise than by a sum")
         return built
-    except _native.NotUnderstood as error:
+    except _native.Unsupported as error:
         return str(error)
 
 
@@ -145,7 +147,7 @@ def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[_native.Le
 
     Each waits in one of its threads for work that it has put into the same pool (JAX 0.10.2, 2 cores).
     """
-    fit = native_fit(program, phase)
+    fit = native_policy(program, phase)
     with jax.enable_x64(True):
         shapes = _shapes(leaves, tree, n)
         state = jax.eval_shape(fit.begin, *shapes)
@@ -161,7 +163,7 @@ def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[_native.Le
 def built(
     program: Program, phase: int, items: Any, shared: Any, rows: int, ones: bool, platform: str, drafts: bool = False
 ) -> _native.Compiled | str:
-    """The phase as a function of the machine for leaves like these, or what keeps it from being one.
+    """Compile a phase to a native kernel for leaves like these, or return what keeps it from that.
 
     Args:
         rows: of a data set, at most.
@@ -196,7 +198,7 @@ def kernels_of(
     elif (missing := _native.missing(platform)) is not None:
         found = [missing]
     else:
-        plain = _native.plain(weights)
+        plain = _native.unit_weights(weights)
         kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
         found = [
             built(program, phase, items, shared, weights.shape[1], ones, platform, isinstance(backend, Drafted))
@@ -241,7 +243,7 @@ def _starts(program: Program, own: Any, shared: Any) -> Any:
 
 
 def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[tuple[_native.Leaf, ...], Any]:
-    """The leaves of (items, shared) without their data-set axis, and their tree; `ones` if all weights are 1."""
+    """List the leaves of (items, shared) without their data-set axis, and their tree; `ones` if all weights are 1."""
     own_rows, shared_rows = row_flags(program)
     own, common = jax.tree.leaves(items), jax.tree.leaves(shared)
     rows = own_rows + [False] * (len(own) - len(own_rows)) + shared_rows
@@ -254,10 +256,12 @@ def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[t
     return tuple(leaves), jax.tree.structure((items, shared))
 
 
-def apart(program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, places: list[Any]) -> list[Any]:
-    """The places of workers in lanes whose programs do not get in each other's way."""
-    alone = list(dict.fromkeys(places))
-    if len(alone) == len(places):
-        return places
+def lane_workers(
+    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, devices: list[Device]
+) -> list[Device]:
+    """List the devices of workers in lanes: one a device where the programs call LAPACK, which two at once cannot."""
+    alone = list(dict.fromkeys(devices))
+    if len(alone) == len(devices):
+        return devices
     signature = _signature(program, items, shared, False)
-    return alone if _calls_lapack(program._replace(lanes=0), phase, weights.shape[1], *signature) else places
+    return alone if _calls_lapack(program._replace(lanes=0), phase, weights.shape[1], *signature) else devices

@@ -14,13 +14,13 @@ class Bucket(NamedTuple):
     """Data sets of one padded length.
 
     Attributes:
-        index: their positions in the batch, int[b].
+        positions: of the data sets in the batch, int[b].
         data: leaves [b, n, ...], `constant` leaves [b, ...]; leaves shared by all as in `Batch.own` without [b].
         weights: f[b, n]; 0 on padding.
         status: RUNNING or a verdict that the data alone decide, int[b].
     """
 
-    index: np.ndarray
+    positions: np.ndarray
     data: Any
     weights: np.ndarray
     status: np.ndarray
@@ -100,7 +100,7 @@ class Batch:
         """Join what was computed for each bucket, leaves [b, ...], in the order of the data sets."""
         if len(parts) == 1:  # one bucket keeps the order
             return parts[0]
-        where = np.argsort(np.concatenate([b.index for b in self.buckets]), kind="stable")
+        where = np.argsort(np.concatenate([b.positions for b in self.buckets]), kind="stable")
         return jax.tree.map(lambda *x: np.concatenate(x)[where], *parts)
 
     def check_unchanged(self) -> None:
@@ -116,7 +116,7 @@ class Batch:
     def data_set(self, index: int) -> tuple[Any, np.ndarray]:
         """Return data and weights of one data set, padding included: leaves [n, ...] and f[n]."""
         for b in self.buckets:
-            for row in np.flatnonzero(b.index == index):
+            for row in np.flatnonzero(b.positions == index):
                 leaves, tree = jax.tree.flatten(b.data)
                 mine = [x[row] if own else x for x, own in zip(leaves, self.own, strict=True)]
                 return jax.tree.unflatten(tree, mine), b.weights[row]
@@ -127,7 +127,7 @@ class Batch:
         buckets = []
         for b in self.buckets:
             row = np.full(self.size, -1)
-            row[b.index] = np.arange(len(b.index))
+            row[b.positions] = np.arange(len(b.positions))
             index = np.flatnonzero(row[chosen] >= 0)
             if not len(index) and (len(chosen) or buckets):  # an empty batch still knows what its data look like
                 continue
@@ -150,7 +150,7 @@ class Batch:
 
         Rows beyond the length of a shorter bucket are ignored; a verdict that the data alone decided stays.
         """
-        buckets = [b._replace(weights=weights[b.index, : b.weights.shape[1]]) for b in self.buckets]
+        buckets = [b._replace(weights=weights[b.positions, : b.weights.shape[1]]) for b in self.buckets]
         return dataclasses.replace(self, buckets=buckets)
 
 

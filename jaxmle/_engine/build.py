@@ -90,11 +90,11 @@ def of_bucket(model: Model, batch: Batch, bucket: Bucket, plan: Plan, lanes: int
         ValueError: for a start, a tolerance or limits that are illegal.
     """
     numbers, each = numbers_of(model, batch.size, plan.dtype)
-    numbers = [x[bucket.index] if own else x for x, own in zip(numbers, each, strict=True)]
+    numbers = [x[bucket.positions] if own else x for x, own in zip(numbers, each, strict=True)]
     params, legal, own_start = _start(model, plan.start, batch, plan.dtype)
     if params is not None:
-        params = jax.tree.map(lambda x, own: x[bucket.index] if own else x, params, own_start)
-    status = bucket.status if legal is None else np.where(legal[bucket.index], bucket.status, Status.NO_FINITE_START)
+        params = jax.tree.map(lambda x, own: x[bucket.positions] if own else x, params, own_start)
+    status = bucket.status if legal is None else np.where(legal[bucket.positions], bucket.status, Status.NO_FINITE_START)
     problem = problem_of(numbers, bucket.data, bucket.weights, params, status, plan)
     axes = Problem(each, list(batch.own), True, jax.tree.leaves(own_start), True, False, False)
     tree = jax.tree.structure(problem)

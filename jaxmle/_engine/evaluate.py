@@ -84,12 +84,12 @@ def by_bucket(
         batch.check_unchanged()
     plan = Plan(dtype=u.dtype)
     for b in batch.buckets:
-        taken = slice(None) if len(batch.buckets) == 1 else b.index  # one bucket keeps the order
+        taken = slice(None) if len(batch.buckets) == 1 else b.positions  # one bucket keeps the order
         points, source = b, batch
         if at is not None:  # no data, no copy, one program whatever the length
             data = jax.tree.map(lambda x, taken=taken: x[taken], at)
             leaves = jax.tree.leaves(data)
-            weights = np.ones(leaves[0].shape if leaves else (len(b.index), 1), u.dtype)
+            weights = np.ones(leaves[0].shape if leaves else (len(b.positions), 1), u.dtype)
             points = b._replace(data=data, weights=weights)
             source = dataclasses.replace(batch, own=(True,) * len(leaves))
         program, problem = of_bucket(model, source, points, plan)

@@ -1,12 +1,12 @@
-"""Draft and certify: a climb in float32, then Newton's steps in float64 from where it led.
+"""Mixed precision: a climb in float32, then Newton's steps in float64 from where it led.
 
-The machine does both in one function, a data set's rows still at hand: only sums over the rows are float32's, Newton's
-steps between them are not. What it does not understand, and other methods, draft and certify in lanes.
+A native kernel does both in one function while a data set's rows are at hand: only sums over the rows are float32, the
+Newton steps between them are float64. Models that cannot be compiled so, and other methods, do both in lanes.
 
-A draft is a start and nothing more. What it led to is certified in float64 on the data as they are, and whatever is not
-certified so climbs in float64 from its own start, as if there had been no draft: so every verdict is float64's. All of it
-runs through the same workers, a portion of the data sets at a time, so that an interrupt keeps what is finished and no
-second copy of all the data lies in memory.
+A draft is a start and nothing more. Its end is certified in float64 on the data as they are, and what is not certified
+climbs in float64 from its own start, as if there had been no draft: so every verdict is float64's. Portions of the data
+sets pass through one after the other, so that an interrupt keeps what is finished and memory holds no second copy of all
+the data.
 """
 
 import dataclasses
@@ -44,14 +44,14 @@ from jaxmle.model.model import Model
 from jaxmle.optimizers import newton
 
 PORTION_BYTES = 1 << 26
-"Data of a portion, where so many are enough to keep the lanes busy."
+"Bytes of a portion, where that is enough to keep the lanes busy."
 
 EACH_LANE = 32
 "Data sets of a portion for each lane, at least: where a portion ends lanes run empty."
 
 
 def check_precision(precision: Any, dtype: Any) -> None:
-    """Raises where `precision` is none, or where float64 is not what the fit is to be certified in."""
+    """Raise unless `precision` is known and the fit is to be certified in float64."""
     if precision not in ("full", "mixed"):
         raise ValueError(f"precision={precision!r}; expected 'full' or 'mixed'")
     if precision == "mixed" and dtype != np.float64:
@@ -180,7 +180,7 @@ def _rest(
 
 
 class _Certified(Progress):
-    """Tells of the drafts that were certified; the others come again."""
+    """Counts the drafts that were certified; the others are fitted again."""
 
     def __init__(self, shown: Progress) -> None:
         super().__init__(False, shown.total)
@@ -191,7 +191,7 @@ class _Certified(Progress):
 
 
 class _AtMost(Progress):
-    """Tells of no more data sets than there are; some are there twice."""
+    """Counts no more data sets than there are, where some are fitted twice."""
 
     def __init__(self, shown: Progress, most: int) -> None:
         super().__init__(False, shown.total)
@@ -211,7 +211,7 @@ def _portions(program: Program, problem: Problem, count: int, devices: list[Devi
 
 
 def _in_float32(problem: Problem) -> Problem:
-    """The same, less exactly: what is too large becomes infinite, and whole numbers stay."""
+    """Round a problem to float32: numbers that are too large become infinite, and whole numbers stay."""
 
     def low(x: Any) -> Any:
         return x.astype(np.float32) if x.dtype == np.float64 else x
@@ -222,7 +222,7 @@ def _in_float32(problem: Problem) -> Problem:
 
 
 def _check_float32(model: Model, program: Program, problem: Problem) -> None:
-    """The contract in float32; numbers that a function makes in float64 may not go through its loops there."""
+    """Check the contract of the model in float32."""
     try:
         check_model(program, _in_float32(problem))
     except (TypeError, ValueError) as error:
@@ -233,7 +233,7 @@ def _check_float32(model: Model, program: Program, problem: Problem) -> None:
 
 
 def _within(program: Program, draft: Outcome, found: Outcome, most: Any) -> np.ndarray:
-    """Which drafts and their certificates took no more steps than a fit may, bool[b]."""
+    """Whether drafts with their certificates took no more steps than a fit may, bool[b]."""
     return draft.steps + found.steps <= most if one_phase(program) else draft.steps - draft.polish <= most
 
 

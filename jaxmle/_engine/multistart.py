@@ -1,4 +1,4 @@
-"""Several starting points for each data set, all of them lanes: where they lie, and what they found."""
+"""Several starting points for each data set: where they lie, and which maximum each led to."""
 
 import dataclasses
 import functools
@@ -39,7 +39,7 @@ _SAME = 100.0
 
 @functools.lru_cache(maxsize=256)
 def _scattering(k: int, given: bool) -> Callable[..., Any]:
-    """The function that scatters k - 1 starts; one object for each kind, since programs are remembered by it."""
+    """Make the function that scatters k - 1 starts; one object for each kind, since programs are remembered by it."""
 
     def scatter(objective: Objective, at: Any, unravel: Any, key: Any) -> Any:
         begin, mine = at[:-1], jax.random.fold_in(key, at[-1].astype(jnp.uint32))
@@ -51,7 +51,7 @@ def _scattering(k: int, given: bool) -> Callable[..., Any]:
 
 
 def _one(objective: Objective, begin: Any, unravel: Any, key: Any, j: Any, given: bool) -> Any:
-    """A start: that of a few rows drawn from the data, moved by what one observation leaves open; f[p]."""
+    """Draw a start, f[p]: the model's start for a few rows of the data, plus noise of one observation's standard error."""
     rows_key, normal_key = jax.random.split(key)
     model, weights, p = objective.model, objective.weights, begin.shape[0]
     total = jnp.sum(weights)
@@ -119,7 +119,7 @@ def as_key(key: Any) -> jax.Array:
 
 
 def params_at(model: Model, u: np.ndarray) -> Any:
-    """Coordinates f[b, p] as natural params with a leading axis; numbers that come one for each data set stay theirs."""
+    """Map coordinates f[b, p] to natural params with a data-set axis."""
     leaves, tree = jax.tree.flatten(model.space)
     parts = np.split(u, np.cumsum([int(np.prod(s.coordinate_shape)) for s in leaves])[:-1], axis=1)
     values = [
@@ -132,7 +132,7 @@ def params_at(model: Model, u: np.ndarray) -> Any:
 
 
 def _choose(ends: Outcome, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which start is reported, int[B], and which maximum each led to, int[B, k].
+    """Choose the start to report, int[B], and number the maximum that each led to, int[B, k].
 
     Only certified maxima compete, and the first start to reach the highest is reported. Where the model's own start ended
     at a limit with a supremum above them all, that stays the verdict; where none is certified, its verdict stays too.

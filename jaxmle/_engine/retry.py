@@ -95,7 +95,7 @@ def retry(solution: Solution, plan: Plan, solve: Solve) -> Solution:
         return solution
     outcome = Outcome(*(np.array(x) for x in solution.outcome))
     for bucket in solution.batch.buckets:
-        left = bucket.index[failed[bucket.index]]
+        left = bucket.positions[failed[bucket.positions]]
         for number, attempt in enumerate(attempts(plan), 1):
             if len(left):
                 left = _attempted(solution, outcome, left, number, attempt, plan, solve)
@@ -112,7 +112,7 @@ def _worth_another(solution: Solution, plan: Plan) -> np.ndarray:
         for bucket in solution.batch.buckets:
             for x, own in zip(jax.tree.leaves(bucket.data), solution.batch.own, strict=True):
                 if own and x.dtype.kind == "f":
-                    no_start[bucket.index] &= np.isfinite(np.asarray(x).reshape(len(x), -1)).all(1)
+                    no_start[bucket.positions] &= np.isfinite(np.asarray(x).reshape(len(x), -1)).all(1)
     return failed | no_start
 
 

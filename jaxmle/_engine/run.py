@@ -9,13 +9,13 @@ import jax
 import numpy as np
 
 from jaxmle import _native
-from jaxmle._engine.backends import apart, kernels_of, prepared
+from jaxmle._engine.backends import kernels_of, lane_workers, prepared
 from jaxmle._engine.devices import host_if_small, platforms_of, worker_devices
 from jaxmle._engine.memory import lanes_that_fit, out_of_memory, share
 from jaxmle._engine.plan import Auto, Device, Drafted, Plan
 from jaxmle._engine.settle import settle
 from jaxmle._engine.solution import Report
-from jaxmle._engine.workers import Crew, run_phase
+from jaxmle._engine.workers import PhaseRun, run_phase
 from jaxmle._solver.solve import Problem, Program, climbs, items_of, solve_one, taken
 from jaxmle._solver.status import Status, failed
 from jaxmle._solver.step import Outcome
@@ -34,7 +34,7 @@ class Run(NamedTuple):
 
 
 def _tuned(
-    crew_of: Callable[[Program], Crew], program: Program, devices: list[Device]
+    phase_run: Callable[[Program], PhaseRun], program: Program, devices: list[Device]
 ) -> tuple[Program, dict[int, float], bool]:
     """Measure other numbers of lanes; return the program with the fastest, what was tried, and whether interrupted.
 
@@ -46,7 +46,7 @@ def _tuned(
         here = program._replace(lanes=int(program.lanes * factor))
         if here.lanes < 1:
             continue
-        trial = crew_of(here)
+        trial = phase_run(here)
         most = trial.size * max(16 * here.lanes * len(devices) // trial.size, len(devices))
         trial.begins = iter(range(0, min(most, trial.count), trial.size))
         began = time.perf_counter()
@@ -106,42 +106,44 @@ def run_bucket(
             mine, weights = items, problem.weights
             if len(left) < count:
                 mine, weights = jax.tree.map(lambda x, left=left: x[left], (items, weights))
-            crew_of = functools.partial(
-                Crew, phase=phase, items=mine, shared=shared, count=len(left), workers=len(devices), kernel=kernel,
+            phase_run = functools.partial(
+                PhaseRun, phase=phase, items=mine, shared=shared, count=len(left), workers=len(devices), kernel=kernel,
                 weights=weights, bound=bound, few=plan.quick,
             )  # fmt: skip
             workers = devices
             if kernel is not None:
-                workers = [device for device in devices for _ in range(kernel.abreast)]
-                if len(left) <= kernel.least(weights.shape[1]):
+                workers = [device for device in devices for _ in range(kernel.workers_per_device)]
+                if len(left) <= kernel.min_batch(weights.shape[1]):
                     workers = workers[:1]
             elif not interrupted:
-                workers = apart(program, phase, items, shared, problem.weights, devices)
+                workers = lane_workers(program, phase, items, shared, problem.weights, devices)
                 many = len(left) >= 32 * program.lanes * len(workers)
                 if isinstance(plan.backend, Auto) and not (phase or kernels) and many:
-                    program, tried, interrupted = _tuned(crew_of, program, workers)
+                    program, tried, interrupted = _tuned(phase_run, program, workers)
                     report = report._replace(tried=tried)
-            crew = crew_of(program)
+            current = phase_run(program)
             if not interrupted:
                 try:
-                    interrupted = run_phase(crew, workers, watched, count - len(left))
+                    interrupted = run_phase(current, workers, watched, count - len(left))
                 except Exception as error:
-                    if not out_of_memory(error) or crew.size == 1:
+                    if not out_of_memory(error) or current.size == 1:
                         raise
-                    bound = 2 * crew.size * crew.each
+                    bound = 2 * current.size * current.each
                     program = program._replace(lanes=lanes_that_fit(program.lanes, items, bound))
                     turns.insert(0, kernel)
             if results is None:
-                results = crew.results
+                results = current.results
             else:
-                crew.give(results, left)
-            finished[left[crew.finished]] = True
-            again = ~crew.finished | (failed(crew.results.status) if kernel is not None and kernel.partial else False)
+                current.copy_to(results, left)
+            finished[left[current.finished]] = True
+            again = ~current.finished | (
+                failed(current.results.status) if kernel is not None and kernel.partial else False
+            )
             left = left[again]
             if kernels:
                 report = report._replace(lanes="native", utilization=None)
             else:
-                report = report._replace(lanes=program.lanes, utilization=crew.utilization)
+                report = report._replace(lanes=program.lanes, utilization=current.utilization)
         items = (own, results)  # what another method nominated waits for its certificate
     shown.advance(count)
     outcome: Outcome = results
@@ -176,10 +178,10 @@ def _by_kernels(program: Program, problem: Problem, plan: Plan, numbers: int) ->
         if phase:
             kernels = kernels_of(program, phase, items, shared, problem.weights, platforms_of(here), plan.backend)
         for kernel in kernels:
-            crew = Crew(program, phase, items, shared, 1, 1, kernel, problem.weights)
-            crew.fit(kernel, here[0])
-            if crew.finished.all() and not (kernel.partial and failed(crew.results.status).any()):
-                results = crew.results
+            current = PhaseRun(program, phase, items, shared, 1, 1, kernel, problem.weights)
+            current.run_kernel(kernel, here[0])
+            if current.finished.all() and not (kernel.partial and failed(current.results.status).any()):
+                results = current.results
         if results is None:
             return None
         items = (own, results)

@@ -54,9 +54,11 @@ def settle(program: Program, problem: Problem, outcome: Outcome, finished: np.nd
     portion = max(CHUNK_BYTES // bytes_each(own), 1)
     try:
         for method in (_native, _one_by_one):
-            look = np.flatnonzero(waits)
-            for i in range(0, len(look), portion):
-                for at, found in method(program, own, shared, problem.weights, outcome, look[i : i + portion], backend):
+            unsettled_at = np.flatnonzero(waits)
+            for i in range(0, len(unsettled_at), portion):
+                for at, found in method(
+                    program, own, shared, problem.weights, outcome, unsettled_at[i : i + portion], backend
+                ):
                     for mine, new in zip(outcome, found, strict=True):
                         mine[at] = new
                     waits[at] = False
@@ -67,33 +69,36 @@ def settle(program: Program, problem: Problem, outcome: Outcome, finished: np.nd
 
 
 def _native(
-    program: Program, own: Any, shared: Any, weights: Any, outcome: Outcome, look: np.ndarray, backend: Backend
+    program: Program, own: Any, shared: Any, weights: Any, outcome: Outcome, positions: np.ndarray, backend: Backend
 ) -> Iterator[tuple[np.ndarray, Outcome]]:
     """Settle fits by a native kernel: (positions, outcomes).
 
     Fits that seem not identified take eigenvectors, and fits that may lie on a kink take loops: they are left to XLA.
     """
-    look = look[outcome.status[look] != Status.NOT_IDENTIFIED]
-    if not len(look):
+    positions = positions[outcome.status[positions] != Status.NOT_IDENTIFIED]
+    if not len(positions):
         return
-    items, weights = ([np.asarray(x[look]) for x in own], jax.tree.map(lambda x: x[look], outcome)), weights[look]
+    items, weights = (
+        ([np.asarray(x[positions]) for x in own], jax.tree.map(lambda x: x[positions], outcome)),
+        weights[positions],
+    )
     backend = Auto() if isinstance(backend, Native) else backend
     kinks = join(program.skeleton, itertools.repeat(None)).kink is not None
     for kernel in kernels_of(program, LOOK, items, shared, weights, {"cpu"}, backend):
         if not kernel.partial:  # where it has a NaN XLA may have none
             found, left = on_threads(kernel, items, shared, weights)
             left |= kinks & ~at_limit(found.status)
-            yield look[~left], jax.tree.map(lambda x, left=left: x[~left], found)
+            yield positions[~left], jax.tree.map(lambda x, left=left: x[~left], found)
 
 
 def _one_by_one(
-    program: Program, own: Any, shared: Any, _: Any, outcome: Outcome, look: np.ndarray, backend: Backend
+    program: Program, own: Any, shared: Any, _: Any, outcome: Outcome, positions: np.ndarray, backend: Backend
 ) -> Iterator[tuple[np.ndarray, Outcome]]:
     """Settle fits in XLA, one after the other: (positions, outcomes)."""
-    padded = np.resize(look, 1 << int(np.ceil(np.log2(len(look)))))  # few shapes, few programs
+    padded = np.resize(positions, 1 << int(np.ceil(np.log2(len(positions)))))  # few shapes, few programs
     settle = _settle_few if len(padded) <= QUICK_FITS else _settle
     with host_if_small(0):
         found = settle(
             program, [np.asarray(x[padded]) for x in own], shared, jax.tree.map(lambda x: x[padded], outcome)
         )
-    yield look, jax.tree.map(lambda x: np.asarray(x)[: len(look)], found)
+    yield positions, jax.tree.map(lambda x: np.asarray(x)[: len(positions)], found)

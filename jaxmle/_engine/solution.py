@@ -165,7 +165,7 @@ class Solution:
         n = np.zeros(self.size)
         for bucket in self.batch.buckets:
             weights = bucket.weights if bucket.weights.strides[0] else bucket.weights[:1]  # the same for all: once
-            n[bucket.index] = np.where(weights >= 0, weights, np.nan).sum(1)
+            n[bucket.positions] = np.where(weights >= 0, weights, np.nan).sum(1)
         return n
 
     @property

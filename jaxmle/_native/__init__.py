@@ -1,12 +1,14 @@
-"""Fits as functions of the machine: the traced step of any model and method, compiled row by row.
+"""Fits as compiled kernels: the traced step of any model and method, written out row by row.
 
 XLA runs each operation of a step over all lanes and rows before the next, through memory. Here the same trace is written
 out as scalar expressions: one pass over a data set's rows, in vectors, for value, scores and curvature together; what
 depends on the data alone is computed once for each data set; sums whose terms factor into parameters and data, such as
 those of an exponential family, cost nothing a step; of a loop over the rows only what depends on the row before is
 computed row after row. Vectors hold rows of one data set, or a row of several where rows depend on one another or are few.
-On an NVIDIA GPU the same expressions run with a thread for each data set. It needs llvmlite and
-float64. What it does not understand (sorts, large matrices) goes through the lanes as before.
+On an NVIDIA GPU the same expressions run with a thread for each data set. It needs llvmlite and float64. What it does not
+support (large matrices, sorts of what steps change) goes through the lanes.
+
+A fit is lowered to a program of nodes (`lowering`, `ir`, `passes`), written as LLVM (`codegen`) and run (`runtime`).
 """
 
 import itertools
@@ -17,17 +19,19 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxmle._native.lowering.tracer import ROWS, NotUnderstood
-from jaxmle._native.runtime import cuda
-from jaxmle._native.runtime.arguments import Reader, plain
-from jaxmle._native.runtime.cpu import Kernel, Leaf, assemble, same_for_all_lengths, trace
+from jaxmle._native.ir.layout import ROWS, Leaf, Unsupported
+from jaxmle._native.lowering.fit_program import independent_of_length, lower_fit
+from jaxmle._native.runtime import cpu, cuda
+from jaxmle._native.runtime.arguments import Arguments, unit_weights
 from jaxmle._native.runtime.xla_ffi import call
 
-__all__ = ["ROWS", "Compiled", "Leaf", "NotUnderstood", "build", "call", "missing", "plain", "same_for_all_lengths"]
+__all__ = [
+    "ROWS", "Compiled", "Leaf", "Unsupported", "build", "call", "independent_of_length", "missing", "unit_weights",
+]  # fmt: skip
 
 
 def missing(platform: str) -> str | None:
-    """What keeps devices of this platform from it, or None."""
+    """Say what keeps kernels from running on devices of this platform; None where nothing does."""
     if find_spec("llvmlite") is None:
         return "llvmlite is not installed; try: pip install llvmlite"
     return None if platform == "cpu" else cuda.missing() if platform == "gpu" else f"the device is a {platform}"
@@ -36,51 +40,53 @@ def missing(platform: str) -> str | None:
 def build(
     leaves: tuple[Leaf, ...], tree: Any, policy: Any, platform: str = "cpu", draft: Any = None
 ) -> Callable[[int], "Compiled"]:
-    """What a policy of the lanes does with items of these leaves, after a `draft` if there is one (see `trace`), as a
-    function from the number of rows: the same one for a wide range of them.
+    """Compile a policy of the lanes on items of these leaves, after a `draft` if there is one (see `lower_fit`).
+
+    Returns:
+        A function from the most rows of a data set to the kernel: the same one for a wide range of them.
 
     Raises:
-        NotUnderstood: saying what keeps it from being written out.
+        Unsupported: saying what keeps it from being compiled.
     """
     with jax.enable_x64(True):
-        parts, rows, numbers, *described = trace(leaves, tree, policy, draft, values=platform == "cpu")
-    kernel = (assemble if platform == "cpu" else cuda.assemble)(parts, rows, numbers)
-    return lambda n: Compiled(kernel(n), leaves, *described)
+        lowered = lower_fit(leaves, tree, policy, draft, by_value=platform == "cpu")
+    kernel = (cpu if platform == "cpu" else cuda).compile_program(lowered.program, lowered.layout)
+    return lambda rows: Compiled(kernel(rows), leaves, lowered.shapes, lowered.partial, lowered.uses_length)
 
 
 class Compiled(NamedTuple):
-    """A kernel, and how to speak to it.
+    """A kernel, with what its arguments and results mean.
 
     Attributes:
-        kernel: the machine function.
-        leaves: what it reads.
+        kernel: the compiled function.
+        leaves: of the items that it reads.
         shapes: of its results, a pytree.
         partial: whether something is NaN in it where JAX has a value, so that what fails deserves a second look.
-        counts: whether the number of rows is a number in it, such as in a mean: rows of weight 0 at the end count there.
+        uses_length: whether the number of rows is a number in it, such as in a mean: rows of weight 0 at the end count.
     """
 
-    kernel: Kernel | cuda.Kernel
+    kernel: cpu.Kernel | cuda.Kernel
     leaves: tuple[Leaf, ...]
     shapes: Any
     partial: bool
-    counts: bool
+    uses_length: bool
 
-    def reader(self, arrays: list[Any], weights: np.ndarray) -> Reader:
-        """A batch laid out for the machine; see `Reader`."""
-        return Reader(self.kernel, self.leaves, self.counts, arrays, weights, self.most)
+    def arguments(self, arrays: list[Any], weights: np.ndarray) -> Arguments:
+        """Lay out a batch for the kernel; see `Arguments`."""
+        return Arguments(self.kernel, self.leaves, self.uses_length, arrays, weights, self.max_batch)
 
-    def room(self, rows: int) -> np.ndarray:
-        """Memory for the buffers of one worker, whose data sets have so many rows at most."""
+    def scratch(self, rows: int) -> np.ndarray:
+        """Allocate the buffers of one worker, whose data sets have so many rows at most."""
         kernel = self.kernel
-        return np.empty(1 if isinstance(kernel, cuda.Kernel) else max(kernel.abreast * kernel.buffers * rows, 1))
+        return np.empty(1 if isinstance(kernel, cuda.Kernel) else max(kernel.lanes * kernel.buffers * rows, 1))
 
     @property
-    def together(self) -> int:
+    def group_size(self) -> int:
         """Data sets that take as long as one."""
-        return self.kernel.abreast if isinstance(self.kernel, Kernel) and self.kernel.across else 1
+        return self.kernel.lanes if isinstance(self.kernel, cpu.Kernel) and self.kernel.interleaved else 1
 
     @property
-    def abreast(self) -> int:
+    def workers_per_device(self) -> int:
         """Workers for each core or device: on a GPU one moves data while the other computes."""
         return 2 if self.on_gpu else 1
 
@@ -88,26 +94,27 @@ class Compiled(NamedTuple):
     def on_gpu(self) -> bool:
         return isinstance(self.kernel, cuda.Kernel)
 
-    def least(self, rows: int) -> int:
-        """How many data sets of so many rows are worth a call."""
+    def min_batch(self, rows: int) -> int:
+        """The fewest data sets of so many rows that are worth a call."""
         if self.on_gpu:
-            return cuda.LEAST
-        refilled = 2 * self.together if self.together > 1 else 1  # places that are filled again are worth it
+            return cuda.MIN_BATCH
+        refilled = 2 * self.group_size if self.group_size > 1 else 1  # lanes that are filled again are worth it
         return min(max((1 << 13) // max(rows, 1), refilled), 64)
 
     @property
-    def most(self) -> int:
-        return cuda.MOST if self.on_gpu else 1 << 14
+    def max_batch(self) -> int:
+        """The most data sets of a call."""
+        return cuda.MAX_BATCH if self.on_gpu else 1 << 14
 
     def results(self, out: np.ndarray) -> Any:
-        """The columns of `out`, f[k, B], as a pytree with leaves [B, ...]."""
+        """Map the columns of `out`, f[k, B], to a pytree with leaves [B, ...]."""
         return jax.tree.map(
             lambda x, at: out[at : at + x.size].T.reshape(out.shape[1], *x.shape).astype(x.dtype, copy=False),
-            self.shapes, self.places,
+            self.shapes, self.result_offsets,
         )  # fmt: skip
 
     @property
-    def places(self) -> Any:
+    def result_offsets(self) -> Any:
         """Where in a result the numbers of each leaf begin, a pytree as `shapes`."""
         leaves, tree = jax.tree.flatten(self.shapes)
         return jax.tree.unflatten(tree, list(itertools.accumulate([0, *(x.size for x in leaves[:-1])])))

@@ -42,13 +42,13 @@ def residuals(solution: Solution, key: Any = None) -> np.ndarray:
     distribution_of(solution)
     parts = []
     for bucket, logs in by_bucket(solution.model, solution.batch, _surroundings, solution.outcome.u):
-        v = np.asarray(_uniform(as_key(key), solution.batch.position[bucket.index], logs.shape[1]))
-        used = (bucket.weights > 0) & solution.usable[bucket.index, None]
+        v = np.asarray(_uniform(as_key(key), solution.batch.position[bucket.positions], logs.shape[1]))
+        used = (bucket.weights > 0) & solution.usable[bucket.positions, None]
         parts.append((bucket, np.where(used, np.asarray(_normal_score(logs, v)), np.nan)))
     out = np.full((solution.batch.size, max(_rows(solution, b.weights) for b, _ in parts)), np.nan)
     for bucket, r in parts:
         m = min(out.shape[1], r.shape[1])
-        out[bucket.index, :m] = r[:, :m]
+        out[bucket.positions, :m] = r[:, :m]
     return out[0] if solution.single else out
 
 

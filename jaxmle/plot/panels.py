@@ -92,7 +92,7 @@ def _draw(fit: Any, figure: Any, shown: Any, mosaic: Any, level: float) -> dict[
         attempt(ax, draw, fit, **options, **more)
         if name in _TITLES and ax.axison and not (name == "contours" and fit.model.free > 2):
             ax.set_title(_TITLES[name], loc="left")
-    ax.figure.suptitle(style.title_of(fit), x=0.01, ha="left", fontsize=12)
+    next(iter(found.values())).figure.suptitle(style.title_of(fit), x=0.01, ha="left", fontsize=12)
     return found
 
 

@@ -98,7 +98,7 @@ def _encode_batch(solution: Solution, data: bool, put: _Names) -> dict[str, Any]
         found["own"] = list(batch.own)
         found["buckets"] = [
             {
-                "index": put(b.index),
+                "index": put(b.positions),
                 "weights": put(b.weights),
                 "status": put(b.status),
                 "data": _encode(b.data, put),

@@ -111,7 +111,7 @@ def _join_batches(batches: list[Batch], keys: np.ndarray | None) -> Batch:
             pairs = zip(leaves, batch.own, strict=True)
             shapes = tuple((x.shape[1:], x.dtype.name) if mine else id(x) for x, mine in pairs)
             key = (tree, bucket.weights.shape[1], shapes)
-            alike.setdefault(key, []).append(bucket._replace(index=bucket.index + start))
+            alike.setdefault(key, []).append(bucket._replace(positions=bucket.positions + start))
     if len({key[0] for key in alike}) > 1:
         raise ValueError("the data of these fits have different structures")
     buckets = [_join_buckets(group, batches[0].own) for group in alike.values()]

@@ -1,1 +1,1 @@
-"""LLVM from expressions: kernels and the templates of which they are made."""
+"""From programs of nodes to LLVM text."""

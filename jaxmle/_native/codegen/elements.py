@@ -1,6 +1,7 @@
-"""The LLVM of one operation on one number or on a vector of them."""
+"""The LLVM of one operation on a number or on a vector, and of conversions between numbers as nodes and as memory have them."""
 
-from jaxmle._native.codegen.vector_math import OWN, Lines
+from jaxmle._native.codegen.builder import Builder
+from jaxmle._native.codegen.vector_math import ELEMENTARY
 from jaxmle._native.ir.nodes import BOOL, FLOAT, INT, Node
 
 LIBM = ("sin", "cos", "tan", "erf", "erfc", "exp2", "cbrt")
@@ -9,8 +10,8 @@ _FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt
 _INT_COMPARE = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 
 
-def extreme(b: Lines, op: str, x: str, y: str, kind: str) -> str:
-    """The larger or smaller; NaN where either is."""
+def extreme(b: Builder, op: str, x: str, y: str, kind: str) -> str:
+    """Emit the larger or smaller of two numbers; NaN where either is."""
     if kind == BOOL:
         return b.op("or" if op == "max" else "and", x, y, base="i1")
     if kind == INT:
@@ -19,8 +20,8 @@ def extreme(b: Lines, op: str, x: str, y: str, kind: str) -> str:
     return b.select(b.compare("uno", y, y), y, larger)
 
 
-def element(b: Lines, x: Node, args: list[str]) -> str:
-    """The code of one operation."""
+def emit_operation(b: Builder, x: Node, args: list[str]) -> str:
+    """Emit a node's operation on operands of these names."""
     op, kind = x.op, x.args[0].kind if x.args else x.kind
     base = b.base(kind)
     if op == "const":
@@ -29,7 +30,7 @@ def element(b: Lines, x: Node, args: list[str]) -> str:
         return b.op(("f" if kind == FLOAT else "") + op, *args, base=base)
     if op == "div" and kind == FLOAT:
         return b.op("fdiv", *args)
-    if kind == INT and op in ("div", "rem"):  # 0 only where nobody looks; a machine would stop there
+    if kind == INT and op in ("div", "rem"):  # 0 only where the result is not used; a processor would stop there
         safe = b.select(b.compare("eq", args[1], b.const(0, "i64"), "i64"), b.const(1, "i64"), args[1], "i64")
         return b.op("sdiv" if op == "div" else "srem", args[0], safe, base="i64")
     if op in ("and", "or", "xor"):
@@ -63,16 +64,16 @@ def element(b: Lines, x: Node, args: list[str]) -> str:
     return _function(b, "fmod" if op == "rem" else op, args)
 
 
-def _convert(b: Lines, x: str, start: str, end: str) -> str:
+def _convert(b: Builder, x: str, start: str, end: str) -> str:
     if end == BOOL:
         return b.compare("une" if start == FLOAT else "ne", x, b.const(0, b.base(start)), b.base(start))
     how = {(BOOL, FLOAT): "uitofp", (INT, FLOAT): "sitofp", (FLOAT, INT): "fptosi", (BOOL, INT): "zext"}[start, end]
     return b.cast(how, x, b.base(start), b.base(end))
 
 
-def _function(b: Lines, op: str, args: list[str]) -> str:
-    if op in OWN:
-        return b.own(op, *args)
+def _function(b: Builder, op: str, args: list[str]) -> str:
+    if op in ELEMENTARY:
+        return b.elementary(op, *args)
     if b.real == "float":
         args = [b.cast("fpext", a, "float", "double") for a in args]
     if b.width == 1:
@@ -85,3 +86,18 @@ def _function(b: Lines, op: str, args: list[str]) -> str:
             one = b.let(f"call double @{op}({', '.join(f'double {x}' for x in each)})")
             result = b.let(f"insertelement {t} {result}, double {one}, i64 {i}")
     return b.cast("fptrunc", result, "double", "float") if b.real == "float" else result
+
+
+_FROM, _TO = {FLOAT: "fptrunc", INT: "fptosi"}, {FLOAT: "fpext", INT: "sitofp", BOOL: "uitofp"}
+
+
+def from_double(b: Builder, x: str, kind: str) -> str:
+    """Convert a float64 from memory to a number of this kind."""
+    if kind == BOOL:
+        return b.compare("une", x, b.const(0.0, "double"), "double")
+    return x if b.base(kind) == "double" else b.cast(_FROM[kind], x, "double", b.base(kind))
+
+
+def to_double(b: Builder, x: str, kind: str) -> str:
+    """Convert a number of this kind to the float64 that memory has."""
+    return x if b.base(kind) == "double" else b.cast(_TO[kind], x, b.base(kind), "double")

@@ -1,4 +1,4 @@
-"""How kernels begin: the function that is called, on a CPU and on a GPU."""
+"""Entries of kernels: the head of the function that is called, on a CPU and on a GPU."""
 
 ONE_AFTER_ANOTHER = """
 define void @fit(i64 %begin, i64 %end, ptr noalias %leaves, ptr noalias %offset, ptr noalias %count, ptr noalias %out,

@@ -1,178 +1,149 @@
-"""Kernels whose vectors go across data sets: each element holds one of them, and all go through their rows side by side.
+"""Kernels whose vectors go across data sets: each lane holds one of them, and all go through their rows side by side.
 
-Where a row needs the one before, as in time series, or where rows are few, no vector of rows is worth its name. Rows of the
-data sets abreast are laid out one beside the other first. When a few data sets have ended, others take their places, so
-that no step is taken for the slowest alone. What is known of a data set is computed anew then for all of them: the same
-numbers, at the price of those that are new.
+Where a row needs the one before, as in time series, or where rows are few, no vector of rows pays. Rows of the lanes'
+data sets are laid out one beside the other first. When a few data sets have ended, others take their lanes, so that no
+step is taken for the slowest alone. What is invariant is computed anew then for all lanes: the same numbers, at the price
+of those that are new.
 """
 
-from collections.abc import Sequence
+from jaxmle._native.codegen.block import emit_nodes
+from jaxmle._native.codegen.builder import SUFFIX
+from jaxmle._native.codegen.context import InterleavedContext
+from jaxmle._native.codegen.elements import to_double
+from jaxmle._native.codegen.kernel import KernelEmitter
+from jaxmle._native.codegen.scope import Scope
+from jaxmle._native.ir.layout import Column, Layout
+from jaxmle._native.ir.nodes import BOOL, cost, reachable
+from jaxmle._native.ir.program import FitProgram
 
-from jaxmle._native.codegen.block import Section
-from jaxmle._native.codegen.kernel import Emitter
-from jaxmle._native.codegen.loop import Body, Spot, stretch
-from jaxmle._native.codegen.vector_math import SUFFIX, Lines, splat
-from jaxmle._native.ir.nodes import BOOL, Node, cost, reachable
-from jaxmle._native.ir.program import Column, Parts
 
-
-class Across(Emitter):
-    """The text of a kernel that takes a row of `abreast` data sets at a time.
+class InterleavedKernelEmitter(KernelEmitter):
+    """Emits the text of a kernel that takes a row of each lane at a time.
 
     Attributes:
-        columns: the buffer of a column's rows.
-        least, most: rows that all data sets abreast have, and that any has.
-        b, offset: which data sets they are, and where their rows begin.
+        data_sets, offset: which data sets the lanes have, and where their rows begin.
+        idle: how many lanes wait for others to end before they take new data sets.
     """
 
-    def __init__(self, parts: Parts, rows: Sequence[Column], numbers: Sequence[Column], abreast: int) -> None:
-        super().__init__(parts, rows, numbers, 1, abreast)
-        self.columns: dict[int, int] = {}
-        self.b = self.offset = self.least = self.most = ""
-        self.idle = _idle(parts, sum(x.own for x in rows), abreast)
+    context: InterleavedContext
+
+    def __init__(self, program: FitProgram, layout: Layout, lanes: int) -> None:
+        super().__init__(program, InterleavedContext(layout, lanes))
+        self.data_sets = self.offset = ""
+        self.idle = idle_lanes(program, sum(x.own for x in layout.rows), lanes)
 
     def text(self) -> str:
-        p, lines, w = self.parts, self.lines, self.abreast
-        put, let = lines.put, lines.let
+        p, builder, context, w = self.program, self.builder, self.context, self.lanes
+        emit, let = builder.emit, builder.let
         self._choose_buffers()
-        put(f"  store {lines.type('i8')} zeroinitializer, ptr %running, align 1")
-        put(f"  store {lines.type('i8')} zeroinitializer, ptr %taken, align 1")
-        put("  store i64 %begin, ptr %following, align 8")
-        self._leaves()
-        put("  br label %next\nnext:")
-        put(_TAKE.replace("WIDTH", str(w)))
-        put("fill:")
-        self.b, self.offset, self.n = (
-            let(f"load {lines.type('i64')}, ptr %{x}, align 64") for x in ("b", "offset.mine", "n")
+        emit(f"  store {builder.type('i8')} zeroinitializer, ptr %running, align 1")
+        emit(f"  store {builder.type('i8')} zeroinitializer, ptr %taken, align 1")
+        emit("  store i64 %begin, ptr %following, align 8")
+        self._load_leaves()
+        emit("  br label %next\nnext:")
+        emit(_TAKE.replace("WIDTH", str(w)))
+        emit("fill:")
+        self.data_sets, self.offset, context.n = (
+            let(f"load {builder.type('i64')}, ptr %{x}, align 64") for x in ("b", "offset.mine", "n")
         )
-        fresh = self.kept(lines, BOOL, "%fresh")
-        there = lines.op("or", fresh, self._is_running(), base="i1")
-        put(f"  br i1 {self.any(there)}, label %full, label %ended\nended:\n  ret void")
-        put("full:")
-        self._side_by_side(fresh, there)
-        known = self._known(there)
-        active = self._legal(known, fresh)
-        self.keep(lines, lines.op("or", active, self.kept(lines, BOOL, "%taken"), base="i1"), BOOL, "%taken")
-        active = lines.op("and", active, self._not(self._first(known, active)), base="i1")
-        running = lines.op("or", self._is_running(), active, base="i1")
-        self._running(running)
-        put(f"  br i1 {self.any(running)}, label %step, label %last")
-        put("step:")
-        running, done = self._next(known, p.again)
-        running = lines.op("and", running, self._not(done), base="i1")
-        self._running(running)
-        put(f"  br i1 {self.any(running)}, label %enough, label %last\nenough:")
+        fresh = context.load(builder, BOOL, "%fresh")
+        busy = builder.op("or", fresh, self._running(), base="i1")
+        emit(f"  br i1 {self._any(busy)}, label %full, label %ended\nended:\n  ret void")
+        emit("full:")
+        self._gather_rows(fresh, busy)
+        invariant = self._invariant_scope(busy)
+        active = self._and_valid(invariant, fresh)
+        taken = builder.op("or", active, context.load(builder, BOOL, "%taken"), base="i1")
+        context.store(builder, taken, BOOL, "%taken")
+        active = builder.op("and", active, builder.invert(self._first_state(invariant, active)), base="i1")
+        running = builder.op("or", self._running(), active, base="i1")
+        self._set_running(running)
+        emit(f"  br i1 {self._any(running)}, label %step, label %last")
+        emit("step:")
+        running, done = self._next_state(invariant, p.next_done)
+        running = builder.op("and", running, builder.invert(done), base="i1")
+        self._set_running(running)
+        emit(f"  br i1 {self._any(running)}, label %enough, label %last\nenough:")
         left = let("load i64, ptr %following, align 8")
         more = let(f"icmp slt i64 {left}, %end")
-        bits = let(f"bitcast {lines.type('i1')} {running} to i{w}")
-        busy = let(f"call i{w} @llvm.ctpop.i{w}(i{w} {bits})")
-        idle = let(f"icmp ule i{w} {busy}, {w - self.idle}")
-        put(f"  br i1 {let(f'and i1 {more}, {idle}')}, label %last, label %step")
-        put("last:")
-        self._results(known)
-        put("  br label %next")
-        self.spots += [f"  %{x} = alloca [{w} x i64], align 64" for x in ("b", "offset.mine", "n")]
-        self.spots += [f"  %{x} = alloca [{w} x i8], align 64" for x in ("fresh", "taken")]
-        self.spots.append("  %following = alloca i64, align 8")
-        return self._module()
-
-    def _results(self, known: Section) -> None:
-        """Writes those of the data sets that have ended; their places are free."""
-        lines, let, places = self.lines, self.lines.let, self.lines.type("i64")
-        taken, running = self.kept(lines, BOOL, "%taken"), self._is_running()
-        ended = lines.op("and", taken, self._not(running), base="i1")
-        self.keep(lines, lines.op("and", taken, running, base="i1"), BOOL, "%taken")
-        last = self._here(known)
-        last.need(self.parts.end)
-        thread = lines.op("sub", self.b, splat(lines, "%begin", "i64", self.abreast), base="i64")
-        for i, x in enumerate(self.parts.end):
-            first = let(f"getelementptr double, ptr %out, i64 {let(f'mul i64 %threads, {i}')}")
-            at = let(f"getelementptr double, ptr {first}, {places} {thread}")
-            self._scatter(self.to_double(lines, last.name(x), x.kind), "double", at, ended)
-        at = let(f"getelementptr i8, ptr %left, {places} {self.b}")
-        self._scatter(lines.const(0, "i8"), "i8", at, ended)
-
-    def buffer(self, lines: Lines, room: int, index: str) -> str:
-        at = lines.let(f"add i64 {lines.let(f'mul i64 %room, {room}')}, {index}")
-        return lines.let(f"getelementptr {lines.type('double')}, ptr {self.scratch}, i64 {at}")
-
-    def row(self, lines: Lines, x: Node, index: str, mask: str | None) -> str:
-        if x.attr in self.columns:
-            return self.load(lines, self.buffer(lines, self.columns[x.attr], index), None, x.kind)
-        at = lines.let(f"getelementptr double, ptr {self.leaves[x.attr]}, i64 {index}")  # the same for all
-        one = splat(lines, lines.let(f"load double, ptr {at}, align 8"), "double", lines.width)
-        return self.from_double(lines, one, x.kind)
-
-    def over_rows(self, lines: Lines, together: int, reverse: bool, spots: Sequence[Spot], body: Body) -> None:
-        """Row by row: as far as all data sets have rows, then those that have more."""
-
-        def all_(index: str, old: list[str]) -> list[str]:
-            return body(index, None, old)
-
-        def some(index: str, old: list[str]) -> list[str]:
-            there = lines.compare("sgt", self.n, splat(lines, index, "i64", self.abreast), "i64")
-            return body(index, there, old)
-
-        ways = [("0", self.least, all_), (self.least, self.most, some)]
-        for first, end, part in ways[::-1] if reverse else ways:
-            if reverse:
-                stretch(self, lines, lines.let(f"sub i64 {end}, 1"), first, -1, spots, part)
-            else:
-                stretch(self, lines, first, end, 1, spots, part)
-
-    def load(self, v: Lines, at: str, mask: str | None, kind: str) -> str:
-        return super().load(v, at, None, kind)  # all rows are there, if only in name
+        bits = let(f"bitcast {builder.type('i1')} {running} to i{w}")
+        count = let(f"call i{w} @llvm.ctpop.i{w}(i{w} {bits})")
+        idle = let(f"icmp ule i{w} {count}, {w - self.idle}")
+        emit(f"  br i1 {let(f'and i1 {more}, {idle}')}, label %last, label %step")
+        emit("last:")
+        self._results(invariant)
+        emit("  br label %next")
+        context.allocas += [f"  %{x} = alloca [{w} x i64], align 64" for x in ("b", "offset.mine", "n")]
+        context.allocas += [f"  %{x} = alloca [{w} x i8], align 64" for x in ("fresh", "taken")]
+        context.allocas.append("  %following = alloca i64, align 8")
+        return self.module()
 
     def _choose_buffers(self) -> None:
         super()._choose_buffers()
-        p = self.parts
-        read = {x.attr for x in reachable([*p.valid, *p.begin, *p.later]) if x.op in ("load", "first")}
-        own = sorted(i for i in read if self.rows[i].own)
-        self.columns = {i: self.fixed + k for k, i in enumerate(own)}
-        self.fixed = self.rooms = self.rooms + len(own)
+        columns = self.context.layout.rows
+        read = {x.attr for x in self.program.nodes if x.op in ("load", "first")}
+        self.context.reserve_columns(sorted(i for i in read if columns[i].own))
 
-    def _side_by_side(self, fresh: str, there: str) -> None:
-        """Rows of the data sets that are new, each in its place beside the others."""
-        lines, w = self.lines, self.abreast
-        wide, numbers = lines.type("double"), lines.type("i64")
-        none, all_ = lines.const(0, "i64"), lines.const((1 << 63) - 1, "i64")
-        rows = lines.select(there, self.n, none, "i64")
-        self.most = lines.let(f"call i64 @llvm.vector.reduce.smax.v{w}i64({numbers} {rows})")
-        rows = lines.select(there, self.n, all_, "i64")
-        self.least = lines.let(f"call i64 @llvm.vector.reduce.smin.v{w}i64({numbers} {rows})")
+    def _gather_rows(self, fresh: str, busy: str) -> None:
+        """Emit a gathering of the rows of data sets that are new, each in its lane beside the others."""
+        builder, context, w = self.builder, self.context, self.lanes
+        vector, numbers = builder.type("double"), builder.type("i64")
+        none, all_ = builder.const(0, "i64"), builder.const((1 << 63) - 1, "i64")
+        rows = builder.select(busy, context.n, none, "i64")
+        context.longest = builder.let(f"call i64 @llvm.vector.reduce.smax.v{w}i64({numbers} {rows})")
+        rows = builder.select(busy, context.n, all_, "i64")
+        context.shortest = builder.let(f"call i64 @llvm.vector.reduce.smin.v{w}i64({numbers} {rows})")
 
         def body(index: str, mask: str | None, _: list[str]) -> list[str]:
-            at = lines.op("add", self.offset, splat(lines, index, "i64", w), base="i64")
-            new = fresh if mask is None else lines.op("and", fresh, mask, base="i1")
-            for i, room in self.columns.items():
-                place = self.buffer(lines, room, index)
-                x = self._gathered(f"getelementptr double, ptr {self.leaves[i]}, {numbers} {at}", "double", new)
-                lines.put(
-                    f"  call void @llvm.masked.store.v{w}f64.p0({wide} {x}, ptr {place}, i32 8, {lines.type('i1')} {fresh})"
+            at = builder.op("add", self.offset, builder.splat(index, "i64"), base="i64")
+            new = fresh if mask is None else builder.op("and", fresh, mask, base="i1")
+            for i, buffer in context.columns.items():
+                place = context.buffer_at(builder, buffer, index)
+                x = self._gather(f"getelementptr double, ptr {context.leaves[i]}, {numbers} {at}", "double", new)
+                builder.emit(
+                    f"  call void @llvm.masked.store.v{w}f64.p0({vector} {x}, ptr {place}, i32 8, {builder.type('i1')} {fresh})"
                 )
             return []
 
-        self.over_rows(lines, 1, False, [], body)
+        context.loop_over_rows(builder, 1, False, [], body)
 
-    def _gathered(self, at: str, base: str, mask: str) -> str:
-        """1 where the mask is not."""
-        lines, w = self.lines, self.abreast
-        t, places = lines.type(base), f"<{w} x ptr> {lines.let(at)}"
-        return lines.let(
-            f"call {t} @llvm.masked.gather.v{w}{SUFFIX[base]}.v{w}p0({places}, i32 8, {lines.type('i1')} {mask}, {t} {lines.const(1, base)})"
+    def _results(self, invariant: Scope) -> None:
+        """Emit stores of the results of data sets that have ended; their lanes are free."""
+        builder, context, addresses = self.builder, self.context, self.builder.type("i64")
+        let = builder.let
+        taken, running = context.load(builder, BOOL, "%taken"), self._running()
+        ended = builder.op("and", taken, builder.invert(running), base="i1")
+        context.store(builder, builder.op("and", taken, running, base="i1"), BOOL, "%taken")
+        last = self._state_scope(invariant)
+        emit_nodes(last, self.program.results)
+        thread = builder.op("sub", self.data_sets, builder.splat("%begin", "i64"), base="i64")
+        for i, x in enumerate(self.program.results):
+            first = let(f"getelementptr double, ptr %out, i64 {let(f'mul i64 %threads, {i}')}")
+            at = let(f"getelementptr double, ptr {first}, {addresses} {thread}")
+            self._scatter(to_double(builder, last.name(x), x.kind), "double", at, ended)
+        at = let(f"getelementptr i8, ptr %left, {addresses} {self.data_sets}")
+        self._scatter(builder.const(0, "i8"), "i8", at, ended)
+
+    def _gather(self, at: str, base: str, mask: str) -> str:
+        """Emit a load of one number of each lane; 1 outside the mask."""
+        builder, w = self.builder, self.lanes
+        t, places = builder.type(base), f"<{w} x ptr> {builder.let(at)}"
+        return builder.let(
+            f"call {t} @llvm.masked.gather.v{w}{SUFFIX[base]}.v{w}p0({places}, i32 8, {builder.type('i1')} {mask}, {t} {builder.const(1, base)})"
         )
 
     def _scatter(self, value: str, base: str, places: str, mask: str) -> None:
-        w = self.abreast
-        self.lines.put(
-            f"  call void @llvm.masked.scatter.v{w}{SUFFIX[base]}.v{w}p0({self.lines.type(base)} {value}, <{w} x ptr> {places}, i32 1, <{w} x i1> {mask})"
+        w = self.lanes
+        self.builder.emit(
+            f"  call void @llvm.masked.scatter.v{w}{SUFFIX[base]}.v{w}p0({self.builder.type(base)} {value}, <{w} x ptr> {places}, i32 1, <{w} x i1> {mask})"
         )
 
-    def _of_each(self, numbers: str, inside: str, base: str, column: Column | None = None) -> str:
-        return self._gathered(f"getelementptr {base}, ptr {numbers}, {self.lines.type('i64')} {self.b}", base, inside)
+    def _load_each(self, numbers: str, inside: str, base: str, column: Column | None = None) -> str:
+        at = f"getelementptr {base}, ptr {numbers}, {self.builder.type('i64')} {self.data_sets}"
+        return self._gather(at, base, inside)
 
     def declarations(self) -> str:
-        w = self.abreast
+        w = self.lanes
         reduce = "".join(f"declare i64 @llvm.vector.reduce.{f}.v{w}i64(<{w} x i64>)\n" for f in ("smin", "smax"))
         count = f"declare i{w} @llvm.ctpop.i{w}(i{w})\n"
         gather = (
@@ -223,16 +194,16 @@ take.rows:
 take.done:
   br label %take
 """
-"Gives each free place the next data set that has rows."
+"Gives each free lane the next data set that has rows."
 
 
-def _idle(parts: Parts, columns: int, abreast: int) -> int:
-    """How many data sets have ended before others take their places: then all that is known is computed anew.
+def idle_lanes(program: FitProgram, columns: int, lanes: int) -> int:
+    """Choose how many data sets are to end before others take their lanes: then all that is invariant is computed anew.
 
     With as many operations a row for that as a step has times r, m at a time, about 8 steps for each, that costs
-    r abreast / (8 m) of a step each, and (m - 1) / 2 of `abreast` are idle: least at m = 4 sqrt(r) of eight.
+    r lanes / (8 m) of a step each, and (m - 1) / 2 of `lanes` are idle: least at m = 4 sqrt(r) of eight.
     """
-    known = [x for x in reachable([*parts.valid, *parts.begin, *parts.later]) if x.row and x.known]
-    moving = [x for x in reachable([*parts.following, parts.again]) if x.row and not x.known]
-    ratio = (sum(map(cost, known)) + 5 * columns) / max(sum(map(cost, moving)), 1)
-    return min(max(round(abreast / 2 * ratio**0.5), 1), abreast)
+    invariant = [x for x in program.nodes if x.row and x.invariant]
+    varying = [x for x in reachable([*program.next_state, program.next_done]) if x.row and not x.invariant]
+    ratio = (sum(map(cost, invariant)) + 5 * columns) / max(sum(map(cost, varying)), 1)
+    return min(max(round(lanes / 2 * ratio**0.5), 1), lanes)

@@ -1,70 +1,75 @@
-"""Loops over rows, with numbers that each row changes."""
+"""Loops over rows that carry numbers from one row, or vector of rows, to the next."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from jaxmle._native.codegen.vector_math import Lines, splat, upwards
+from jaxmle._native.codegen.builder import Builder, upwards
 
-if TYPE_CHECKING:
-    from jaxmle._native.codegen.kernel import Emitter
+
+class Carried(NamedTuple):
+    """A number that each turn of a loop changes.
+
+    Attributes:
+        type: in LLVM.
+        at: the memory that holds it before and after the loop.
+    """
+
+    type: str
+    at: str
+
 
 Body = Callable[[str, str | None, list[str]], list[str]]
-"Writes the code of some rows, from the first one's number, which are there (None for all) and the numbers before; what they are after."
+"Emits the code of one turn, from the first row's number, a mask of the rows that exist (None for all) and carried numbers; returns the new ones."
 
 
-Spot = tuple[str, str]
-"The type of a number that rows change, and where it is in memory before and after."
-
-
-def one_data_set(
-    emit: "Emitter", lines: Lines, together: int, reverse: bool, spots: Sequence[Spot], body: Body
+def loop_over_rows(
+    builder: Builder, n: str, together: int, reverse: bool, carried: Sequence[Carried], body: Body
 ) -> None:
-    """A loop over its rows, `together` at a time, and what is left where they do not come out even."""
-    n = emit.n
-    start = lines.let(f"sub i64 {n}, {together}") if reverse else "0"
-    stop = "0" if reverse else lines.let(f"sub i64 {n}, {together - 1}")
+    """Emit a loop over the n rows of a data set, `together` at a time, and one masked turn for the rest."""
+    start = builder.let(f"sub i64 {n}, {together}") if reverse else "0"
+    stop = "0" if reverse else builder.let(f"sub i64 {n}, {together - 1}")
     step = -together if reverse else together
-    index = stretch(emit, lines, start, stop, step, spots, lambda i, old: body(i, None, old))
+    index = counted_loop(builder, start, stop, step, carried, lambda i, old: body(i, None, old))
     if together == 1:
         return
-    label = emit.label()
-    left = lines.let(f"icmp sgt i64 {index}, {-together}" if reverse else f"icmp slt i64 {index}, {n}")
-    lines.put(f"  br i1 {left}, label %{label}.tail, label %{label}.end\n{label}.tail:")
-    edge = splat(lines, lines.let(f"sub i64 {0 if reverse else n}, {index}"), "i64", together)
-    mask = lines.let(f"icmp {'sge' if reverse else 'slt'} <{together} x i64> {upwards(together)}, {edge}")
-    _store(lines, spots, body(index, mask, _load(lines, spots)))
-    lines.put(f"  br label %{label}.end\n{label}.end:")
+    label = builder.label()
+    left = builder.let(f"icmp sgt i64 {index}, {-together}" if reverse else f"icmp slt i64 {index}, {n}")
+    builder.emit(f"  br i1 {left}, label %{label}.tail, label %{label}.end\n{label}.tail:")
+    edge = builder.splat(builder.let(f"sub i64 {0 if reverse else n}, {index}"), "i64", together)
+    mask = builder.let(f"icmp {'sge' if reverse else 'slt'} <{together} x i64> {upwards(together)}, {edge}")
+    _store(builder, carried, body(index, mask, _load(builder, carried)))
+    builder.emit(f"  br label %{label}.end\n{label}.end:")
 
 
-def stretch(
-    emit: "Emitter", lines: Lines, start: str, stop: str, step: int, spots: Sequence[Spot],
+def counted_loop(
+    builder: Builder, start: str, stop: str, step: int, carried: Sequence[Carried],
     body: Callable[[str, list[str]], list[str]],
 ) -> str:  # fmt: skip
-    """A loop from `start` as long as `stop` is ahead, upwards, or not passed, downwards; the number after the last."""
-    label = emit.label()
-    lines.put(f"  br label %{label}.head\n{label}.head:")
-    begun = _load(lines, spots)
-    lines.put(f"  br label %{label}.test\n{label}.test:")
-    index, following = lines.name(), lines.name()
-    lines.put(f"  {index} = phi i64 [ {start}, %{label}.head ], [ {following}, %{label}.body ]")
-    old, place = [lines.name() for _ in spots], len(lines.text)
-    more = lines.let(f"icmp {'slt' if step > 0 else 'sge'} i64 {index}, {stop}")
-    lines.put(f"  br i1 {more}, label %{label}.body, label %{label}.rest\n{label}.body:")
+    """Emit a loop from `start` while below `stop`, or at least `stop` for a negative step; return the index after the last."""
+    label = builder.label()
+    builder.emit(f"  br label %{label}.head\n{label}.head:")
+    begun = _load(builder, carried)
+    builder.emit(f"  br label %{label}.test\n{label}.test:")
+    index, following = builder.name(), builder.name()
+    builder.emit(f"  {index} = phi i64 [ {start}, %{label}.head ], [ {following}, %{label}.body ]")
+    old, place = [builder.name() for _ in carried], len(builder.text)
+    more = builder.let(f"icmp {'slt' if step > 0 else 'sge'} i64 {index}, {stop}")
+    builder.emit(f"  br i1 {more}, label %{label}.body, label %{label}.rest\n{label}.body:")
     new = body(index, old)
-    lines.text[place:place] = [
-        f"  {name} = phi {kind} [ {first}, %{label}.head ], [ {after}, %{label}.body ]"
-        for name, (kind, _), first, after in zip(old, spots, begun, new, strict=True)
+    builder.text[place:place] = [
+        f"  {name} = phi {x.type} [ {first}, %{label}.head ], [ {after}, %{label}.body ]"
+        for name, x, first, after in zip(old, carried, begun, new, strict=True)
     ]
-    lines.put(f"  {following} = add i64 {index}, {step}")
-    lines.put(f"  br label %{label}.test\n{label}.rest:")
-    _store(lines, spots, old)
+    builder.emit(f"  {following} = add i64 {index}, {step}")
+    builder.emit(f"  br label %{label}.test\n{label}.rest:")
+    _store(builder, carried, old)
     return index
 
 
-def _load(lines: Lines, spots: Sequence[Spot]) -> list[str]:
-    return [lines.let(f"load {kind}, ptr {spot}, align 64") for kind, spot in spots]
+def _load(builder: Builder, carried: Sequence[Carried]) -> list[str]:
+    return [builder.let(f"load {x.type}, ptr {x.at}, align 64") for x in carried]
 
 
-def _store(lines: Lines, spots: Sequence[Spot], values: Sequence[str]) -> None:
-    for (kind, spot), value in zip(spots, values, strict=True):
-        lines.put(f"  store {kind} {value}, ptr {spot}, align 64")
+def _store(builder: Builder, carried: Sequence[Carried], values: Sequence[str]) -> None:
+    for x, value in zip(carried, values, strict=True):
+        builder.emit(f"  store {x.type} {value}, ptr {x.at}, align 64")

@@ -1,24 +1,26 @@
-"""Loops over the rows in which each row needs the one before, one number after another."""
+"""Recurrences: loops over the rows in which each row needs the one before, one number after another."""
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from jaxmle._native.codegen.elements import element
-from jaxmle._native.codegen.vector_math import BASE, splat
-from jaxmle._native.ir.nodes import RUNNING, Node, reachable
-
-if TYPE_CHECKING:
-    from jaxmle._native.codegen.block import Section
+from jaxmle._native.codegen.builder import BASE
+from jaxmle._native.codegen.elements import emit_operation, to_double
+from jaxmle._native.codegen.loop import Carried
+from jaxmle._native.codegen.scope import Scope
+from jaxmle._native.ir.nodes import RECURRENT, Node, reachable
 
 
-class Turn:
+class Recurrence:
     """A loop over the rows, and what of it is used.
+
+    Args:
+        loop: its node.
+        nodes: all nodes of the block that may use it.
 
     Attributes:
         first, after: its numbers before the first row, and after a row.
         reverse: whether it begins with the last row.
-        moving: what is made anew at each row from what was before, operands first.
+        body: what is made anew at each row from the numbers before it, operands first.
         inputs: other rows that this takes.
         series, final: the nodes that use number i.
     """
@@ -26,66 +28,67 @@ class Turn:
     def __init__(self, loop: Node, nodes: Sequence[Node]) -> None:
         count = len(loop.args) // 2
         self.first, self.after, self.reverse = loop.args[:count], loop.args[count:], loop.attr
-        rows = reachable(self.after, lambda x: x.row and x.op not in RUNNING)
-        moving: set[Node] = set()
+        rows = reachable(self.after, lambda x: x.row and x.op not in RECURRENT)
+        inside: set[Node] = set()
         for x in rows:
-            if x.op == "before" or (x.op not in RUNNING and any(a in moving for a in x.args)):
-                moving.add(x)
-        self.moving = [x for x in rows if x in moving]
-        taken = [*self.after, *(a for x in self.moving for a in x.args)]
-        self.inputs = list(dict.fromkeys(x for x in taken if x.row and x not in moving))
+            if x.op == "before" or (x.op not in RECURRENT and any(a in inside for a in x.args)):
+                inside.add(x)
+        self.body = [x for x in rows if x in inside]
+        taken = [*self.after, *(a for x in self.body for a in x.args)]
+        self.inputs = list(dict.fromkeys(x for x in taken if x.row and x not in inside))
         self.series = {x.attr: x for x in nodes if x.op == "series" and x.args[0] is loop}
         self.final = {x.attr: x for x in nodes if x.op == "final" and x.args[0] is loop}
 
 
-def in_turn(section: "Section", turns: Sequence[Turn]) -> None:
-    """Loops of one direction, side by side."""
-    e, lines = section.emit, section.lines
-    firsts = [x for turn in turns for x in turn.first]
-    spots = [(lines.type(BASE[x.kind]), e.accumulator(lines.type(BASE[x.kind]))) for x in firsts]
-    for x, (kind, spot) in zip(firsts, spots, strict=True):
-        lines.put(f"  store {kind} {section.name(x)}, ptr {spot}, align 64")
-    written = {x: section.room(x) for turn in turns for x in turn.series.values()}
+def emit_recurrences(scope: Scope, recurrences: Sequence[Recurrence]) -> None:
+    """Emit one loop for recurrences of one direction; store their series, and define their last numbers in the scope."""
+    context, builder = scope.context, scope.builder
+    firsts = [x for r in recurrences for x in r.first]
+    types = [builder.type(BASE[x.kind]) for x in firsts]
+    carried = [Carried(t, context.allocate(t)) for t in types]
+    for x, place in zip(firsts, carried, strict=True):
+        builder.emit(f"  store {place.type} {scope.name(x)}, ptr {place.at}, align 64")
+    written = {x: scope.allocate(x) for r in recurrences for x in r.series.values()}
 
     def body(index: str, mask: str | None, old: list[str]) -> list[str]:
         rows: dict[Node, str] = {}
         before, new = iter(old), []
-        for turn in turns:
-            names = list(itertools.islice(before, len(turn.first)))
-            for i, x in turn.series.items():
-                value, at = e.to_double(lines, names[i], x.kind), e.buffer(lines, written[x], index)
-                lines.put(f"  store {lines.type('double')} {value}, ptr {at}, align 8")
-            made = {x: names[x.attr[0]] for x in turn.moving if x.op == "before"}
-            for x in turn.moving:
+        for r in recurrences:
+            names = list(itertools.islice(before, len(r.first)))
+            for i, x in r.series.items():
+                value, at = to_double(builder, names[i], x.kind), context.buffer_at(builder, written[x], index)
+                context.store_rows(builder, value, at, None)
+            made = {x: names[x.attr[0]] for x in r.body if x.op == "before"}
+            for x in r.body:
                 if x.op != "before":
-                    args = [made[a] if a in made else _row(section, a, index, rows) for a in x.args]
-                    made[x] = element(lines, x, args)
-            for x, name in zip(turn.after, names, strict=True):
-                after = made[x] if x in made else _row(section, x, index, rows)
-                new.append(after if mask is None else lines.select(mask, after, name, BASE[x.kind]))
+                    args = [made[a] if a in made else _row(scope, a, index, rows) for a in x.args]
+                    made[x] = emit_operation(builder, x, args)
+            for x, name in zip(r.after, names, strict=True):
+                after = made[x] if x in made else _row(scope, x, index, rows)
+                new.append(after if mask is None else builder.select(mask, after, name, BASE[x.kind]))
         return new
 
-    e.over_rows(lines, 1, turns[0].reverse, spots, body)
-    section.stored |= written
-    ends = iter(spots)
-    for turn in turns:
-        for i, (kind, spot) in enumerate(itertools.islice(ends, len(turn.first))):
-            if i in turn.final:
-                section.made(turn.final[i], lines.let(f"load {kind}, ptr {spot}, align 64"))
+    context.loop_over_rows(builder, 1, recurrences[0].reverse, carried, body)
+    scope.stored |= written
+    ends = iter(carried)
+    for r in recurrences:
+        for i, place in enumerate(itertools.islice(ends, len(r.first))):
+            if i in r.final:
+                scope.define(r.final[i], builder.let(f"load {place.type}, ptr {place.at}, align 64"))
 
 
-def _row(section: "Section", x: Node, index: str, rows: dict[Node, str]) -> str:
-    """A row's number."""
+def _row(scope: Scope, x: Node, index: str, rows: dict[Node, str]) -> str:
+    """Emit a node at one row, once."""
     if not x.row:
-        return section.name(x)
+        return scope.name(x)
     if x not in rows:
-        e, lines = section.emit, section.lines
-        if x in section.stored:
-            rows[x] = e.load(lines, e.buffer(lines, section.stored[x], index), None, x.kind)
+        context, builder = scope.context, scope.builder
+        if x in scope.stored:
+            rows[x] = context.load_rows(builder, context.buffer_at(builder, scope.stored[x], index), None, x.kind)
         elif x.op == "load":
-            rows[x] = e.row(lines, x, index, None)
+            rows[x] = context.load_column(builder, x, index, None)
         elif x.op == "row":
-            rows[x] = splat(lines, index, "i64", lines.width)
+            rows[x] = builder.splat(index, "i64")
         else:
-            rows[x] = element(lines, x, [_row(section, a, index, rows) for a in x.args])
+            rows[x] = emit_operation(builder, x, [_row(scope, a, index, rows) for a in x.args])
     return rows[x]

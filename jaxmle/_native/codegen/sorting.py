@@ -1,86 +1,29 @@
-"""Rows by their rank and by their number. Sorts are of rows that are known: keys are merged from pairs upwards."""
+"""Sorts of invariant rows: keys are merged from pairs upwards, then rows follow in the order of the keys."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from jaxmle._native.ir.nodes import BOOL, FLOAT, INT, Node
-from jaxmle._native.lowering.tracer import ROWS, Array, NotUnderstood, Tracer, objects
-
-if TYPE_CHECKING:
-    from jaxmle._native.codegen.block import Section
+from jaxmle._native.codegen.scope import Scope
+from jaxmle._native.ir.nodes import Node
 
 
-def sort(t: Tracer, eqn: Any, *args: Array) -> list[Array]:
-    """Rows in the order of the first operand; of columns each is sorted for itself."""
-    axis = eqn.params["dimension"]
-    if eqn.params["num_keys"] != 1 or any(a.axis != axis or a.nodes.shape[axis] != 1 for a in args):
-        raise NotUnderstood("a sort of something else than the rows, or by several keys")
-    if not all(x.known for a in args for x in a.nodes.ravel()):
-        raise NotUnderstood("a sort of rows that each step changes")
-    make, columns = t.graph.make, [a.nodes.ravel() for a in args]
-    sorts = [make("sort", make("convert", x[0], attr=FLOAT), *x) for x in zip(*columns, strict=True)]
-    return [
-        Array(objects((make("at_rank", x, attr=i) for x in sorts), a.nodes.shape), a.axis)
-        for i, a in enumerate(args, 1)
-    ]
+def emit_sorts(scope: Scope, sorts: Sequence[tuple[Node, list[Node]]]) -> None:
+    """Emit sorts, each with those of its rows that are used: these go to buffers of their own."""
+    context, builder = scope.context, scope.builder
+    work = [scope.allocate(None) for _ in range(4)]
 
-
-def argmost(t: Tracer, eqn: Any, a: Array) -> Array:
-    """The number of the first row where a is greatest, or least."""
-    (axis,) = eqn.params["axes"]
-    if a.axis != axis or a.nodes.shape[axis] != 1:
-        raise NotUnderstood("the place of an extreme that is not one of the rows")
-    t.partial = True  # where there is a NaN, that is JAX's
-    g, most = t.graph, "rmax" if eqn.primitive.name == "argmax" else "rmin"
-    row, none = g.leaf("row", None, INT, True, True), g.const((1 << 53) - 1)
-
-    def first(x: Node) -> Node:
-        return g.make("rmin", g.make("select", g.make("eq", x, g.make(most, x)), row, none))
-
-    found = t.map(first, a)
-    return Array(found.nodes.squeeze(axis), None)
-
-
-def by_number(t: Tracer, a: Array, number: Node) -> np.ndarray:
-    """The row that has this number, or the one at that end where there is none, without the rows' axis."""
-    g = t.graph
-    if a.axis is None or a.nodes.shape[a.axis] != 1 or number.row:
-        raise NotUnderstood("rows by numbers that differ from row to row")
-    least = g.make("max", g.make("convert", number, attr=INT), g.const(0))
-    here = g.make("eq", g.leaf("row", None, INT, True, True), g.make("min", least, t.number(ROWS - 1, INT)))
-
-    def picked(x: Node) -> Node:
-        none = g.const(0, x.kind)
-        return (
-            g.make("ror", g.make("and", here, x)) if x.kind == BOOL else g.make("rsum", g.make("select", here, x, none))
-        )
-
-    return t.map(picked, a).nodes.squeeze(a.axis)
-
-
-RULES = {"argmax": argmost, "argmin": argmost, "sort": sort}
-
-
-def in_order(section: "Section", sorts: Sequence[tuple[Node, list[Node]]]) -> None:
-    """Writes those rows of each sort that are used to buffers of their own."""
-    e, lines = section.emit, section.lines
-    work = [section.room(None) for _ in range(4)]
-
-    def at(room: int) -> str:
-        return e.buffer(lines, room, "0")
+    def at(buffer: int) -> str:
+        return context.buffer_at(builder, buffer, "0")
 
     for x, used in sorts:
-        buffers = ", ".join(f"ptr {at(room)}" for room in (section.stored[x.args[0]], *work))
-        order = lines.let(f"call ptr @order({buffers}, i64 {e.n})")
+        buffers = ", ".join(f"ptr {at(buffer)}" for buffer in (scope.stored[x.args[0]], *work))
+        order = builder.let(f"call ptr @order({buffers}, i64 {context.n})")
         for y in used:
-            section.stored[y] = section.room(y)
-            pair = ", ".join(f"ptr {at(section.stored[z])}" for z in (x.args[y.attr], y))
-            lines.put(f"  call void @follow(ptr {order}, {pair}, i64 {e.n})")
+            scope.stored[y] = scope.allocate(y)
+            pair = ", ".join(f"ptr {at(scope.stored[z])}" for z in (x.args[y.attr], y))
+            builder.emit(f"  call void @follow(ptr {order}, {pair}, i64 {context.n})")
 
 
-ORDER = """
+FUNCTIONS = """
 define internal ptr @order(ptr %key, ptr %keys, ptr %places, ptr %keys2, ptr %places2, i64 %n) {
 entry:
   br label %fill
@@ -194,5 +137,5 @@ end:
   ret void
 }
 """
-"""`order` sorts the n >= 1 rows of `key` and says from which place each comes; equal keys keep their order, and NaN
-come last. The other four are room. `follow` puts rows in that order."""
+"""`order` sorts the n >= 1 rows of `key` and returns the place that each comes from; equal keys keep their order, and NaN
+come last. Its other four arguments are memory for the work. `follow` puts rows in that order."""

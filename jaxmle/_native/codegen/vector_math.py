@@ -8,20 +8,14 @@ section 1.14.1). The others are made of these.
 """
 
 import math
-import struct
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from jaxmle._native.ir.nodes import BOOL, FLOAT, INT
-
-BASE = {FLOAT: "double", INT: "i64", BOOL: "i1"}
-"The type of a number that belongs to a data set."
+from jaxmle._native.codegen.builder import SUFFIX, Builder
 
 
 class Format(NamedTuple):
-    """Numbers of one type.
+    """The layout of a floating-point type, and the constants of the functions in it.
 
     Attributes:
         integer: of the same size.
@@ -74,151 +68,34 @@ FORMATS = {
         (0.66666662693, 0.40000972152, 0.28498786688, 0.24279078841), 0x3F3504F3,
     ),
 }  # fmt: skip
-SUFFIX = {"double": "f64", "float": "f32", "i64": "i64", "i8": "i8"}
-"Of the names of LLVM's own functions."
-
-
-def literal(x: float, base: str = "double") -> str:
-    """A number as LLVM spells it, bit for bit; in float32 what is too large or small is the largest or smallest there is."""
-    if base == "float" and math.isfinite(x):
-        kind = np.finfo(np.float32)
-        least, most = float(kind.tiny), float(kind.max)
-        size = min(max(abs(x), least), most) if x else 0.0
-        x = float(np.float32(math.copysign(size, x)))
-    return f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
-
-
-class Lines:
-    """LLVM text in the making.
-
-    Args:
-        width: elements of a vector, or 1 for scalars.
-        real: what a FLOAT is, "double" or "float".
-    """
-
-    def __init__(self, width: int = 1, real: str = "double") -> None:
-        self.width, self.real, self.text, self.count = width, real, [], 0
-
-    def base(self, kind: str) -> str:
-        """The type of a node of this kind."""
-        return self.real if kind == FLOAT else BASE[kind]
-
-    @property
-    def format(self) -> Format:
-        return FORMATS[self.real]
-
-    def name(self) -> str:
-        self.count += 1
-        return f"%t{self.count}"
-
-    def type(self, base: str | None = None) -> str:
-        base = base or self.real
-        return base if self.width == 1 else f"<{self.width} x {base}>"
-
-    def put(self, line: str) -> None:
-        self.text.append(line)
-
-    def let(self, expression: str) -> str:
-        name = self.name()
-        self.text.append(f"  {name} = {expression}")
-        return name
-
-    def const(self, x: Any, base: str | None = None) -> str:
-        base = base or self.real
-        if base in FORMATS:
-            one = literal(x, base)
-        else:  # infinity is the last whole number
-            one = str(bool(x)).lower() if base == "i1" else str(int(min(max(x, -(1 << 63)), (1 << 63) - 1)))
-        return one if self.width == 1 else "<" + ", ".join([f"{base} {one}"] * self.width) + ">"
-
-    def op(self, op: str, *args: str, base: str | None = None) -> str:
-        flags = " contract" if op in ("fadd", "fsub", "fmul", "fneg") else " contract arcp" if op == "fdiv" else ""
-        return self.let(f"{op}{flags} {self.type(base)} {', '.join(args)}")
-
-    def compare(self, how: str, a: str, b: str, base: str | None = None) -> str:
-        kind = "fcmp" if (base or self.real) in FORMATS else "icmp"
-        return self.let(f"{kind} {how} {self.type(base)} {a}, {b}")
-
-    def select(self, p: str, a: str, b: str, base: str | None = None) -> str:
-        return self.let(f"select {self.type('i1')} {p}, {self.type(base)} {a}, {self.type(base)} {b}")
-
-    def call(self, function: str, *args: str, base: str | None = None) -> str:
-        t = self.type(base)
-        return self.let(f"call {t} @{function}({', '.join(f'{t} {a}' for a in args)})")
-
-    def own(self, function: str, x: str) -> str:
-        """One of `OWN`."""
-        return self.call(f"jm.{function}.{self.width}{self.real[0]}", x)
-
-    def intrinsic(self, name: str, *args: str) -> str:
-        return self.call(f"llvm.{name}.{'' if self.width == 1 else f'v{self.width}'}{SUFFIX[self.real]}", *args)
-
-    def cast(self, how: str, x: str, start: str, end: str) -> str:
-        return self.let(f"{how} {self.type(start)} {x} to {self.type(end)}")
-
-    def fma(self, a: str, b: str, c: str) -> str:
-        return self.intrinsic("fma", a, b, c)
-
-
-def vector_of(width: int, real: str) -> int:
-    """How many rows go together where `width` of float64 do."""
-    return 2 * width if width > 1 and real == "float" else width
-
-
-def over(lines: Lines, width: int, real: str = "double") -> Lines:
-    """Vector code that goes on where scalar code has come to; give `count` back at its end."""
-    vector = Lines(width, real)
-    vector.text, vector.count = lines.text, lines.count
-    return vector
-
-
-def splat(lines: Lines, x: str, base: str, width: int) -> str:
-    if width == 1:
-        return x
-    one = lines.let(f"insertelement <{width} x {base}> poison, {base} {x}, i64 0")
-    return lines.let(
-        f"shufflevector <{width} x {base}> {one}, <{width} x {base}> poison, <{width} x i32> zeroinitializer"
-    )
-
-
-def shifted(v: Lines, x: str, fill: str, by: int, reverse: bool, base: str) -> str:
-    """Each element in the place of the one `by` places later (earlier in reverse); `fill` where none came."""
-    w = v.width
-    picks = [(i + by if i + by < w else w + i) if reverse else (i - by if i >= by else w + i) for i in range(w)]
-    t = v.type(base)
-    return v.let(f"shufflevector {t} {x}, {t} {fill}, <{w} x i32> <{', '.join(f'i32 {i}' for i in picks)}>")
-
-
-def upwards(width: int) -> str:
-    return "<" + ", ".join(f"i64 {i}" for i in range(width)) + ">" if width > 1 else "0"
 
 
 def intrinsics(width: int, real: str) -> str:
-    """Declarations for one width."""
-    t, name = Lines(width, real).type(), f"{'' if width == 1 else f'v{width}'}{SUFFIX[real]}"
+    """Declare LLVM's own functions for one width."""
+    t, name = Builder(width, real).type(), f"{'' if width == 1 else f'v{width}'}{SUFFIX[real]}"
     one = "".join(f"declare {t} @llvm.{f}.{name}({t})\n" for f in ("fabs", "sqrt", "floor", "ceil"))
     return one + f"declare {t} @llvm.fma.{name}({t}, {t}, {t})\n"
 
 
 def functions(width: int, real: str) -> str:
-    """Those of `OWN` for one width."""
+    """Write the functions of `ELEMENTARY` for one width."""
     made = []
-    for name, body in OWN.items():
-        lines = Lines(width, real)
-        t, result = lines.type(), body(lines, "%x")
+    for name, body in ELEMENTARY.items():
+        builder = Builder(width, real)
+        t, result = builder.type(), body(builder, "%x")
         made.append(
             f"define internal {t} @jm.{name}.{width}{real[0]}({t} %x) alwaysinline {{\n"
-            + "\n".join(lines.text)
+            + "\n".join(builder.text)
             + f"\n  ret {t} {result}\n}}\n"
         )
     return "\n".join(made)
 
 
-def _reduced(b: Lines, x: str) -> tuple[str, str]:
-    """x = k ln 2 + r: k in the exponent's bits of an integer, and exp(r) - 1, for an x that exp is finite at and not 0."""
-    c, f = b.const, b.format
+def _reduced(b: Builder, x: str) -> tuple[str, str]:
+    """Reduce x = k ln 2 + r: k in the exponent's bits of an integer, and exp(r) - 1, for an x that exp is finite at and not 0."""
+    c, f = b.const, FORMATS[b.real]
     shifted = b.fma(x, c(1 / math.log(2)), c(f.magic))
-    k = b.let(f"fsub {b.type()} {shifted}, {c(f.magic)}")
+    k = b.exactly("fsub", shifted, c(f.magic))
     whole = b.cast("bitcast", shifted, b.real, f.integer)
     bits = b.op("shl", whole, c(f.mantissa, f.integer), base=f.integer)
     r = b.fma(k, c(-f.ln2[0]), x)
@@ -235,50 +112,50 @@ def _reduced(b: Lines, x: str) -> tuple[str, str]:
     return bits, b.fma(square, terms[0], r)
 
 
-def _scaled(b: Lines, y: str, bits: str) -> str:
-    """y 2^k, where that is a normal number."""
-    i = b.format.integer
+def _scaled(b: Builder, y: str, bits: str) -> str:
+    """Scale y to y 2^k, where that is a normal number."""
+    i = FORMATS[b.real].integer
     return b.cast("bitcast", b.op("add", b.cast("bitcast", y, b.real, i), bits, base=i), i, b.real)
 
 
-def _ended(b: Lines, x: str, y: str) -> str:
-    """y = exp(x) where x is in range; what is smaller than a normal number is 0."""
-    c, (low, high) = b.const, b.format.range
+def _limited(b: Builder, x: str, y: str) -> str:
+    """Limit y = exp(x) to where x is in range; what is smaller than a normal number is 0."""
+    c, (low, high) = b.const, FORMATS[b.real].range
     y = b.select(b.compare("olt", x, c(low)), c(0.0), y)
-    return b.select(b.compare("ugt", x, c(high)), b.let(f"fadd {b.type()} {x}, {c(math.inf)}"), y)
+    return b.select(b.compare("ugt", x, c(high)), b.exactly("fadd", x, c(math.inf)), y)
 
 
-def _exp(b: Lines, x: str) -> str:
+def _exp(b: Builder, x: str) -> str:
     bits, tail = _reduced(b, x)
-    return _ended(b, x, _scaled(b, b.op("fadd", tail, b.const(1.0)), bits))
+    return _limited(b, x, _scaled(b, b.op("fadd", tail, b.const(1.0)), bits))
 
 
-def _expm1(b: Lines, x: str) -> str:
-    c, wide = b.const, b.format.wide
+def _expm1(b: Builder, x: str) -> str:
+    c, wide = b.const, FORMATS[b.real].wide
     bits, tail = _reduced(b, x)
     scale = _scaled(b, c(1.0), bits)
-    y = b.fma(scale, tail, b.let(f"fsub {b.type()} {scale}, {c(1.0)}"))
+    y = b.fma(scale, tail, b.exactly("fsub", scale, c(1.0)))
     y = b.select(b.compare("olt", x, c(-wide)), c(-1.0), y)
-    whole = _ended(b, x, _scaled(b, b.op("fadd", tail, c(1.0)), bits))
+    whole = _limited(b, x, _scaled(b, b.op("fadd", tail, c(1.0)), bits))
     y = b.select(b.compare("ugt", x, c(wide)), whole, y)
     return b.select(b.compare("oeq", x, c(0.0)), x, y)
 
 
-def _log(b: Lines, x: str, over: str | None = None) -> str:
-    """The logarithm of x - over, where that is given and x rounded to x."""
-    c, form = b.const, b.format
+def _log(b: Builder, x: str, over: str | None = None) -> str:
+    """Take the logarithm of x - over, where that is given and rounded to x, of x otherwise."""
+    c, form = b.const, FORMATS[b.real]
     i, m = form.integer, form.mantissa
     small = b.compare("olt", x, c(2.0 ** (1 - form.bias)))
-    scaled = b.select(small, b.let(f"fmul {b.type()} {x}, {c(2.0 ** (m + 2))}"), x)
+    scaled = b.select(small, b.exactly("fmul", x, c(2.0 ** (m + 2))), x)
     # x = 2^k (1 + f) with 1 + f between the roots of a half and of two; k is counted from the bias.
     bits = b.cast("bitcast", scaled, b.real, i)
     moved = b.op("add", bits, c((form.bias << m) - form.root, i), base=i)
     k = b.op("lshr", moved, c(m, i), base=i)
     zero = b.select(small, c(form.magic + form.bias + m + 2), c(form.magic + form.bias))
     kf = b.cast("bitcast", b.op("add", k, c(form.magic_bits, i), base=i), i, b.real)
-    kf = b.let(f"fsub {b.type()} {kf}, {zero}")
+    kf = b.exactly("fsub", kf, zero)
     left = b.op("add", b.op("and", moved, c((1 << m) - 1, i), base=i), c(form.root, i), base=i)
-    f = b.let(f"fsub {b.type()} {b.cast('bitcast', left, i, b.real)}, {c(1.0)}")
+    f = b.exactly("fsub", b.cast("bitcast", left, i, b.real), c(1.0))
     if over is not None:
         back = b.op("shl", b.op("sub", c(2 * form.bias, i), k, base=i), c(m, i), base=i)
         near = b.op("fsub", f, b.op("fmul", over, b.cast("bitcast", back, i, b.real)))
@@ -296,36 +173,36 @@ def _log(b: Lines, x: str, over: str | None = None) -> str:
     return b.select(b.compare("ogt", x, c(0.0)), y, none)
 
 
-def _horner(b: Lines, x: str, coefficients: tuple[float, ...]) -> str:
+def _horner(b: Builder, x: str, coefficients: tuple[float, ...]) -> str:
     y = b.const(coefficients[-1])
     for a in coefficients[-2::-1]:
         y = b.fma(x, y, b.const(a))
     return y
 
 
-def _log1p(b: Lines, x: str) -> str:
+def _log1p(b: Builder, x: str) -> str:
     c = b.const
-    u = b.let(f"fadd {b.type()} {x}, {c(1.0)}")
-    over = b.let(f"fsub {b.type()} {b.let(f'fsub {b.type()} {u}, {c(1.0)}')}, {x}")
+    u = b.exactly("fadd", x, c(1.0))
+    over = b.exactly("fsub", b.exactly("fsub", u, c(1.0)), x)
     return b.select(b.compare("oeq", x, c(0.0)), x, _log(b, u, over))
 
 
-def _tanh(b: Lines, x: str) -> str:
+def _tanh(b: Builder, x: str) -> str:
     c = b.const
     size = b.intrinsic("fabs", x)
-    e = b.own("expm1", b.op("fmul", size, c(2.0)))
+    e = b.elementary("expm1", b.op("fmul", size, c(2.0)))
     y = b.op("fdiv", e, b.op("fadd", e, c(2.0)))
-    y = b.select(b.compare("ogt", size, c(b.format.wide / 2)), c(1.0), y)
+    y = b.select(b.compare("ogt", size, c(FORMATS[b.real].wide / 2)), c(1.0), y)
     y = b.select(b.compare("olt", x, c(0.0)), b.op("fneg", y), y)
     return b.select(b.compare("une", x, c(0.0)), y, x)
 
 
-def _logistic(b: Lines, x: str) -> str:
-    e = b.own("exp", b.op("fneg", x))
+def _logistic(b: Builder, x: str) -> str:
+    e = b.elementary("exp", b.op("fneg", x))
     return b.op("fdiv", b.const(1.0), b.op("fadd", e, b.const(1.0)))
 
 
-OWN: dict[str, Callable[[Lines, str], str]] = {
+ELEMENTARY: dict[str, Callable[[Builder, str], str]] = {
     "exp": _exp, "expm1": _expm1, "log": _log, "log1p": _log1p, "tanh": _tanh, "logistic": _logistic
 }  # fmt: skip
-"Functions that are written out here."
+"Functions that are written out here: each appends its code and returns the name of the result."

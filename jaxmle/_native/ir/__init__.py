@@ -1,1 +1,1 @@
-"""Scalar expressions of a fit: nodes, graphs and programs."""
+"""The intermediate representation: scalar expressions as nodes of a graph, a fit as a program of them, layouts of data."""

@@ -1,6 +1,6 @@
-"""Nodes of scalar expressions; see `Graph`."""
+"""Nodes of scalar expressions, their operations by kind, and walks over them; see `Graph`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 FLOAT, INT, BOOL = "fib"
@@ -10,13 +10,13 @@ COMMUTATIVE = {"add", "mul", "and", "or", "xor", "eq", "ne", "max", "min"}
 COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge", "is_finite"}
 SUMS = {"rsum", "rmax", "rmin", "rand", "ror"}
 "Reductions over the rows."
-RUNNING = {"series", "linear"}
+RECURRENT = {"series", "linear"}
 "Rows that need the row before."
-ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", *RUNNING}
+ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", *RECURRENT}
 "Operations whose result carries a rounding error of its own size, so that it may be summed apart from its neighbor."
-DEAR = {
+COSTLY = {
     "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "sin", "cos", "tan", "atan2",
-    "erf", "erfc", "exp2", "cbrt", "rem", "at_rank", *RUNNING,
+    "erf", "erfc", "exp2", "cbrt", "rem", "at_rank", *RECURRENT,
 }  # fmt: skip
 "Operations that cost more than reading their result from memory."
 
@@ -25,20 +25,20 @@ class Node:
     """One expression; compared by identity.
 
     Attributes:
-        op, args, attr: the operation, its operands and what else it needs.
-        kind: FLOAT, INT or BOOL.
+        op, args, attr: the operation, its operands and its parameter, such as a column's number.
+        kind: FLOAT, INT or BOOL; of a loop or a sort one letter for each of its numbers.
         row: whether it differs between rows.
-        known: whether it depends on the data set alone, not on the state.
+        invariant: whether it depends on the data set alone, not on the state of the iteration.
         id: in order of creation, after its operands.
     """
 
-    __slots__ = ("args", "attr", "id", "kind", "known", "op", "row")
+    __slots__ = ("args", "attr", "id", "invariant", "kind", "op", "row")
 
     def __init__(
-        self, op: str, args: tuple["Node", ...], attr: Any, kind: str, row: bool, known: bool, id: int
+        self, op: str, args: tuple["Node", ...], attr: Any, kind: str, row: bool, invariant: bool, id: int
     ) -> None:
         self.op, self.args, self.attr, self.kind = op, args, attr, kind
-        self.row, self.known, self.id = row, known, id
+        self.row, self.invariant, self.id = row, invariant, id
 
     @property
     def value(self) -> Any:
@@ -46,15 +46,17 @@ class Node:
         return self.attr
 
     def is_(self, number: float) -> bool:
+        """Whether it is the constant of this value."""
         return self.op == "const" and self.kind != BOOL and self.attr == number
 
 
-def age(x: Node) -> int:
+def by_id(x: Node) -> int:
+    """Sort key of nodes: operands before what is made of them."""
     return x.id
 
 
 def reachable(outputs: Iterable[Node], beyond: Callable[[Node], bool] = lambda _: True) -> list[Node]:
-    """What `outputs` depend on, operands first; the operands of a node count where `beyond` says so."""
+    """List the nodes that `outputs` depend on, operands first; the operands of a node count where `beyond` says so."""
     seen: set[Node] = set()
     todo = list(outputs)
     while todo:
@@ -63,28 +65,28 @@ def reachable(outputs: Iterable[Node], beyond: Callable[[Node], bool] = lambda _
             seen.add(x)
             if beyond(x):
                 todo.extend(x.args)
-    return sorted(seen, key=age)
+    return sorted(seen, key=by_id)
 
 
-def rows_under(roots: Iterable[Node], stored: dict[Node, int]) -> tuple[list[Node], list[Node]]:
-    """The rows that `roots` are made of, operands first, as far as they are not stored; and their uniform operands."""
+def rows_under(roots: Iterable[Node], stored: Mapping[Node, int]) -> tuple[list[Node], list[Node]]:
+    """List the rows that `roots` are made of, operands first, as far as they are not stored; and their uniform operands."""
     nodes = reachable(roots, lambda x: x.row and x not in stored)
     return [x for x in nodes if x.row], [x for x in nodes if not x.row]
 
 
 def cost(x: Node) -> int:
-    """About how many simple operations it is."""
-    return 10 if x.op in DEAR else 1
+    """Estimate how many simple operations a node is."""
+    return 10 if x.op in COSTLY else 1
 
 
-def dear(rows: Iterable[Node], stored: Iterable[Node] = ()) -> list[Node]:
-    """Those rows that cost more than a few operations to make from what is in memory."""
+def costly(rows: Iterable[Node], stored: Iterable[Node] = ()) -> list[Node]:
+    """Select those rows that take more than a few operations to make from what is in memory."""
     total: dict[Node, int] = {}
     rows, stored = list(dict.fromkeys(rows)), set(stored)
     for x in reachable(rows, lambda x: x not in stored):
-        mine = 0 if x.op == "load" or x in stored else cost(x)
-        total[x] = (mine + sum(total.get(a, 0) for a in x.args)) * x.row
-    return sorted((x for x in rows if total[x] > 3 and x not in stored), key=age)
+        own = 0 if x.op == "load" or x in stored else cost(x)
+        total[x] = (own + sum(total.get(a, 0) for a in x.args)) * x.row
+    return sorted((x for x in rows if total[x] > 3 and x not in stored), key=by_id)
 
 
 _CYCLES = {
@@ -93,11 +95,11 @@ _CYCLES = {
 "About how long a vector waits for what is not a single instruction of 4 cycles."
 
 
-def longest(outputs: Iterable[Node]) -> float:
-    """Cycles from the first to the last operation of a row, along the longest chain of those that depend on the state."""
+def critical_path(outputs: Iterable[Node]) -> float:
+    """Estimate a row's cycles along the longest chain of operations that depend on the state."""
     cycles: dict[Node, float] = {}
     for x in reachable(outputs):
-        if x.row and not x.known:
-            mine = _CYCLES.get(x.op, 100 if x.op in DEAR else 4)
-            cycles[x] = mine + max((cycles.get(a, 0) for a in x.args), default=0)
+        if x.row and not x.invariant:
+            own = _CYCLES.get(x.op, 100 if x.op in COSTLY else 4)
+            cycles[x] = own + max((cycles.get(a, 0) for a in x.args), default=0)
     return max(cycles.values(), default=0)

@@ -1,4 +1,4 @@
-"""What a kernel is made of: a fit as nodes, and where its numbers lie."""
+"""A fit as a program of nodes: what a kernel computes before, in and after the steps of a climb."""
 
 from typing import NamedTuple
 
@@ -6,58 +6,51 @@ from jaxmle._native.ir.nodes import Node, reachable
 
 
 class Draft(NamedTuple):
-    """What follows a climb whose rows are taken in float32.
+    """Nodes that follow a climb whose rows are computed in float32.
 
     Attributes:
-        ended: whether it ends with the next state.
-        led: the state in which another climb begins where it led.
-        finished: whether that is the last.
+        ended: whether that climb ends with the next state.
+        restart: the state in which the climb in float64 begins.
+        finished: whether that state is the last.
     """
 
     ended: Node
-    led: list[Node]
+    restart: list[Node]
     finished: Node
 
 
-class Parts(NamedTuple):
+class FitProgram(NamedTuple):
     """One fit as nodes.
 
     Attributes:
-        valid: what must hold of a data set, known.
-        begin: the first state, known.
-        finished, again: whether that state, and the next one, is the last.
-        following: the next state.
-        end: the results, of the last state.
-        draft: where a climb whose rows are taken in float32 comes first.
+        valid: loop-invariant conditions that a data set must meet.
+        first_state: loop-invariant.
+        first_done, next_done: whether the first state, and the next one, is the last.
+        next_state: made of the state.
+        results: made of the last state.
+        draft: where a climb whose rows are computed in float32 comes first.
     """
 
     valid: list[Node]
-    begin: list[Node]
-    finished: Node
-    following: list[Node]
-    again: Node
-    end: list[Node]
+    first_state: list[Node]
+    first_done: Node
+    next_state: list[Node]
+    next_done: Node
+    results: list[Node]
     draft: Draft | None = None
 
     @property
-    def later(self) -> list[Node]:
-        """What depends on a state."""
-        draft = [] if self.draft is None else [self.draft.ended, *self.draft.led, self.draft.finished]
-        return [self.finished, *self.following, self.again, *self.end, *draft]
+    def from_state(self) -> list[Node]:
+        """The nodes that are computed from a state."""
+        draft = [] if self.draft is None else [self.draft.ended, *self.draft.restart, self.draft.finished]
+        return [self.first_done, *self.next_state, self.next_done, *self.results, *draft]
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All nodes, operands first."""
+        return reachable([*self.valid, *self.first_state, *self.from_state])
 
     @property
     def sorts(self) -> bool:
         """Whether it sorts rows."""
-        return any(x.op == "sort" for x in reachable([*self.valid, *self.begin, *self.later]))
-
-
-class Column(NamedTuple):
-    """Where the numbers of a leaf's element lie.
-
-    Attributes:
-        own: whether there is one, or one a row, for each data set.
-        stride: from one to the next on a GPU, which reads leaves as they are; on a CPU columns are dense.
-    """
-
-    own: bool
-    stride: int
+        return any(x.op == "sort" for x in self.nodes)

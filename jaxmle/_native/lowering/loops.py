@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from jaxmle._native.ir.graph import Graph
-from jaxmle._native.ir.nodes import BOOL, FLOAT, RUNNING, Node, reachable
-from jaxmle._native.lowering.tracer import Array, NotUnderstood, Tracer, axis_of, objects
+from jaxmle._native.ir.layout import Unsupported, row_axis
+from jaxmle._native.ir.nodes import BOOL, FLOAT, RECURRENT, Node, reachable
+from jaxmle._native.lowering.tracer import Array, Tracer, objects
 
 _serial = itertools.count()
 
@@ -29,10 +30,10 @@ def scan(t: Tracer, eqn: Any, *args: Array) -> list[Array]:
         consts, carry = (len(list(part)) for part in list(p["ft_in"].unpack())[:2])
     fixed, state, series = args[:consts], list(args[consts : consts + carry]), args[consts + carry :]
     body = functools.partial(t.run, p["jaxpr"].jaxpr, p["jaxpr"].consts)
-    if axis_of((p["length"],)) is not None:
+    if row_axis((p["length"],)) is not None:
         return _over_rows(t, body, fixed, state, series, p["reverse"])
     if p["length"] > 32 or any(x.axis == 0 for x in series):
-        raise NotUnderstood("a long loop")
+        raise Unsupported("a long loop")
     order = range(p["length"])[:: -1 if p["reverse"] else 1]
     rows: list[Any] = [None] * p["length"]
     for i in order:
@@ -53,7 +54,7 @@ def cumsum(t: Tracer, eqn: Any, a: Array) -> Array:
     axis, reverse = eqn.params["axis"], eqn.params["reverse"]
     if axis == a.axis:
         if a.nodes.shape[axis] != 1:
-            raise NotUnderstood("a running sum over rows with columns")
+            raise Unsupported("a running sum over rows with columns")
         return t.map(lambda x: _running_sum(t.graph, x, reverse), a)
     parts = [Array(a.nodes.take([i], axis), a.axis) for i in range(a.nodes.shape[axis])]
     parts = parts[::-1] if reverse else parts
@@ -74,10 +75,10 @@ def _over_rows(
     series: Sequence[Array], reverse: bool,
 ) -> list[Array]:  # fmt: skip
     if any(x.axis is not None for x in [*fixed, *state]) or any(x.axis or x.nodes.shape[0] != 1 for x in series):
-        raise NotUnderstood("a loop over the rows that carries rows")
+        raise Unsupported("a loop over the rows that carries rows")
     graph, name = t.graph, next(_serial)
     first = [x for a in state for x in a.nodes.ravel()]
-    before = [graph.before((name, i), x.kind, False) for i, x in enumerate(first)]
+    before = [graph.carried((name, i), x.kind, False) for i, x in enumerate(first)]
     carried = _like(before, state)
     out = body([*fixed, *carried, *(Array(x.nodes.reshape(x.nodes.shape[1:]), None) for x in series)])
     after = [x for a in out[: len(state)] for x in a.nodes.ravel()]
@@ -115,7 +116,7 @@ class _Loop:
         return self.bits[x]
 
     def put(self, nodes: list[Node], values: dict[Node, Node]) -> list[Node]:
-        return self.graph.again(nodes, values, lambda x: self.uses(x) != 0)
+        return self.graph.rebuild(nodes, values, lambda x: self.uses(x) != 0)
 
     def solve(self, after: list[Node], rows: list[Node]) -> tuple[list[Node], list[Node]]:
         """The numbers after the last row, and the rows that were made on the way."""
@@ -152,9 +153,9 @@ class _Loop:
         graph, mine = self.graph, [self.before[i] for i in group]
         first = [self.first[i] for i in group]
         for known in (True, False):
-            now = [graph.before(j, x.kind, known) for j, x in enumerate(first)]
+            now = [graph.carried(j, x.kind, known) for j, x in enumerate(first)]
             new = self.put([after[i] for i in group], values | dict(zip(mine, now, strict=True)))
-            if all(x.known for x in [*first, *new]):
+            if all(x.invariant for x in [*first, *new]):
                 break
         if len(group) == 1 and (line := _line(graph, new[0], now[0])) is not None:
             values[mine[0]] = graph.make("linear", first[0], *line, attr=self.reverse)
@@ -168,7 +169,7 @@ class _Loop:
 
 def _line(graph: Graph, x: Node, before: Node) -> list[Node] | None:
     """a and b where x is a `before` + b; b alone where it does not depend on it."""
-    inner = reachable([x], lambda y: y.row and y.op not in RUNNING)
+    inner = reachable([x], lambda y: y.row and y.op not in RECURRENT)
     if before not in inner:
         return [x]
     if before.kind == BOOL:

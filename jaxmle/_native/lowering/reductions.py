@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxmle._native.codegen.sorting import by_number
+from jaxmle._native.ir.layout import Unsupported, row_axis
 from jaxmle._native.ir.nodes import BOOL
 from jaxmle._native.lowering.elementwise import whole
-from jaxmle._native.lowering.tracer import Array, NotUnderstood, Tracer, axis_of, objects
+from jaxmle._native.lowering.sort import row_by_number
+from jaxmle._native.lowering.tracer import Array, Tracer, objects
 
 # --- sums and products -------------------------------------------------------------------------------
 
@@ -21,7 +22,7 @@ from jaxmle._native.lowering.tracer import Array, NotUnderstood, Tracer, axis_of
 def _reduce(t: Tracer, over_rows: str, op: str, eqn: Any, a: Array) -> Array:
     axes = eqn.params["axes"]
     nodes = np.moveaxis(a.nodes, axes, range(len(axes))).reshape(-1, *np.delete(a.nodes.shape, axes))
-    shape, axis = nodes.shape[1:], axis_of(eqn.outvars[0].aval.shape)
+    shape, axis = nodes.shape[1:], row_axis(eqn.outvars[0].aval.shape)
     parts = [Array(objects(part.ravel(), shape), axis) for part in nodes.reshape(len(nodes), -1)]
     out = functools.reduce(functools.partial(t.each, op), parts)
     return t.map(lambda x: t.graph.make(over_rows, x), out) if a.axis in axes else out
@@ -49,7 +50,7 @@ def reduce_or(t: Tracer, eqn: Any, a: Array) -> Array:
 
 def reduce_prod(t: Tracer, eqn: Any, a: Array) -> Array:
     if a.axis in eqn.params["axes"]:
-        raise NotUnderstood("a product over the rows")
+        raise Unsupported("a product over the rows")
     return _reduce(t, "", "mul", eqn, a)
 
 
@@ -73,7 +74,7 @@ def dot_general(t: Tracer, eqn: Any, a: Array, b: Array) -> Array:
                 for k in range(many):
                     total = make("add", total, make("mul", i[k], j[k]))
                 out.append(make("rsum", total) if rows else total)
-    return Array(objects(out, out_shape), axis_of(eqn.outvars[0].aval.shape))
+    return Array(objects(out, out_shape), row_axis(eqn.outvars[0].aval.shape))
 
 
 # --- small matrices ----------------------------------------------------------------------------------
@@ -96,7 +97,7 @@ def cholesky(t: Tracer, eqn: Any, a: Array) -> Array:
 def triangular_solve(t: Tracer, eqn: Any, a: Array, b: Array) -> Array:
     p, make = eqn.params, t.graph.make
     if p["conjugate_a"]:
-        raise NotUnderstood("complex numbers")
+        raise Unsupported("complex numbers")
     # x op(a) = b is op(a)' x' = b', and an upper triangle is a lower one in reverse.
     flip = bool(p["transpose_a"]) == bool(p["left_side"])
     matrix = np.swapaxes(a.nodes, -1, -2) if flip else a.nodes
@@ -110,7 +111,7 @@ def triangular_solve(t: Tracer, eqn: Any, a: Array, b: Array) -> Array:
             for k in list(order)[:step]:
                 left = make("sub", left, make("mul", m[i, k], out[(*at[:-1], k, at[-1])]))
             out[(*at[:-1], i, at[-1])] = left if p["unit_diagonal"] else make("div", left, m[i, i])
-    return Array(out if p["left_side"] else np.swapaxes(out, -1, -2), axis_of(eqn.outvars[0].aval.shape))
+    return Array(out if p["left_side"] else np.swapaxes(out, -1, -2), row_axis(eqn.outvars[0].aval.shape))
 
 
 # --- choices -----------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ def cond(t: Tracer, eqn: Any, which: Array, *args: Array) -> list[Array]:
         chosen = branches[int(np.clip(index.value, 0, len(branches) - 1))]
         return t.run(chosen.jaxpr, chosen.consts, args)
     if len(branches) != 2:
-        raise NotUnderstood("a choice between more than two")
+        raise Unsupported("a choice between more than two")
     no, yes = (t.run(b.jaxpr, b.consts, args) for b in branches)
     yes_if = t.graph.make("convert", index, attr=BOOL)
     return [
@@ -157,8 +158,8 @@ def _rows_gathered(t: Tracer, eqn: Any, a: Array, indices: Array) -> Array:
     if not (
         plain and inside and sizes == others and dims.offset_dims == tuple(range(len(batch), len(batch) + len(sizes)))
     ):
-        raise NotUnderstood("rows by their numbers in this form")
-    rows = [by_number(t, a, x) for x in indices.nodes.ravel()]
+        raise Unsupported("rows by their numbers in this form")
+    rows = [row_by_number(t, a, x) for x in indices.nodes.ravel()]
     return Array(np.stack(rows).reshape((*batch, *others)), None)
 
 
@@ -181,8 +182,8 @@ def scatter_add(t: Tracer, eqn: Any, a: Array, indices: Array, new: Array) -> Ar
 
 def _scattered(f: Callable[..., Any], eqn: Any, a: Any, indices: Array, new: Any) -> np.ndarray:
     """What jax would put where, for whole numbers that stand for the elements."""
-    if axis_of(eqn.invars[0].aval.shape) is not None or axis_of(eqn.invars[2].aval.shape) is not None:
-        raise NotUnderstood("rows that are replaced")
+    if row_axis(eqn.invars[0].aval.shape) is not None or row_axis(eqn.invars[2].aval.shape) is not None:
+        raise Unsupported("rows that are replaced")
     options = {k: eqn.params[k] for k in ("indices_are_sorted", "unique_indices", "mode")}
     with jax.ensure_compile_time_eval():
         at = jnp.asarray(whole(indices))

@@ -10,17 +10,11 @@ from jax.core import Tracer as Traced
 from jax.extend.core import Literal
 
 from jaxmle._native.ir.graph import Graph
+from jaxmle._native.ir.layout import ROWS, Unsupported, one_row, row_axis
 from jaxmle._native.ir.nodes import BOOL, FLOAT, INT, Node
-
-ROWS = 1009
-"How many rows a function is traced with; whatever has this size is taken to be the axis of rows."
 
 LIMIT = 60_000
 "Nodes after which a function counts as too large to be written out."
-
-
-class NotUnderstood(Exception):
-    """What keeps a function from being written out; the lanes take it instead."""
 
 
 class Array(NamedTuple):
@@ -55,18 +49,7 @@ def kind_of(dtype: Any) -> str:
         return BOOL
     if jnp.issubdtype(dtype, jnp.integer):
         return INT
-    raise NotUnderstood(f"numbers of type {dtype}")
-
-
-def axis_of(shape: Sequence[int]) -> int | None:
-    axes = [i for i, k in enumerate(shape) if k and k % ROWS == 0]
-    if len(axes) > 1:
-        raise NotUnderstood(f"an array with two axes of rows, {tuple(shape)}")
-    return axes[0] if axes else None
-
-
-def squeezed(shape: Sequence[int]) -> tuple[int, ...]:
-    return tuple(k // ROWS if k and k % ROWS == 0 else k for k in shape)
+    raise Unsupported(f"numbers of type {dtype}")
 
 
 def objects(nodes: Any, shape: Sequence[int]) -> np.ndarray:
@@ -106,15 +89,15 @@ class Tracer:
 
     def constant(self, x: Any) -> Array:
         if isinstance(x, Traced):
-            raise NotUnderstood("a value of a function that is being traced around it")
+            raise Unsupported("a value of a function that is being traced around it")
         x = np.asarray(x)
         kind = kind_of(x.dtype)
-        axis = axis_of(x.shape)
+        axis = row_axis(x.shape)
         if axis is not None:
             apart = x.reshape(*x.shape[:axis], -1, ROWS, *x.shape[axis + 1 :])
             x = apart.take(0, axis + 1)
             if not (apart == np.expand_dims(x, axis + 1)).all():
-                raise NotUnderstood("an array of constants along the rows")
+                raise Unsupported("an array of constants along the rows")
         return Array(objects((self.number(v, kind) for v in x.ravel().tolist()), x.shape), axis)
 
     def number(self, value: Any, kind: str) -> Node:
@@ -139,15 +122,15 @@ class Tracer:
             name = eqn.primitive.name
             try:
                 results = self.apply(name, eqn, [read(x) for x in eqn.invars])
-            except NotUnderstood:
+            except Unsupported:
                 raise
             except Exception as error:  # another version of JAX may say it in another way
-                raise NotUnderstood(f"the primitive {name} in this form ({error!r})") from error
+                raise Unsupported(f"the primitive {name} in this form ({error!r})") from error
             if len(self.graph.nodes) > LIMIT:
-                raise NotUnderstood(f"more than {LIMIT} operations")
+                raise Unsupported(f"more than {LIMIT} operations")
             for x, result in zip(eqn.outvars, results, strict=True):
                 if result.shape != tuple(x.aval.shape):
-                    raise NotUnderstood(f"{name} with shape {x.aval.shape}")
+                    raise Unsupported(f"{name} with shape {x.aval.shape}")
                 made[x] = result
         return [read(x) for x in jaxpr.outvars]
 
@@ -159,15 +142,15 @@ class Tracer:
             return args
         outer = any(a.outer for a in args)
         if outer and not all(a.outer or a.axis is None for a in args):
-            raise NotUnderstood("rows in two orders")
+            raise Unsupported("rows in two orders")
         if any(a.cut for a in args) and name != "concatenate":
-            raise NotUnderstood("some of the rows")
+            raise Unsupported("some of the rows")
         if name in _DIRECT:
             return [self.each(_DIRECT[name], *args)._replace(outer=outer)]
         if name not in self.rules:
-            raise NotUnderstood(f"the primitive {name}")
+            raise Unsupported(f"the primitive {name}")
         if outer and name not in ("reshape", "triangular_solve"):
-            raise NotUnderstood(f"the primitive {name} on rows with columns")
+            raise Unsupported(f"the primitive {name} on rows with columns")
         results = self.rules[name](self, eqn, *args)
         results = results if isinstance(results, list) else [results]
         return [x._replace(outer=outer) for x in results] if outer and name != "reshape" else results
@@ -190,4 +173,4 @@ class Tracer:
         full = [1] * len(shape)
         for k, d in zip(a.nodes.shape, dims, strict=True):
             full[d] = k
-        return Array(np.broadcast_to(a.nodes.reshape(full), squeezed(shape)), axis_of(shape))
+        return Array(np.broadcast_to(a.nodes.reshape(full), one_row(shape)), row_axis(shape))

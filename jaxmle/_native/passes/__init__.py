@@ -1,1 +1,1 @@
-"""Rewriting of expressions, each by one identity."""
+"""Rewriting of graphs, each pass by one identity; rules apply as nodes are made, other passes to finished graphs."""

@@ -1,27 +1,28 @@
-"""Powers of a number and of its root: with a scale that is the root of a variance, nearly all terms are powers of the variance."""
+"""Powers of a number v >= 0 and of its root as one power: sqrt(v) sqrt(v) = v, v / sqrt(v) = sqrt(v).
+
+With a scale that is the root of a variance nearly all terms are powers of the variance.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from jaxmle._native.ir.graph import Graph
 from jaxmle._native.ir.nodes import BOOL, Node
-
-if TYPE_CHECKING:
-    from jaxmle._native.ir.graph import Graph
+from jaxmle._native.passes.quotients import inverse_of
 
 _ALWAYS = {"exp", "exp2", "sqrt", "abs", "logistic", "count", "length"}
 _IF_ALL = {"add", "div", "min", "linear", "rsum", "rmin", "rmax", "convert"}
 
 
-def nonnegative(graph: "Graph", x: Node) -> bool:
-    """Whether it cannot be below 0, whatever data and parameters are; False where that is not seen."""
+def nonnegative(graph: Graph, x: Node) -> bool:
+    """Whether a node cannot be below 0, whatever data and parameters are; False where that does not follow."""
     found = graph.signs.get(x)
     if found is None:
         graph.signs[x] = found = _nonnegative(graph, x)
     return found
 
 
-def _nonnegative(graph: "Graph", x: Node) -> bool:
+def _nonnegative(graph: Graph, x: Node) -> bool:
     if x.op == "const":
         return x.kind != BOOL and x.value >= 0
     if x.op == "mul":
@@ -35,40 +36,39 @@ def _nonnegative(graph: "Graph", x: Node) -> bool:
 
 
 def factors_of(x: Node) -> list[Node]:
-    """Of a product."""
+    """List the factors of a product."""
     return [f for a in x.args for f in factors_of(a)] if x.op == "mul" else [x]
 
 
-def base_of(x: Node) -> tuple[Node, int]:
-    """b and k where x is b^(k/2): k is 1 for a root of b, and negative for what divides."""
+def root_power(x: Node) -> tuple[Node, int]:
+    """Split x into b and k with x = b^(k/2): k is 1 for a root of b, and negative for what divides."""
     if x.op == "div":
-        base, power = base_of(x.args[1])
+        base, power = root_power(x.args[1])
         return base, -power
     return (x.args[0], 1) if x.op == "sqrt" else (x, 2)
 
 
-def has_root(graph: "Graph", x: Node) -> bool:
-    """Whether x is a power of something whose root there is too."""
-    return ("sqrt", (base_of(x)[0].id,), None) in graph.nodes
+def has_root(graph: Graph, x: Node) -> bool:
+    """Whether x is a power of something whose root is in the graph too."""
+    return graph.has("sqrt", root_power(x)[0])
 
 
-def merged(graph: "Graph", factors: Sequence[Node]) -> list[Node] | None:
-    """Factors of a row with the powers of one number together, where a root of it is among them; None if there are none.
+def merge_root_powers(graph: Graph, factors: Sequence[Node]) -> list[Node] | None:
+    """Replace powers of one number among a row's factors by one power, where its root is among them; None if there are none.
 
-    sqrt(v) sqrt(v) is v and sqrt(v) / sqrt(v) is 1 for v >= 0, of which v must be certain: otherwise NaN, which says that
-    v is below 0, would be lost.
+    Only where the number is certain not to be negative: otherwise NaN, which says that it is below 0, would be lost.
     """
     alike: dict[Node, list[Node]] = defaultdict(list)
     for x in factors:
-        alike[base_of(x)[0]].append(x)
+        alike[root_power(x)[0]].append(x)
     found, changed = [], False
-    for base, mine in alike.items():
-        if len(mine) > 1 and any(base_of(x)[1] % 2 for x in mine) and nonnegative(graph, base):
-            power = sum(base_of(x)[1] for x in mine)
+    for base, powers in alike.items():
+        if len(powers) > 1 and any(root_power(x)[1] % 2 for x in powers) and nonnegative(graph, base):
+            power = sum(root_power(x)[1] for x in powers)
             root = graph.make("sqrt", base)
-            whole, half = (graph.inverse(base), graph.inverse(root)) if power < 0 else (base, root)
+            whole, half = (inverse_of(graph, base), inverse_of(graph, root)) if power < 0 else (base, root)
             new = [whole] * (abs(power) // 2) + [half] * (abs(power) % 2)
-            changed |= Counter(new) != Counter(mine)
-            mine = new
-        found += mine
+            changed |= Counter(new) != Counter(powers)
+            powers = new
+        found += powers
     return found if changed else None

@@ -1,1 +1,1 @@
-"""Compiled kernels on a CPU and on an NVIDIA GPU, and the arguments they read."""
+"""Compiled kernels, on CPUs and NVIDIA GPUs, and the data that they read."""

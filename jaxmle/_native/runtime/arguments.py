@@ -1,4 +1,4 @@
-"""Data sets of a batch as kernels read them: columns that need no copy stay where they are."""
+"""Arguments of kernels: the data sets of a batch; columns that need no copy stay where they are."""
 
 import ctypes
 from collections.abc import Sequence
@@ -7,34 +7,35 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxmle._native.ir.layout import Leaf
 from jaxmle._native.runtime import cuda
-from jaxmle._native.runtime.cpu import CACHE, Kernel, Leaf
+from jaxmle._native.runtime.cpu import CACHE, Kernel
 
 
-class Reader:
+class Arguments:
     """A batch that a kernel fits part after part; any number of workers may share it.
 
-    Rows after the last of positive weight are not there; others of weight 0 take the place of a row that counts, as 0
+    Rows after the last of positive weight are left out; others of weight 0 are replaced by a row that counts, as 0
     times NaN is NaN. On a CPU columns of float64 are not copied, on a GPU what lies there already.
 
     Args:
         kernel, leaves: of a `Compiled`.
-        counts: whether rows of weight 0 at the end are there all the same.
+        uses_length: whether rows of weight 0 at the end count in the number of rows.
         arrays: for each leaf [B, n, ...] or, where it is shared, [n, ...]; without n where it has no rows.
         weights: f[B, n].
-        most: data sets that are fitted at once.
+        max_batch: data sets that are fitted at once, at most.
     """
 
     def __init__(
-        self, kernel: Kernel | cuda.Kernel, leaves: Sequence[Leaf], counts: bool, arrays: Sequence[Any],
-        weights: np.ndarray, most: int,
+        self, kernel: Kernel | cuda.Kernel, leaves: Sequence[Leaf], uses_length: bool, arrays: Sequence[Any],
+        weights: np.ndarray, max_batch: int,
     ) -> None:  # fmt: skip
-        self.kernel, self.counts, self.weights, self.n = kernel, counts, weights, weights.shape[1]
+        self.kernel, self.uses_length, self.weights, self.n = kernel, uses_length, weights, weights.shape[1]
         self.ones = any(leaf.ones for leaf in leaves)
         pairs = [(leaf, x) for leaf, x in zip(leaves, arrays, strict=True) if not leaf.ones]
         pairs.sort(key=lambda pair: not pair[0].has_rows)
-        self.unmendable = any(leaf.has_rows and not leaf.own for leaf, _ in pairs)
-        most = min(most, len(weights))
+        self.irreplaceable = any(leaf.has_rows and not leaf.own for leaf, _ in pairs)
+        most = min(max_batch, len(weights))
         self.offset = np.arange(most, dtype=np.int64) * self.n
         self.count = None  # of any `most` data sets, where it is known beforehand
         if weights.strides[0] == 0 and len(weights):
@@ -43,15 +44,15 @@ class Reader:
         self.pairs = pairs
         if not isinstance(kernel, cuda.Kernel):
             self.pairs = [(leaf, np.asarray(x)) for leaf, x in pairs]
-            self.ways = [_Way.of(leaf, x) for leaf, x in self.pairs]
+            self.in_place = [_InPlace.of(leaf, x) for leaf, x in self.pairs]
             self.offsets = _address(self.offset)
 
-    def fit(self, begin: int, size: int, out: np.ndarray, left: np.ndarray, device: Any, room: np.ndarray) -> None:
-        """Fits the data sets from `begin` on: their columns of `out`, f[k, B], and 0 in `left`, uint8[B], where there are results.
+    def fit(self, begin: int, size: int, out: np.ndarray, left: np.ndarray, device: Any, scratch: np.ndarray) -> None:
+        """Fit the data sets from `begin` on into their columns of `out`, f[k, B], with 0 in `left`, uint8[B], where there are results.
 
         Args:
             device: that the kernel runs on.
-            room: for the kernel's buffers (`Compiled.room`).
+            scratch: memory for the kernel's buffers (`Compiled.scratch`).
         """
         count, holes = (self.count[:size], None) if self.count is not None else self._counted(
             self.weights[begin : begin + size]
@@ -65,47 +66,47 @@ class Reader:
             return
         held: list[np.ndarray] = []  # copies, for as long as the kernel reads them
         pointers: list[int] = []
-        for (leaf, x), way in zip(self.pairs, self.ways, strict=True):
-            if way is not None and (holes is None or not _mends(leaf, holes)):
-                pointers.extend([at + begin * way.stride for at in way.addresses])
+        for (leaf, x), table in zip(self.pairs, self.in_place, strict=True):
+            if table is not None and (holes is None or not _replaces(leaf, holes)):
+                pointers.extend([at + begin * table.stride for at in table.addresses])
             else:
                 held.append(np.ascontiguousarray(self._table(leaf, x, begin, size, holes).T, np.float64))
                 pointers.extend(_columns(held[-1]))
-        table = (ctypes.c_void_p * max(len(pointers), 1))(*pointers)
-        many, scratch = _address(count), _address(room)
+        leaves = (ctypes.c_void_p * max(len(pointers), 1))(*pointers)
+        many, buffers = _address(count), _address(scratch)
         results, done = _address(out) + 8 * begin, _address(left) + begin
         longest, distance = int(count.max()), out.shape[1]
         each = 8 * (len(pointers) + kernel.buffers) * longest
-        step = size if kernel.across or kernel.abreast * each <= CACHE else max(CACHE // max(each, 1), 1)
+        step = size if kernel.interleaved or kernel.lanes * each <= CACHE else max(CACHE // max(each, 1), 1)
         for i in range(0, size, step):
             end, to = min(i + step, size), results + 8 * i
-            kernel.call(i, end, ctypes.addressof(table), self.offsets, many, to, done, scratch, longest, distance)
+            kernel.call(i, end, ctypes.addressof(leaves), self.offsets, many, to, done, buffers, longest, distance)
 
     def _counted(self, weights: np.ndarray) -> tuple[np.ndarray, Any]:
-        """How many rows each data set has, int64[B], 0 where it is left to others; and what is to be mended."""
-        count, holes = _count(weights, self.counts)
-        if holes is not None and (self.ones or self.unmendable):
+        """Count the rows of each data set, int64[B], 0 where it is left to the lanes; and find the rows to be replaced."""
+        count, holes = _count(weights, self.uses_length)
+        if holes is not None and (self.ones or self.irreplaceable):
             count, holes = np.where(holes[1].any(1), 0, count), None
         if self.ones:
-            count = np.where(plain(weights), count, 0)
+            count = np.where(unit_weights(weights), count, 0)
         return count, holes
 
     def _table(self, leaf: Leaf, x: Any, begin: int, size: int, holes: Any) -> np.ndarray:
-        """Numbers of the leaf, row after row."""
+        """Copy the numbers of a leaf, row after row."""
         x = np.asarray(x)
         x = x[begin : begin + size] if leaf.own else x
-        x = _mended(x, *holes) if _mends(leaf, holes) else x
+        x = _replaced(x, *holes) if _replaces(leaf, holes) else x
         return x.reshape((size if leaf.own else 1) * (self.n if leaf.has_rows else 1), -1)
 
     def _on_device(self, leaf: Leaf, x: Any, begin: int, size: int, holes: Any) -> tuple[Any, int]:
-        """The same, or all of it where it lies on a device, and how many numbers to skip there."""
-        if isinstance(x, jax.Array) and not _mends(leaf, holes):
+        """Return the same, or the whole leaf where it lies on a device, and how many numbers to skip there."""
+        if isinstance(x, jax.Array) and not _replaces(leaf, holes):
             return x, begin * self.n**leaf.has_rows * leaf.columns if leaf.own else 0
         return self._table(leaf, x, begin, size, holes), 0
 
 
-class _Way(NamedTuple):
-    """Where a leaf's columns lie that are read where they are.
+class _InPlace(NamedTuple):
+    """A leaf's columns that are read where they lie.
 
     Attributes:
         array: what holds them.
@@ -118,17 +119,17 @@ class _Way(NamedTuple):
     stride: int
 
     @staticmethod
-    def of(leaf: Leaf, x: np.ndarray) -> "_Way | None":
-        """None where columns are copied part after part."""
+    def of(leaf: Leaf, x: np.ndarray) -> "_InPlace | None":
+        """Find the columns of a leaf; None where they are copied part after part."""
         if not leaf.own:  # what all data sets share
             shared = np.ascontiguousarray(x.reshape(-1, leaf.columns).T, np.float64)
-            return _Way(shared, _columns(shared), 0)
+            return _InPlace(shared, _columns(shared), 0)
         if leaf.columns == 1 and x.dtype == np.float64 and x.flags.c_contiguous:
-            return _Way(x, [_address(x)], x.strides[0])
+            return _InPlace(x, [_address(x)], x.strides[0])
         if leaf.has_rows or x.size > SMALL:
             return None
         copied = np.ascontiguousarray(x.reshape(len(x), -1).T, np.float64)
-        return _Way(copied, _columns(copied), 8)
+        return _InPlace(copied, _columns(copied), 8)
 
 
 SMALL = 1 << 20
@@ -140,42 +141,42 @@ def _address(x: np.ndarray) -> int:
 
 
 def _columns(table: np.ndarray) -> list[int]:
-    """Addresses of the rows of a dense table."""
+    """List the addresses of the rows of a dense table."""
     first, apart = _address(table), table.strides[0]
     return [first + i * apart for i in range(len(table))]
 
 
-def plain(weights: np.ndarray) -> np.ndarray:
-    """Whose weights are all 1, up to rows at the end that are not there, bool[B]."""
+def unit_weights(weights: np.ndarray) -> np.ndarray:
+    """Find the data sets whose weights are all 1, apart from zeros at the end, bool[B]."""
     if weights.strides[0] == 0 and len(weights) > 1:  # the same for all
-        return np.full(len(weights), plain(weights[:1])[0])
+        return np.full(len(weights), unit_weights(weights[:1])[0])
     whole = np.all((weights == 1) | (weights == 0), axis=1)
     count, _ = _count(weights)
     return whole & (weights.sum(axis=1) == count)
 
 
-def _count(weights: np.ndarray, all_there: bool = False) -> tuple[np.ndarray, Any]:
-    """How many rows there are up to the last that counts, int64[B]; and where in between rows do not, or None.
+def _count(weights: np.ndarray, to_the_end: bool = False) -> tuple[np.ndarray, Any]:
+    """Count the rows up to the last that counts, int64[B]; and find those in between that do not, or None.
 
-    That is the first row that counts, int[B], and which rows do not, bool[B, n]. If `all_there`, rows are there to the
-    end where any counts.
+    That is the first row that counts, int[B], and which rows do not, bool[B, n]. If `to_the_end`, all rows are counted
+    where any counts.
     """
     size, n = weights.shape
     used = (weights if weights.strides[0] else weights[:1]) != 0
     if used.all():
         return np.full(size, n, np.int64), None
     used = np.broadcast_to(used, weights.shape)
-    last = n if all_there else n - np.argmax(used[:, ::-1], axis=1)
+    last = n if to_the_end else n - np.argmax(used[:, ::-1], axis=1)
     count = np.where(used.any(1), last, 0).astype(np.int64)
     holes = ~used & (np.arange(n) < count[:, None])
     return count, (np.argmax(used, axis=1), holes) if holes.any() else None
 
 
-def _mends(leaf: Leaf, holes: Any) -> bool:
+def _replaces(leaf: Leaf, holes: Any) -> bool:
     return holes is not None and leaf.has_rows and not leaf.weights
 
 
-def _mended(x: np.ndarray, spare: np.ndarray, holes: np.ndarray) -> np.ndarray:
+def _replaced(x: np.ndarray, spare: np.ndarray, holes: np.ndarray) -> np.ndarray:
     x, at = x.copy(), np.nonzero(holes)
     x[at] = x[at[0], spare[at[0]]]
     return x

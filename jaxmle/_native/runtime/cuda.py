@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle._native.codegen.elements import LIBM, LIBM_TWO
-from jaxmle._native.codegen.kernel import Emitter
-from jaxmle._native.ir.program import Column, Parts
-from jaxmle._native.lowering.tracer import NotUnderstood
+from jaxmle._native.codegen.kernel import thread_kernel
+from jaxmle._native.ir.layout import Layout, Unsupported
+from jaxmle._native.ir.program import FitProgram
 from jaxmle._native.runtime.cpu import inline
 from jaxmle._util import cache
 from jaxmle._util.compile import compiled
@@ -29,7 +29,7 @@ from jaxmle._util.optional import optional
 BLOCK = 64
 "Threads of a block."
 
-LEAST, MOST = 1 << 16, 1 << 19
+MIN_BATCH, MAX_BATCH = 1 << 16, 1 << 19
 "Data sets of a launch, where there are so many: enough to fill a GPU, few enough to end soon."
 
 TRIPLE = "nvptx64-nvidia-cuda"
@@ -38,7 +38,7 @@ PROCESSOR = "sm_80"
 
 
 class Kernel:
-    """PTX, loaded on each device that is asked for.
+    """PTX, loaded on each device at its first launch.
 
     Attributes:
         results, buffers: numbers in a result, and buffers of rows.
@@ -50,7 +50,7 @@ class Kernel:
         self.lock = threading.Lock()
 
     def function(self, device: Any) -> Any:
-        """The driver's handle, its context current in this thread."""
+        """Return the driver's handle on a device, with the device's context current in this thread."""
         ordinal = device.local_hardware_id or 0
         driver = _driver()
         driver.enter(ordinal)
@@ -81,10 +81,10 @@ class Chunk(NamedTuple):
     longest: int
 
     def fit(self) -> tuple[np.ndarray, np.ndarray]:
-        """Fits them: their results f[k, size], and uint8[size], 0 where there are any."""
+        """Fit the data sets; return results f[k, size], and uint8[size], 0 where there are any."""
         kernel, size = self.kernel, self.count.shape[0]
         with jax.enable_x64(True), jax.default_device(self.device):
-            made, open_, scratch = _rooms(size, kernel.results, kernel.buffers * self.longest)
+            made, open_, scratch = _memory(size, kernel.results, kernel.buffers * self.longest)
         arguments = (
             ctypes.c_int64(0), ctypes.c_int64(size), *map(_pointer, (self.pointers, self.offset, self.count)),
             _pointer(made), _pointer(open_), _pointer(scratch),
@@ -97,7 +97,7 @@ class Chunk(NamedTuple):
 def chunk(
     kernel: Kernel, device: Any, tables: Sequence[tuple[Any, int, int]], offset: np.ndarray, count: np.ndarray
 ) -> Chunk:
-    """Moves tables to the device where they are not there already.
+    """Move tables to the device, those that are elsewhere, and return the chunk that a kernel reads.
 
     Args:
         kernel: that will read them.
@@ -123,7 +123,7 @@ def _float(x: Any) -> Any:
     return x.astype(np.float64)
 
 
-def _rooms(size: int, results: int, buffers: int) -> Any:
+def _memory(size: int, results: int, buffers: int) -> Any:
     made = jnp.zeros((results, size)), jnp.ones(size, np.uint8), jnp.zeros((max(buffers, 1), size))
     return jax.block_until_ready(made)
 
@@ -139,20 +139,20 @@ def launch(kernel: Kernel, device: Any, blocks: int, arguments: Sequence[Any]) -
 # --- PTX -------------------------------------------------------------------------------------------------
 
 
-def assemble(parts: Parts, rows: Sequence[Column], numbers: Sequence[Column]) -> Callable[[int], Kernel]:
-    """The kernel of one fit, whatever the number of rows."""
-    if parts.sorts:
-        raise NotUnderstood("a sort in a thread of a GPU")
-    emitter = Emitter(parts, rows, numbers, 1)
-    kernel = Kernel(ptx(emitter.text()), len(parts.end), emitter.rooms)
+def compile_program(program: FitProgram, layout: Layout) -> Callable[[int], Kernel]:
+    """Compile the kernel of a fit, the same for any number of rows."""
+    if program.sorts:
+        raise Unsupported("a sort in a thread of a GPU")
+    emitter = thread_kernel(program, layout)
+    kernel = Kernel(ptx(emitter.text()), len(program.results), emitter.context.buffers)
     return lambda rows: kernel
 
 
 def ptx(text: str) -> bytes:
-    """What LLVM makes of a kernel.
+    """Compile the text of a kernel to PTX.
 
     Raises:
-        NotUnderstood: where it calls a function of CUDA's library and that is not there.
+        Unsupported: where it calls a function of CUDA's library and that is not found.
     """
     llvm: Any = optional("llvmlite.binding", "native")
     needed = [f for f in (*LIBM, *LIBM_TWO) if f"call double @{f}(" in text]
@@ -163,7 +163,7 @@ def ptx(text: str) -> bytes:
         text = text.replace(f"call double @{f}(", f"call double @__nv_{f}(")
     library = _library() if needed else None
     if needed and library is None:
-        raise NotUnderstood(f"{needed[0]}, as CUDA's libdevice.10.bc is not found")
+        raise Unsupported(f"{needed[0]}, as CUDA's libdevice.10.bc is not found")
 
     def compiled() -> bytes:
         _start(llvm)
@@ -192,7 +192,7 @@ def _start(llvm: Any) -> None:
 
 @functools.cache
 def _library() -> bytes | None:
-    """CUDA's library of mathematics as LLVM bitcode."""
+    """Read CUDA's library of mathematics as LLVM bitcode; None where it is not found."""
     folders = [Path(os.environ[x]) for x in ("CUDA_HOME", "CUDA_PATH", "CUDA_ROOT") if x in os.environ]
     found = importlib.util.find_spec("nvidia")
     for folder in found.submodule_search_locations or () if found else ():
@@ -208,7 +208,7 @@ def _library() -> bytes | None:
 
 
 class Driver:
-    """The few calls of CUDA's driver that a launch takes."""
+    """CUDA's driver: the few of its functions that a launch takes."""
 
     def __init__(self) -> None:
         self.lib = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
@@ -223,7 +223,7 @@ class Driver:
             raise RuntimeError(f"CUDA: {name} failed: {(text.value or b'unknown').decode()}")
 
     def enter(self, ordinal: int) -> None:
-        """Makes JAX's context of a device current in this thread."""
+        """Make JAX's context of a device current in this thread."""
         if ordinal not in self.contexts:
             context, device = ctypes.c_void_p(), ctypes.c_int()
             self._call("cuDeviceGet", ctypes.byref(device), ordinal)
@@ -238,7 +238,7 @@ class Driver:
         return function
 
     def run(self, function: Any, blocks: int, threads: int, arguments: Sequence[Any]) -> None:
-        """Launches and waits, in a stream of its own."""
+        """Launch a function and wait for it, in a stream of its own."""
         stream = ctypes.c_void_p()
         self._call("cuStreamCreate", ctypes.byref(stream), 1)
         try:
@@ -256,7 +256,7 @@ def _driver() -> Driver:
 
 @functools.cache
 def missing() -> str | None:
-    """What keeps this machine's GPU from it, or None."""
+    """Say what keeps kernels from running on this computer's GPU; None where nothing does."""
     llvm: Any = optional("llvmlite.binding", "native")
     _start(llvm)
     try:

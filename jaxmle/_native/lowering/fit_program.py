@@ -1,0 +1,153 @@
+"""From a policy of the lanes, pure functions of JAX on one data set, to a program of nodes."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxmle._native.ir.graph import Graph
+from jaxmle._native.ir.layout import ROWS, Column, Layout, Leaf, Unsupported, one_row, row_axis
+from jaxmle._native.ir.nodes import Node
+from jaxmle._native.ir.program import Draft, FitProgram
+from jaxmle._native.lowering import elementwise, loops, reductions, sort
+from jaxmle._native.lowering.tracer import Array, Tracer, kind_of, objects
+from jaxmle._native.passes.guards import assume, check_guards, find_guards, implied_by
+from jaxmle._native.passes.product_sharing import share_products
+from jaxmle._native.passes.simplify import RULES
+from jaxmle._native.passes.sum_factoring import factor_sums
+from jaxmle._native.passes.value_counts import count_columns, sum_by_value
+
+PRIMITIVES = {**elementwise.RULES, **reductions.RULES, **loops.RULES, **sort.RULES}
+"The rules of the tracer for JAX's primitives."
+
+
+class Lowered(NamedTuple):
+    """A fit that has been lowered.
+
+    Attributes:
+        program: its nodes.
+        layout: the columns that it reads.
+        shapes: of its results, a pytree.
+        partial: whether something is NaN in it where JAX has a value, so that what fails deserves a second look.
+        uses_length: whether the number of rows is a number in it, such as in a mean: rows of weight 0 at the end count.
+    """
+
+    program: FitProgram
+    layout: Layout
+    shapes: Any
+    partial: bool
+    uses_length: bool
+
+
+def lower_fit(leaves: Sequence[Leaf], tree: Any, policy: Any, draft: Any = None, by_value: bool = False) -> Lowered:
+    """Lower a policy on items of these leaves to a program.
+
+    Args:
+        leaves, tree: of an item, a pytree.
+        policy: `lanes.Policy`, pure functions of JAX on one item.
+        draft: where the same steps are to go first, their rows in float32, until `draft.ended(state, item)`; then the
+            policy's steps go on from `draft.led(state, item)`.
+        by_value: whether sums over counts may be sums over the values they take.
+
+    Raises:
+        Unsupported: where something cannot be compiled.
+    """
+    graph = Graph(RULES)
+    tracer = Tracer(graph, PRIMITIVES)
+    layout = Layout([], [])
+    item = [_input(graph, leaf, layout) for leaf in leaves]
+    shapes = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves])
+
+    def run(f: Callable[..., Any], args: Any, values: list[Array]) -> tuple[list[Array], Any]:
+        try:
+            closed, out = jax.make_jaxpr(f, return_shape=True)(*args)
+        except Exception as error:  # such as data that the user closed over, of another length
+            raise Unsupported(f"a function that cannot be traced with {ROWS} rows ({error})") from error
+        return tracer.run(closed.jaxpr, closed.consts, values), out
+
+    first, state = run(policy.begin, (shapes,), item)
+    old = _state(graph, jax.tree.leaves(state))
+    size = sum(x.nodes.size for x in old)
+    (finished,), _ = run(policy.done, (state,), first)
+    (running,), _ = run(policy.done, (state,), old)
+    new, _ = run(policy.step, (state, shapes), old + item)
+    results, out = run(policy.end, (state, shapes), old + item)
+    restart, _ = run(draft.led, (state, shapes), old + item) if draft else ([], None)
+
+    nodes = [finished.only, *_flat(first), *_flat(new), *_flat(results), *_flat(restart)]
+    guards = find_guards(graph, nodes)
+    valid = check_guards(graph, guards)
+    assumed = implied_by(graph, guards, {running.only: False})
+    nodes = assume(graph, nodes, assumed)
+    counts = count_columns(assumed) if by_value and any(leaf.ones for leaf in leaves) else set()
+    begun, later = nodes[: 1 + size], nodes[1 + size :]
+    later = share_products(graph, sum_by_value(graph, factor_sums(graph, later), counts))
+    following, ends = later[:size], later[size : len(later) - size * bool(draft)]
+
+    new = _like(following, old)
+    (again,), _ = run(policy.done, (state,), new)
+    drafted = None
+    if draft:
+        led = later[len(later) - size :]
+        (ended,), _ = run(draft.ended, (state, shapes), new + item)
+        (stays,), _ = run(policy.done, (state,), _like(led, old))
+        drafted = Draft(ended.only, led, stays.only)
+    program = FitProgram(valid, begun[1:], begun[0], following, again.only, ends, drafted)
+    return Lowered(program, layout, out, tracer.partial, any(x.op == "length" for x in program.nodes))
+
+
+def _input(graph: Graph, leaf: Leaf, layout: Layout) -> Array:
+    """Make the nodes of a leaf, and note its columns in the layout."""
+    axis = row_axis(leaf.shape)
+    shape, kind = one_row(leaf.shape), kind_of(leaf.dtype)
+    count = leaf.columns
+    if leaf.ones:
+        return Array(objects([graph.const(1.0)] * count, shape), axis)
+    columns, op = (layout.numbers, "number") if axis is None else (layout.rows, "load")
+    start = len(columns)
+    columns.extend([Column(leaf.own, count)] * count)
+    return Array(objects((graph.leaf(op, start + i, kind, axis is not None, True) for i in range(count)), shape), axis)
+
+
+def _state(graph: Graph, shapes: Sequence[Any]) -> list[Array]:
+    """Make the nodes of a state, numbered through all of its leaves."""
+    kinds = [kind_of(x.dtype) for x in shapes]
+    start, made = 0, []
+    for kind, x in zip(kinds, shapes, strict=True):
+        if row_axis(x.shape) is not None:
+            raise Unsupported("a state with rows")
+        count = int(np.prod(x.shape))
+        nodes = [graph.leaf("state", start + i, kind, False, False) for i in range(count)]
+        made.append(Array(objects(nodes, x.shape), None))
+        start += count
+    return made
+
+
+def _flat(arrays: Sequence[Array]) -> list[Node]:
+    return [x for a in arrays for x in a.nodes.ravel()]
+
+
+def _like(nodes: Sequence[Node], arrays: Sequence[Array]) -> list[Array]:
+    """Give nodes the shapes of these arrays."""
+    out, start = [], 0
+    for a in arrays:
+        out.append(Array(objects(nodes[start : start + a.nodes.size], a.nodes.shape), None))
+        start += a.nodes.size
+    return out
+
+
+def independent_of_length(f: Callable[..., Any], shapes: Callable[[int], Any]) -> bool:
+    """Whether f(*shapes(n)) computes the same whatever the number of rows n, so that one kernel serves all."""
+    texts = set()
+    for n in (ROWS, 8191):
+        try:
+            text = str(jax.make_jaxpr(f)(*shapes(n)))
+        except Exception:
+            return False
+        text = re.sub(rf"\b{n}(\.0)?\b", "rows", text)
+        for k in range(1, 9):
+            text = re.sub(rf"\b{n - k}\b", f"rows less {k}", text)
+        texts.add(text.replace("rows less 1.0", "rows less 1"))
+    return len(texts) == 1
