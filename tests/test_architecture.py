@@ -156,13 +156,13 @@ def test_works_without_optional_dependencies():
             try:
                 getattr(many, "to_" + name)()
             except ImportError as error:
-                assert "pip install 'jaxmle[frames]'" in str(error) and name in str(error)
+                assert "pip install '.[frames]'" in str(error) and name in str(error)
             else:
                 raise AssertionError(name)
         try:
             fit.plot()
         except ImportError as error:
-            assert "pip install 'jaxmle[plot]'" in str(error)
+            assert "pip install '.[plot]'" in str(error)
         else:
             raise AssertionError("plot")
         with tempfile.TemporaryDirectory() as folder:

@@ -306,7 +306,7 @@ def test_without_llvmlite(monkeypatch):
     monkeypatch.setattr(_native, "find_spec", lambda name: None)
     x = np.random.default_rng(0).gamma(2.0, 1.0, (4, 20))
     assert jm.fit_many("gamma", x).info["lanes"] != "native"
-    with pytest.raises(ValueError, match=r"pip install 'jaxmle\[native\]'"):
+    with pytest.raises(ValueError, match="pip install llvmlite"):
         jm.fit_many("gamma", x, lanes="native")
 
 

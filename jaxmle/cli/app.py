@@ -143,7 +143,9 @@ def fit(
             metavar="COLUMN",
         ),
     ] = "",
-    by: Annotated[str, typer.Option(help="Fit each group apart; several columns with commas.", metavar="COLUMN")] = "",
+    by: Annotated[
+        str, typer.Option(help="Fit each group separately; several columns with commas.", metavar="COLUMN")
+    ] = "",
     event: Annotated[str, typer.Option(help="1 = failed, 0 = still running.", metavar="COLUMN")] = "",
     censored: Annotated[str, typer.Option(help="1 = still running, 0 = failed.", metavar="COLUMN")] = "",
     trials: Annotated[str, typer.Option(help="Number of trials (binomial).", metavar="COLUMN")] = "",
@@ -154,18 +156,20 @@ def fit(
     level: Annotated[float, typer.Option(help="Level of the intervals.", min=0.01, max=0.9999)] = 0.95,
     pooled: Annotated[bool, typer.Option("--pooled", help="Test whether all groups share their parameters.")] = False,
     quantile: Annotated[
-        str, typer.Option(help="Values that these shares stay below: 0.1 is the B10 life.", metavar="Q,...")
+        str, typer.Option(help="Quantiles to report, such as 0.1 (the B10 life).", metavar="Q,...")
     ] = "",
-    survival: Annotated[str, typer.Option(help="Probabilities to exceed these values.", metavar="X,...")] = "",
+    survival: Annotated[
+        str, typer.Option(help="Values at which to report the probability of exceeding them.", metavar="X,...")
+    ] = "",
     of: Annotated[
         float | None, typer.Option(help="Trials that --quantile and --survival are about (binomial).", metavar="TRIALS")
     ] = None,
     criterion: Annotated[str, typer.Option(help="To compare by: aic, aicc or bic.")] = "aic",
     optimizer: Annotated[str, typer.Option(help="newton, fisher_scoring, bhhh or lbfgs.")] = "newton",
     starts: Annotated[
-        int, typer.Option(help="Climb from so many scattered points, and keep the highest maximum.", min=1, metavar="K")
+        int, typer.Option(help="Number of starting points; the highest maximum is reported.", min=1, metavar="K")
     ] = 1,
-    key: Annotated[int, typer.Option(help="Another number scatters them otherwise.", min=0, metavar="NUMBER")] = 0,
+    key: Annotated[int, typer.Option(help="Seed of the scattered starting points.", min=0, metavar="NUMBER")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(

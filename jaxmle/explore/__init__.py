@@ -1,6 +1,6 @@
 """The explorer: a page in the browser on which one places observations and watches the maximum move.
 
-`jaxmle explore` on the command line; `pip install 'jaxmle[explore]'`. The page is served from this machine, to this
+`jaxmle explore` on the command line; it needs bokeh (`pip install '.[cli,explore]'`). The page is served from this machine, to this
 machine unless told otherwise, with all its scripts; it asks no other address for anything.
 """
 

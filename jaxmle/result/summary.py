@@ -106,14 +106,16 @@ def small(solution: Solution) -> str:
     few = solution.regular & (n < _ENOUGH * k)
     if not few.any():
         return ""
-    advice = "interval(method='profile') and likelihood_ratio rest on it less, refitting simulate(key) not at all"
+    advice = (
+        "prefer interval(method='profile') and likelihood_ratio, or a parametric bootstrap: refits of simulate(key)"
+    )
     who = (
         f"{few.sum():,} of {len(n):,} fits have"
         if len(n) > 1
         else f"{n[0] / k:.3g} observations for each free parameter,"
     )
     few_each = f"under {_ENOUGH} observations for each free parameter" if len(n) > 1 else f"under {_ENOUGH}"
-    return f"Small sample: {who} {few_each}. Standard errors and Wald intervals rest on large n; {advice}."
+    return f"Small sample: {who} {few_each}. Standard errors and Wald intervals need large n; {advice}."
 
 
 def second_chances(solution: Solution) -> str:
