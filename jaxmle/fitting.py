@@ -14,8 +14,9 @@ from jaxmle._engine.build import check_model, problem_of
 from jaxmle._engine.devices import near, places
 from jaxmle._engine.retry import second_chance
 from jaxmle._engine.settle import look_closer
-from jaxmle._solver.solve import Problem, Program, default_tolerance, solve_one, taken
-from jaxmle._solver.step import Outcome
+from jaxmle._solver.problem import Problem, Program, default_tolerance, taken
+from jaxmle._solver.solve import solve_one
+from jaxmle._solver.state import Outcome
 from jaxmle._util.compile import compiled_with
 from jaxmle._util.progress import Progress
 from jaxmle._util.records import join, split

@@ -8,7 +8,7 @@ from cases import mixture_log_likelihood
 import jaxmle as jm
 from jaxmle import distributions, models, spaces
 from jaxmle._engine.multistart import _choose
-from jaxmle._solver.step import Outcome
+from jaxmle._solver.state import Outcome
 
 CAUCHY = models.pinned(models.iid(distributions.cauchy), scale=1.0)
 MIXTURE = jm.Model(

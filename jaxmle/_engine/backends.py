@@ -13,10 +13,10 @@ from jax.flatten_util import ravel_pytree
 from jaxmle import _native
 from jaxmle._engine.devices import platforms_of
 from jaxmle._solver import lanes
-from jaxmle._solver.charts import climbed
-from jaxmle._solver.limits import seen_enough
-from jaxmle._solver.solve import (
-    LOOK,
+from jaxmle._solver.charts import ascent_objective
+from jaxmle._solver.limits import is_settled
+from jaxmle._solver.phases import SETTLE, phases
+from jaxmle._solver.problem import (
     Problem,
     Program,
     builder,
@@ -24,14 +24,14 @@ from jaxmle._solver.solve import (
     items_of,
     objective_of,
     own_starts,
-    phases,
     row_flags,
     starts_itself,
     weights_at,
     with_starts,
 )
+from jaxmle._solver.state import RUNNING, State
 from jaxmle._solver.status import Status, at_maximum
-from jaxmle._solver.step import RUNNING, State, certifies, done, init
+from jaxmle._solver.step import certifies, done, init
 from jaxmle._util.compile import compiled_with
 from jaxmle.optimizers import newton
 
@@ -57,7 +57,7 @@ def native_fit(program: Program, phase: int) -> lanes.Policy:
 
     return lanes.Policy(
         begin=lambda item: policy(item).begin(item[0]),
-        done=seen_enough if phase == LOOK else done,
+        done=is_settled if phase == SETTLE else done,
         step=lambda state, item: policy(item).step(state, item[0]),
         end=lambda state, item: policy(item).end(state, item[0]),
     )
@@ -97,7 +97,7 @@ def draft_of(program: Program) -> Draft | None:
         status = jnp.where((problem.status == RUNNING) & ~near(state, item), int(Status.STALLED), problem.status)
         _, unravel = ravel_pytree(state.u)
         at = jnp.where(state.opt.accepted, ravel_pytree(state.u)[0], state.best)
-        fresh = init(program.optimizer, climbed(objective), unravel(at), status)
+        fresh = init(program.optimizer, ascent_objective(objective), unravel(at), status)
         return fresh._replace(begin=state.begin, steps=state.steps)
 
     return Draft(ended, led)
@@ -111,7 +111,7 @@ def _alike(program: Program, own: tuple[_native.Leaf, ...], shared: tuple[_nativ
         problem = builder(program, item[1])(item[0])
         begun = phases(program, item[1], cleaned=True)[0].begin(item[0])
         objective = objective_of(program.skeleton, problem, cleaned=True)
-        return climbed(objective).contributions(begun.u), begun.u
+        return ascent_objective(objective).contributions(begun.u), begun.u
 
     tree = jax.tree.structure((([0] * len(own),), [0] * len(shared)))
     with jax.enable_x64(True):

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from jaxmle._engine.ingest import apply_missing, arrays, lengths, on_host, row_items
+from jaxmle._solver.state import RUNNING
 from jaxmle._solver.status import Status
-from jaxmle._solver.step import RUNNING
 from jaxmle._util import group_keys
 from jaxmle._util.checksum import Scanner
 from jaxmle.model.observations import is_constant

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxmle._engine.batch import Batch, Bucket
-from jaxmle._solver.solve import Problem, default_max_steps, default_tolerance, numbers_of, objective_of
+from jaxmle._solver.problem import Problem, default_max_steps, default_tolerance, numbers_of, objective_of
 from jaxmle._solver.status import Status
 from jaxmle._util.records import split
 from jaxmle.model.contract import check_contributions, check_start

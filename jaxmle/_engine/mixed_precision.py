@@ -20,8 +20,8 @@ from jaxmle._engine.backends import DRAFTED, ready
 from jaxmle._engine.build import check_model
 from jaxmle._engine.devices import bytes_each, fitting, near, share
 from jaxmle._engine.multistart import params_at
-from jaxmle._solver.solve import (
-    POLISH,
+from jaxmle._solver.phases import POLISH
+from jaxmle._solver.problem import (
     Problem,
     Program,
     default_tolerance,
@@ -31,8 +31,8 @@ from jaxmle._solver.solve import (
     taken,
     with_starts,
 )
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_maximum
-from jaxmle._solver.step import Outcome
 from jaxmle._util.progress import Progress
 from jaxmle._util.records import join
 from jaxmle.model.model import Model

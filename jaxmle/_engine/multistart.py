@@ -11,9 +11,9 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._engine.batch import Batch
-from jaxmle._solver.solve import first
+from jaxmle._solver.problem import first
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import at_limit, at_maximum
-from jaxmle._solver.step import Outcome
 from jaxmle.inference import covariance
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle._engine import run
 from jaxmle._engine.devices import bytes_each, near, places
-from jaxmle._solver.solve import (
+from jaxmle._solver.problem import (
     Problem,
     Program,
     default_max_steps,
@@ -24,8 +24,8 @@ from jaxmle._solver.solve import (
     with_starts,
     without_start,
 )
+from jaxmle._solver.state import RUNNING, Outcome
 from jaxmle._solver.status import Status, at_limit, at_maximum
-from jaxmle._solver.step import RUNNING, Outcome
 from jaxmle._util.compile import compiled_with
 from jaxmle._util.progress import Progress
 from jaxmle._util.records import join

@@ -13,9 +13,9 @@ from jaxmle._engine.backends import DRAFTED, apart, machine, ready
 from jaxmle._engine.devices import fitting, out_of_memory, places, platforms_of, share, width
 from jaxmle._engine.settle import look_closer
 from jaxmle._engine.workers import Crew, run_phase
-from jaxmle._solver.solve import Problem, Program, climbs, items_of
+from jaxmle._solver.problem import Problem, Program, climbs, items_of
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, failed
-from jaxmle._solver.step import Outcome
 from jaxmle._util.progress import Progress
 
 __all__ = ["places", "run", "share", "width"]

@@ -11,9 +11,11 @@ from jaxmle._engine.backends import machine
 from jaxmle._engine.devices import bytes_each, near
 from jaxmle._engine.workers import CHUNK_BYTES, on_threads
 from jaxmle._solver.limits import unsettled
-from jaxmle._solver.solve import LOOK, Problem, Program, items_of, settle_many, without_start
+from jaxmle._solver.phases import SETTLE
+from jaxmle._solver.problem import Problem, Program, items_of, without_start
+from jaxmle._solver.solve import settle_many
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit
-from jaxmle._solver.step import Outcome
 from jaxmle._util.compile import compiled
 from jaxmle._util.records import join
 from jaxmle.optimizers import newton
@@ -75,7 +77,7 @@ def _by_the_machine(
     items, weights = ([np.asarray(x[look]) for x in own], jax.tree.map(lambda x: x[look], outcome)), weights[look]
     chosen = "auto" if chosen == "native" else chosen
     kinks = join(program.skeleton, itertools.repeat(None)).kink is not None
-    for kernel in machine(program, LOOK, items, shared, weights, {"cpu"}, chosen):
+    for kernel in machine(program, SETTLE, items, shared, weights, {"cpu"}, chosen):
         if not kernel.partial:  # where it has a NaN XLA may have none
             found, left = on_threads(kernel, items, shared, weights)
             left |= kinks & ~at_limit(found.status)

@@ -18,24 +18,21 @@ from jax.custom_batching import custom_vmap
 from jaxmle import _native
 from jaxmle._engine.backends import built
 from jaxmle._engine.workers import on_threads
-from jaxmle._solver.solve import (
+from jaxmle._solver.problem import (
     Problem,
     Program,
     among,
     climbs,
     items_of,
     own_starts,
-    settle_many,
-    settled,
-    solve_many,
-    solve_one,
     starts_itself,
     weights_at,
     with_rows,
     with_starts,
 )
+from jaxmle._solver.solve import settle_many, settle_one, solve_many, solve_one
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import failed
-from jaxmle._solver.step import Outcome
 
 LANES = 64
 "Lanes of a traced program."
@@ -93,13 +90,13 @@ def _one(program: Program, problem: Problem, ones: bool) -> Outcome:
     batch = jax.tree.unflatten(program.tree, [x[None] if own else x for x, own in leaves])
     machine = _machine(single, batch, ones)
     if machine is None:
-        return settled(program, problem, loop(problem))
+        return settle_one(program, problem, loop(problem))
 
     def call(problem: Problem, batch: Problem) -> Outcome:
         outcome, left = machine.fit(single, batch, 1)
         return lax.cond(left[0], lambda: loop(problem), lambda: jax.tree.map(lambda x: x[0], outcome))
 
-    return settled(program, problem, lax.platform_dependent(problem, batch, cpu=call, default=loop))
+    return settle_one(program, problem, lax.platform_dependent(problem, batch, cpu=call, default=loop))
 
 
 def _many(program: Program, problem: Problem, ones: bool) -> Outcome:

@@ -11,28 +11,29 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._solver.kinks import kinked
-from jaxmle._solver.limits import RISING, finite_ends, settle, unsettled
-from jaxmle._solver.status import Status, at_limit, at_maximum, lost
-from jaxmle._solver.step import Outcome, pointlike
+from jaxmle._solver.evidence import resolution
+from jaxmle._solver.kinks import hold_kink
+from jaxmle._solver.limits import GAIN, finite_ends, settle, unsettled
+from jaxmle._solver.state import Outcome
+from jaxmle._solver.status import Status, at_limit, at_maximum, undecided
 from jaxmle._util.linalg import hessian
 from jaxmle.model.objective import Charted, Objective
 
 
-def climbed(objective: Objective) -> Objective:
+def ascent_objective(objective: Objective) -> Objective:
     """The objective in the coordinates to climb in."""
     model = objective.model
     held = model.chart is None or model.free != len(model.names)
     return objective if held else Charted(model, objective.data, objective.weights)
 
 
-def lifted(objective: Objective, u: Any) -> Any:
+def map_start(objective: Objective, u: Any) -> Any:
     """Where a point (pytree of the parameters' coordinates) lies on the chart."""
     return objective.inward(u) if isinstance(objective, Charted) else u
 
 
-def landed(objective: Objective, outcome: Outcome) -> Outcome:
-    """What left the step, in the parameters' own coordinates; what waits for `settled_on` stays on the chart.
+def map_outcome(objective: Objective, outcome: Outcome) -> Outcome:
+    """What left the step, in the parameters' own coordinates; what waits for `settle_in_params` stays on the chart.
 
     A maximum whose parameters no number can hold (a scale of e^-1000) is as good as infinite.
     """
@@ -52,17 +53,17 @@ def landed(objective: Objective, outcome: Outcome) -> Outcome:
     return jax.tree.map(lambda here, there: jnp.where(waits, here, there), outcome, moved)
 
 
-def settled_on(objective: Objective, outcome: Outcome, unravel: Any, tolerance: Any, max_steps: Any) -> Outcome:
+def settle_in_params(objective: Objective, outcome: Outcome, unravel: Any, tolerance: Any, max_steps: Any) -> Outcome:
     """`settle`, on the chart where there is one, and then on a kink where there is one.
 
     An endless rise that began no higher than a limit that the chart knows is told as that limit.
     """
-    chart = climbed(objective)
+    chart = ascent_objective(objective)
     settled = settle(outcome, chart, unravel)
-    told = told_of(objective, outcome, settled)
+    told = map_limits(objective, outcome, settled)
     if objective.model.kink is None:
         return told
-    held = kinked(objective, told, tolerance, max_steps)
+    held = hold_kink(objective, told, tolerance, max_steps)
     if not isinstance(chart, Charted):
         return held
     none = settled._replace(
@@ -73,28 +74,30 @@ def settled_on(objective: Objective, outcome: Outcome, unravel: Any, tolerance: 
     return jax.tree.map(lambda mine, other: jnp.where(instead, other, mine), held, limit._replace(steps=held.steps))
 
 
-def told_of(objective: Objective, outcome: Outcome, settled: Outcome) -> Outcome:
+def map_limits(objective: Objective, outcome: Outcome, settled: Outcome) -> Outcome:
     """What the looks have shown, in the parameters' own coordinates; nothing is said of kinks."""
-    chart = climbed(objective)
+    chart = ascent_objective(objective)
     if not isinstance(chart, Charted):
         return settled
     told = _outward(chart, _highest(chart, outcome.value, settled))
-    endless = lost(told.status) & pointlike(told.u, told.information)  # which a chart's own coordinates need not show
+    endless = undecided(told.status) & (
+        resolution(told.u, told.information) > 1
+    )  # which a chart's own coordinates need not show
     return told._replace(status=jnp.where(endless, int(Status.UNBOUNDED), told.status).astype(jnp.int32))
 
 
 def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:
     """The highest of the limits that the chart knows, where the climb ended at one and did not get above them all.
 
-    A climb that came to within `RISING` of one and found no further step ended there, too.
+    A climb that came to within `GAIN` of one and found no further step ended there, too.
     """
     known = objective.chart.limits
     ended = at_limit(outcome.status)
-    unknown = lost(outcome.status)
+    unknown = undecided(outcome.status)
     best = reached + 1e-9
     for v in known(objective.data, objective.weights, objective.anchor) if known else []:
         value, u = objective(v), ravel_pytree(v)[0]
-        beside = unknown & (jnp.abs(value - reached) <= RISING)
+        beside = unknown & (jnp.abs(value - reached) <= GAIN)
         outcome = outcome._replace(status=jnp.where(beside, int(Status.AT_INFINITY), outcome.status).astype(jnp.int32))
         ended |= beside
         higher = ended & (value <= best)

@@ -12,16 +12,17 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from jaxmle import spaces
-from jaxmle._solver.limits import held_back
-from jaxmle._solver.status import Status, lost
-from jaxmle._solver.step import FAR, Outcome
+from jaxmle._solver.limits import held_step
+from jaxmle._solver.state import Outcome
+from jaxmle._solver.status import Status, undecided
+from jaxmle._solver.verdict import FAR
 from jaxmle.model.objective import Objective
 
-LOOKS, REACH, NEAR = 60, 1.0, 3.0
+MOST_STEPS, REACH, NEAR = 60, 1.0, 3.0
 "How many looks at most, the longest step of a logarithm or a logit, and where a climb that overflowed begins again."
 
 
-class _Look(NamedTuple):
+class _Held(NamedTuple):
     """One point of the climb; all in coordinates f[p] unless said otherwise.
 
     Attributes:
@@ -48,7 +49,7 @@ class _Look(NamedTuple):
     k: Any
 
 
-def kinked(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: Any) -> Outcome:
+def hold_kink(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: Any) -> Outcome:
     """What an outcome without a verdict becomes where the kinked parameter is held; else it passes through unchanged.
 
     On a kink the certificate is that of the other parameters, and the information the expected one, as of a maximum in
@@ -65,11 +66,11 @@ def kinked(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: An
     if model.kink is None or any(k is spaces.TIED for k in kinds.values()) or kinds[model.kink.name] is spaces.PINNED:
         return outcome
     # Between two rows a Laplace law is flat in its loc, and each of the two is a maximum.
-    waits = lost(outcome.status) | (outcome.status == Status.NOT_IDENTIFIED)
-    return lax.cond(waits, lambda: _climbed(objective, outcome, tolerance, max_steps), lambda: outcome)
+    waits = undecided(outcome.status) | (outcome.status == Status.NOT_IDENTIFIED)
+    return lax.cond(waits, lambda: _ascend_held(objective, outcome, tolerance, max_steps), lambda: outcome)
 
 
-def _climbed(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: Any) -> Outcome:
+def _ascend_held(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: Any) -> Outcome:
     model, weights, dtype = objective.model, objective.weights, outcome.u.dtype
     kink = model.kink
     assert kink is not None
@@ -88,11 +89,11 @@ def _climbed(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: 
 
     begin = best(jnp.where(unitless & far, jnp.clip(u, -NEAR, NEAR), u))
 
-    def look(s: _Look) -> _Look:
+    def step(s: _Held) -> _Held:
         value, gradient = jax.value_and_grad(objective)(unravel(s.u))
         gradient, information = ravel_pytree(gradient)[0], objective.information(unravel(s.u))
         on = kink.on(model.forward(unravel(s.u)), objective.data)
-        d = held_back(gradient, information, kinked & on)
+        d = held_step(gradient, information, kinked & on)
         certified = d.definite & (s.before <= tolerance) & (d.decrement <= tolerance)
         far = jnp.any(unitless & (jnp.abs(s.u - begin) > FAR))
         endless = far & ~certified & (s.value - value > 1e-3 * total)
@@ -100,7 +101,7 @@ def _climbed(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: 
         move = jnp.where(unitless, jnp.clip(move, -REACH, REACH), move)
         there = best(s.u + move)
         better = objective(unravel(there)) <= value + 1e-9 * total
-        return _Look(
+        return _Held(
             u=jnp.where(better & ~certified & ~endless, there, s.u),
             value=value,
             information=information,
@@ -116,24 +117,24 @@ def _climbed(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: 
 
     no = jnp.array(False)
     first = jnp.zeros((), jnp.int32)
-    blank = _Look(begin, zero, outcome.information, zero, zero + jnp.inf, no, no, no, no, zero + 1, first)
-    most = jnp.minimum(LOOKS, max_steps)
-    seen = lax.while_loop(lambda s: (s.k < most) & ~s.certified & ~s.endless, look, blank)
+    begun = _Held(begin, zero, outcome.information, zero, zero + jnp.inf, no, no, no, no, zero + 1, first)
+    most = jnp.minimum(MOST_STEPS, max_steps)
+    end = lax.while_loop(lambda s: (s.k < most) & ~s.certified & ~s.endless, step, begun)
 
     known = model.information is not None
-    expected = objective.expected(unravel(seen.u)) if known else jnp.full_like(seen.information, jnp.nan)
-    edge = seen.on & ~jnp.all(jnp.isfinite(expected))
+    expected = objective.expected(unravel(end.u)) if known else jnp.full_like(end.information, jnp.nan)
+    edge = end.on & ~jnp.all(jnp.isfinite(expected))
     found = jnp.where(edge, int(Status.AT_DATA_EDGE), int(Status.CONVERGED))
-    status = jnp.where(seen.endless, int(Status.UNBOUNDED), found).astype(jnp.int32)
+    status = jnp.where(end.endless, int(Status.UNBOUNDED), found).astype(jnp.int32)
     new = outcome._replace(
-        u=seen.u,
-        value=seen.value,
-        information=jnp.where(seen.on, expected, seen.information),
-        decrement=seen.decrement,
+        u=end.u,
+        value=end.value,
+        information=jnp.where(end.on, expected, end.information),
+        decrement=end.decrement,
         status=status,
-        steps=outcome.steps + seen.k,
-        direction=jnp.where(seen.endless, seen.u, 0.0),
-        attained=seen.certified,
+        steps=outcome.steps + end.k,
+        direction=jnp.where(end.endless, end.u, 0.0),
+        attained=end.certified,
     )
-    over = seen.certified | seen.endless
+    over = end.certified | end.endless
     return jax.tree.map(lambda fresh, old: jnp.where(over, fresh, old), new, outcome)

@@ -11,12 +11,14 @@ import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._solver.status import Status, lost
-from jaxmle._solver.step import FAR, Outcome, vanished
+from jaxmle._solver.evidence import vanished
+from jaxmle._solver.state import Outcome
+from jaxmle._solver.status import Status, undecided
+from jaxmle._solver.verdict import FAR
 from jaxmle._util.linalg import Descent, descend
 from jaxmle.model.objective import Objective
 
-LOOKS, RISING, SHORTEST = 40, 1e-6, 1e-5
+MOST_STEPS, GAIN, SHORTEST = 40, 1e-6, 1e-5
 "How many looks at most, the log-likelihood that a look beside a limit may still gain, and the least share of a step."
 
 SHORT = 3e-3
@@ -26,7 +28,7 @@ SHORT = 3e-3
 def unsettled(outcome: Outcome) -> Any:
     """Which outcomes `settle` must look at."""
     s = outcome.status
-    return lost(s) | (s == Status.AT_INFINITY) | (s == Status.NOT_IDENTIFIED) | (s == Status.UNBOUNDED)
+    return undecided(s) | (s == Status.AT_INFINITY) | (s == Status.NOT_IDENTIFIED) | (s == Status.UNBOUNDED)
 
 
 def finite_ends(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -40,7 +42,7 @@ def finite_ends(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return table[:, 0], table[:, 1], table[:, 2]
 
 
-def leading(direction: Any, u: Any, units: Any) -> Any:
+def diverging_along(direction: Any, u: Any, units: Any) -> Any:
     """The coordinates that run away along the last step, bool[p].
 
     A logarithm or a logit that still moves by 0.01, or a coordinate with units that still moves by a hundredth of
@@ -52,15 +54,15 @@ def leading(direction: Any, u: Any, units: Any) -> Any:
     return jnp.where(jnp.any(away), away, jnp.where(jnp.any(bare), bare, moving))
 
 
-class Look(NamedTuple):
+class Settling(NamedTuple):
     """What is known on the way; all in coordinates f[p] unless said otherwise.
 
     Attributes:
         at, last: where to look next, and the step that led there.
         value, information, decrement, definite: where the ascent ended.
         noise: of a value, f[].
-        status, direction: as they are seen now.
-        lead: which coordinates run away, bool[p].
+        status, direction: as they are s now.
+        diverging: which coordinates run away, bool[p].
         left, reach: what the last step beside them gained, or was to gain, and what share of a step is tried, f[] each.
         rises: whether that still is a gain, bool[].
         k: looks so far, int[].
@@ -75,106 +77,106 @@ class Look(NamedTuple):
     noise: Any
     status: Any
     direction: Any
-    lead: Any
+    diverging: Any
     left: Any
     reach: Any
     rises: Any
     k: Any
 
 
-def blank(outcome: Outcome) -> Look:
+def begin_settling(outcome: Outcome) -> Settling:
     """Before the first look."""
     u, dtype = outcome.u, outcome.u.dtype
     zero, no, none = jnp.zeros((), dtype), jnp.array(False), jnp.zeros_like(u)
-    return Look(
+    return Settling(
         at=u, last=none, value=zero, information=jnp.eye(u.shape[0], dtype=dtype), decrement=zero, definite=no, noise=zero,
-        status=outcome.status.astype(jnp.int32), direction=none, lead=jnp.zeros(u.shape, bool), left=zero, reach=zero + 1,
+        status=outcome.status.astype(jnp.int32), direction=none, diverging=jnp.zeros(u.shape, bool), left=zero, reach=zero + 1,
         rises=no, k=jnp.zeros((), jnp.int32),
     )  # fmt: skip
 
 
-def seen_enough(seen: Look) -> Any:
+def is_settled(s: Settling) -> Any:
     """Whether there were a first look where the ascent ended, and four at what lies beside the coordinates that run away,
     or more where that still rose."""
-    return ~((seen.k < 5) | ((seen.k < LOOKS) & seen.rises))
+    return ~((s.k < 5) | ((s.k < MOST_STEPS) & s.rises))
 
 
-def look(seen: Look, outcome: Outcome, objective: Objective, unravel: Any, ridges: bool = True) -> Look:
-    """One look; one function for all, since what is written once is compiled once. What is `seen_enough` stays as it is.
+def settle_step(s: Settling, outcome: Outcome, objective: Objective, unravel: Any, ridges: bool = True) -> Settling:
+    """One look; one function for all, since what is written once is compiled once. What is `is_settled` stays as it is.
 
     Args:
         outcome: as `finish` left it.
         unravel: f[p] to the pytree of coordinates.
         ridges: whether the outcome may be one that is not identified.
     """
-    value, gradient = jax.value_and_grad(objective)(unravel(seen.at))
-    here = value, ravel_pytree(gradient)[0], objective.information(unravel(seen.at))
+    value, gradient = jax.value_and_grad(objective)(unravel(s.at))
+    here = value, ravel_pytree(gradient)[0], objective.information(unravel(s.at))
     new = lax.cond(
-        seen.k == 0,
-        lambda: _first_look(outcome, objective, unravel, ridges, *here),
-        lambda: _beside(objective, unravel, seen, *here),
+        s.k == 0,
+        lambda: _first_step(outcome, objective, unravel, ridges, *here),
+        lambda: _beside(objective, unravel, s, *here),
     )
-    new = new._replace(rises=(new.left > RISING) & ~jnp.any(_also(new, objective)), k=seen.k + 1)
-    enough = seen_enough(seen)
-    return jax.tree.map(lambda old, fresh: jnp.where(enough, old, fresh), seen, new)
+    new = new._replace(rises=(new.left > GAIN) & ~jnp.any(_joining(new, objective)), k=s.k + 1)
+    enough = is_settled(s)
+    return jax.tree.map(lambda old, fresh: jnp.where(enough, old, fresh), s, new)
 
 
-def _also(seen: Look, objective: Objective) -> Any:
+def _joining(s: Settling, objective: Objective) -> Any:
     """What still goes at a tail's pace beside a limit runs away too."""
-    return finite_ends(objective.model)[0] & objective.unitless & (jnp.abs(seen.last) > 0.5)
+    return finite_ends(objective.model)[0] & objective.unitless & (jnp.abs(s.last) > 0.5)
 
 
 def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     """The limit, the supremum and the direction of one unsettled fit."""
-    seen = lax.while_loop(
-        lambda seen: ~seen_enough(seen), lambda seen: look(seen, outcome, objective, unravel), blank(outcome)
+    s = lax.while_loop(
+        lambda s: ~is_settled(s), lambda s: settle_step(s, outcome, objective, unravel), begin_settling(outcome)
     )
-    return told(seen, outcome, objective, unravel)
+    return conclude(s, outcome, objective, unravel)
 
 
-def told(seen: Look, outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
+def conclude(s: Settling, outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     """What the looks have shown. Where it rises all the way, there is no limit."""
     u = outcome.u
     elementwise, low, high = (jnp.asarray(x) for x in finite_ends(objective.model))
     # A maximum in closed form lies on a kink or an edge, where slopes say nothing.
-    climbs = (seen.status == Status.AT_INFINITY) & seen.rises & (objective.model.maximum is None)
-    status = jnp.where(climbs, int(Status.MAX_STEPS), seen.status).astype(jnp.int32)
-    direction, lead, near, last = seen.direction, seen.lead, seen.at, seen.last
+    climbs = (s.status == Status.AT_INFINITY) & s.rises & (objective.model.maximum is None)
+    status = jnp.where(climbs, int(Status.MAX_STEPS), s.status).astype(jnp.int32)
+    direction, diverging, near, last = s.direction, s.diverging, s.at, s.last
 
     at_limit = status == Status.AT_INFINITY
-    limit = jnp.where(at_limit & lead & elementwise, jnp.sign(direction) * jnp.inf, u)
-    more = at_limit & _also(seen, objective)
-    lead, direction = lead | more, jnp.where(more, last, direction)
+    limit = jnp.where(at_limit & diverging & elementwise, jnp.sign(direction) * jnp.inf, u)
+    more = at_limit & _joining(s, objective)
+    diverging, direction = diverging | more, jnp.where(more, last, direction)
     to_end = jnp.where(direction < 0, low, high)
-    status = jnp.where(at_limit & jnp.all(~lead | to_end), int(Status.AT_BOUNDARY), status)
+    status = jnp.where(at_limit & jnp.all(~diverging | to_end), int(Status.AT_BOUNDARY), status)
     limit = jnp.where(more, jnp.sign(last) * jnp.inf, jnp.where(jnp.isinf(limit), limit, near))
     at_end = objective(unravel(limit))
-    attained = at_limit & jnp.isfinite(at_end) & (at_end <= seen.value + seen.noise)
-    limit = jnp.where(attained | (lead & elementwise), limit, u)
-    left = jnp.fmin(seen.decrement, outcome.decrement)
-    supremum = jnp.where(attained, at_end, seen.value - jnp.where(at_limit, 2 * left, 0.0))
+    attained = at_limit & jnp.isfinite(at_end) & (at_end <= s.value + s.noise)
+    limit = jnp.where(attained | (diverging & elementwise), limit, u)
+    left = jnp.fmin(s.decrement, outcome.decrement)
+    supremum = jnp.where(attained, at_end, s.value - jnp.where(at_limit, 2 * left, 0.0))
 
     endless = status == Status.UNBOUNDED
     return Outcome(
         u=jnp.where(at_limit, limit, u),
         value=supremum,
-        information=seen.information,
-        decrement=jnp.where(at_limit, left, jnp.where(seen.definite, seen.decrement, outcome.decrement)),
+        information=s.information,
+        decrement=jnp.where(at_limit, left, jnp.where(s.definite, s.decrement, outcome.decrement)),
         status=status.astype(jnp.int32),
         steps=outcome.steps,
         polish=outcome.polish,
         travel=outcome.travel,
         direction=jnp.where(
-            lead | ~at_limit, jnp.where(endless, jnp.where(jnp.isnan(u), direction, u), direction), 0.0
+            diverging | ~at_limit, jnp.where(endless, jnp.where(jnp.isnan(u), direction, u), direction), 0.0
         ),
         attained=attained,
         rung=outcome.rung,
     )
 
 
-def _first_look(
+def _first_step(
     outcome: Outcome, objective: Objective, unravel: Any, ridges: bool, value: Any, gradient: Any, information: Any
-) -> Look:
+) -> Settling:
     """What the point where the ascent ended says: what is flat, what runs away, and where to look from there."""
     u, status, zero = outcome.u, outcome.status, jnp.zeros((), outcome.u.dtype)
     diagonal = jnp.abs(jnp.diagonal(information))
@@ -187,19 +189,19 @@ def _first_look(
         status, direction = _along_ridge(outcome, objective, unravel, value, information, scale, noise)
     vague = vanished(information, gradient, objective)
     direction = jnp.where(vague, jnp.where(outcome.travel != 0, outcome.travel, -gradient), direction)
-    lead = jnp.where(jnp.any(vague), vague, leading(direction, u, units))
+    diverging = jnp.where(jnp.any(vague), vague, diverging_along(direction, u, units))
     # Where rounding hid which one runs away, it is the one that the data say least about.
     least = ~units & (diagonal <= jnp.min(jnp.where(units, jnp.inf, diagonal)))
-    named = jnp.any(lead) | (status == Status.NOT_IDENTIFIED)
+    named = jnp.any(diverging) | (status == Status.NOT_IDENTIFIED)
     direction = jnp.where(named, direction, jnp.where(least, outcome.travel, 0.0))
-    lead = jnp.where(jnp.any(lead), lead, least)
+    diverging = jnp.where(jnp.any(diverging), diverging, least)
     elementwise = jnp.asarray(finite_ends(objective.model)[0])
     # Derivatives at infinity are 0 times infinity; e^300 is as good as infinite and has none of that.
-    far = (status == Status.AT_INFINITY) & lead & elementwise & (direction != 0)
+    far = (status == Status.AT_INFINITY) & diverging & elementwise & (direction != 0)
     near = jnp.where(far, 300.0 * jnp.sign(direction), u)
-    return blank(outcome)._replace(
+    return begin_settling(outcome)._replace(
         at=near, value=value, information=information, decrement=d.decrement, definite=d.definite, noise=noise,
-        status=status.astype(jnp.int32), direction=direction, lead=lead,
+        status=status.astype(jnp.int32), direction=direction, diverging=diverging,
     )  # fmt: skip
 
 
@@ -233,7 +235,7 @@ def _along_ridge(
     return jnp.where(away, int(Status.AT_INFINITY), status), direction
 
 
-def held_back(gradient: Any, information: Any, held: Any) -> Descent:
+def held_step(gradient: Any, information: Any, held: Any) -> Descent:
     """Newton's step in the coordinates that are not `held`, bool[p]."""
     dtype, eye = gradient.dtype, jnp.eye(gradient.shape[0], dtype=gradient.dtype)
     gradient = jnp.where(held, 0.0, gradient)
@@ -242,14 +244,14 @@ def held_back(gradient: Any, information: Any, held: Any) -> Descent:
     return descend(information, gradient, jnp.where(diagonal > 0, diagonal, 1.0), zero, -zero)
 
 
-def _beside(objective: Objective, unravel: Any, seen: Look, here: Any, gradient: Any, information: Any) -> Look:
+def _beside(objective: Objective, unravel: Any, s: Settling, here: Any, gradient: Any, information: Any) -> Settling:
     """A Newton step in the coordinates that do not run away, taken where the log-likelihood allows it."""
-    u, held = seen.at, seen.lead
-    d = held_back(gradient, information, held)
-    move = seen.reach * d.move
+    u, held = s.at, s.diverging
+    d = held_step(gradient, information, held)
+    move = s.reach * d.move
     there = objective(unravel(jnp.where(held, u, u + move)))
     better = jnp.isfinite(there) & (there <= here + 1e-9 * jnp.sum(objective.weights))
     move = jnp.where(better & ~held, move, 0.0)
-    reach = jnp.where(better, jnp.minimum(1.0, 4 * seen.reach), 0.25 * seen.reach)
+    reach = jnp.where(better, jnp.minimum(1.0, 4 * s.reach), 0.25 * s.reach)
     sought = jnp.where(reach > SHORTEST, d.decrement, 0.0)  # where no step gains, slopes at the limit say nothing
-    return seen._replace(at=u + move, last=move, left=jnp.where(better, here - there, sought), reach=reach)
+    return s._replace(at=u + move, last=move, left=jnp.where(better, here - there, sought), reach=reach)

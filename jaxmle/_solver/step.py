@@ -4,77 +4,21 @@ A fit climbs with the optimizer it was given until that nominates its point, the
 point is certified. For `newton` the first part is empty. Nothing is raised here: outcome is data.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._solver.evidence import gather, none_yet
+from jaxmle._solver.state import NEVER_RAN, NOMINATED, RUNNING, Outcome, State
 from jaxmle._solver.status import Status, at_maximum
-from jaxmle._util.linalg import definite_above, descend
+from jaxmle._solver.verdict import FAR, decide
+from jaxmle._util.linalg import descend
 from jaxmle.model.objective import Objective
 from jaxmle.optimizers import newton
 from jaxmle.optimizers.curvature import CurvatureState
-
-RUNNING, NOMINATED = -1, -2
-"Codes of a fit that has not ended; never seen outside."
-
-NEVER_RAN = (
-    Status.NO_DATA, Status.OUTSIDE_SUPPORT, Status.NO_FINITE_START, Status.BAD_WEIGHTS, Status.MISSING_VALUES
-)  # fmt: skip
-"Verdicts that leave nothing to report: every number is NaN."
-
-FAR = 100.0
-"Where a coordinate that stands for a logarithm or a logit is as good as infinite: exp(-100) = 4e-44."
-
-
-class State(NamedTuple):
-    """One fit on its way.
-
-    Attributes:
-        u, opt: evolving: the candidate (pytree of coordinates) and the optimizer's state.
-        begin: where it began, f[p].
-        best, value: reported: the best point so far, f[p], and its negative log-likelihood, f[].
-        status, steps: verdict: RUNNING or a code, int[]; evaluations so far, int[].
-    """
-
-    u: Any
-    opt: Any
-    begin: Any
-    best: Any
-    value: Any
-    status: Any
-    steps: Any
-
-
-class Outcome(NamedTuple):
-    """What a fit ends with; every number belongs to the point `u`.
-
-    Attributes:
-        u: unconstrained coordinates, f[p].
-        value: negative weighted log-likelihood, f[].
-        information: observed information, f[p, p].
-        decrement: log-likelihood still to be gained, f[].
-        status: `Status` code, int[].
-        steps: evaluations in all, int[].
-        polish: how many of them were Newton's, after another method's nomination, int[].
-        direction, travel: where the last steps led, and the whole way from the start, f[p].
-        attained: whether the log-likelihood is reached at the reported params, bool[].
-        rung: how many more attempts it took, int[]; `_rungs` counts them.
-    """
-
-    u: Any
-    value: Any
-    information: Any
-    decrement: Any
-    status: Any
-    steps: Any
-    polish: Any
-    direction: Any
-    travel: Any
-    attained: Any
-    rung: Any
 
 
 def certifies(optimizer: Any) -> bool:
@@ -95,7 +39,9 @@ def init(optimizer: Any, objective: Objective, u: Any, status: Any = RUNNING) ->
     illegal = jnp.any(~(objective.weights >= 0))
     status = jnp.where(illegal & (status == RUNNING), int(Status.BAD_WEIGHTS), status)
     status = jnp.where(~jnp.any(used), int(Status.NO_DATA), status)
-    return State(u, optimizer.init(u), flat, flat, jnp.full((), jnp.inf, flat.dtype), status, jnp.zeros((), jnp.int32))
+    evidence = none_yet(flat) if certifies(optimizer) else None
+    none, count = jnp.full((), -1, jnp.int32), jnp.zeros((), jnp.int32)
+    return State(u, optimizer.init(u), flat, flat, jnp.full((), jnp.inf, flat.dtype), evidence, none, status, count)
 
 
 def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
@@ -114,9 +60,10 @@ def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
     status = jnp.where(state.status == RUNNING, status, state.status).astype(jnp.int32)
     value, decrement = jnp.where(inside, value, jnp.nan), jnp.where(inside, jnp.zeros_like(value), jnp.nan)
     moved = jnp.where(away | jnp.isinf(given), given, 0.0)
-    opt = state.opt._replace(anchor=flat, value=value, matrix=matrix, decrement=decrement, moved=moved)
+    opt = state.opt._replace(anchor=flat, value=value, matrix=matrix, decrement=decrement)
     best = jnp.where(inside | (status != Status.STALLED) & (status != Status.UNBOUNDED), flat, jnp.nan)
-    return state._replace(opt=opt, best=best, value=value, status=status, steps=state.steps + 1)
+    evidence = state.evidence._replace(last_step=moved)
+    return state._replace(opt=opt, best=best, value=value, evidence=evidence, status=status, steps=state.steps + 1)
 
 
 def done(state: State) -> Any:
@@ -131,8 +78,10 @@ def step(optimizer: Any, objective: Objective, state: State, tolerance: Any, max
     flat, unravel = ravel_pytree(state.u)
     if certifies(optimizer):
         best, best_value = opt.anchor, opt.value
-        status = verdict(opt, objective, tolerance)
+        evidence = gather(state.opt, opt, state.evidence, objective, tolerance)
+        status, rule = decide(evidence)
     else:
+        evidence, rule = None, state.rule
         better = jnp.isfinite(value) & (value <= state.value)
         best, best_value = jnp.where(better, flat, state.best), jnp.where(better, value, state.value)
         decrement, owner = _nomination(opt, objective, state.u, gradient)
@@ -140,7 +89,7 @@ def step(optimizer: Any, objective: Objective, state: State, tolerance: Any, max
         status = jnp.where((state.steps == 0) & ~jnp.isfinite(value), int(Status.NO_FINITE_START), status)
     status = jnp.where((status == RUNNING) & (steps >= max_steps), int(Status.MAX_STEPS), status).astype(jnp.int32)
     u = unravel((flat + ravel_pytree(updates)[0]).astype(flat.dtype))
-    new = State(u, opt, state.begin, best, best_value, status, steps)
+    new = State(u, opt, state.begin, best, best_value, evidence, rule, status, steps)
     return jax.tree.map(lambda old, fresh: jnp.where(done(state), old, fresh), state, new)
 
 
@@ -157,74 +106,6 @@ def _nomination(opt: Any, objective: Objective, u: Any, gradient: Any) -> tuple[
     zero = jnp.zeros((), g.dtype)
     d = descend(opg, g, jnp.where(scale > 0, scale, 1.0), zero, -zero)
     return jnp.where(d.definite, d.decrement, jnp.inf), False
-
-
-def verdict(c: CurvatureState, objective: Objective, tolerance: Any) -> Any:
-    """The certificate: RUNNING, or how the fit ended. See `Status`; each rule is one line of the definitions in docs."""
-    dtype = c.anchor.dtype
-    eps = float(jnp.finfo(dtype).eps)
-    total = jnp.sum(objective.weights)
-    floor = 2 * eps * (jnp.abs(c.value) + total)
-    diagonal = jnp.abs(jnp.diagonal(c.matrix))
-    spacing = eps * jnp.abs(c.anchor)
-    vague = vanished(c.matrix, c.gradient, objective)
-    settled = jnp.abs(c.ratio - 1) <= 0.1
-    certain = ~jnp.any(vague) & c.accepted & c.definite & (c.count > 1) & settled & c.firm
-    small = (c.before <= tolerance) & (c.decrement <= tolerance)
-    # Steps below one unit in the last place, or a decrement that Newton's step no longer lowers, are rounding.
-    minute = jnp.all((jnp.abs(c.move) <= spacing) | (0.5 * diagonal * c.move**2 <= 0.1 * tolerance))
-    rounding = (c.decrement > tolerance) & (((c.before <= floor) & (c.decrement <= floor)) | minute)
-    constant = pointlike(c.anchor, c.matrix)
-    least = jnp.maximum(tolerance, floor)
-    flat = ~c.definite & (jnp.abs(c.lowest) <= 1e3 * definite_above(dtype)) & (c.before <= least)
-    # Settled along the last step, yet elsewhere it goes with that step's length: on a ridge that bends, or in its middle.
-    flat |= settled & ~c.steady & ~c.fades
-    flat &= c.accepted & (c.damping == 0) & (c.decrement <= least)
-    # The curvature falls with the slope: what is left is a tail. Closer to the limit rounding hides it again.
-    left = jnp.minimum(0.5 * jnp.abs(c.gradient @ c.plain), c.before)
-    near = jnp.where(c.fades, jnp.where(c.fall > 1e-4, 1e-5, 1e-4), jnp.where(c.accepted & c.definite, 0.0, 1e-4))
-    tail = (c.fall < 1e-2) & (left <= near)
-    tail |= jnp.any(vague) & (c.count > 1) & (left <= 1e-4)
-    far = jnp.any(jnp.asarray(objective.unitless) & (jnp.abs(c.anchor) > FAR))
-    rising = c.accepted & ~c.definite & (0.5 * jnp.abs(c.gradient @ c.plain) > 1e-3 * total)
-    # Where all rows are one row a density can be as narrow as numbers allow; there rounding ends the climb.
-    narrow = jnp.any(jnp.asarray(objective.unitless) & (jnp.abs(c.anchor) > 20)) & ~objective.varies
-    endless = c.value < -1e5 * total
-    stuck = c.damping > 1e20
-
-    # The first rule that holds decides.
-    rules = [
-        ((c.count == 1) & ~c.accepted, Status.NO_FINITE_START),
-        (c.accepted & (c.count > 1) & constant, Status.UNBOUNDED),
-        (certain & small, Status.CONVERGED),
-        (certain & rounding, Status.CONVERGED_TO_ROUNDING),
-        (endless | (far & rising), Status.UNBOUNDED),
-        (tail | (far & c.accepted & (c.decrement <= 1e-4)), Status.AT_INFINITY),
-        (narrow & ((c.count >= 25) | flat | stuck), Status.UNBOUNDED),
-        (flat, Status.NOT_IDENTIFIED),
-        (stuck & (far | constant), Status.UNBOUNDED),
-        (stuck, Status.STALLED),
-    ]
-    code = jnp.asarray(RUNNING, jnp.int32)
-    for holds, status in reversed(rules):
-        code = jnp.where(holds, int(status), code)
-    return code
-
-
-def pointlike(u: Any, information: Any) -> Any:
-    """Whether one unit in the last place of a coordinate is more than its standard error, bool[].
-
-    The data are constant as far as numbers can tell, or a density stands on one row alone.
-    """
-    spacing = float(jnp.finfo(u.dtype).eps) * jnp.abs(u)
-    return jnp.any(spacing * jnp.sqrt(jnp.abs(jnp.diagonal(information))) > 1.0)
-
-
-def vanished(information: Any, gradient: Any, objective: Objective) -> Any:
-    """Logarithms and logits whose curvature and slope are gone, bool[p]: known to within a factor e^300 at best."""
-    least = 1e-5 * jnp.minimum(1.0, jnp.sum(objective.weights))
-    gone = (jnp.abs(jnp.diagonal(information)) <= least) & (jnp.abs(gradient) <= 5 * least)
-    return jnp.asarray(objective.unitless) & gone
 
 
 def finish(state: State, climbed: State | None = None) -> Outcome:
@@ -257,7 +138,7 @@ def finish(state: State, climbed: State | None = None) -> Outcome:
         status=status.astype(jnp.int32),
         steps=jnp.where(never, 0, steps),
         polish=jnp.where(never, 0, polish),
-        direction=jnp.where(c.fall < 1, c.heading, c.moved),
+        direction=jnp.where(c.tail_rate < 1, c.tail_step, state.evidence.last_step),
         travel=best - begin,
         attained=at_maximum(status) | (status == Status.AT_DATA_EDGE),
         rung=jnp.zeros((), jnp.int32),

@@ -11,8 +11,8 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle._engine.batch import Batch, Bucket
 from jaxmle._engine.devices import near, together
-from jaxmle._solver.solve import Problem, numbers_of, objective_of
-from jaxmle._solver.step import RUNNING
+from jaxmle._solver.problem import Problem, numbers_of, objective_of
+from jaxmle._solver.state import RUNNING
 from jaxmle._util.compile import compiled_with
 from jaxmle._util.records import split
 from jaxmle.model.model import Model

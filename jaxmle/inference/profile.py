@@ -9,7 +9,7 @@ import numpy as np
 from jaxmle import spaces
 from jaxmle._engine import run
 from jaxmle._engine.batch import Batch
-from jaxmle._solver.solve import Problem, Program, default_max_steps, default_tolerance, numbers_of
+from jaxmle._solver.problem import Problem, Program, default_max_steps, default_tolerance, numbers_of
 from jaxmle._solver.status import Status
 from jaxmle._util.progress import Progress
 from jaxmle._util.records import split

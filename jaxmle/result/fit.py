@@ -8,8 +8,8 @@ import numpy as np
 
 from jaxmle._engine import multistart
 from jaxmle._engine.batch import Batch
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_maximum
-from jaxmle._solver.step import Outcome
 from jaxmle._util import group_keys
 from jaxmle._util.compile import in_float64
 from jaxmle.inference import covariance as inference

@@ -15,8 +15,8 @@ import numpy as np
 from jaxmle import spaces
 from jaxmle._engine.batch import Absent, Batch, Bucket
 from jaxmle._engine.multistart import Starts
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status
-from jaxmle._solver.step import Outcome
 from jaxmle._util.atomic_write import whole
 from jaxmle._util.records import record
 from jaxmle.distributions import by_name, names

@@ -9,9 +9,9 @@ import numpy as np
 from jaxmle._engine.batch import Batch, Bucket
 from jaxmle._engine.multistart import Starts
 from jaxmle._engine.multistart import joined as joined_starts
-from jaxmle._solver.solve import numbers_of
+from jaxmle._solver.problem import numbers_of
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status
-from jaxmle._solver.step import Outcome
 from jaxmle._util import group_keys
 from jaxmle._util.optional import optional
 from jaxmle._util.records import join, split

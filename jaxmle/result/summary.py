@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from jaxmle._engine.retry import RUNGS
+from jaxmle._solver.state import NEVER_RAN
 from jaxmle._solver.status import Status
-from jaxmle._solver.step import NEVER_RAN
 from jaxmle._util.text_tables import aligned
 from jaxmle.model.contract import percent
 from jaxmle.models import Censored
