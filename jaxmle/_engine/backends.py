@@ -25,12 +25,14 @@ from jaxmle._solver.problem import (
     objective_of,
     own_starts,
     row_flags,
+    start_shapes,
     starts_itself,
+    starts_with_sweep,
     weights_at,
     with_starts,
 )
 from jaxmle._solver.state import RUNNING, State
-from jaxmle._solver.status import Status, at_maximum
+from jaxmle._solver.status import Status, at_maximum, failed
 from jaxmle._solver.step import certifies, done, init
 from jaxmle._util.compile import compiled_with
 from jaxmle.optimizers import newton
@@ -174,6 +176,15 @@ def built(
     return found if isinstance(found, str) else found(rows)
 
 
+def doubtful(kernel: _native.Compiled, status: np.ndarray) -> np.ndarray:
+    """Which verdicts of a native kernel deserve a second opinion in XLA, bool[B].
+
+    All failures where it has a NaN that JAX has not; else those without a finite start, as its products of powers of a scale
+    overflow sooner than XLA's.
+    """
+    return failed(status) if kernel.partial else status == Status.NO_FINITE_START
+
+
 def machine(
     program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, platforms: set[str], chosen: Any
 ) -> list[_native.Compiled]:
@@ -225,11 +236,10 @@ def ready(
     if chosen not in ("auto", "native", DRAFTED) or not starts_itself(program, problem):
         return program, problem, functions(program, problem, chosen)
     tried = "auto" if chosen == "native" else chosen
-    if found := functions(program, problem, tried):
+    if not starts_with_sweep(program, problem) and (found := functions(program, problem, tried)):
         return program, problem, found
     own, shared = items_of(program, problem)
-    shapes = jax.eval_shape(functools.partial(own_starts, program), own, shared)
-    some = jax.tree.map(lambda x: np.broadcast_to(np.ones((), x.dtype), x.shape), shapes)
+    some = start_shapes(program, problem)
     if functions(*with_starts(program, problem, some), tried):
         starts = jax.tree.map(np.asarray, _starts(program._replace(lanes=0), own, shared))
         program, problem = with_starts(program, problem, starts)

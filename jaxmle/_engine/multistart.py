@@ -11,7 +11,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._engine.batch import Batch
-from jaxmle._solver.problem import first
+from jaxmle._solver.start import first
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import at_limit, at_maximum
 from jaxmle.inference import covariance

@@ -17,13 +17,13 @@ from jaxmle._solver.problem import (
     Problem,
     Program,
     default_max_steps,
-    first,
     has_closed_form,
     items_of,
     objective_of,
     with_starts,
     without_start,
 )
+from jaxmle._solver.start import first
 from jaxmle._solver.state import RUNNING, Outcome
 from jaxmle._solver.status import Status, at_limit, at_maximum
 from jaxmle._util.compile import compiled_with

@@ -9,13 +9,13 @@ import jax
 import numpy as np
 
 from jaxmle import _native
-from jaxmle._engine.backends import DRAFTED, apart, machine, ready
+from jaxmle._engine.backends import DRAFTED, apart, doubtful, machine, ready
 from jaxmle._engine.devices import fitting, out_of_memory, places, platforms_of, share, width
 from jaxmle._engine.settle import look_closer
 from jaxmle._engine.workers import Crew, run_phase
 from jaxmle._solver.problem import Problem, Program, climbs, items_of
 from jaxmle._solver.state import Outcome
-from jaxmle._solver.status import Status, failed
+from jaxmle._solver.status import Status
 from jaxmle._util.progress import Progress
 
 __all__ = ["places", "run", "share", "width"]
@@ -117,7 +117,7 @@ def run(
             else:
                 crew.give(results, left)
             finished[left[crew.finished]] = True
-            again = ~crew.finished | (failed(crew.results.status) if kernel is not None and kernel.partial else False)
+            again = ~crew.finished | (doubtful(kernel, crew.results.status) if kernel is not None else False)
             left = left[again]
         items = (own, results)  # what another method nominated waits for its certificate
         used |= {"lanes": "native"} if kernels else {"lanes": program.lanes, "utilization": crew.utilization}
@@ -144,7 +144,7 @@ def on_the_machine(program: Program, problem: Problem, numbers: int) -> Outcome 
         for kernel in kernels:
             crew = Crew(program, phase, items, shared, 1, 1, kernel, problem.weights)
             crew.fit(kernel, here[0])
-            if crew.finished.all() and not (kernel.partial and failed(crew.results.status).any()):
+            if crew.finished.all() and not doubtful(kernel, crew.results.status).any():
                 results = crew.results
         if results is None:
             return None

@@ -16,7 +16,7 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 
 from jaxmle import _native
-from jaxmle._engine.backends import built
+from jaxmle._engine.backends import built, doubtful
 from jaxmle._engine.workers import on_threads
 from jaxmle._solver.problem import (
     Problem,
@@ -26,13 +26,13 @@ from jaxmle._solver.problem import (
     items_of,
     own_starts,
     starts_itself,
+    starts_with_sweep,
     weights_at,
     with_rows,
     with_starts,
 )
 from jaxmle._solver.solve import settle_many, settle_one, solve_many, solve_one
 from jaxmle._solver.state import Outcome
-from jaxmle._solver.status import failed
 
 LANES = 64
 "Lanes of a traced program."
@@ -179,7 +179,7 @@ class _Call(NamedTuple):
         made, more = on_threads(self.kernel, operands[:own], operands[own:], operands[self.weights])
         for x, mine in zip(found, jax.tree.leaves(made), strict=True):
             x[...] = mine
-        left[:] = more | (failed(made.status) if self.kernel.partial else False)
+        left[:] = more | doubtful(self.kernel, made.status)
 
 
 def _many_of(x: Any, size: int) -> jax.ShapeDtypeStruct:
@@ -215,7 +215,7 @@ def _machine(program: Program, problem: Problem, ones: bool) -> _Machine | None:
             items = (own, jax.tree.map(lambda x: _many_of(x, size), kernel.shapes))
         return tuple(found)
 
-    if kernels := functions(program, problem):
+    if not starts_with_sweep(program, problem) and (kernels := functions(program, problem)):
         return _Machine(kernels, False, ones)
     if not starts_itself(program, problem):
         return None

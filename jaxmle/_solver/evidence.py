@@ -3,10 +3,14 @@
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxmle._util.linalg import definite_above
 from jaxmle.model.objective import Objective
 from jaxmle.optimizers.curvature import CurvatureState
+
+NOTHING = 1e-5
+"Curvature, in nats, of a logarithm or a logit about which the data say nothing; its slope may be five times that."
 
 STUCK = 1e20
 "Damping, in units of the curvature, at which no step is left to be tried."
@@ -38,14 +42,17 @@ class Evidence(NamedTuple):
         certain: whether the last candidate was accepted and J is definite, bool[].
         left: log-likelihood that is left: the less of `decrement_before` and what the next plain step w promises along the
             slope, 1/2 |g'w|.
-        rise: that promise per unit of weight, 1/2 |g'w| / W.
+        rise, rise_before: that promise per unit of weight, 1/2 |g'w| / W, at u and where v began.
         vanished: whether some logarithm or logit has neither slope nor curvature left, bool[].
-        furthest: the greatest distance of a logarithm or a logit from the origin of its coordinate.
-        resolution: one unit in the last place of a coordinate in its standard errors, eps |u_j| J_jj^1/2, the greatest.
+        furthest: the greatest distance that a logarithm or a logit has gone from where the climb began, in units of half the
+            range of exponents: from 1 on the square of that factor is no number.
+        narrowness: the greatest of log(J_jj / W) over logarithms and logits, or how far one has gone: e^-20 is the square of
+            the relative width that a row leaves to it.
+        resolution: one unit in the last place of a coordinate in units of what a row says of it, eps |u_j| (J_jj / W)^1/2, the
+            greatest: from 1 on a density is narrower than the numbers on which it stands.
         minute: whether the next step is below one unit in the last place, or below a tenth of the tolerance, in each
             coordinate, bool[].
         varies: whether the rows of the data differ, bool[].
-        endless: whether the log-likelihood is beyond what densities reach, bool[].
         last_step: v, f[p].
     """
 
@@ -67,13 +74,32 @@ class Evidence(NamedTuple):
     certain: Any
     left: Any
     rise: Any
+    rise_before: Any
     vanished: Any
     furthest: Any
+    narrowness: Any
     resolution: Any
     minute: Any
     varies: Any
-    endless: Any
     last_step: Any
+
+
+NOTED = (
+    "decrement_before", "lowest_pivot", "curvature_ratio", "curvature_retained", "tail_rate", "left", "rise", "furthest",
+    "resolution", "inward",
+)  # fmt: skip
+"What an outcome keeps of the evidence, for `Fit.explain`; `inward` is what one step inward from a limit loses."
+
+
+def note(e: Evidence) -> Any:
+    """Return the numbers of `NOTED`, f[k]; NaN for what is not known."""
+    unknown = jnp.full_like(e.left, jnp.nan)
+    return jnp.stack([getattr(e, name, unknown) for name in NOTED])
+
+
+def noted(numbers: Any, inward: Any) -> Any:
+    """Return the numbers of `NOTED` with what a step inward loses."""
+    return jnp.where(np.array([name == "inward" for name in NOTED]), inward, numbers)
 
 
 def none_yet(u: Any) -> Evidence:
@@ -82,12 +108,14 @@ def none_yet(u: Any) -> Evidence:
     return Evidence(
         evaluations=jnp.zeros((), jnp.int32), accepted=no, undamped=no, stuck=no, tolerance=zero, rounding=zero, allowed=zero,
         decrement=inf, decrement_before=inf, definite=no, lowest_pivot=zero, curvature_ratio=zero, curvature_retained=zero,
-        tail_rate=zero + 1, tailing=no, certain=no, left=inf, rise=zero, vanished=no, furthest=zero, resolution=zero, minute=no, varies=no,
-        endless=no, last_step=jnp.zeros_like(u),
+        tail_rate=zero + 1, tailing=no, certain=no, left=inf, rise=zero, rise_before=zero, vanished=no, furthest=zero, narrowness=zero, resolution=zero, minute=no, varies=no,
+        last_step=jnp.zeros_like(u),
     )  # fmt: skip
 
 
-def gather(old: CurvatureState, new: CurvatureState, known: Evidence, objective: Objective, tolerance: Any) -> Evidence:
+def gather(
+    old: CurvatureState, new: CurvatureState, known: Evidence, objective: Objective, begin: Any, tolerance: Any
+) -> Evidence:
     """Compute the evidence after one update of Newton's method; what concerns v stays as `known` where none was accepted."""
     dtype = new.anchor.dtype
     eps = float(jnp.finfo(dtype).eps)
@@ -101,6 +129,9 @@ def gather(old: CurvatureState, new: CurvatureState, known: Evidence, objective:
     own = _share(diagonal, jnp.abs(jnp.diagonal(old.matrix)))
     pivot = jnp.where(old.damping > 0, jnp.inf, _share(new.lowest, old.lowest))
     retained = jnp.minimum(jnp.min(own, initial=jnp.inf), pivot)
+
+    gone = jnp.where(unitless, jnp.abs(new.anchor - begin), 0.0)
+    concentrated = jnp.where(unitless, jnp.log(jnp.maximum(diagonal / jnp.where(weight > 0, weight, 1.0), 1.0)), 0.0)
 
     def latest(fresh: Any, last: Any) -> Any:
         return jnp.where(accepted, fresh, last).astype(dtype)
@@ -125,13 +156,14 @@ def gather(old: CurvatureState, new: CurvatureState, known: Evidence, objective:
         tailing=new.tailing,
         certain=accepted & new.definite,
         left=jnp.minimum(promise, decrement_before).astype(dtype),
+        rise_before=latest(known.rise, known.rise_before),
         rise=jnp.where(weight > 0, promise / jnp.where(weight > 0, weight, 1.0), 0.0).astype(dtype),
         vanished=jnp.any(vanished(new.matrix, new.gradient, objective)),
-        furthest=jnp.max(jnp.where(unitless, jnp.abs(new.anchor), 0.0), initial=0.0).astype(dtype),
-        resolution=resolution(new.anchor, new.matrix).astype(dtype),
+        furthest=(jnp.max(gone, initial=0.0) / half_range(dtype)).astype(dtype),
+        narrowness=jnp.max(jnp.maximum(gone, concentrated), initial=0.0).astype(dtype),
+        resolution=resolution(new.anchor, new.matrix, weight).astype(dtype),
         minute=jnp.all((jnp.abs(new.move) <= spacing) | (0.5 * diagonal * new.move**2 <= 0.1 * tolerance)),
         varies=objective.varies,
-        endless=new.value < -1e5 * weight,
         last_step=latest(v, known.last_step),
     )
 
@@ -142,14 +174,31 @@ def _share(now: Any, before: Any) -> Any:
     return jnp.where(positive, now / jnp.where(positive, before, 1.0), jnp.where(now >= before, jnp.inf, -jnp.inf))
 
 
+def half_range(dtype: Any) -> float:
+    """The distance of a logarithm at which the square of its factor overflows: 355 in float64, 44 in float32."""
+    return 0.5 * float(np.log(jnp.finfo(dtype).max))
+
+
 def vanished(information: Any, gradient: Any, objective: Objective) -> Any:
-    """Logarithms and logits whose curvature and slope are gone, bool[p]: known to within a factor e^300 at best."""
-    least = 1e-5 * jnp.minimum(1.0, jnp.sum(objective.weights))
-    gone = (jnp.abs(jnp.diagonal(information)) <= least) & (jnp.abs(gradient) <= 5 * least)
-    return jnp.asarray(objective.unitless) & gone
+    """Logarithms and logits whose curvature and slope are gone, bool[p].
+
+    One that is on its way out of such a place is none of them: near a boundary, at a distance s = e^u of the natural
+    parameter, the log-likelihood is c + a s; where a > 0 it rises inward (the condition of Karush, Kuhn and Tucker fails), the
+    slope is -a s and the curvature the same.
+    """
+    least = NOTHING * jnp.minimum(1.0, jnp.sum(objective.weights))
+    curvature, slope = jnp.diagonal(information), jnp.abs(gradient)
+    gone = (jnp.abs(curvature) <= least) & (slope <= 5 * least)
+    return jnp.asarray(objective.unitless) & gone & ~departing(curvature, slope)
 
 
-def resolution(u: Any, information: Any) -> Any:
-    """One unit in the last place of a coordinate in its standard errors, the greatest, f[]."""
+def departing(curvature: Any, slope: Any) -> Any:
+    """Where a logarithm or a logit leaves a boundary, bool[p]: its curvature is minus its slope, or minus up to four times it."""
+    return (slope > 0) & (curvature <= -0.5 * slope) & (curvature >= -4 * slope)
+
+
+def resolution(u: Any, information: Any, weight: Any) -> Any:
+    """One unit in the last place of a coordinate in units of what a row of the `weight` says of it, the greatest, f[]."""
     spacing = float(jnp.finfo(u.dtype).eps) * jnp.abs(u)
-    return jnp.max(spacing * jnp.sqrt(jnp.abs(jnp.diagonal(information))), initial=0.0)
+    each = jnp.abs(jnp.diagonal(information)) / jnp.where(weight > 0, weight, 1.0)
+    return jnp.max(spacing * jnp.sqrt(each), initial=0.0)

@@ -9,7 +9,8 @@ from jax.flatten_util import ravel_pytree
 from jaxmle._solver import lanes
 from jaxmle._solver.charts import ascent_objective, map_limits, map_outcome, map_start
 from jaxmle._solver.limits import begin_settling, conclude, is_settled, settle_step
-from jaxmle._solver.problem import Problem, Program, builder, first, has_closed_form, objective_of, one_phase
+from jaxmle._solver.problem import Problem, Program, builder, has_closed_form, objective_of, one_phase
+from jaxmle._solver.start import first
 from jaxmle._solver.state import NOMINATED, RUNNING, Outcome, State
 from jaxmle._solver.status import Status
 from jaxmle._solver.step import certifies, closed, done, finish, init, step

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 
 from jaxmle import spaces
+from jaxmle._solver.start import first, sweeps
 from jaxmle._solver.step import certifies
 from jaxmle._util.records import join, split
 from jaxmle.model.model import Model
@@ -75,16 +76,6 @@ def objective_of(skeleton: Any, problem: Problem, cleaned: bool = False) -> Obje
     return Objective(model, data if keeps else bare(data), weights)
 
 
-def first(objective: Objective, start: Any) -> Any:
-    """The coordinates (pytree) where the ascent begins."""
-    model, dtype = objective.model, objective.weights.dtype
-    if start is None and model.start is None:
-        return model.origin(dtype)
-    params = start if model.start is None or start is not None else model.start(objective.data, objective.weights)
-    params = jax.tree.map(lambda x: jnp.asarray(x, dtype), params)
-    return jax.tree.map(lambda x: jnp.asarray(x, dtype), model.inverse(params))
-
-
 def has_closed_form(program: Program) -> bool:
     """Whether the maximum is computed and not climbed to, whatever the method."""
     return join(program.skeleton, itertools.repeat(None)).maximum is not None
@@ -132,11 +123,22 @@ def own_starts(program: Program, own: list[Any], shared: list[Any]) -> Any:
 
     def one(mine: Any) -> Any:
         objective = objective_of(program.skeleton, build((mine,)))
-        assert objective.model.start is not None
-        params = objective.model.start(objective.data, objective.weights)
-        return jax.tree.map(lambda x: jnp.asarray(x, objective.weights.dtype), params)
+        model, dtype = objective.model, objective.weights.dtype
+        if model.start is None:
+            return model.forward(first(objective, None))
+        return jax.tree.map(lambda x: jnp.asarray(x, dtype), model.start(objective.data, objective.weights))
 
     return lax.map(one, own, batch_size=min(256, len(own[0])))
+
+
+def start_shapes(program: Program, problem: Problem) -> Any:
+    """Return arrays of the shape and dtype of `own_starts`, without computing any."""
+    model, dtype, size = (
+        join(program.skeleton, problem.numbers),
+        problem.weights.dtype,
+        len(items_of(program, problem)[0][0]),
+    )
+    return jax.tree.map(lambda s: np.broadcast_to(np.ones((), dtype), (size, *s.value_shape)), model.space)
 
 
 def builder(program: Program, shared: list[Any]) -> Callable[[Any], Problem]:
@@ -177,7 +179,12 @@ def weights_at(program: Program) -> int:
 def starts_itself(program: Program, problem: Problem) -> bool:
     """Whether the climb begins where the model's own start says."""
     model = join(program.skeleton, problem.numbers)
-    return problem.start is None and model.start is not None and model.maximum is None
+    return problem.start is None and (model.start is not None or sweeps(model)) and model.maximum is None
+
+
+def starts_with_sweep(program: Program, problem: Problem) -> bool:
+    """Return whether that start is a sweep, whose loop native kernels do not take."""
+    return starts_itself(program, problem) and join(program.skeleton, problem.numbers).start is None
 
 
 def problem_dtype(data: Any, weights: Any) -> Any:

@@ -49,6 +49,8 @@ class Outcome(NamedTuple):
         direction, travel: where the last steps led, and the whole way from the start, f[p].
         attained: whether the log-likelihood is reached at the reported params, bool[].
         rung: how many more attempts it took, int[]; `_rungs` counts them.
+        rule: which rule decided, an index of `verdict.NAMED`, int[].
+        evidence: what it rests on, f[k]; `evidence.NOTED` names the numbers.
     """
 
     u: Any
@@ -62,3 +64,5 @@ class Outcome(NamedTuple):
     travel: Any
     attained: Any
     rung: Any
+    rule: Any
+    evidence: Any

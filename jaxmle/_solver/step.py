@@ -11,14 +11,17 @@ import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._solver.evidence import gather, none_yet
+from jaxmle._solver.evidence import gather, half_range, none_yet, note
 from jaxmle._solver.state import NEVER_RAN, NOMINATED, RUNNING, Outcome, State
 from jaxmle._solver.status import Status, at_maximum
-from jaxmle._solver.verdict import FAR, decide
+from jaxmle._solver.verdict import decide, ended_by, number_of
 from jaxmle._util.linalg import descend
 from jaxmle.model.objective import Objective
 from jaxmle.optimizers import newton
 from jaxmle.optimizers.curvature import CurvatureState
+
+CUT_OFF = 1.98
+"From which share of half the range of exponents on a logarithm given by a formula stands for infinity."
 
 
 def certifies(optimizer: Any) -> bool:
@@ -27,7 +30,7 @@ def certifies(optimizer: Any) -> bool:
 
 
 def init(optimizer: Any, objective: Objective, u: Any, status: Any = RUNNING) -> State:
-    """The start. `u` that is not finite begins at 0 there; data that cannot be fitted end at once."""
+    """Return the state at the start `u`, 0 where that is not finite; data that cannot be fitted end at once."""
     u = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0.0), u)
     flat, _ = ravel_pytree(u)
     support = getattr(objective.model.log_likelihood, "support", None)
@@ -45,7 +48,7 @@ def init(optimizer: Any, objective: Objective, u: Any, status: Any = RUNNING) ->
 
 
 def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
-    """A fit whose maximum is known in closed form: no ascent, and the expected information where there is one."""
+    """Return the state of a fit whose maximum is a formula: no ascent, and the expected information where there is one."""
     model = objective.model
     state = init(newton(), objective, u, status)
     value, flat = objective(state.u), state.best
@@ -54,16 +57,25 @@ def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
     # Infinite coordinates: rows that are all the same, or a limit that has no density.
     given = ravel_pytree(u)[0]
     inside = jnp.all(jnp.isfinite(given)) & jnp.isfinite(value)
-    away = jnp.asarray(objective.unitless) & (jnp.abs(given) > FAR)
-    found = jnp.where(jnp.any(away), int(Status.AT_INFINITY), int(known))
+    # A formula may be cut off where numbers end.
+    ends = jnp.asarray(objective.unitless) & (jnp.abs(given) > CUT_OFF * half_range(flat.dtype))
+    found = jnp.where(jnp.any(ends), int(Status.AT_INFINITY), int(known))
     status = jnp.where(inside, found, jnp.where(objective.varies, int(Status.STALLED), int(Status.UNBOUNDED)))
     status = jnp.where(state.status == RUNNING, status, state.status).astype(jnp.int32)
     value, decrement = jnp.where(inside, value, jnp.nan), jnp.where(inside, jnp.zeros_like(value), jnp.nan)
-    moved = jnp.where(away | jnp.isinf(given), given, 0.0)
+    moved = jnp.where(ends | jnp.isinf(given), given, 0.0)
     opt = state.opt._replace(anchor=flat, value=value, matrix=matrix, decrement=decrement)
     best = jnp.where(inside | (status != Status.STALLED) & (status != Status.UNBOUNDED), flat, jnp.nan)
     evidence = state.evidence._replace(last_step=moved)
-    return state._replace(opt=opt, best=best, value=value, evidence=evidence, status=status, steps=state.steps + 1)
+    exact = number_of("closed form" if model.information is not None else "data edge")
+    found = jnp.where(jnp.any(ends), number_of("beyond numbers"), exact)
+    rule = jnp.where(
+        inside, found, jnp.where(objective.varies, number_of("no formula"), number_of("rows that are one"))
+    )
+    rule = jnp.where(state.status == RUNNING, rule, -1).astype(jnp.int32)
+    return state._replace(
+        opt=opt, best=best, value=value, evidence=evidence, rule=rule, status=status, steps=state.steps + 1
+    )
 
 
 def done(state: State) -> Any:
@@ -71,14 +83,14 @@ def done(state: State) -> Any:
 
 
 def step(optimizer: Any, objective: Objective, state: State, tolerance: Any, max_steps: Any) -> State:
-    """One evaluation of the objective, one update of the optimizer, one look at the verdict."""
+    """Take one evaluation of the objective, one update of the optimizer and, where that is Newton's, one decision."""
     value, gradient = jax.value_and_grad(objective)(state.u)
     updates, opt = optimizer.update(gradient, state.opt, state.u, value=value, grad=gradient, value_fn=objective)
     steps = state.steps + 1
     flat, unravel = ravel_pytree(state.u)
     if certifies(optimizer):
         best, best_value = opt.anchor, opt.value
-        evidence = gather(state.opt, opt, state.evidence, objective, tolerance)
+        evidence = gather(state.opt, opt, state.evidence, objective, state.begin, tolerance)
         status, rule = decide(evidence)
     else:
         evidence, rule = None, state.rule
@@ -109,10 +121,10 @@ def _nomination(opt: Any, objective: Objective, u: Any, gradient: Any) -> tuple[
 
 
 def finish(state: State, climbed: State | None = None) -> Outcome:
-    """Reads the outcome off a certified state; no evaluation. `climbed` is where another method left off."""
+    """Make the outcome of a finished state, without an evaluation; `climbed` is where another method left off."""
     c: CurvatureState = state.opt
     status, best, value = state.status, state.best, state.value
-    steps, polish, stale = state.steps, jnp.zeros((), jnp.int32), jnp.zeros((), bool)
+    steps, polish, stale, rule = state.steps, jnp.zeros((), jnp.int32), jnp.zeros((), bool), state.rule
     begin = state.begin if climbed is None else climbed.begin
     if climbed is not None:
         # Where the method ran out of steps Newton only looks for a verdict; it may not turn that into success.
@@ -124,6 +136,7 @@ def finish(state: State, climbed: State | None = None) -> Outcome:
         status = jnp.where(stale, jnp.where(blind, int(Status.STALLED), climbed.status), status)
         best, value = jnp.where(stale, climbed.best, best), jnp.where(stale, climbed.value, value)
         polish = jnp.where(stale, 0, state.steps)
+        rule = jnp.where(stale, jnp.where(blind, number_of("no curvature"), -1), rule)
         steps = climbed.steps + polish
     never = jnp.any(jnp.stack([status == code for code in NEVER_RAN]), axis=0)
 
@@ -142,4 +155,6 @@ def finish(state: State, climbed: State | None = None) -> Outcome:
         travel=best - begin,
         attained=at_maximum(status) | (status == Status.AT_DATA_EDGE),
         rung=jnp.zeros((), jnp.int32),
+        rule=ended_by(status, rule),
+        evidence=blank(note(state.evidence), never | stale),
     )

@@ -68,8 +68,8 @@ def _all(*conditions: Condition | tuple[Condition, ...]) -> tuple[Condition, ...
 
 C = Condition
 
-FAR = 100.0
-"Where a coordinate that stands for a logarithm or a logit is as good as infinite: exp(-100) = 4e-44."
+FAR = 0.75
+"From this share of half the range of exponents on a logarithm is beyond numbers: a factor of 1e115 in float64, 1e14 in float32."
 
 SETTLED = 0.1
 "By how much the curvature along a step may change, relative to itself, where it has settled; a tail changes it by e^-1 - 1."
@@ -92,8 +92,11 @@ WELL = 1e-4
 RISES = 1e-3
 "Log-likelihood that a step promises per unit of weight where it still rises."
 
-DENSE = 1e5
-"Log-likelihood that no density reaches per unit of weight."
+STEEP = 1e5
+"Log-likelihood that a step promises per unit of weight on a rise that gains pace where the curvature is turned away."
+
+NARROWEST = 20.0
+"How narrow a density on equal rows must be, as a logarithm, before what ends the climb there is rounding."
 
 _MOVED = C("evaluations", ">", 1)
 _NEXT = C("accepted", "is", True)
@@ -113,7 +116,7 @@ CURVED = _all(
     _SETTLED, C("curvature_retained", "<", BENT), C("tailing", "is", False), _NEWTON, C("decrement", "<=", "allowed")
 )
 "That the curvature has settled along the step and vanished across it: half way between two rows of a Cauchy law, say."
-NARROW = (C("varies", "is", False), C("furthest", ">", 20.0))
+NARROW = (C("varies", "is", False), C("narrowness", ">", NARROWEST))
 CONSTANT = "where all rows are one row a density can be as narrow as numbers allow, and rounding ends the climb"
 TAIL = "curvature and slope have fallen together: towards a maximum the curvature settles"
 
@@ -132,8 +135,9 @@ RULES = (
     Rule("certificate to the last digit", Status.CONVERGED_TO_ROUNDING,
          _all(CERTIFICATE, C("decrement", ">", "tolerance"), C("minute", "is", True)),
          "the next step is less than one unit in the last place of each coordinate, or than the tolerance"),
-    Rule("beyond densities", Status.UNBOUNDED, (C("endless", "is", True),),
-         "the log-likelihood is higher than that of any density in ordinary units"),
+    Rule("rise that gains pace", Status.UNBOUNDED,
+         _all(_NEXT, _MOVED, NOT_DEFINITE, C("rise", ">", STEEP), C("rise", ">=", "rise_before")),
+         "the curvature is not that of a maximum, and each step promises more than the one before"),
     Rule("endless rise", Status.UNBOUNDED,
          _all(C("furthest", ">", FAR), _NEXT, NOT_DEFINITE, C("rise", ">", RISES)),
          "a logarithm or a logit has gone beyond the range of numbers, and the log-likelihood still rises"),
@@ -164,6 +168,43 @@ RULES = (
          "no step, however short, raises the log-likelihood, and there is no certificate"),
 )  # fmt: skip
 "Tried in this order."
+
+
+OTHERWISE = (
+    Rule("steps used up", Status.MAX_STEPS, (), "no rule held within the steps that were allowed"),
+    Rule("closed form", Status.CONVERGED, (), "the maximum is a formula of the data, and the expected information certifies it"),
+    Rule("data edge", Status.AT_DATA_EDGE, (), "the maximum has an end of the support, or a cusp, on an observation"),
+    Rule("rows that are one", Status.UNBOUNDED, (), "the formula of the maximum is infinite, and the rows do not differ"),
+    Rule("no formula", Status.STALLED, (), "the formula of the maximum gives no finite log-likelihood"),
+    Rule("before the first step", Status.NOT_RUN, (), "the data, the weights or the start decided, or the fit did not run"),
+    Rule("no curvature", Status.STALLED, (), "another method nominated a point where the information is not finite"),
+    Rule("rise beside a limit", Status.MAX_STEPS, (), "beside the limit the other parameters still gain with each step"),
+    Rule("rise inward", Status.STALLED, (),
+         "a limit was in sight, but a step inward from it gains: the slope there does not point out of the space"),
+    Rule("no ridge", Status.STALLED, (), "what seemed flat is not flat on both sides"),
+    Rule("ridge to infinity", Status.AT_INFINITY, (), "a ridge is flat because it leads to infinity"),
+    Rule("beyond numbers", Status.AT_INFINITY, (), "the maximum has a parameter that no number of this type can hold"),
+    Rule("known limit", Status.AT_INFINITY, (), "the climb ended at a limit that the family lists, the highest of them"),
+    Rule("certificate on a kink", Status.CONVERGED, (),
+         "one parameter lies on a kink, where it is best, and the others have a certificate"),
+    Rule("edge on a kink", Status.AT_DATA_EDGE, (), "one parameter lies on an observation, where the density has a cusp"),
+    Rule("endless rise on a kink", Status.UNBOUNDED, (), "on a kink a logarithm falls without end, and the log-likelihood rises"),
+)  # fmt: skip
+"What decides where the table of rules does not: closed forms, and what settling finds."
+
+NAMED = RULES + OTHERWISE
+"All of them; an outcome names one by its index."
+
+
+def number_of(name: str) -> int:
+    """Return the index in `NAMED` of the rule called `name`."""
+    return next(i for i, rule in enumerate(NAMED) if rule.name == name)
+
+
+def ended_by(status: Any, rule: Any) -> Any:
+    """Return the rule of a finished climb, int[]: what the table said, or what else ends one."""
+    other = jnp.where(status == Status.MAX_STEPS, number_of("steps used up"), number_of("before the first step"))
+    return jnp.where(rule >= 0, rule, other).astype(jnp.int32)
 
 
 def decide(e: Evidence) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from jaxmle import spaces
-from jaxmle._solver.problem import first
+from jaxmle._solver.start import first
 from jaxmle._solver.status import Status
 from jaxmle._solver.step import init, step
 from jaxmle._util.compile import in_float64

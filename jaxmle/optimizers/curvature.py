@@ -147,7 +147,7 @@ def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformat
         matrix = getattr(value_fn, which, functools.partial(hessian, value_fn))(params)
         total = jnp.sum(getattr(value_fn, "weights", 1.0))
         unitless = jnp.asarray(getattr(value_fn, "unitless", np.zeros(flat.shape, bool)))
-        new = _advance(state, flat, value, gradient, matrix, total, unitless)
+        new = advance(state, flat, value, gradient, matrix, total, unitless)
         return unravel(new.anchor + new.move - flat), new
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -174,6 +174,12 @@ def _check(name: str, which: str | None, params: Any, value_fn: Any) -> Any:
     return value_fn
 
 
+def hold(gradient: Any, matrix: Any, held: Any) -> tuple[Any, Any]:
+    """Return gradient f[p] and curvature f[p, p] with no slope in the coordinates that are `held`, so that they stay."""
+    eye = jnp.eye(gradient.shape[0], dtype=gradient.dtype)
+    return jnp.where(held, 0.0, gradient), jnp.where(held[:, None] | held[None, :], eye, matrix)
+
+
 def rounding(value: Any, decrement: Any, total: Any) -> tuple[Any, Any]:
     """What rounding leaves unsure in a value, and by how much a candidate may lie above it, f[] each.
 
@@ -184,12 +190,16 @@ def rounding(value: Any, decrement: Any, total: Any) -> tuple[Any, Any]:
     return noise, jnp.where(jnp.isfinite(value), slack, 0.0)
 
 
-def _advance(
+def advance(
     s: CurvatureState, x: Any, value: Any, gradient: Any, matrix: Any, total: Any, unitless: Any
 ) -> CurvatureState:
-    """Judges the candidate x, moves the anchor or not, and proposes the next step.
+    """Judge the candidate x, move the anchor or not, and propose the next step: the one control of Newton's steps.
 
-    `total` is the sum of weights, `unitless` which coordinates stand for logarithms or logits.
+    Args:
+        s: the state before.
+        value, gradient, matrix: of the function at x, f[], f[p] and f[p, p].
+        total: the sum of weights, f[].
+        unitless: which coordinates stand for logarithms or logits, bool[p].
     """
     dtype = x.dtype
     eps = float(jnp.finfo(dtype).eps)

@@ -224,6 +224,8 @@ def read(path: str | os.PathLike[str]) -> Saved:
     """
     header, arrays = _open(path)
     arrays.setdefault("outcome.rung", np.zeros_like(arrays["outcome.steps"]))  # files from before second chances
+    arrays.setdefault("outcome.rule", np.full_like(arrays["outcome.status"], -1))  # files from before rules had names
+    arrays.setdefault("outcome.evidence", np.full((len(arrays["outcome.status"]), 0), np.nan))
     outcome = Outcome(*(arrays[f"outcome.{name}"] for name in Outcome._fields))
     batch = _decode_batch(header, outcome, arrays)
     starts = Starts(*(arrays[f"starts.{name}"] for name in Starts._fields)) if "starts.status" in arrays else None
