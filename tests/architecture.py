@@ -51,7 +51,7 @@ INSIDE = {
     "io": "tables",
     "_engine": "mixed_precision retry traced | multistart | run | settle | workers | backends | devices | build | batch | ingest",
     "models": "restricted | censoring copulas independent",
-    "_solver": "solve | phases | problem | start | charts | kinks | limits | lanes | step | verdict | evidence coordinates | state | status",
+    "_solver": "solve explain | phases | problem | start | charts | kinks | limits | lanes | step | verdict | evidence coordinates | state | status",
     "optimizers": "named | quasi_newton | curvature",
     "model": "contract | objective | observations | model",
     "_util": "compile | cache | records text_tables group_keys linalg progress checksum | atomic_write optional threads version",

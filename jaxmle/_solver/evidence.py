@@ -86,7 +86,7 @@ class Evidence(NamedTuple):
 
 NOTED = (
     "decrement_before", "lowest_pivot", "curvature_ratio", "curvature_retained", "tail_rate", "left", "rise", "furthest",
-    "resolution", "inward",
+    "narrowness", "resolution", "inward",
 )  # fmt: skip
 "What an outcome keeps of the evidence, for `Fit.explain`; `inward` is what one step inward from a limit loses."
 

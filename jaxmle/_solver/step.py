@@ -15,10 +15,13 @@ from jaxmle._solver.evidence import gather, half_range, none_yet, note
 from jaxmle._solver.state import NEVER_RAN, NOMINATED, RUNNING, Outcome, State
 from jaxmle._solver.status import Status, at_maximum
 from jaxmle._solver.verdict import decide, ended_by, number_of
-from jaxmle._util.linalg import descend
-from jaxmle.model.objective import Objective
+from jaxmle._util.linalg import definite, descend
+from jaxmle.model.objective import Mean, Objective
 from jaxmle.optimizers import newton
 from jaxmle.optimizers.curvature import CurvatureState
+
+AS_INFINITE = 100.0
+"How far out a logarithm given by a formula stands for infinity where the information there is singular."
 
 CUT_OFF = 1.98
 "From which share of half the range of exponents on a logarithm given by a formula stands for infinity."
@@ -57,8 +60,10 @@ def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
     # Infinite coordinates: rows that are all the same, or a limit that has no density.
     given = ravel_pytree(u)[0]
     inside = jnp.all(jnp.isfinite(given)) & jnp.isfinite(value)
-    # A formula may be cut off where numbers end.
-    ends = jnp.asarray(objective.unitless) & (jnp.abs(given) > CUT_OFF * half_range(flat.dtype))
+    # A formula may be cut off where numbers end, or far out where parameters can no longer be told apart.
+    confounded = ~definite(matrix) if model.information is not None else jnp.zeros((), bool)
+    most = jnp.where(confounded, AS_INFINITE, CUT_OFF * half_range(flat.dtype))
+    ends = jnp.asarray(objective.unitless) & (jnp.abs(given) > most)
     found = jnp.where(jnp.any(ends), int(Status.AT_INFINITY), int(known))
     status = jnp.where(inside, found, jnp.where(objective.varies, int(Status.STALLED), int(Status.UNBOUNDED)))
     status = jnp.where(state.status == RUNNING, status, state.status).astype(jnp.int32)
@@ -85,7 +90,8 @@ def done(state: State) -> Any:
 def step(optimizer: Any, objective: Objective, state: State, tolerance: Any, max_steps: Any) -> State:
     """Take one evaluation of the objective, one update of the optimizer and, where that is Newton's, one decision."""
     value, gradient = jax.value_and_grad(objective)(state.u)
-    updates, opt = optimizer.update(gradient, state.opt, state.u, value=value, grad=gradient, value_fn=objective)
+    sees = (gradient, value, objective) if offers_decrement(state.opt) else mean_of(objective, value, gradient)
+    updates, opt = optimizer.update(sees[0], state.opt, state.u, value=sees[1], grad=sees[0], value_fn=sees[2])
     steps = state.steps + 1
     flat, unravel = ravel_pytree(state.u)
     if certifies(optimizer):
@@ -105,14 +111,27 @@ def step(optimizer: Any, objective: Objective, state: State, tolerance: Any, max
     return jax.tree.map(lambda old, fresh: jnp.where(done(state), old, fresh), state, new)
 
 
+def offers_decrement(opt: Any, alone: bool = False) -> bool:
+    """Return whether the state of an optimizer is that of a curvature method of ours, or wraps one; with `alone`, one only."""
+    try:
+        return optax.tree.get(opt, "decrement", default=None) is not None
+    except KeyError:  # more than one inside
+        return not alone
+
+
+def mean_of(objective: Objective, value: Any, gradient: Any) -> tuple[Any, Any, Any]:
+    """Return gradient, value and function of the mean contribution, sum / sum of weights, for first-order methods.
+
+    So a learning rate, or a bound on the gradient, means the same for 10 rows and for a million.
+    """
+    mean = Mean(objective)
+    return jax.tree.map(lambda x: x / mean.total, gradient), value / mean.total, mean
+
+
 def _nomination(opt: Any, objective: Objective, u: Any, gradient: Any) -> tuple[Any, bool]:
     """The decrement a method offers, 1/2 S' K^-1 S by default, and whether it belongs to its own best point."""
-    try:
-        own = optax.tree.get(opt, "decrement", default=None)
-    except KeyError:  # more than one curvature method inside
-        own = None
-    if own is not None:
-        return own, True
+    if offers_decrement(opt, alone=True):
+        return optax.tree.get(opt, "decrement"), True
     g, opg = ravel_pytree(gradient)[0], objective.opg(u)
     scale = jnp.diagonal(opg)
     zero = jnp.zeros((), g.dtype)

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxmle._engine import multistart
 from jaxmle._engine.batch import Batch
+from jaxmle._solver.explain import explain
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_maximum
 from jaxmle._util import group_keys
@@ -215,6 +216,10 @@ class Fit:
     def message(self, index: int = 0) -> str:
         """What happened to one fit, with the direction named, and what to try."""
         return message(self, index)
+
+    def explain(self, index: int = 0) -> str:
+        """Which rule decided on one fit, why, and what the evidence was against its thresholds."""
+        return explain(self._outcome, index, self._info.get("tolerance"))
 
     status_counts = select.status_counts
 
