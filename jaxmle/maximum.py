@@ -10,9 +10,9 @@ from jax.flatten_util import ravel_pytree
 from jaxmle._engine.build import problem_of
 from jaxmle._engine.plan import Plan
 from jaxmle._engine.traced import LANES, solver
-from jaxmle._solver.solve import Program, objective_of, problem_dtype
+from jaxmle._solver.problem import Program, objective_of, problem_dtype
+from jaxmle._solver.state import RUNNING
 from jaxmle._solver.status import at_maximum
-from jaxmle._solver.step import RUNNING
 from jaxmle._util.records import split
 from jaxmle.model.contract import check_contributions
 from jaxmle.model.model import Model

@@ -8,7 +8,7 @@ from cases import mixture_log_likelihood
 import jaxmle as jm
 from jaxmle import distributions, models, spaces
 from jaxmle._engine.multistart import _choose
-from jaxmle._solver.step import Outcome
+from jaxmle._solver.state import Outcome
 
 CAUCHY = models.pinned(models.iid(distributions.cauchy), scale=1.0)
 MIXTURE = jm.Model(
@@ -99,7 +99,7 @@ def test_a_limit_above_every_maximum_stays_the_verdict():
         ends = Outcome(
             u=np.array([[[np.inf], [0.5]]]), value=np.array([[value, 2.0]]), information=np.ones((1, 2, 1, 1)),
             decrement=np.zeros((1, 2)), status=np.array([[own, other]]), steps=0, polish=0, direction=0, travel=0,
-            attained=True, rung=0,
+            attained=True, rung=0, rule=0, evidence=0,
         )  # fmt: skip
         found, maximum = _choose(ends, 1e-9)
         assert found.tolist() == [chosen] and maximum.tolist() == [[-1, 0]]

@@ -14,10 +14,10 @@ from jaxmle import _native
 from jaxmle._engine.devices import platforms_of
 from jaxmle._engine.plan import Auto, Backend, Device, Drafted, Lanes, Native
 from jaxmle._solver import lanes
-from jaxmle._solver.charts import climbed
-from jaxmle._solver.limits import seen_enough
-from jaxmle._solver.solve import (
-    LOOK,
+from jaxmle._solver.charts import ascent_objective
+from jaxmle._solver.limits import is_settled
+from jaxmle._solver.phases import SETTLE, phases
+from jaxmle._solver.problem import (
     Problem,
     Program,
     builder,
@@ -25,14 +25,16 @@ from jaxmle._solver.solve import (
     items_of,
     objective_of,
     own_starts,
-    phases,
     row_flags,
+    start_shapes,
     starts_itself,
+    starts_with_sweep,
     weights_at,
     with_starts,
 )
-from jaxmle._solver.status import Status, at_maximum
-from jaxmle._solver.step import RUNNING, State, certifies, done, init
+from jaxmle._solver.state import RUNNING, State
+from jaxmle._solver.status import Status, at_maximum, failed
+from jaxmle._solver.step import certifies, done, init
 from jaxmle._util.compile import compiled_with
 from jaxmle.optimizers import newton
 
@@ -55,7 +57,7 @@ def native_policy(program: Program, phase: int) -> lanes.Policy:
 
     return lanes.Policy(
         begin=lambda item: policy(item).begin(item[0]),
-        done=seen_enough if phase == LOOK else done,
+        done=is_settled if phase == SETTLE else done,
         step=lambda state, item: policy(item).step(state, item[0]),
         end=lambda state, item: policy(item).end(state, item[0]),
     )
@@ -95,7 +97,7 @@ def draft_of(program: Program) -> Draft | None:
         status = jnp.where((problem.status == RUNNING) & ~near(state, item), int(Status.STALLED), problem.status)
         _, unravel = ravel_pytree(state.u)
         at = jnp.where(state.opt.accepted, ravel_pytree(state.u)[0], state.best)
-        fresh = init(program.optimizer, climbed(objective), unravel(at), status)
+        fresh = init(program.optimizer, ascent_objective(objective), unravel(at), status)
         return fresh._replace(begin=state.begin, steps=state.steps)
 
     return Draft(ended, led)
@@ -109,7 +111,7 @@ def _independent_of_length(program: Program, own: tuple[_native.Leaf, ...], shar
         problem = builder(program, item[1])(item[0])
         begun = phases(program, item[1], cleaned=True)[0].begin(item[0])
         objective = objective_of(program.skeleton, problem, cleaned=True)
-        return climbed(objective).contributions(begun.u), begun.u
+        return ascent_objective(objective).contributions(begun.u), begun.u
 
     tree = jax.tree.structure((([0] * len(own),), [0] * len(shared)))
     with jax.enable_x64(True):
@@ -174,6 +176,15 @@ def built(
     return found if isinstance(found, str) else found(rows)
 
 
+def doubtful(kernel: _native.Compiled, status: np.ndarray) -> np.ndarray:
+    """Find the verdicts of a native kernel that deserve a second opinion in XLA, bool[B].
+
+    All failures where it has a NaN that JAX has not; else those without a finite start, as its products of powers of a scale
+    overflow sooner than XLA's.
+    """
+    return failed(status) if kernel.partial else status == Status.NO_FINITE_START
+
+
 def kernels_of(
     program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, platforms: set[str], backend: Backend
 ) -> list[_native.Compiled]:
@@ -226,11 +237,10 @@ def prepared(
     if isinstance(backend, Lanes) or not starts_itself(program, problem):
         return program, problem, first(program, problem, backend)
     tried = Auto() if isinstance(backend, Native) else backend
-    if found := first(program, problem, tried):
+    if not starts_with_sweep(program, problem) and (found := first(program, problem, tried)):
         return program, problem, found
     own, shared = items_of(program, problem)
-    shapes = jax.eval_shape(functools.partial(own_starts, program), own, shared)
-    some = jax.tree.map(lambda x: np.broadcast_to(np.ones((), x.dtype), x.shape), shapes)
+    some = start_shapes(program, problem)
     if first(*with_starts(program, problem, some), tried):
         starts = jax.tree.map(np.asarray, _starts(program._replace(lanes=0), own, shared))
         program, problem = with_starts(program, problem, starts)

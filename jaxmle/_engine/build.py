@@ -10,7 +10,7 @@ import numpy as np
 from jaxmle._engine.batch import Batch, Bucket
 from jaxmle._engine.ingest import row_items
 from jaxmle._engine.plan import Plan
-from jaxmle._solver.solve import (
+from jaxmle._solver.problem import (
     Problem,
     Program,
     default_max_steps,

@@ -14,7 +14,7 @@ from jaxmle._engine.build import of_bucket
 from jaxmle._engine.devices import host_if_small
 from jaxmle._engine.memory import together
 from jaxmle._engine.plan import Plan
-from jaxmle._solver.solve import Program, builder, items_of, objective_of
+from jaxmle._solver.problem import Program, builder, items_of, objective_of
 from jaxmle._util.compile import compiled_with
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective

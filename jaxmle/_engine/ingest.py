@@ -8,8 +8,8 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxmle._engine.batch import Batch, Bucket, checksums
+from jaxmle._solver.state import RUNNING
 from jaxmle._solver.status import Status
-from jaxmle._solver.step import RUNNING
 from jaxmle._util import group_keys
 from jaxmle._util.checksum import Scanner
 from jaxmle.model.model import constant

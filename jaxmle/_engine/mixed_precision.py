@@ -25,8 +25,8 @@ from jaxmle._engine.multistart import params_at
 from jaxmle._engine.plan import Backend, Device, Drafted, Lanes, Plan
 from jaxmle._engine.run import Run
 from jaxmle._engine.solution import Report
-from jaxmle._solver.solve import (
-    POLISH,
+from jaxmle._solver.phases import POLISH
+from jaxmle._solver.problem import (
     Problem,
     Program,
     default_tolerance,
@@ -36,8 +36,8 @@ from jaxmle._solver.solve import (
     taken,
     with_starts,
 )
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_maximum
-from jaxmle._solver.step import Outcome
 from jaxmle._util.progress import Progress
 from jaxmle._util.records import join
 from jaxmle.model.model import Model

@@ -16,9 +16,9 @@ from jaxmle._engine.build import tolerance_of
 from jaxmle._engine.evaluate import everywhere, natural
 from jaxmle._engine.plan import Plan
 from jaxmle._engine.solution import Solution, Starts, model_at
-from jaxmle._solver.solve import first
+from jaxmle._solver.start import first
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import at_limit, at_maximum
-from jaxmle._solver.step import Outcome
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
 

@@ -19,9 +19,9 @@ from jaxmle._engine.evaluate import everywhere
 from jaxmle._engine.multistart import params_at
 from jaxmle._engine.plan import Auto, Native, Plan
 from jaxmle._engine.solution import Solution, model_at
-from jaxmle._solver.solve import first
+from jaxmle._solver.start import first
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit, at_maximum
-from jaxmle._solver.step import Outcome
 from jaxmle._util.records import record
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective

@@ -9,16 +9,17 @@ import jax
 import numpy as np
 
 from jaxmle import _native
-from jaxmle._engine.backends import kernels_of, lane_workers, prepared
+from jaxmle._engine.backends import doubtful, kernels_of, lane_workers, prepared
 from jaxmle._engine.devices import host_if_small, platforms_of, worker_devices
 from jaxmle._engine.memory import lanes_that_fit, out_of_memory, share
 from jaxmle._engine.plan import Auto, Device, Drafted, Plan
 from jaxmle._engine.settle import settle
 from jaxmle._engine.solution import Report
 from jaxmle._engine.workers import PhaseRun, run_phase
-from jaxmle._solver.solve import Problem, Program, climbs, items_of, solve_one, taken
-from jaxmle._solver.status import Status, failed
-from jaxmle._solver.step import Outcome
+from jaxmle._solver.problem import Problem, Program, climbs, items_of, taken
+from jaxmle._solver.solve import solve_one
+from jaxmle._solver.state import Outcome
+from jaxmle._solver.status import Status
 from jaxmle._util.compile import compiled_with
 from jaxmle._util.progress import Progress
 
@@ -136,9 +137,7 @@ def run_bucket(
             else:
                 current.copy_to(results, left)
             finished[left[current.finished]] = True
-            again = ~current.finished | (
-                failed(current.results.status) if kernel is not None and kernel.partial else False
-            )
+            again = ~current.finished | (doubtful(kernel, current.results.status) if kernel is not None else False)
             left = left[again]
             if kernels:
                 report = report._replace(lanes="native", utilization=None)
@@ -180,7 +179,7 @@ def _by_kernels(program: Program, problem: Problem, plan: Plan, numbers: int) ->
         for kernel in kernels:
             current = PhaseRun(program, phase, items, shared, 1, 1, kernel, problem.weights)
             current.run_kernel(kernel, here[0])
-            if current.finished.all() and not (kernel.partial and failed(current.results.status).any()):
+            if current.finished.all() and not doubtful(kernel, current.results.status).any():
                 results = current.results
         if results is None:
             return None

@@ -13,9 +13,11 @@ from jaxmle._engine.memory import bytes_each
 from jaxmle._engine.plan import Auto, Backend, Native
 from jaxmle._engine.workers import CHUNK_BYTES, on_threads
 from jaxmle._solver.limits import unsettled
-from jaxmle._solver.solve import LOOK, Problem, Program, items_of, settle_many, without_start
+from jaxmle._solver.phases import SETTLE
+from jaxmle._solver.problem import Problem, Program, items_of, without_start
+from jaxmle._solver.solve import settle_many
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit
-from jaxmle._solver.step import Outcome
 from jaxmle._util.compile import compiled
 from jaxmle._util.records import join
 from jaxmle.optimizers import newton
@@ -84,7 +86,7 @@ def _native(
     )
     backend = Auto() if isinstance(backend, Native) else backend
     kinks = join(program.skeleton, itertools.repeat(None)).geometry.kink is not None
-    for kernel in kernels_of(program, LOOK, items, shared, weights, {"cpu"}, backend):
+    for kernel in kernels_of(program, SETTLE, items, shared, weights, {"cpu"}, backend):
         if not kernel.partial:  # where it has a NaN XLA may have none
             found, left = on_threads(kernel, items, shared, weights)
             left |= kinks & ~at_limit(found.status)

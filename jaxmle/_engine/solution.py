@@ -10,9 +10,9 @@ import numpy as np
 
 from jaxmle._engine.batch import Batch
 from jaxmle._engine.evaluate import PointFunction, everywhere, jacobian, natural
-from jaxmle._solver.solve import numbers_of
+from jaxmle._solver.problem import numbers_of
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit, at_maximum
-from jaxmle._solver.step import Outcome
 from jaxmle._util import group_keys
 from jaxmle._util.records import join, split
 from jaxmle.model.model import Model

@@ -16,7 +16,7 @@ from jaxmle._engine.multistart import multistart
 from jaxmle._engine.plan import Lanes, Plan
 from jaxmle._engine.retry import retry
 from jaxmle._engine.solution import Report, Solution
-from jaxmle._solver.step import Outcome
+from jaxmle._solver.state import Outcome
 from jaxmle._util.compile import in_float64
 from jaxmle._util.progress import Progress
 from jaxmle._util.version import __version__

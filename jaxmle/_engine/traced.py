@@ -16,26 +16,23 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 
 from jaxmle import _native
-from jaxmle._engine.backends import built
+from jaxmle._engine.backends import built, doubtful
 from jaxmle._engine.workers import on_threads
-from jaxmle._solver.solve import (
+from jaxmle._solver.problem import (
     Problem,
     Program,
     among,
     climbs,
     items_of,
     own_starts,
-    settle_many,
-    settled,
-    solve_many,
-    solve_one,
     starts_itself,
+    starts_with_sweep,
     weights_at,
     with_rows,
     with_starts,
 )
-from jaxmle._solver.status import failed
-from jaxmle._solver.step import Outcome
+from jaxmle._solver.solve import settle_many, settle_one, solve_many, solve_one
+from jaxmle._solver.state import Outcome
 
 LANES = 64
 "Lanes of a traced program."
@@ -95,13 +92,13 @@ def _one(program: Program, problem: Problem, ones: bool) -> Outcome:
     batch = jax.tree.unflatten(program.tree, [x[None] if own else x for x, own in leaves])
     kernels = _kernels(single, batch, ones)
     if kernels is None:
-        return settled(program, problem, loop(problem))
+        return settle_one(program, problem, loop(problem))
 
     def call(problem: Problem, batch: Problem) -> Outcome:
         outcome, left = kernels.fit(single, batch, 1)
         return lax.cond(left[0], lambda: loop(problem), lambda: jax.tree.map(lambda x: x[0], outcome))
 
-    return settled(program, problem, lax.platform_dependent(problem, batch, cpu=call, default=loop))
+    return settle_one(program, problem, lax.platform_dependent(problem, batch, cpu=call, default=loop))
 
 
 def _many(program: Program, problem: Problem, ones: bool) -> Outcome:
@@ -184,7 +181,7 @@ class _Call(NamedTuple):
         made, more = on_threads(self.kernel, operands[:own], operands[own:], operands[self.weights])
         for x, mine in zip(found, jax.tree.leaves(made), strict=True):
             x[...] = mine
-        left[:] = more | (failed(made.status) if self.kernel.partial else False)
+        left[:] = more | doubtful(self.kernel, made.status)
 
 
 def _many_of(x: Any, size: int) -> jax.ShapeDtypeStruct:
@@ -220,7 +217,7 @@ def _kernels(program: Program, problem: Problem, ones: bool) -> _Kernels | None:
             items = (own, jax.tree.map(lambda x: _many_of(x, size), kernel.shapes))
         return tuple(found)
 
-    if kernels := functions(program, problem):
+    if not starts_with_sweep(program, problem) and (kernels := functions(program, problem)):
         return _Kernels(kernels, False, ones)
     if not starts_itself(program, problem):
         return None

@@ -19,7 +19,8 @@ import numpy as np
 from jaxmle import _native
 from jaxmle._engine.memory import bytes_each
 from jaxmle._solver import lanes
-from jaxmle._solver.solve import Program, phases
+from jaxmle._solver.phases import phases
+from jaxmle._solver.problem import Program
 from jaxmle._solver.status import failed
 from jaxmle._util.compile import compiled
 from jaxmle._util.progress import Progress

@@ -89,7 +89,7 @@ def at_limit(status: Any) -> Any:
     return (status == Status.AT_INFINITY) | (status == Status.AT_BOUNDARY)
 
 
-def lost(status: Any) -> Any:
+def undecided(status: Any) -> Any:
     """Which climbs ended without a verdict on the likelihood, bool of the shape of `status`."""
     return (status == Status.MAX_STEPS) | (status == Status.STALLED)
 

@@ -7,7 +7,7 @@ import numpy as np
 from jax import lax
 
 from jaxmle._engine.solution import Solution
-from jaxmle._solver.solve import first
+from jaxmle._solver.start import first
 from jaxmle._solver.step import init, step
 from jaxmle._util.compile import in_float64
 from jaxmle._util.records import record

@@ -73,6 +73,22 @@ class Objective:
         return jacobian.T @ jnp.tensordot(self.weights, per_row, 1) @ jacobian
 
 
+class Mean:
+    """The mean contribution, with the sign of the objective: what first-order methods minimize.
+
+    Args:
+        objective: the sum.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        total = jnp.sum(objective.weights)
+        self.total = jnp.where(total > 0, total, jnp.ones_like(total))
+
+    def __call__(self, u: Any) -> Any:
+        return self.objective(u) / self.total
+
+
 class Charted(Objective):
     """The objective in the coordinates of the model's chart."""
 

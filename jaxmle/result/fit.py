@@ -133,6 +133,7 @@ class Fit:
     # --- verdicts ----------------------------------------------------------------------------------------
 
     message = _of_solution(texts.message)
+    explain = _of_solution(texts.explain)
     status_counts = _of_solution(tables.status_counts)
 
     def raise_for_status(self) -> "Fit":

@@ -15,8 +15,8 @@ import numpy as np
 from jaxmle import spaces
 from jaxmle._engine.batch import Absent, Batch, Bucket
 from jaxmle._engine.solution import Report, Solution, Starts
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status
-from jaxmle._solver.step import Outcome
 from jaxmle._util.atomic_write import whole
 from jaxmle.model.geometry import Geometry
 from jaxmle.model.model import Model, constant
@@ -195,6 +195,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Solution, bool]:
     """
     header, arrays = _open(path)
     arrays.setdefault("outcome.rung", np.zeros_like(arrays["outcome.steps"]))  # files from before further attempts
+    arrays.setdefault("outcome.rule", np.full_like(arrays["outcome.status"], -1))  # files from before rules had names
+    arrays.setdefault("outcome.evidence", np.full((len(arrays["outcome.status"]), 0), np.nan))
     outcome = Outcome(*(arrays[f"outcome.{name}"] for name in Outcome._fields))
     batch = _decode_batch(header, outcome, arrays)
     starts = Starts(*(arrays[f"starts.{name}"] for name in Starts._fields)) if "starts.status" in arrays else None

@@ -7,8 +7,9 @@ import numpy as np
 
 from jaxmle._engine.retry import ATTEMPTS
 from jaxmle._engine.solution import Solution
+from jaxmle._solver.explain import explain as rule_and_evidence
+from jaxmle._solver.state import NEVER_RAN
 from jaxmle._solver.status import Status, at_limit
-from jaxmle._solver.step import NEVER_RAN
 from jaxmle._util.text_tables import aligned, number
 from jaxmle.inference.covariance import standard_errors
 from jaxmle.inference.information_criteria import aic, bic
@@ -156,6 +157,17 @@ def message(solution: Solution, index: int = 0) -> str:
     rung = int(solution.outcome.rung[index])
     chance = [f"found at a second chance, by {ATTEMPTS[rung]}"] if rung else []
     return "; ".join([text, *chance, *_hints(solution, index, status)])
+
+
+def explain(solution: Solution, index: int = 0) -> str:
+    """Which rule decided on one fit, why, and what the evidence was against its thresholds.
+
+    Example:
+        >>> import jaxmle as jm
+        >>> print(jm.fit("exponential", [1.0, 2.0, 3.0]).explain())  # doctest: +ELLIPSIS
+        converged...
+    """
+    return rule_and_evidence(solution.outcome, index, solution.options.get("tolerance"))
 
 
 def _hints(solution: Solution, index: int, status: Status) -> list[str]:
