@@ -94,7 +94,9 @@ def of_bucket(model: Model, batch: Batch, bucket: Bucket, plan: Plan, lanes: int
     params, legal, own_start = _start(model, plan.start, batch, plan.dtype)
     if params is not None:
         params = jax.tree.map(lambda x, own: x[bucket.positions] if own else x, params, own_start)
-    status = bucket.status if legal is None else np.where(legal[bucket.positions], bucket.status, Status.NO_FINITE_START)
+    status = (
+        bucket.status if legal is None else np.where(legal[bucket.positions], bucket.status, Status.NO_FINITE_START)
+    )
     problem = problem_of(numbers, bucket.data, bucket.weights, params, status, plan)
     axes = Problem(each, list(batch.own), True, jax.tree.leaves(own_start), True, False, False)
     tree = jax.tree.structure(problem)
