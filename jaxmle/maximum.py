@@ -123,7 +123,7 @@ def maximize(
     rest = jax.tree.map(lax.stop_gradient, rest)
     status = rest.status.astype(jnp.int32)
     converged = at_maximum(status)
-    kink = objective.model.kink
+    kink = objective.model.geometry.kink
     smooth = converged if kink is None else converged & ~kink.on(objective.model.forward(unravel(u)), objective.data)
     u = _differentiable_if(smooth, u)
     params = objective.model.forward(unravel(u))

@@ -214,7 +214,11 @@ def test_what_cannot_be_compared(rate, mites, attacks):
     for call, error, sentence in (
         (lambda: jm.compare({"a": full, "b": logged}), ValueError, "logged and unlogged data cannot be compared"),
         (lambda: jm.compare({"a": full, "b": twice}), ValueError, r"differ \(5 and 10 observations\)"),
-        (lambda: jm.compare({"a": full, "b": poisson}), ValueError, "b is a law of counts, the other is continuous"),
+        (
+            lambda: jm.compare({"a": full, "b": poisson}),
+            ValueError,
+            "b is a distribution of counts, the other is continuous",
+        ),
         (lambda: jm.compare({"a": full, "b": fulls}), ValueError, r"a \(one data set\) with b \(2 data sets\)"),
         (lambda: jm.compare({"a": fulls, "b": fulls[[1, 0]]}), ValueError, "differ, first in data set 0"),
         (lambda: jm.compare({"a": full, "b": full}, "dic"), ValueError, "expected one of 'aic'"),

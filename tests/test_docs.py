@@ -12,6 +12,7 @@ from pathlib import Path
 
 import architecture
 import pytest
+from family_files import families
 
 import jaxmle as jm
 from jaxmle import distributions
@@ -31,8 +32,8 @@ quantile function, a sampler and a starting point. All but the starting point ma
 - *Regularity*: `smooth`; `kinked`, where the maximum comes from its closed form and the standard errors from the expected information;
   `edge`, where the maximum lies at an extreme of the data and has no standard errors.
 
-Distributions of vectors and matrices are functions of their dimension: `categorical`, `dirichlet`, `dirichlet_multinomial`,
-`multinomial`, `multivariate_normal` (missing entries allowed), `multivariate_t`, `von_mises_fisher` (directions) and `wishart`.
+Distributions of vectors and matrices are functions of their dimension: SIZED
+(`multivariate_normal` may have missing entries, `von_mises_fisher` is of directions).
 `models.gaussian_copula` and `models.t_copula` join margins from the table. Where a likelihood may have several maxima, use
 `starts=10`.
 
@@ -51,16 +52,17 @@ def row(name):
         name,
         parameters,
         kind,
-        tick[d.maximum is not None],
-        tick[d.information is not None],
-        d.regularity,
+        tick[d.geometry.maximum is not None],
+        tick[d.geometry.information is not None],
+        d.geometry.regularity,
         density,
     ]
     return "| " + " | ".join(cells) + " |\n"
 
 
 def page():
-    return HEAD + "".join(row(name) for name in distributions.names())
+    sized = ", ".join(f"`{name}`" for name in families() if name not in distributions.names())
+    return HEAD.replace("SIZED", sized) + "".join(row(name) for name in distributions.names())
 
 
 def test_the_table_of_distributions_is_current():

@@ -80,15 +80,14 @@ def test_every_family_has_a_window_a_slider_for_each_parameter_and_itself_among_
     low, high = state.window
     assert low < high
     assert 1 <= len(state.axes) <= 2
-    assert set(state.axes) <= set(families.law(family).space)
+    assert set(state.axes) <= set(families.model(family).space)
     assert families.rivals(family)[0] == family
     assert {families.kind(name) for name in families.rivals(family)} == {families.kind(family)}
-    for name in families.law(family).space:
+    for name in families.model(family).space:
         start, end = families.reach(family, name, state.window, np.nan)
         assert start < end
-    record = families.law(family)
     inside = [families.legal(family, x) for x in np.linspace(low, high, 7)]
-    assert np.all(np.asarray(record.support(families.data(family, np.array(inside)))))
+    assert np.all(np.asarray(families.response(family).possible(families.data(family, np.array(inside)))))
 
 
 def test_a_table_that_cannot_be_used_is_explained(tmp_path):

@@ -99,7 +99,7 @@ def test_every_picture_is_public_and_tells_its_source():
 
 
 def test_says_what_to_draw_in_place(normal, coins, tmp_path):
-    own = SimpleNamespace(_single=True, model=SimpleNamespace(log_likelihood=abs, name="mine"))
+    own = SimpleNamespace(_single=True, model=jm.Model(abs, {}, name="mine"))
     with pytest.raises(TypeError, match=r"mine is a log-likelihood of your own; draw contours"):
         jm.plot.density(own)
     with pytest.raises(ValueError, match=r"two free parameters.*draw profile"):

@@ -164,9 +164,8 @@ def _checked(skeleton: Any, tree: Any, leaves: tuple[Any, ...]) -> None:
 
 def check_support(model: Model, batch: Batch) -> None:
     """Raise where a row of a batch of one data set lies outside the support, naming row and value."""
-    support = getattr(model.log_likelihood, "support", None)
     bucket = batch.buckets[0]
-    if support is None or bucket.status[0] >= 0:
+    if model.response is None or bucket.status[0] >= 0:
         return
     data = jax.tree.map(lambda x: x[0], bucket.data)
     n = bucket.weights.shape[1]
@@ -187,4 +186,4 @@ def check_support(model: Model, batch: Batch) -> None:
 
 @compiled_with(static_argnums=0)
 def _supported(skeleton: Any, numbers: Any, data: Any) -> Any:
-    return join(skeleton, numbers).log_likelihood.support(data)
+    return join(skeleton, numbers).possible(data)

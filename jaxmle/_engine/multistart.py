@@ -84,7 +84,7 @@ def multistart(solution: Solution, plan: Plan, solve: Solve) -> Solution:
     k = plan.starts
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise ValueError(f"starts={k!r}; expected how many starting points to climb from, 1 or more")
-    if k == 1 or solution.model.maximum is not None:  # a maximum in closed form needs no other start
+    if k == 1 or solution.model.geometry.closed_form is not None:  # a maximum in closed form needs no other start
         return solution
     model, batch, own = solution.model, solution.batch, solution.outcome
     dtype = own.u.dtype

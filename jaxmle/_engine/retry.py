@@ -91,7 +91,12 @@ def retry(solution: Solution, plan: Plan, solve: Solve) -> Solution:
         solve: fits a batch by a plan without further attempts.
     """
     failed = _worth_another(solution, plan)
-    if not plan.retries or not failed.any() or solution.model.maximum is not None or solution.model.free == 0:
+    if (
+        not plan.retries
+        or not failed.any()
+        or solution.model.geometry.closed_form is not None
+        or solution.model.free == 0
+    ):
         return solution
     outcome = Outcome(*(np.array(x) for x in solution.outcome))
     for bucket in solution.batch.buckets:

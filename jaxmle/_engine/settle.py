@@ -83,7 +83,7 @@ def _native(
         weights[positions],
     )
     backend = Auto() if isinstance(backend, Native) else backend
-    kinks = join(program.skeleton, itertools.repeat(None)).kink is not None
+    kinks = join(program.skeleton, itertools.repeat(None)).geometry.kink is not None
     for kernel in kernels_of(program, LOOK, items, shared, weights, {"cpu"}, backend):
         if not kernel.partial:  # where it has a NaN XLA may have none
             found, left = on_threads(kernel, items, shared, weights)

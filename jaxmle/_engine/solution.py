@@ -133,7 +133,7 @@ class Solution:
     @functools.cached_property
     def regular(self) -> np.ndarray:
         """Which fits are certified maxima at which the usual large-sample theory holds, bool[B]."""
-        rule = getattr(getattr(self.model.log_likelihood, "distribution", None), "regular", None)
+        rule = self.model.geometry.regular
         return self.certified if rule is None else self.certified & np.atleast_1d(np.asarray(rule(self.params)))
 
     # --- numbers at the estimates ------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from jaxmle.model.objective import Charted, Objective
 def climbed(objective: Objective) -> Objective:
     """The objective in the coordinates to climb in."""
     model = objective.model
-    held = model.chart is None or model.free != len(model.names)
+    held = model.geometry.chart is None or model.free != len(model.names)
     return objective if held else Charted(model, objective.data, objective.weights)
 
 
@@ -60,7 +60,7 @@ def settled_on(objective: Objective, outcome: Outcome, unravel: Any, tolerance: 
     chart = climbed(objective)
     settled = settle(outcome, chart, unravel)
     told = told_of(objective, outcome, settled)
-    if objective.model.kink is None:
+    if objective.model.geometry.kink is None:
         return told
     held = kinked(objective, told, tolerance, max_steps)
     if not isinstance(chart, Charted):

@@ -62,7 +62,8 @@ def kinked(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: An
     """
     model = objective.model
     kinds = dict(zip(model.names, (s.kind for s in jax.tree.leaves(model.space)), strict=True))
-    if model.kink is None or any(k is spaces.TIED for k in kinds.values()) or kinds[model.kink.name] is spaces.PINNED:
+    kink = model.geometry.kink
+    if kink is None or any(k is spaces.TIED for k in kinds.values()) or kinds[kink.name] is spaces.PINNED:
         return outcome
     # Between two rows a Laplace law is flat in its loc, and each of the two is a maximum.
     waits = lost(outcome.status) | (outcome.status == Status.NOT_IDENTIFIED)
@@ -71,7 +72,7 @@ def kinked(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: An
 
 def _climbed(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: Any) -> Outcome:
     model, weights, dtype = objective.model, objective.weights, outcome.u.dtype
-    kink = model.kink
+    kink = model.geometry.kink
     assert kink is not None
     unravel = ravel_pytree(model.origin(dtype))[1]
     kinked = jnp.asarray(np.array([name == kink.name for name in model.coordinate_names]))
@@ -120,7 +121,7 @@ def _climbed(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: 
     most = jnp.minimum(LOOKS, max_steps)
     seen = lax.while_loop(lambda s: (s.k < most) & ~s.certified & ~s.endless, look, blank)
 
-    known = model.information is not None
+    known = model.geometry.information is not None
     expected = objective.expected(unravel(seen.u)) if known else jnp.full_like(seen.information, jnp.nan)
     edge = seen.on & ~jnp.all(jnp.isfinite(expected))
     found = jnp.where(edge, int(Status.AT_DATA_EDGE), int(Status.CONVERGED))

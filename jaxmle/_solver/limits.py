@@ -137,7 +137,7 @@ def told(seen: Look, outcome: Outcome, objective: Objective, unravel: Any) -> Ou
     u = outcome.u
     elementwise, low, high = (jnp.asarray(x) for x in finite_ends(objective.model))
     # A maximum in closed form lies on a kink or an edge, where slopes say nothing.
-    climbs = (seen.status == Status.AT_INFINITY) & seen.rises & (objective.model.maximum is None)
+    climbs = (seen.status == Status.AT_INFINITY) & seen.rises & (objective.model.geometry.closed_form is None)
     status = jnp.where(climbs, int(Status.MAX_STEPS), seen.status).astype(jnp.int32)
     direction, lead, near, last = seen.direction, seen.lead, seen.at, seen.last
 

@@ -19,7 +19,7 @@ from jaxmle._solver.step import NOMINATED, RUNNING, Outcome, State, certifies, c
 from jaxmle._util.records import join, split
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
-from jaxmle.model.observations import bare, clean, float_dtype, row_leaves
+from jaxmle.model.observations import clean, float_dtype, for_model, row_leaves
 from jaxmle.optimizers import bhhh, fisher_scoring, lbfgs, newton
 
 POLISH = 50
@@ -83,8 +83,7 @@ def objective_of(skeleton: Any, problem: Problem, cleaned: bool = False) -> Obje
     """The objective of one problem, rows of weight 0 replaced unless they were `cleaned` before."""
     data, weights = (problem.data, problem.weights) if cleaned else clean(problem.data, problem.weights)
     model = join(skeleton, problem.numbers)
-    keeps = getattr(model.log_likelihood, "keeps_constants", False)
-    return Objective(model, data if keeps else bare(data), weights)
+    return Objective(model, for_model(model, data), weights)
 
 
 def first(objective: Objective, start: Any) -> Any:
@@ -99,7 +98,7 @@ def first(objective: Objective, start: Any) -> Any:
 
 def has_closed_form(program: Program) -> bool:
     """Whether the maximum is computed and not climbed to, whatever the method."""
-    return join(program.skeleton, itertools.repeat(None)).maximum is not None
+    return join(program.skeleton, itertools.repeat(None)).geometry.closed_form is not None
 
 
 def one_phase(program: Program) -> bool:
@@ -138,7 +137,7 @@ def _policies(
     def known(item: Any) -> State:
         problem = build(item)
         objective = objective_in(problem)
-        maximum = objective.model.maximum
+        maximum = objective.model.geometry.closed_form
         assert maximum is not None
         return closed(objective, first(objective, maximum(objective.data, objective.weights)), problem.status)
 
@@ -296,7 +295,7 @@ def weights_at(program: Program) -> int:
 def starts_itself(program: Program, problem: Problem) -> bool:
     """Whether the climb begins where the model's own start says."""
     model = join(program.skeleton, problem.numbers)
-    return problem.start is None and model.start is not None and model.maximum is None
+    return problem.start is None and model.start is not None and model.geometry.closed_form is None
 
 
 def solve_many(program: Program, own: list[Any], shared: list[Any]) -> Outcome:

@@ -86,11 +86,10 @@ def init(optimizer: Any, objective: Objective, u: Any, status: Any = RUNNING) ->
     """The start. `u` that is not finite begins at 0 there; data that cannot be fitted end at once."""
     u = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0.0), u)
     flat, _ = ravel_pytree(u)
-    support = getattr(objective.model.log_likelihood, "support", None)
-    used = objective.weights != 0
+    used, possible = objective.weights != 0, objective.model.possible(objective.data)
     status = jnp.asarray(status, jnp.int32)
-    if support is not None:
-        outside = jnp.any(used & ~support(objective.data))
+    if possible is not None:
+        outside = jnp.any(used & ~possible)
         status = jnp.where(outside & (status == RUNNING), int(Status.OUTSIDE_SUPPORT), status)
     illegal = jnp.any(~(objective.weights >= 0))
     status = jnp.where(illegal & (status == RUNNING), int(Status.BAD_WEIGHTS), status)
@@ -103,8 +102,12 @@ def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
     model = objective.model
     state = init(newton(), objective, u, status)
     value, flat = objective(state.u), state.best
-    known = Status.CONVERGED if model.information is not None else Status.AT_DATA_EDGE
-    matrix = objective.expected(state.u) if model.information is not None else jnp.full_like(state.opt.matrix, jnp.nan)
+    known = Status.CONVERGED if model.geometry.information is not None else Status.AT_DATA_EDGE
+    matrix = (
+        objective.expected(state.u)
+        if model.geometry.information is not None
+        else jnp.full_like(state.opt.matrix, jnp.nan)
+    )
     # Infinite coordinates: rows that are all the same, or a limit that has no density.
     given = ravel_pytree(u)[0]
     inside = jnp.all(jnp.isfinite(given)) & jnp.isfinite(value)

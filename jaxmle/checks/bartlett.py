@@ -90,11 +90,11 @@ def check_bartlett(case: Case) -> list[dict[str, str]]:
 def _information(case: Case, data: Any, information: Any) -> list[dict[str, str]]:
     """The model's own expected information against the mean of the simulated one."""
     model, name = case.model, "expected information"
-    if model.information is None:
+    if model.geometry.information is None:
         return []
     n, p = row_count(data), len(case.flat)
     try:
-        shape = jax.eval_shape(model.information, case.params, bare(data)).shape
+        shape = jax.eval_shape(model.geometry.information, case.params, bare(data)).shape
         if shape != (n, p, p):
             return [row(name, "fail", f"information has shape {list(shape)}; expected [n, p, p] = [{n}, {p}, {p}]")]
         own = np.asarray(Objective(model, bare(data), jnp.ones(n)).expected(model.inverse(case.params)))

@@ -104,8 +104,7 @@ def check(
 
 
 def _function_name(model: Model) -> str:
-    f = getattr(model.log_likelihood, "f", model.log_likelihood)
-    return getattr(f, "__name__", type(f).__name__)
+    return model.function_name or type(model.log_likelihood).__name__
 
 
 def _integers(names: list[str]) -> dict[str, str]:

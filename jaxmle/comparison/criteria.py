@@ -11,7 +11,7 @@ from jaxmle._util import group_keys
 from jaxmle._util.compile import in_float64
 from jaxmle._util.text_tables import table, to_pandas, to_polars
 from jaxmle.comparison.hypothesis_tests import Significance, SignificanceStatus, likelihood_ratio, score_test, wald_test
-from jaxmle.comparison.nesting import check_fit, check_same_data, law_of
+from jaxmle.comparison.nesting import check_fit, check_same_data
 from jaxmle.inference.interval_record import normal_quantile
 from jaxmle.result.fit import Fit
 
@@ -226,9 +226,9 @@ def two_groups(fits: Fit, level: float = 0.95) -> Contrast:
         raise ValueError(
             f"two_groups needs a batch of two data sets, got {'one' if fits.solution.single else len(fits)}"
         )
-    law, z = law_of(fits.model), normal_quantile(level)
-    share = law is not None and "probability" in law.space and law.name in ("bernoulli", "binomial")
-    found = fits.mean(trials=1) if law is not None and law.columns else fits.mean()
+    response, z = fits.model.response, normal_quantile(level)
+    share = response is not None and response.name in ("bernoulli", "binomial")
+    found = fits.mean(**dict.fromkeys(response.known if response else (), 1))
     m, se = found.value, found.standard_errors
     with np.errstate(all="ignore"):
         value = [m[1] - m[0], m[1] / m[0]]

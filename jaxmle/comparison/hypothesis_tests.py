@@ -300,7 +300,7 @@ def score_test(null: Fit, full: Any, *, kind: str | None = None) -> Significance
             "the null of a score test is the full model with parameters held by models.pinned or models.tied"
         )
     check_nested(null.model, model)
-    kind = kind or ("observed" if model.information is None else "expected")
+    kind = kind or ("observed" if model.geometry.information is None else "expected")
     rules = {
         "observed": at_point.score_and_observed,
         "expected": at_point.score_and_expected,

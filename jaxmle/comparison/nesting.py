@@ -7,7 +7,6 @@ import numpy as np
 
 from jaxmle._engine.batch import Batch, Bucket
 from jaxmle._engine.ingest import leaf_names
-from jaxmle.distributions import Distribution
 from jaxmle.model.model import Model
 from jaxmle.model.observations import is_constant
 from jaxmle.result.fit import Fit
@@ -25,23 +24,17 @@ def check_fit(what: str, fit: Any) -> None:
         raise TypeError(f"{what} must be a fit, from jaxmle.fit or fit_many, got {type(fit).__name__}")
 
 
-def law_of(model: Model) -> Distribution | None:
-    """The distribution of a model made from one."""
-    law = getattr(model.log_likelihood, "distribution", None)
-    return law if isinstance(law, Distribution) else None
-
-
 def check_same_data(first: Fit, other: Fit, names: tuple[str, str]) -> None:
     """Raises where two fits are not of the same data and weights: log-likelihoods of others cannot be compared.
 
     Raises:
         ValueError: saying what differs.
     """
-    one, two = law_of(first.model), law_of(other.model)
+    one, two = first.model.response, other.model.response
     if one and two and one.discrete != two.discrete:
         counts = names[0] if one.discrete else names[1]
         raise ValueError(
-            f"cannot compare {names[0]} with {names[1]}: {counts} is a law of counts, the other is continuous"
+            f"cannot compare {names[0]} with {names[1]}: {counts} is a distribution of counts, the other is continuous"
         )
     a, b = first.solution.batch, other.solution.batch
     if first.solution.single != other.solution.single or a.size != b.size:
@@ -81,15 +74,15 @@ def check_pooled(null: Fit, full: Fit) -> None:
 def check_nested(null: Model, full: Model) -> bool:
     """Raises where the null is not a special case of the full model; whether it lies on the edge of it.
 
-    A log-likelihood of the user's own is taken at its word.
+    A log-likelihood of the user's own, and a distribution without a name, are taken at their word.
     """
-    one, two = law_of(null), law_of(full)
-    if one and two and one.name != two.name:
-        if (one.name, two.name) in ON_EDGE:
+    one, two = (m.response.name if m.response else "" for m in (null, full))
+    if one and two and one != two:
+        if (one, two) in ON_EDGE:
             return True
-        if (one.name, two.name) not in INSIDE:
+        if (one, two) not in INSIDE:
             raise ValueError(
-                f"{one.name} is not known to be a special case of {two.name}, and a test needs that; use jaxmle.compare, or "
+                f"{one} is not known to be a special case of {two}, and a test needs that; use jaxmle.compare, or "
                 "as null the full model with parameters held by jaxmle.models.pinned"
             )
     elif null.log_likelihood == full.log_likelihood and null.names == full.names:
@@ -135,7 +128,7 @@ def _same(a: Batch, b: Batch) -> np.ndarray:
     same = np.zeros(a.size, bool)
     for one in a.buckets:
         for two in b.buckets:
-            both, i, j = np.intersect1d(one.index, two.index, return_indices=True)
+            both, i, j = np.intersect1d(one.positions, two.positions, return_indices=True)
             if len(both):
                 same[both] = _same_bucket(_leaves(a, one), _leaves(b, two), one.weights[i], two.weights[j], i, j)
     return same

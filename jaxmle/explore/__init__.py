@@ -95,7 +95,7 @@ def begin(file: str | Path | None, distribution: str, value: str) -> tuple[_stat
     >>> len(state.x), list(table)
     (42, ['weeks', 'event'])
     """
-    state = _state.new(families.law(distribution).name)
+    state = _state.new(families.response(distribution).name)
     if file is None:
         if value:
             raise ValueError(f"--value {value}: give the file that has this column")

@@ -82,7 +82,7 @@ def ascent(solution: Solution, optimizer: Any = None) -> Ascent:
     begin = u - solution.outcome.travel[0]
     if not np.isfinite(begin).all():
         raise ValueError("the way cannot be drawn: the fit has no finite start or ended at a limit at infinity")
-    if solution.model.maximum is not None:
+    if solution.model.geometry.closed_form is not None:
         points = np.stack([begin, u])
         return Ascent(np.array([0, 1]), points, surface(solution, points), np.array([np.nan, 0.0]))
     length = min(_RECORDED, max(8, 1 << int(np.ceil(np.log2(max(int(solution.outcome.steps[0]), 1))))))

@@ -11,10 +11,9 @@ from jaxmle._engine.evaluate import by_bucket
 from jaxmle._engine.multistart import as_key
 from jaxmle._engine.solution import Solution
 from jaxmle._util.compile import compiled, compiled_with, in_float64
-from jaxmle.inference.predict import distribution_of, law_of
+from jaxmle.inference.predict import response_of
 from jaxmle.model.objective import Objective
 from jaxmle.model.observations import bare, is_constant
-from jaxmle.models.censoring import Censored
 
 
 @in_float64
@@ -39,7 +38,7 @@ def residuals(solution: Solution, key: Any = None) -> np.ndarray:
 
     Reference: Dunn & Smyth 1996, *Journal of Computational and Graphical Statistics* 5, 236-244.
     """
-    distribution_of(solution)
+    response_of(solution)
     parts = []
     for bucket, logs in by_bucket(solution.model, solution.batch, _surroundings, solution.outcome.u):
         v = np.asarray(_uniform(as_key(key), solution.batch.position[bucket.positions], logs.shape[1]))
@@ -100,22 +99,15 @@ def to_draw(solution: Solution) -> tuple[Any, int]:
 
 def _surroundings(objective: Objective, u: Any, unravel: Any) -> Any:
     """log F and log S at the two ends of what is known of each row, f[n, 4]; equal ends where it is known exactly."""
-    law, params = law_of(objective, u, unravel)
-    data, at = objective.data, params(u)
-    if isinstance(objective.model.log_likelihood, Censored):
-        low, high = data["lower"], data["upper"]
-        low = jnp.where(low == high, low - 1, low) if law.discrete else low
-        ends = [low, high]
-    elif law.columns:
-        name = law.columns[0]
-        ends = [{**data, name: data[name] - 1.0}, data]
-    else:
-        ends = [data - 1.0 if law.discrete else data, data]
+    response, at = objective.model.response, objective.model.forward(unravel(u))
+    assert response is not None  # `response_of` refuses before anything is compiled
+    known = response.known_of(objective.data)
+    low, high = response.bounds(objective.data)
+    low = jnp.where(low == high, response.before(low), low) if response.discrete else low
     parts = []
-    for end in ends:
-        x = end[law.columns[0]] if law.columns else end
-        for tail, below, above in ((law.logcdf, -jnp.inf, 0.0), (law.logsf, 0.0, -jnp.inf)):
-            parts.append(jnp.where(x == -jnp.inf, below, jnp.where(x == jnp.inf, above, tail(at, end))))
+    for x in (low, high):
+        for tail, below, above in ((response.logcdf, -jnp.inf, 0.0), (response.logsf, 0.0, -jnp.inf)):
+            parts.append(jnp.where(x == -jnp.inf, below, jnp.where(x == jnp.inf, above, tail(at, x, known))))
     return jnp.stack(parts, axis=1)
 
 

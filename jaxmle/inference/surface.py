@@ -16,27 +16,21 @@ from jaxmle._engine.solve import solve
 from jaxmle._solver.status import at_limit
 from jaxmle._util.compile import in_float64
 from jaxmle._util.records import record
-from jaxmle.model.model import Model, constant
-from jaxmle.model.observations import bare
+from jaxmle.model.model import Model, TakesConstants, constant
+from jaxmle.model.observations import for_model
 
 
 @record
-class _Held:
+class _Held(TakesConstants):
     """The contributions of a model, some of whose coordinates come with the data."""
 
     model: Model
-
-    @property
-    def keeps_constants(self) -> bool:
-        return True
 
     def __call__(self, params: Any, data: Any) -> Any:
         held, place = data["held"].value, data["place"].value
         u = place @ jnp.concatenate([held, params["rest"]])
         _, unravel = ravel_pytree(self.model.origin(u.dtype))
-        rule = self.model.log_likelihood
-        rows = data["rows"] if getattr(rule, "keeps_constants", False) else bare(data["rows"])
-        return rule(self.model.forward(unravel(u)), rows)
+        return self.model.log_likelihood(self.model.forward(unravel(u)), for_model(self.model, data["rows"]))
 
 
 @in_float64

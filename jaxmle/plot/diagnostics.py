@@ -64,7 +64,7 @@ def qq(
     """
     sample, ranks = _ranks(fit, "qq", band, level, replicates, key)
     ax = _style.axes(ax)
-    plain = not (sample.law.discrete or sample.known or sample.censored)
+    plain = not (sample.response.discrete or sample.known or sample.censored)
 
     def quantile(p: np.ndarray) -> np.ndarray:
         return np.asarray(_padded(lambda q: fit.quantile(q).value, p) if plain else _normal(p))
@@ -197,7 +197,7 @@ def _ranks(fit: Any, what: str, band: Any, level: float, replicates: int, key: A
     _need_fit(fit, what)
     if sample.total > 4 * _DRAWN:
         raise ValueError(f"{what}: {sample.total:g} rows are too many to draw anew; draw cdf(fit) or density(fit)")
-    plain = not (sample.law.discrete or sample.known or sample.censored)
+    plain = not (sample.response.discrete or sample.known or sample.censored)
     if plain:
         order = np.argsort(sample.lower, kind="stable")
         values, weights = sample.lower[order], sample.weights[order]

@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxmle.inference.predict import distribution_of
-from jaxmle.models import Censored
 from jaxmle.plot import style
 from jaxmle.plot.batch import forest, histograms, order_of, verdicts
 from jaxmle.plot.diagnostics import qq, residuals
@@ -13,7 +11,7 @@ from jaxmle.plot.distribution import cdf, density
 from jaxmle.plot.lifetimes import survival
 from jaxmle.plot.likelihood import history, profile
 from jaxmle.plot.likelihood_contours import contours
-from jaxmle.plot.sample import is_law, sample_of
+from jaxmle.plot.sample import sample_of
 from jaxmle.plot.style import attempt
 
 _TITLES = {
@@ -55,13 +53,13 @@ def overview(fit: Any, figure: Any = None, *, level: float = 0.95, labels: Any =
     """
     if not fit.solution.single:
         return _many(fit, figure, level, labels)
-    if not is_law(fit) or distribution_of(fit.solution).event:
+    if not _univariate(fit):
         return _own(fit, figure, level)
     sample = sample_of(fit, "overview")
     last = ("profile", profile, {"parameter": _shape_like(fit) if fit.model.free else None})
     whole = bool((sample.weights == np.round(sample.weights)).all())
     quantiles = ("qq", qq, {} if whole else {"band": None})
-    if isinstance(fit.model.log_likelihood, Censored):
+    if sample.response.intervals:
         shown = [("survival", survival, {}), ("density", density, {}), quantiles, last]
     elif sample.known:
         shown = [("density", density, {}), ("cdf", cdf, {}), ("residuals", residuals, {}), last]
@@ -113,6 +111,10 @@ def _many(fits: Any, figure: Any, level: float, labels: Any) -> dict[str, Any]:
     return grid
 
 
+def _univariate(fit: Any) -> bool:
+    return fit.model.response is not None and fit.model.response.univariate
+
+
 def _heights(fits: Any) -> list[float]:
     """Of the rows of a batch's picture, in inches."""
     kinds = len(np.unique(fits.solution.outcome.status))
@@ -127,4 +129,4 @@ def size(fit: Any) -> tuple[float, float]:
     """Of the picture, in inches."""
     if not fit.solution.single:
         return max(4.6 * min(len(fit.names), _SHOWN), 6.0), sum(_heights(fit)) + 0.4
-    return 10.0, 3.8 if not is_law(fit) or distribution_of(fit.solution).event else 7.6
+    return 10.0, 7.6 if _univariate(fit) else 3.8

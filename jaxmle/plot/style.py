@@ -78,8 +78,7 @@ def short(x: Any, digits: int = 4, trailing: bool = False) -> str:
 
 
 def name_of(fit: Any) -> str:
-    rule = fit.model.log_likelihood
-    return fit.model.name or getattr(rule, "__name__", "") or "model"
+    return fit.model.label
 
 
 def law_name(fit: Any) -> str:

@@ -18,16 +18,13 @@ from jaxmle._engine.solution import Report, Solution, Starts
 from jaxmle._solver.status import Status
 from jaxmle._solver.step import Outcome
 from jaxmle._util.atomic_write import whole
-from jaxmle.distributions import by_name, names
+from jaxmle.model.geometry import Geometry
 from jaxmle.model.model import Model, constant
 from jaxmle.model.observations import is_constant
 from jaxmle.model.unsaved import NotSaved
-from jaxmle.models import IID, Censored, censored, iid
+from jaxmle.models.recipes import made_by, recipe_of
 
 MAGIC, FORMAT = "jaxmle fit", 1
-
-_OPTIONAL = ("simulate", "information", "maximum")
-"Parts of a model that it need not have."
 
 
 def save(solution: Solution, path: str | os.PathLike[str], *, data: bool = False) -> Path:
@@ -109,20 +106,18 @@ def _encode_batch(solution: Solution, data: bool, put: _Names) -> dict[str, Any]
 
 
 def _encode_model(model: Model, put: _Names) -> dict[str, Any]:
-    f, made = model.log_likelihood, None
-    if isinstance(f, (IID, Censored)) and f.distribution.name in names():
-        law = by_name(f.distribution.name)
-        if law == f.distribution:
-            made = {"distribution": law.name} | ({"kinds": f.kinds} if isinstance(f, Censored) else {})
     try:
         space = _encode(model.space, lambda s: _encode_space(s, put))
     except TypeError:  # a container of the user's own: its leaves by name
         leaves = jax.tree.leaves(model.space)
         space = _encode(OrderedDict(zip(model.names, leaves, strict=True)), lambda s: _encode_space(s, put))
-    name = model.name or getattr(f, "__name__", "") or getattr(f, "name", "") or "model"
-    has = {k: getattr(model, k) is not None for k in _OPTIONAL}
-    found = {"name": name, "names": model.names, "observations": model.observations, "space": space, "made": made}
-    return found | has
+    has = {
+        "simulate": model.simulate is not None,
+        "information": model.geometry.information is not None,
+        "maximum": model.geometry.closed_form is not None,
+    }
+    found = {"name": model.label, "names": model.names, "observations": model.observations, "space": space}
+    return found | {"made": recipe_of(model)} | has
 
 
 def _encode_space(s: Any, put: Callable[[Any], str]) -> dict[str, Any]:
@@ -266,16 +261,22 @@ def _decode_model(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model
             kinds[s["kind"]], tuple(s["value_shape"]), tuple(s["coordinate_shape"]), bounds, s["source"]
         )
 
-    found, made = _decode(saved["space"], space), saved["made"]
-    if made is not None and made["distribution"] in names():
-        law = by_name(made["distribution"])
-        model = censored(law, made["kinds"]) if "kinds" in made else iid(law)
-        if model.names == Model(NotSaved(""), found).names:
-            maximum = model.maximum if saved["maximum"] else None
-            return dataclasses.replace(model, space=found, maximum=maximum, name=saved["name"])
+    found, model = _decode(saved["space"], space), made_by(saved["made"])
+    if model is not None and model.names == Model(NotSaved(""), found).names:
+        held = any(s.kind in (spaces.PINNED, spaces.TIED) for s in jax.tree.leaves(found))
+        geometry = model.geometry.restricted() if held else model.geometry
+        return dataclasses.replace(model, space=found, geometry=geometry, name=saved["name"])
     lost = NotSaved(saved["name"])
-    more: dict[str, Any] = {k: lost for k in _OPTIONAL if saved[k]}
-    return Model(lost, found, observations=saved["observations"], name=saved["name"], **more)
+    # What is not smooth is certified by the information, where there is one.
+    geometry = Geometry(
+        maximum=lost if saved["maximum"] else None,
+        information=lost if saved["information"] else None,
+        regularity="smooth" if not saved["maximum"] else "kinked" if saved["information"] else "edge",
+    )
+    return Model(
+        lost, found, simulate=lost if saved["simulate"] else None, observations=saved["observations"], name=saved["name"],
+        geometry=geometry,
+    )  # fmt: skip
 
 
 def _leaves(encoded: Any) -> list[Any]:

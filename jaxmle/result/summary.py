@@ -14,7 +14,6 @@ from jaxmle.inference.covariance import standard_errors
 from jaxmle.inference.information_criteria import aic, bic
 from jaxmle.inference.intervals import interval
 from jaxmle.model.contract import percent
-from jaxmle.models import Censored
 from jaxmle.result.columns import status_counts
 
 _WIDTH = 78
@@ -44,7 +43,7 @@ def table_one(solution: Solution, level: float, kind: str) -> str:
         error = "(pinned)" if pinned[j] else number(se)
         bounds = ("", "") if pinned[j] else (number(flat["low"][j]), number(flat["high"][j]))
         rows.append((name, number(x), error, *z, *bounds))
-    name = solution.model.name or getattr(solution.model.log_likelihood, "__name__", "model")
+    name = solution.model.label
     left = [
         ("Model:", name),
         ("No. observations:", f"{solution.n_observations[0]:g}"),
@@ -83,7 +82,7 @@ def table_one(solution: Solution, level: float, kind: str) -> str:
 def table_many(solution: Solution, level: float, kind: str) -> str:
     """The summary of a batch: the verdicts counted, and the first fits."""
     counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in status_counts(solution).items())
-    name = solution.model.name or getattr(solution.model.log_likelihood, "__name__", "model")
+    name = solution.model.label
     part = solution.take(np.arange(min(solution.size, _SHOWN)))
     errors, values = part.flat(standard_errors(part, kind)), part.natural
     rows = [("", *(f"{n} (se)" for n in solution.model.value_names), "log-lik", "n", "status")]
@@ -176,7 +175,8 @@ def _hints(solution: Solution, index: int, status: Status) -> list[str]:
         return found
     data, weights = solution.batch.data_set(index)
     used = weights > 0
-    if isinstance(solution.model.log_likelihood, Censored) and used.any() and np.all(data["upper"][used] == np.inf):
+    response = solution.model.response
+    if response is not None and response.intervals and used.any() and np.all(response.bounds(data)[1][used] == np.inf):
         found.append("no events: every row is right-censored; are the event and the censoring flag swapped?")
     if status is Status.OUTSIDE_SUPPORT and (hint := percent(solution.model, data, weights)):
         found.append(hint.removeprefix("; "))
