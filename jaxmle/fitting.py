@@ -43,15 +43,14 @@ def fit(
         weights: frequencies, [n]: 2 means that the row stands twice, 0 that it is absent.
         start: natural params, or another `Fit`; by default the model's own start.
         optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`, `"lbfgs"`) or any optax optimizer.
-        tolerance: log-likelihood still to be gained at which the fit counts as converged; 1e-9 in float64.
+        tolerance: the remaining gain in log-likelihood below which the fit counts as converged; 1e-9 in float64.
         max_steps: evaluations of the method; 100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for others.
-        starts: how many starting points to climb from: the one above, and others scattered over the data's own spread,
-            for likelihoods with several maxima. The highest certified one is reported, and all of them in
-            `info["starts"]`.
-        key: a `jax.random` key or a whole number, 0 by default, that scatters them.
-        retries: how many second chances a fit has that found no maximum for want of a better climb: from another start,
-            with more damping, by another method. `Fit.rung` says which succeeded; 0 for none. Running out of steps is
-            no reason to try again where `max_steps` is given.
+        starts: number of starting points, for likelihoods with several maxima: the one above, and others scattered over
+            the data's own spread. The highest certified maximum is reported, and all of them in `info["starts"]`.
+        key: seed of the scattered starts: a `jax.random` key or a whole number, 0 by default.
+        retries: how often a fit that fails to converge is tried again: from another start, with more damping, by another
+            method. `Fit.rung` says which attempt succeeded; 0 for none. A fit that runs out of steps is not tried again
+            where `max_steps` is given.
         dtype: in which to compute.
         missing: what to do with NaN: `"error"`, `"drop"` the row, give a `"status"`, or `"keep"` it.
 
@@ -118,7 +117,7 @@ def fit_many(
         groups: the key of each row, text, numbers or dates in any order, or several columns of keys (a dict or a data
             frame); data sets keep the order of first appearance.
         shared: leaves without a data-set axis, such as one design for all; never copied.
-        lanes: `"native"` compiles the model for the machine (float64 on a CPU or an NVIDIA GPU, with llvmlite installed);
+        lanes: `"native"` compiles the model to native kernels (float64 on a CPU or an NVIDIA GPU, with llvmlite installed);
             a number says how many fits step together in each worker, in XLA. `"auto"` takes the first where it can be had.
         devices: all by default, each with lanes of its own, but the host alone for fewer than 4 million numbers; or how
             many, or a sequence of `jax.Device`. A CPU that stands alone has a worker for each core, and a number counts
@@ -130,14 +129,14 @@ def fit_many(
         optimizer, tolerance, max_steps, starts, key, retries, dtype: as in `fit`; data set i draws its starts from
             `fold_in(key, i)`, and only the data sets that failed are tried again.
         precision: `"mixed"` climbs in float32 and takes the last steps in float64: from where that draft led, until the
-            log-likelihood still to be gained is within `tolerance`. What is not certified so climbs in float64 as with
-            `"full"`, so verdicts and digits are float64's. `steps` counts all evaluations, `info["drafted"]` the fits
-            certified from a draft. Where a likelihood has several maxima a draft may lead to another. The machine takes
-            only sums over the rows in float32, so it pays where rows are the work; in lanes all is.
+            remaining gain in log-likelihood is below `tolerance`. A fit that is not certified this way climbs in float64 as
+            with `"full"`, so verdicts and digits are float64's. `steps` counts all evaluations, `info["drafted"]` the fits
+            certified from a draft. Where a likelihood has several maxima a draft may lead to another. Native kernels take
+            only sums over the rows in float32, lanes everything. It is worth it when per-row computation dominates.
         missing: as in `fit`; by default a data set with a NaN gets a status.
 
     Returns:
-        a `Fit` whose arrays have the data-set axis first. One bad data set changes nothing for the others.
+        a `Fit` whose arrays have the data-set axis first. A bad data set does not affect the others.
 
     Raises:
         TypeError, ValueError: as in `fit`.
@@ -204,7 +203,7 @@ def compile_ahead(model: Any, data: Any, datasets: int | None = None, **options:
     Args:
         model: as in `fit`.
         data: one data set like those to come, leaves [n, ...]; of its values only shapes and types count. Programs of
-            the lanes hold for its number of rows, functions of the machine for any.
+            the lanes hold for its number of rows, native kernels for any.
         datasets: how many there will be in a call of `fit_many`, about; None for `fit`.
         **options: as they will be given to `fit` or `fit_many`, without weights, start and groups.
 

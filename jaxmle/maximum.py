@@ -29,7 +29,7 @@ class Maximum(NamedTuple):
         status: `Status` code, int[].
         converged: whether the maximum is certified, bool[].
         steps: evaluations, int[].
-        decrement: log-likelihood still to be gained, f[].
+        decrement: remaining gain in log-likelihood, f[].
         information: observed information in unconstrained coordinates, f[p, p].
         coordinates: the unconstrained coordinates, f[p].
     """
@@ -60,7 +60,7 @@ def maximize(
     J du = dS (implicit function theorem; Blondel et al. 2022, *NeurIPS* 35, eq. 2); it is NaN unless converged, or on a
     kink, and 0 with respect to `start`. The dtype follows the data; the global x64 flag is never touched.
 
-    In float64 on a CPU the fit is a call of the machine's own functions, as in `fit_many`, on every core;
+    In float64 on a CPU the fit is a call of native kernels, as in `fit_many`, on every core;
     `jax.vmap(maximize)`, however nested, is one such call for all data sets. What these do not understand, and all on
     other devices, runs through refilled lanes. A program runs in the process that traced it: `jax.export` needs
     `disabled_checks` for the call, and another process has to trace it anew. `jax.shard_map` needs `check_vma=False`, for
@@ -73,7 +73,7 @@ def maximize(
         weights: frequencies, f[n]; 1 by default.
         start: natural params; by default the model's own start.
         optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`, `"lbfgs"`) or any optax optimizer.
-        tolerance: log-likelihood still to be gained; 1e-9 in float64, 1e-3 in float32.
+        tolerance: remaining gain in log-likelihood below which it has converged; 1e-9 in float64, 1e-3 in float32.
         max_steps: evaluations of the method; 100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for others.
 
     Returns:

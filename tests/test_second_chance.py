@@ -44,8 +44,8 @@ def test_what_failed_succeeds_and_the_others_keep_every_bit(fits):
 
 def test_it_is_said(fits):
     first, second = fits
-    assert "found at a second chance, by another start" in second[3].message()
-    assert "Second chance: 2 by another start" in second.summary() and "econd chance" not in first.summary()
+    assert "found by a retry, with another start" in second[3].message()
+    assert "Found by a retry: 2 with another start" in second.summary() and "retry" not in first.summary()
     assert second.columns()["rung"].tolist() == second.rung.tolist() and "rung" not in first.columns()
 
 

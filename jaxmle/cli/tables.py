@@ -135,7 +135,7 @@ def _show_groups(console: Console, result: Any, keys: Any, level: float, counts:
     named = [i for i in order if troubled[i]]
     label = ", ".join(keys.columns)
     messages = [f"{label} {', '.join(str(x) for x in keys.row(int(i)))}: {result.message(int(i))}" for i in named]
-    return [text for text in (several(result), *messages) if text]
+    return [text for text in (several(result.solution), *messages) if text]
 
 
 def verdict(code: int) -> str:

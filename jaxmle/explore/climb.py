@@ -18,7 +18,7 @@ from jaxmle.model.objective import Objective
 METHODS = ("Newton", "L-BFGS", "Adam", "gradient ascent")
 STEPS = 200
 ARRIVED = 1e-6
-"Log-likelihood still to be gained at which a path counts as arrived."
+"Remaining gain in log-likelihood below which a path has arrived."
 
 
 class Path(NamedTuple):

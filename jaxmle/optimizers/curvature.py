@@ -121,7 +121,7 @@ def fisher_scoring(damping: float = 0.0) -> optax.GradientTransformationExtraArg
 def bhhh(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
     """Newton's method with the outer product of scores (Berndt, Hall, Hall & Hausman 1974).
 
-    Needs first derivatives only: a good choice where second ones are dear, such as through a long scan. `value_fn`
+    Needs first derivatives only: a good choice where second ones are expensive, such as through a long scan. `value_fn`
     must offer `opg(params) -> f[p, p]`. The rest is as in `newton`.
     """
     return _curvature("bhhh", "opg", damping)

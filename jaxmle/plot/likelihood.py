@@ -96,7 +96,7 @@ def profile(fit: Any, parameter: Any = None, ax: Any = None, *, level: float = 0
 
 
 def history(fit: Any, ax: Any = None, *, optimizer: Any = None) -> Any:
-    """Convergence: the log-likelihood still to be gained after each evaluation.
+    """Convergence: the remaining gain in log-likelihood after each evaluation.
 
     The decrement 1/2 S' J^-1 S at the best point so far, climbed anew and recorded; hollow marks at the top are points
     where the curvature has no maximum, so that it is not defined. Of a fit by another method than Newton's the last
@@ -117,7 +117,7 @@ def history(fit: Any, ax: Any = None, *, optimizer: Any = None) -> Any:
         >>> import jaxmle as jm
         >>> ax = jm.plot.history(jm.fit("gamma", [1.0, 2.0, 4.0, 5.0, 9.0]))
         >>> ax.get_ylabel()
-        'log-likelihood still to be gained'
+        'remaining gain in log-likelihood'
 
     Source: Nocedal & Wright 2006, *Numerical Optimization*, 2nd ed., section 3.3.
     """
@@ -142,7 +142,7 @@ def history(fit: Any, ax: Any = None, *, optimizer: Any = None) -> Any:
     ax.axhline(tolerance, color=RED, lw=1, ls="--", label=f"tolerance {tolerance:.0e}")
     ax.set_ylim(0.3 * floor, 3 * top)
     ax.set_xlabel("evaluations")
-    ax.set_ylabel("log-likelihood still to be gained")
+    ax.set_ylabel("remaining gain in log-likelihood")
     ax.xaxis.set_major_locator(style.matplotlib("ticker").MaxNLocator(integer=True, nbins=8))
     ax.yaxis.set_major_locator(style.matplotlib("ticker").LogLocator(numticks=7))
     ax.yaxis.set_minor_locator(style.matplotlib("ticker").NullLocator())

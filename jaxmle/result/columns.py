@@ -26,7 +26,7 @@ def columns(solution: Solution, level: float = 0.95, long: bool = False) -> dict
         level: of the intervals.
         long: one row for each parameter of each data set (the keys, `parameter, estimate, se, lower, upper, status`),
             instead of one row for each data set (the keys, each parameter with `_se, _lower, _upper`,
-            `log_likelihood, n, dropped, status, steps, decrement`, and `rung` where a second chance succeeded). Key columns called like another column get
+            `log_likelihood, n, dropped, status, steps, decrement`, and `rung` where a retry succeeded). Key columns called like another column get
             `group_` before their name. Without keys a long table of a batch counts its data sets in `dataset`.
 
     Example:

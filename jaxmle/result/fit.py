@@ -52,7 +52,7 @@ class Fit:
         status: `Status` codes.
         converged: whether the maximum is certified.
         steps: evaluations; `polish` of them were Newton's after another method's nomination.
-        decrement: log-likelihood still to be gained.
+        decrement: remaining gain in log-likelihood that a quadratic approximation predicts.
         rung: the further attempt that succeeded: 0 none was needed (or none did), 1 another start, 2 more damping, 3
             another method; `steps` counts all attempts.
         attained: whether `log_likelihood` is reached at `params`.

@@ -120,10 +120,10 @@ def small(solution: Solution) -> str:
 
 
 def second_chances(solution: Solution) -> str:
-    """How many fits succeeded at a second chance, and at which; nothing where none did."""
+    """Say how many fits a retry found, and which attempt; nothing where none did."""
     counts = np.bincount(solution.outcome.rung, minlength=len(ATTEMPTS))[1:]
-    found = ", ".join(f"{n:,} by {name}" for n, name in zip(counts, ATTEMPTS[1:], strict=True) if n)
-    return f"Second chance: {found}" if found else ""
+    found = ", ".join(f"{n:,} with {name}" for n, name in zip(counts, ATTEMPTS[1:], strict=True) if n)
+    return f"Found by a retry: {found}" if found else ""
 
 
 def dropped(solution: Solution) -> str:
@@ -155,7 +155,7 @@ def message(solution: Solution, index: int = 0) -> str:
     head, colon, tail = status.sentence.partition(":")
     text = status.sentence if not where else f"{head} ({where}):{tail}" if colon else f"{status.sentence} ({where})"
     rung = int(solution.outcome.rung[index])
-    chance = [f"found at a second chance, by {ATTEMPTS[rung]}"] if rung else []
+    chance = [f"found by a retry, with {ATTEMPTS[rung]}"] if rung else []
     return "; ".join([text, *chance, *_hints(solution, index, status)])
 
 
