@@ -156,7 +156,7 @@ def test_turnbull_solves_its_own_equation():
 
 def test_weight_two_is_the_row_twice(kicks):
     x = np.repeat([0.0, 1, 2, 3, 4], [109, 65, 22, 3, 1])
-    rows = Sample(jm.distributions.poisson, x, x, np.ones(200), {})
+    rows = Sample(sample_of(kicks, "cdf").response, x, x, np.ones(200), {})
     for one, two in zip(empirical(sample_of(kicks, "cdf"))[:2], empirical(rows)[:2], strict=True):
         np.testing.assert_allclose(one, two)
     many = kaplan_meier(WEEKS, RELAPSE, 2 * np.ones(21))
@@ -215,7 +215,7 @@ def test_survival_marks_every_censoring_time(remission):
 
 def test_heavy_tails_cut_the_view_and_say_so():
     x = np.concatenate([np.random.default_rng(0).normal(size=98), [1e6, -1e7]])
-    sample = Sample(jm.distributions.cauchy, x, x, np.ones(100), {})
+    sample = Sample(jm.models.iid(jm.distributions.cauchy).response, x, x, np.ones(100), {})
     low, high = view(sample, np.linspace(-3, 3, 64))
     assert -30 < low < -3 and 3 < high < 30
     assert beyond(sample, low, high) == "2 out of view"
@@ -382,7 +382,7 @@ def test_overviews(remission, kicks, normal, coins, monkeypatch):
     monkeypatch.setattr("jaxmle.plot.panels.attempt", lambda *_, **__: None)
     assert list(remission.plot()) == ["survival", "density", "qq", "profile"]
     tosses = SimpleNamespace(
-        _single=True, model=SimpleNamespace(log_likelihood=abs, free=2, coordinate_names=["a", "b"], name="mine"),
+        _single=True, model=jm.Model(abs, {"a": jm.spaces.real, "b": jm.spaces.real}, name="mine"),
         _natural=np.zeros((1, 4)), converged=True, names=[],
     )  # fmt: skip
     assert list(jm.plot.overview(tosses)) == ["contours", "history"]

@@ -15,7 +15,7 @@ from jaxmle.checks.promises import check_batch, check_finite, check_float32, che
 from jaxmle.checks.report import Report, row
 from jaxmle.checks.trace import check_trace, failure_in_words
 from jaxmle.model.model import Model, constant
-from jaxmle.model.observations import bare, is_constant
+from jaxmle.model.observations import for_model, is_constant
 
 __all__ = ["Report", "check"]
 
@@ -79,7 +79,7 @@ def check(
             rows.append(row("everything else", "skipped", "mend the contributions first"))
             return Report(title, rows, [], [])
         try:
-            rows += check_trace(model, case.params, bare(case.data), case.n, model.names)
+            rows += check_trace(model, case.params, for_model(model, case.data), case.n, model.names)
             rows += check_finite(case)
         except Exception as error:
             text = f"the log-likelihood cannot be differentiated or run: {failure_in_words(error)}"

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle import spaces
 from jaxmle.checks.exact import Case
-from jaxmle.model.observations import bare
+from jaxmle.model.observations import for_model
 
 
 def alternatives(case: Case, kind: str, where: list[tuple[Any, Any]], exact: list[dict[str, Any]]) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _flat(values: list[Any]) -> Any:
 
 
 def _expected(case: Case, x: Any, weights: Any) -> Any:
-    return np.tensordot(weights, np.asarray(case.model.geometry.information(case.at(x), bare(case.data))), 1)
+    return np.tensordot(weights, np.asarray(case.model.geometry.information(case.at(x), for_model(case.model, case.data))), 1)
 
 
 def _inverse(m: Any) -> Any:

@@ -22,6 +22,11 @@ def for_model(model: Model, data: Any) -> Any:
     return data if model.keeps_constants else bare(data)
 
 
+def marked_as(data: Any, new: Any) -> Any:
+    """Mark those leaves of new bare data as constants that are constants in `data`."""
+    return jax.tree.map(lambda x, y: constant(y) if is_constant(x) else y, data, new, is_leaf=is_constant)
+
+
 def row_leaves(data: Any) -> list[Any]:
     """List the leaves that have an observation axis."""
     return [x for x in jax.tree.leaves(data, is_leaf=is_constant) if not is_constant(x)]
