@@ -171,7 +171,7 @@ class Response:
         return self.observation.intervals
 
     def split(self, x: Any) -> tuple[Any, dict[str, Any]]:
-        """Outcome and known columns of exact rows."""
+        """Split exact rows into outcome and known columns."""
         if not self.outcome:
             return x, {}
         self._check_columns(x, self.columns)
@@ -179,13 +179,13 @@ class Response:
         return y if len(y) > 1 else x[self.outcome[0]], self.known_of(x)
 
     def join(self, y: Any, known: Known) -> Any:
-        """Exact rows of outcome and known columns: the inverse of `split`; further columns of `known` are kept."""
+        """Join outcome and known columns to exact rows, the inverse of `split`; further columns of `known` are kept."""
         if not self.outcome:
             return y
         return {**known, **(y if len(self.outcome) > 1 else dict.fromkeys(self.outcome, y))}
 
     def known_of(self, data: Any) -> dict[str, Any]:
-        """The known columns of data."""
+        """Take the known columns out of data."""
         self._check_columns(data, self.known)
         return {name: data[name] for name in self.known}
 
@@ -242,7 +242,7 @@ class Response:
     # --- data ------------------------------------------------------------------------------------------------
 
     def __call__(self, params: Any, data: Any) -> Array:
-        """The log-likelihood contribution of each row, f[n]."""
+        """Evaluate the log-likelihood contribution of each row, f[n]."""
         return self.observation.contributions(self, params, data)
 
     def possible(self, data: Any) -> Array:

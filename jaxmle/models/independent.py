@@ -47,7 +47,7 @@ class Plain:
         return self.of.support(self._x(y, known))
 
     def range(self, known: Known) -> tuple[Any, Any]:
-        """Read from the support at a few points; counts out of trials reach from 0 to the trials."""
+        """Read the ends off the support at a few points, outside compiled code; counts out of trials reach from 0 to them."""
         if self.of.columns:
             return 0.0, known[self.of.columns[1]]
         if bool(self.of.support(jnp.asarray(-1.0))):
@@ -62,7 +62,7 @@ class Plain:
 
 
 def response_of(distribution: Distribution, observation: Observation = Exact()) -> Response:  # noqa: B008
-    """The response of rows of one distribution."""
+    """Make the response of rows of one distribution."""
     d = distribution
     return Response(Plain(d), observation, d.columns[:1], d.columns[1:], d.discrete, d.event, d.name)
 
