@@ -224,7 +224,7 @@ def kernels_of(
 def prepared(
     program: Program, problem: Problem, devices: list[Device], backend: Backend
 ) -> tuple[Program, Problem, list[_native.Compiled]]:
-    """Compile the first phase to native kernels; where only the start keeps it from that, compute the start in XLA.
+    """Compile the first phase to native kernels; where the start is a sweep, or alone keeps it from that, compute it in XLA.
 
     Returns:
         program and problem, with the starts where those were computed, and the kernels as `kernels_of` gives them.
@@ -234,14 +234,15 @@ def prepared(
         own, shared = items_of(program, problem)
         return kernels_of(program, 0, (own,), shared, problem.weights, platforms_of(devices), backend)
 
+    if starts_with_sweep(program, problem):
+        program, problem = with_starts(program, problem, _swept(program, problem))
     if isinstance(backend, Lanes) or not starts_itself(program, problem):
         return program, problem, first(program, problem, backend)
     tried = Auto() if isinstance(backend, Native) else backend
-    if not starts_with_sweep(program, problem) and (found := first(program, problem, tried)):
+    if found := first(program, problem, tried):
         return program, problem, found
     own, shared = items_of(program, problem)
-    some = start_shapes(program, problem)
-    if first(*with_starts(program, problem, some), tried):
+    if first(*with_starts(program, problem, start_shapes(program, problem)), tried):
         starts = jax.tree.map(np.asarray, _starts(program._replace(lanes=0), own, shared))
         program, problem = with_starts(program, problem, starts)
     return program, problem, first(program, problem, backend)
@@ -250,6 +251,47 @@ def prepared(
 @compiled_with(static_argnums=0)
 def _starts(program: Program, own: Any, shared: Any) -> Any:
     return own_starts(program, own, shared)
+
+
+@compiled_with(quick=True, static_argnums=0)
+def _few_starts(program: Program, own: Any, shared: Any) -> Any:
+    return own_starts(program, own, shared)
+
+
+SWEPT = 256
+"Data sets that are swept at a time."
+
+QUICK_BELOW = 4096
+"Data sets that are swept before a program compiled with more care would have begun."
+
+
+def _swept(program: Program, problem: Problem) -> Any:
+    """Sweep for the start of each data set, [B, ...]; numbers of rows and of data sets are powers of two: few programs."""
+    own, shared = items_of(program, problem)
+    own_rows, shared_rows = row_flags(program)
+    count, n = problem.weights.shape
+    compute = _few_starts if count < QUICK_BELOW else _starts
+    size, rows, at = min(_power_of_two(count), SWEPT), _power_of_two(n), weights_at(program)
+
+    def padded(x: Any, axis: int, fill: str) -> np.ndarray:
+        more = [(0, rows - n if k == axis else 0) for k in range(np.ndim(x))]
+        return np.pad(x, more, fill) if rows > n else np.asarray(x)  # pyright: ignore
+
+    shared = [padded(x, 0, "edge") if has else x for x, has in zip(shared, shared_rows, strict=True)]
+    parts = []
+    for begin in range(0, count, size):
+        which = np.arange(begin, begin + size) % count
+        some = [np.asarray(x[which]) for x in own]
+        some = [
+            padded(x, 1, "constant" if i == at else "edge") if has else x
+            for i, (x, has) in enumerate(zip(some, own_rows, strict=True))
+        ]
+        parts.append(jax.tree.map(np.asarray, compute(program._replace(lanes=0), some, shared)))
+    return jax.tree.map(lambda *x: np.concatenate(x)[:count], *parts)
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << max(int(n) - 1, 0).bit_length()
 
 
 def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[tuple[_native.Leaf, ...], Any]:
