@@ -48,9 +48,9 @@ MOVING = 0.01
 "A logarithm or a logit diverges where it still moves by this, a coordinate with units by this share of its way."
 
 FLATTEST, HARDLY = 1e-3, 0.05
-"Along a ridge: the greatest curvature in the rows' units, and the share of a unit change that may be lost over a short step."
+"Along a ridge: the greatest curvature in the rows' units, and the share of a unit change that a short step may lose."
 
-LED_AWAY = 15.0
+GONE_AWAY = 15.0
 "How far logarithms on a ridge have gone where it leads to infinity, or others in units of where the climb began."
 
 PLATEAU = 1e-8
@@ -275,14 +275,14 @@ def _along_ridge(
     status = jnp.where(none, int(Status.STALLED), status)
     rule = jnp.where(none, number_of("no ridge"), outcome.rule)
     direction = jnp.where(status == Status.NOT_IDENTIFIED, null, outcome.direction)
-    # A ridge of logarithms and logits that led e^15 away is flat because it leads to infinity, and so is one along
+    # A ridge along which logarithms and logits went e^15 is flat because it leads to infinity, and so is one along
     # coordinates whose curvature is gone that had some where the climb began, 15 of its units away.
     ridge = jnp.abs(null) * root > 0.1 * SHORT
-    led = jnp.any(ridge & (jnp.abs(outcome.travel) > LED_AWAY)) & ~jnp.any(ridge & units)
+    gone_far = jnp.any(ridge & (jnp.abs(outcome.travel) > GONE_AWAY)) & ~jnp.any(ridge & units)
     was = jnp.abs(jnp.diagonal(objective.information(unravel(u - outcome.travel))))
-    gone = (jnp.abs(jnp.diagonal(information)) <= PLATEAU * was) & (jnp.abs(outcome.travel) * jnp.sqrt(was) > LED_AWAY)
+    gone = (jnp.abs(jnp.diagonal(information)) <= PLATEAU * was) & (jnp.abs(outcome.travel) * jnp.sqrt(was) > GONE_AWAY)
     plateau = jnp.any(gone) & jnp.all(~ridge | gone)
-    away = (status == Status.NOT_IDENTIFIED) & (led | plateau)
+    away = (status == Status.NOT_IDENTIFIED) & (gone_far | plateau)
     direction = jnp.where(away, jnp.where(jnp.where(plateau, gone, ridge), outcome.travel, 0.0), direction)
     return (
         jnp.where(away, int(Status.AT_INFINITY), status), direction, jnp.where(away, number_of("ridge to infinity"), rule)
