@@ -57,7 +57,7 @@ INSIDE = {
     "_native": (
         "runtime lowering codegen passes ir"  # in each the files of one room, from the top down
         " | runtime/arguments | runtime/cuda | runtime/cpu runtime/xla_ffi"
-        " | lowering/fit_program | lowering/reductions | lowering/elementwise | lowering/loops lowering/sort"
+        " | lowering/fit_program | lowering/reductions lowering/elementwise lowering/loops | lowering/shapes | lowering/sort"
         " | lowering/tracer"
         " | codegen/interleaved_kernel | codegen/kernel | codegen/block codegen/module | codegen/schedule"
         " | codegen/row_pass codegen/recurrence codegen/sorting codegen/histogram | codegen/scope | codegen/lane_loop"

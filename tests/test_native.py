@@ -1,4 +1,4 @@
-"""Fits as functions of the machine: they are what the lanes compute, for whatever they understand."""
+"""Fits as compiled kernels: they compute what the lanes compute, for every model that they support."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from jaxmle._solver import lanes
 pytest.importorskip("llvmlite")
 
 
-def test_a_loop_over_the_rows_is_understood():
+def test_a_loop_over_the_rows_is_compiled():
     """The other cases are in the laws, where all of them meet the lanes, climbed by Newton's method."""
     data, weights = padded(GARCH_CASE.data(1, 6, GARCH_CASE.n)), weights_of(GARCH_CASE, 6)
     fits = jm.fit_many(GARCH_CASE.model, data, weights=weights, lanes="native")
@@ -30,7 +30,7 @@ AGREE = [
 
 
 @pytest.mark.parametrize(("name", "optimizer"), AGREE)
-def test_the_machine_and_the_lanes_agree(name, optimizer):
+def test_kernels_and_lanes_agree(name, optimizer):
     case = BY_NAME[name]
     data = case.data(3, 16, case.n)
     mine, theirs = (
@@ -249,7 +249,7 @@ def test_data_sets_do_not_touch_each_other():
     np.testing.assert_array_equal(one._outcome.u[0], clean._outcome.u[20])
 
 
-# --- what is not understood goes through the lanes --------------------------------------------------------
+# --- what is not supported goes through the lanes --------------------------------------------------------
 
 
 def by_the_mean(params, x):
@@ -285,7 +285,7 @@ def test_a_count_of_rows_means_the_rows_that_are_there():
 
 
 def negative_arguments(params, x):
-    # lgamma has values left of 0, where the machine's is NaN.
+    # lgamma has values left of 0, where the kernel's is NaN.
     return -((x - params["loc"]) ** 2) + 0.0 * jax.lax.lgamma(params["loc"] - 10.0)
 
 

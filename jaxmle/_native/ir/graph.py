@@ -34,7 +34,7 @@ class Graph:
 
     Attributes:
         guards: conditions on each row, and whether they hold, wherever no sum over the rows is infinite.
-        signs: whether a node is known not to be negative, as far as anyone has asked.
+        signs: whether a node cannot be negative, for the nodes that have been asked about.
     """
 
     def __init__(self, rules: Mapping[str, Rule]) -> None:

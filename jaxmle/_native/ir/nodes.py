@@ -92,7 +92,7 @@ def costly(rows: Iterable[Node], stored: Iterable[Node] = ()) -> list[Node]:
 _CYCLES = {
     "div": 24, "sqrt": 30, "exp": 75, "expm1": 80, "log": 110, "log1p": 130, "tanh": 120, "logistic": 105, "linear": 40,
 }  # fmt: skip
-"About how long a vector waits for what is not a single instruction of 4 cycles."
+"Approximate latencies of vectors in cycles, of operations that are more than one instruction of 4 cycles."
 
 
 def critical_path(outputs: Iterable[Node]) -> float:

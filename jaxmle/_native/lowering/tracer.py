@@ -24,7 +24,7 @@ class Array(NamedTuple):
         nodes: object array; an axis of k times all rows has size k here.
         axis: which one has the rows, or None.
         outer: whether its rows are outermost, each with its k elements.
-        cut: how many rows at the end are not there.
+        cut: how many rows at the end are left out.
     """
 
     nodes: np.ndarray
@@ -43,6 +43,7 @@ class Array(NamedTuple):
 
 
 def kind_of(dtype: Any) -> str:
+    """Map a dtype to the kind of its nodes."""
     if dtype == np.float64:
         return FLOAT
     if jnp.issubdtype(dtype, jnp.bool_):
@@ -53,7 +54,7 @@ def kind_of(dtype: Any) -> str:
 
 
 def objects(nodes: Any, shape: Sequence[int]) -> np.ndarray:
-    """An object array of nodes, whatever its shape."""
+    """Make an object array of nodes, of any shape."""
     out = np.empty(math.prod(shape), object)
     out[:] = list(nodes)
     return out.reshape(shape)
@@ -88,6 +89,7 @@ class Tracer:
         self.graph, self.rules, self.partial = graph, rules, False
 
     def constant(self, x: Any) -> Array:
+        """Make an array of constants."""
         if isinstance(x, Traced):
             raise Unsupported("a value of a function that is being traced around it")
         x = np.asarray(x)
@@ -101,7 +103,7 @@ class Tracer:
         return Array(objects((self.number(v, kind) for v in x.ravel().tolist()), x.shape), axis)
 
     def number(self, value: Any, kind: str) -> Node:
-        """A constant; what equals the number of rows, or one less, is that: `same_for_all_lengths` rules out chance."""
+        """Make a constant; a number that equals the number of rows, or one less, becomes that (see `independent_of_length`)."""
         if kind != BOOL and value in (ROWS, ROWS - 1):
             rows = self.graph.leaf("length", None, INT, False, True)
             return self.graph.make(
@@ -110,6 +112,7 @@ class Tracer:
         return self.graph.const(value, kind)
 
     def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Array]) -> list[Array]:
+        """Evaluate a jaxpr on arrays of nodes."""
         made: dict[Any, Array] = dict(zip(jaxpr.invars, args, strict=True))
         made |= {
             v: c if isinstance(c, Array) else self.constant(c) for v, c in zip(jaxpr.constvars, consts, strict=True)
@@ -135,6 +138,7 @@ class Tracer:
         return [read(x) for x in jaxpr.outvars]
 
     def apply(self, name: str, eqn: Any, args: list[Array]) -> list[Array]:
+        """Evaluate one equation, by its primitive's name."""
         if name in _INLINED:
             inner = next(eqn.params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr", "call") if k in eqn.params)
             return self.run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", []), args)
@@ -158,6 +162,7 @@ class Tracer:
     # --- elements ----------------------------------------------------------------------------------------
 
     def each(self, op: str, *args: Array) -> Array:
+        """Make an operation on each element of arrays that broadcast."""
         make = self.graph.make
         shape = np.broadcast_shapes(*(a.nodes.shape for a in args))  # axes of size 1 go with every element
         axis = next((a.axis for a in args if a.axis is not None), None)
@@ -165,9 +170,11 @@ class Tracer:
         return Array(objects((make(op, *x) for x in zip(*columns, strict=True)), shape), axis)
 
     def map(self, f: Callable[[Node], Node], a: Array) -> Array:
+        """Map each node of an array."""
         return Array(objects((f(x) for x in a.nodes.ravel()), a.nodes.shape), a.axis)
 
     def spread(self, a: Array, shape: Sequence[int], dims: Sequence[int], kind: str | None = None) -> Array:
+        """Broadcast an array to a shape whose axes `dims` are its own, converted to a kind."""
         if kind is not None:
             a = self.map(lambda x: self.graph.make("convert", x, attr=kind), a)
         full = [1] * len(shape)
