@@ -64,10 +64,10 @@ INSIDE = {
         " | codegen/context | codegen/loop codegen/reductions | codegen/elements | codegen/vector_math"
         " | codegen/builder codegen/entry"
         " | passes/guards passes/product_sharing passes/simplify passes/value_counts | passes/sum_factoring"
-        " | passes/products | passes/sqrt_powers | passes/quotients"
+        " | passes/products | passes/sqrt_powers | passes/quotients | passes/finite"
         " | ir/program | ir/graph | ir/nodes ir/layout"
     ),
-    "_util": "compile | cache | records text_tables group_keys linalg progress checksum | atomic_write optional threads version",
+    "_util": "compile | cache | records text_tables group_keys linalg marks progress checksum | atomic_write optional threads version",
 }
 
 # Imported inside a function, when it is called, by a room below.

@@ -198,6 +198,45 @@ def _exact(f, x):
         return float(value) if mpmath.im(value) == 0 else np.nan
 
 
+# --- where there is NaN ----------------------------------------------------------------------------------
+
+ZEROS = {
+    "0 log(negative)": lambda at, x: 0 * jnp.log(at - 100),
+    "0 log(negative) in some rows": lambda at, x: 0.0 * jnp.log(at * x - 4),
+    "0 log(negative) of the data": lambda at, x: 0 * jnp.log(x - 5.0),
+    "0 infinity": lambda at, x: 0 * x,
+    "infinity less infinity": lambda at, x: x - x,
+    "0 / 0": lambda at, x: 0 / jnp.floor(jnp.abs(x - 5)),
+    "below a sum": lambda at, x: jnp.exp(jnp.sum(0 * jnp.log(x - 5.0)) * at) + jnp.zeros_like(x),
+    "in a branch that is not taken": lambda at, x: jnp.where(at > 0, 0.0, 0 * jnp.log(at - 100)),
+    "in a branch that is taken": lambda at, x: jnp.where(at > 0, 0 * jnp.log(at - 100), 0.0),
+    "a factor in a branch that is not taken": lambda at, x: jnp.where(
+        at < 0, jax.lax.stop_gradient(at) * jnp.log(x - 4.5), 0.0
+    ),
+    "of what is finite": lambda at, x: 0 * jnp.tanh(at) + 0 * jnp.exp(-at),
+    "over the rows": lambda at, x: 0 * jax.lax.scan(lambda c, y: (c + y, jnp.log(c - y * at)), 0.0, x)[1],
+}
+"What is 0 or NaN beside a log-likelihood, by location and data."
+
+
+FAST = {"0 log(negative)", "0 infinity", "below a sum", "a factor in a branch that is not taken", "over the rows"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(x, marks=() if x in FAST else pytest.mark.slow) for x in ZEROS])
+def test_kernels_and_lanes_agree_in_where_they_are_nan(name):
+    """0 x is 0 for a finite x only: which rows are NaN decides whether a point counts, whatever derivatives leave out."""
+
+    def log_likelihood(params, x):
+        return -0.5 * (jnp.minimum(x, 9.0) - params["at"]) ** 2 + ZEROS[name](params["at"], x)
+
+    model = jm.Model(log_likelihood, {"at": spaces.real()}, start=lambda x, w: {"at": jnp.asarray(4.0)})
+    x = np.random.default_rng(0).normal(6.0, 0.4, (6, 30))
+    x[1, 3], x[2, 7], x[3] = np.inf, 2.0, 8.0
+    mine, theirs = (jm.fit_many(model, x, lanes=lanes, retries=0, max_steps=30) for lanes in ("native", 8))
+    np.testing.assert_array_equal(mine.status, theirs.status)
+    np.testing.assert_allclose(mine.log_likelihood, theirs.log_likelihood, rtol=1e-12)
+
+
 # --- rows that do not count ------------------------------------------------------------------------------
 
 

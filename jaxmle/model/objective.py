@@ -8,6 +8,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._util.linalg import hessian
+from jaxmle._util.marks import mark_contributions
 from jaxmle.model.model import Chart, Model
 
 
@@ -40,7 +41,9 @@ class Objective:
 
     def contributions(self, u: Any) -> Any:
         """l_i, f[n]."""
-        return self.model.log_likelihood(self.model.forward(u), self.data).astype(self.weights.dtype)
+        return mark_contributions(
+            self.model.log_likelihood(self.model.forward(u), self.data).astype(self.weights.dtype)
+        )
 
     def __call__(self, u: Any) -> Any:
         return -jnp.sum(self.weights * self.contributions(u))
@@ -102,7 +105,7 @@ class Charted(Objective):
         return self.chart.outward(v, self.anchor)
 
     def contributions(self, u: Any) -> Any:
-        return self.chart.contributions(u, self.data, self.anchor).astype(self.weights.dtype)
+        return mark_contributions(self.chart.contributions(u, self.data, self.anchor).astype(self.weights.dtype))
 
     def expected(self, u: Any) -> Any:
         flat, unravel = ravel_pytree(u)

@@ -12,7 +12,9 @@ SUMS = {"rsum", "rmax", "rmin", "rand", "ror"}
 "Reductions over the rows."
 RECURRENT = {"series", "linear"}
 "Rows that need the row before."
-ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", *RECURRENT}
+ROUNDED = {
+    "mul", "times_zero", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", *RECURRENT,
+}  # fmt: skip
 "Operations whose result carries a rounding error of its own size, so that it may be summed apart from its neighbor."
 COSTLY = {
     "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "sin", "cos", "tan", "atan2",

@@ -190,14 +190,19 @@ def _line(graph: Graph, x: Node, before: Node) -> list[Node] | None:
         elif y.op == "neg":
             lines[y] = tuple(make("neg", a) for a in parts[0])
         elif y.op == "mul" and len(linear) == 1:
-            lines[y] = tuple(make("mul", a, y.args[y.args[0] is linear[0]]) for a in lines[linear[0]])
+            lines[y] = tuple(_scaled(graph, "mul", a, y.args[y.args[0] is linear[0]]) for a in lines[linear[0]])
         elif y.op == "div" and y.args[0] in lines and len(linear) == 1 and y.kind == FLOAT:
-            lines[y] = tuple(make("div", a, y.args[1]) for a in parts[0])
+            lines[y] = tuple(_scaled(graph, "div", a, y.args[1]) for a in parts[0])
         elif y.op == "select" and y.args[0] not in lines:
             lines[y] = tuple(make("select", y.args[0], *pair) for pair in zip(*parts[1:], strict=True))
         else:
             return None
     return list(lines[x])
+
+
+def _scaled(graph: Graph, op: str, coefficient: Node, by: Node) -> Node:
+    """Make a coefficient times or over a number; one that is absent stays so, whatever it is scaled by."""
+    return coefficient if coefficient.is_(0) else graph.make(op, coefficient, by)
 
 
 RULES = {"cumsum": cumsum, "scan": scan}

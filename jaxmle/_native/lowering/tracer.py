@@ -1,5 +1,6 @@
 """From a jaxpr to a graph of scalar expressions: the axis of rows stays symbolic, all others are written out."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,9 +13,28 @@ from jax.extend.core import Literal
 from jaxmle._native.ir.graph import Graph
 from jaxmle._native.ir.layout import ROWS, Unsupported, one_row, row_axis
 from jaxmle._native.ir.nodes import BOOL, FLOAT, INT, Node
+from jaxmle._native.passes.finite import keep_nan
+from jaxmle._util.marks import CONTRIBUTIONS
 
 LIMIT = 60_000
 "Nodes after which a function counts as too large to be written out."
+
+
+_serial = itertools.count()
+
+
+class Application:
+    """An equation that has been evaluated, kept to evaluate it again.
+
+    Attributes:
+        name, eqn, args: its primitive, itself, its operands.
+        number: in order of evaluation.
+        inexact: whether the graph used what holds of finite numbers only.
+    """
+
+    def __init__(self, name: str, eqn: Any, args: Sequence["Array"], inexact: bool) -> None:
+        self.name, self.eqn, self.args, self.inexact = name, eqn, args, inexact
+        self.number = next(_serial)
 
 
 class Array(NamedTuple):
@@ -25,12 +45,14 @@ class Array(NamedTuple):
         axis: which one has the rows, or None.
         outer: whether its rows are outermost, each with its k elements.
         cut: how many rows at the end are left out.
+        origin: the equation whose result it is, and which of its results.
     """
 
     nodes: np.ndarray
     axis: int | None
     outer: bool = False
     cut: int = 0
+    origin: tuple[Application, int] | None = None
 
     @property
     def only(self) -> Node:
@@ -74,7 +96,9 @@ _INLINED = (
     "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "remat", "checkpoint",
     "custom_vmap_call",
 )  # fmt: skip
-_SAME = ("stop_gradient", "copy", "copy_p", "reduce_precision", "optimization_barrier", "reshard")
+_SAME = ("stop_gradient", "copy", "copy_p", "reduce_precision", "optimization_barrier", "reshard", "name")
+_TRANSPARENT = {*_INLINED, *_SAME}
+"Primitives whose results are those of other equations."
 
 
 class Tracer:
@@ -122,15 +146,19 @@ class Tracer:
             return self.constant(x.val) if isinstance(x, Literal) else made[x]
 
         for eqn in jaxpr.eqns:
-            name = eqn.primitive.name
+            name, inexact = eqn.primitive.name, self.graph.inexact
             try:
-                results = self.apply(name, eqn, [read(x) for x in eqn.invars])
+                operands = [read(x) for x in eqn.invars]
+                results = self.apply(name, eqn, operands)
             except Unsupported:
                 raise
             except Exception as error:  # another version of JAX may say it in another way
                 raise Unsupported(f"the primitive {name} in this form ({error!r})") from error
             if len(self.graph.nodes) > LIMIT:
                 raise Unsupported(f"more than {LIMIT} operations")
+            if name not in _TRANSPARENT:
+                made_by = Application(name, eqn, operands, self.graph.inexact > inexact)
+                results = [x._replace(origin=(made_by, i)) for i, x in enumerate(results)]
             for x, result in zip(eqn.outvars, results, strict=True):
                 if result.shape != tuple(x.aval.shape):
                     raise Unsupported(f"{name} with shape {x.aval.shape}")
@@ -142,6 +170,8 @@ class Tracer:
         if name in _INLINED:
             inner = next(eqn.params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr", "call") if k in eqn.params)
             return self.run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", []), args)
+        if name == "name" and eqn.params["name"] == CONTRIBUTIONS:
+            return [self.exact(x) for x in args]
         if name in _SAME:
             return args
         outer = any(a.outer for a in args)
@@ -158,6 +188,32 @@ class Tracer:
         results = self.rules[name](self, eqn, *args)
         results = results if isinstance(results, list) else [results]
         return [x._replace(outer=outer) for x in results] if outer and name != "reshape" else results
+
+    def exact(self, a: Array) -> Array:
+        """Put back the NaN that rules for finite numbers have left out of an array, by evaluating it again without them."""
+        found: dict[Application, None] = {}
+        todo = [a]
+        while todo:
+            x = todo.pop()
+            if x.origin is not None and x.origin[0] not in found:
+                found[x.origin[0]] = None
+                todo.extend(x.origin[0].args)
+        if not any(x.inexact for x in found):
+            return a
+        tracer = Tracer(self.graph.exactly(), self.rules)
+        made: dict[Application, list[Array]] = {}
+
+        def again(x: Array) -> Array:
+            return made[x.origin[0]][x.origin[1]] if x.origin is not None and x.origin[0] in made else x
+
+        for x in sorted(found, key=lambda x: x.number):
+            args = [again(arg) for arg in x.args]
+            if x.inexact or any(new is not old for new, old in zip(args, x.args, strict=True)):
+                made[x] = tracer.apply(x.name, x.eqn, args)
+        self.partial |= tracer.partial
+        pairs = zip(again(a).nodes.ravel(), a.nodes.ravel(), strict=True)
+        nodes = (keep_nan(self.graph, exact, inexact) for exact, inexact in pairs)
+        return a._replace(nodes=objects(nodes, a.nodes.shape), origin=None)
 
     # --- elements ----------------------------------------------------------------------------------------
 
