@@ -24,6 +24,14 @@ RESULTS = ROOT / "benchmarks" / "results"
 BEGIN, END = "<!-- speed: made by python -m benchmarks.report -->\n", "<!-- end of speed -->\n"
 LIBRARIES = ("vmap", "jaxopt-bfgs", "jaxopt-lbfgs", "optimistix-bfgs", "optimistix-newton", "tfp", "optax")
 
+AS_CALLED = {
+    "scipy-fit": "SciPy's `.fit`",
+    "statsmodels": "statsmodels",
+    "lifelines": "lifelines",
+    "r": "R",
+    "tmb": "TMB",
+}
+
 CSS = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 3rem; } svg { max-width: 100%; height: auto; }
@@ -148,7 +156,20 @@ def claim(record: dict[str, Any]) -> str:
             least, most = _times(min(ratios)), _times(max(ratios))
             compared.append(f"{least} {f'to {most} ' if most != least else ''}times as fast {words}")
     models = f"Over {len(many)} models it is " if len(many) > 1 else "It is "
-    return said + (f" {models}{' and '.join(compared)}." if compared else "")
+    return said + (f" {models}{' and '.join(compared)}." if compared else "") + _alone(record)
+
+
+def _alone(record: dict[str, Any]) -> str:
+    """A sentence on small data sets one at a time, beside the fastest library; empty where none was timed."""
+    for race in record["workloads"]:
+        rate, name = max((_rate(race, rival), name) for rival, name in AS_CALLED.items())
+        own = _rate(race, "jaxmle")
+        if race["datasets"] == 1 and race["rows"] < 10_000 and own and rate:
+            return (
+                f" Small data sets one at a time are not its strength: `fit` takes {_round(own)} {race['title'].split(',')[0]} "
+                f"samples of {race['rows']} rows a second, {name} {_round(rate)}."
+            )
+    return ""
 
 
 def _libraries(races: list[dict[str, Any]]) -> bool:

@@ -32,6 +32,9 @@ SHOTS = sorted((HERE / "pictures").glob("*.png"))
 RESULTS = HERE.parent / "benchmarks" / "results"
 CODE = re.compile(r"^```python\n(.*?)^```$\n?", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
+SEVERAL = re.compile(
+    r"^(?P<indent> +)(?P<names>\w+(?:, \w+)+): (?P<description>.+(?:\n(?P=indent) +.+)*)", re.MULTILINE
+)
 OUTSIDE = re.compile(r"""<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)=["']?https?://""")
 STYLE = {
     "axes.grid": True,
@@ -124,12 +127,33 @@ def markdown_cells(text):
     yield False, text[at:], 0
 
 
-class Examples(griffe.Extension):
-    """Our docstrings say `Example:`; mkdocstrings knows `Examples:`."""
+class Docstrings(griffe.Extension):
+    """Tells griffe, which reads the source without running it, what it cannot see in our docstrings and classes.
+
+    - `record` makes a dataclass, so that the fields of a class are the parameters that its docstring describes.
+    - "x, level: as in `pdf`" describes two parameters.
+    - A method of `Fit` is a function of its solution, which a reader does not pass.
+    - Our docstrings say `Example:`; mkdocstrings knows `Examples:`.
+    """
+
+    def on_function_instance(self, *, func, **_):
+        if "solution" in func.parameters:
+            del func.parameters["solution"]
+
+    def on_class_instance(self, *, cls, **_):
+        for decorator in cls.decorators:
+            if decorator.callable_path.endswith(".record"):
+                decorator.value = griffe.ExprName("dataclasses.dataclass")
 
     def on_object(self, *, obj, **_):
         if obj.docstring:
-            obj.docstring.value = obj.docstring.value.replace("\nExample:\n", "\nExamples:\n")
+            text = obj.docstring.value.replace("\nExample:\n", "\nExamples:\n")
+            obj.docstring.value = SEVERAL.sub(one_line_for_each, text)
+
+
+def one_line_for_each(item):
+    """The lines `x: ...` and `level: ...` of an item `x, level: ...`; each has the whole description."""
+    return "\n".join(f"{item['indent']}{name}: {item['description']}" for name in item["names"].split(", "))
 
 
 class Page:

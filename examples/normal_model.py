@@ -1,4 +1,4 @@
-"""A model of one's own: a straight line with normal errors.
+"""A model of your own: a straight line with normal errors.
 
 Run it with: jaxmle fit examples/line.csv --model examples/normal_model.py:line
 """
@@ -16,7 +16,7 @@ def log_likelihood(params, data):
 
 
 def start(data, weights):
-    """Optional: where to begin. A flat line through the weighted mean; weights may be 0 for padding."""
+    """Return a starting point (optional): a flat line through the weighted mean. Weights of padding rows are 0."""
     mean = jnp.average(data["y"], weights=weights)
     spread = jnp.sqrt(jnp.average((data["y"] - mean) ** 2, weights=weights))
     return {"intercept": mean, "slope": jnp.zeros_like(mean), "scale": spread}

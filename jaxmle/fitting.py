@@ -1,31 +1,21 @@
 """`fit`, `fit_many` and `compile_ahead`: anything array-like in, a `Fit` of NumPy arrays out, in float64 whatever the global flag says."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
-from jaxmle._engine import batch as _batch
-from jaxmle._engine import mixed_precision, multistart
-from jaxmle._engine import run as _run
+from jaxmle._engine import ingest
 from jaxmle._engine.batch import Batch
-from jaxmle._engine.build import check_model, problem_of
-from jaxmle._engine.devices import near, places
-from jaxmle._engine.retry import second_chance
-from jaxmle._engine.settle import look_closer
-from jaxmle._solver.solve import Problem, Program, default_tolerance, solve_one, taken
-from jaxmle._solver.step import Outcome
-from jaxmle._util.compile import compiled_with
-from jaxmle._util.progress import Progress
-from jaxmle._util.records import join, split
-from jaxmle.inference.simulate import as_key
-from jaxmle.model.contract import percent
+from jaxmle._engine.build import check_support
+from jaxmle._engine.plan import Plan, backend_of
+from jaxmle._engine.solve import solve
 from jaxmle.model.model import Model
 from jaxmle.model.observations import is_constant
 from jaxmle.models import as_model
 from jaxmle.optimizers import by_name
-from jaxmle.result import select
 from jaxmle.result.fit import Fit
 
 
@@ -53,15 +43,14 @@ def fit(
         weights: frequencies, [n]: 2 means that the row stands twice, 0 that it is absent.
         start: natural params, or another `Fit`; by default the model's own start.
         optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`, `"lbfgs"`) or any optax optimizer.
-        tolerance: log-likelihood still to be gained at which the fit counts as converged; 1e-9 in float64.
+        tolerance: the remaining gain in log-likelihood below which the fit counts as converged; 1e-9 in float64.
         max_steps: evaluations of the method; 100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for others.
-        starts: how many starting points to climb from: the one above, and others scattered over the data's own spread,
-            for likelihoods with several maxima. The highest certified one is reported, and all of them in
-            `info["starts"]`.
-        key: a `jax.random` key or a whole number, 0 by default, that scatters them.
-        retries: how many second chances a fit has that found no maximum for want of a better climb: from another start,
-            with more damping, by another method. `Fit.rung` says which succeeded; 0 for none. Running out of steps is
-            no reason to try again where `max_steps` is given.
+        starts: number of starting points, for likelihoods with several maxima: the one above, and others scattered over
+            the data's own spread. The highest certified maximum is reported, and all of them in `info["starts"]`.
+        key: seed of the scattered starts: a `jax.random` key or a whole number, 0 by default.
+        retries: how often a fit that fails to converge is tried again: from another start, with more damping, by another
+            method. `Fit.rung` says which attempt succeeded; 0 for none. A fit that runs out of steps is not tried again
+            where `max_steps` is given.
         dtype: in which to compute.
         missing: what to do with NaN: `"error"`, `"drop"` the row, give a `"status"`, or `"keep"` it.
 
@@ -80,28 +69,20 @@ def fit(
         >>> coin.converged
         True
     """
-    dtype = np.dtype(dtype)
-    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "retries": retries, "missing": missing}
-    optimizer = by_name(optimizer)
+    plan = _plan(
+        optimizer,
+        tolerance=tolerance,
+        max_steps=max_steps,
+        dtype=np.dtype(dtype),
+        retries=retries,
+        starts=starts,
+        key=key,
+    )
     with jax.enable_x64(True):
-        batch = _batch.one(data, weights, dtype, missing)
+        batch = ingest.single(data, weights, plan.dtype, missing)
         model = as_model(model, batch.buckets[0].data)
-        problem, axes = problem_of(model, batch, batch.buckets[0], start, optimizer, tolerance, max_steps, dtype)
-        alone = taken(problem, axes, 0)
-        check_model(model, alone)
-        _check_support(model, batch)
-        program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, 1)
-        outcome, used = _run.on_the_machine(program, problem, batch.numbers), "native"
-        if outcome is None:
-            with near(batch.numbers):
-                outcome, used = jax.tree.map(lambda x: np.array(x)[None], _solve_one(program, alone)), 1
-        if look_closer(program, problem, outcome, np.ones(1, bool), "auto"):
-            raise KeyboardInterrupt
-        method = _Method(optimizer, tolerance, max_steps, dtype, None, "auto", retries)
-        _again(program, problem, outcome, np.zeros(1, np.int64), method)
-        outcome, found = _search(model, batch, outcome, method, starts, start, key)
-    info = _info(program, tolerance, dtype) | options | {"lanes": used}
-    return Fit(model=model, outcome=outcome, batch=batch, single=True, info=info, starts=found)
+        check_support(model, batch)
+        return _fitted(model, batch, plan.warm(_params(model, start)), missing)
 
 
 def fit_many(
@@ -136,7 +117,7 @@ def fit_many(
         groups: the key of each row, text, numbers or dates in any order, or several columns of keys (a dict or a data
             frame); data sets keep the order of first appearance.
         shared: leaves without a data-set axis, such as one design for all; never copied.
-        lanes: `"native"` compiles the model for the machine (float64 on a CPU or an NVIDIA GPU, with llvmlite installed);
+        lanes: `"native"` compiles the model to native kernels (float64 on a CPU or an NVIDIA GPU, with llvmlite installed);
             a number says how many fits step together in each worker, in XLA. `"auto"` takes the first where it can be had.
         devices: all by default, each with lanes of its own, but the host alone for fewer than 4 million numbers; or how
             many, or a sequence of `jax.Device`. A CPU that stands alone has a worker for each core, and a number counts
@@ -148,14 +129,14 @@ def fit_many(
         optimizer, tolerance, max_steps, starts, key, retries, dtype: as in `fit`; data set i draws its starts from
             `fold_in(key, i)`, and only the data sets that failed are tried again.
         precision: `"mixed"` climbs in float32 and takes the last steps in float64: from where that draft led, until the
-            log-likelihood still to be gained is within `tolerance`. What is not certified so climbs in float64 as with
-            `"full"`, so verdicts and digits are float64's. `steps` counts all evaluations, `info["drafted"]` the fits
-            certified from a draft. Where a likelihood has several maxima a draft may lead to another. The machine takes
-            only sums over the rows in float32, so it pays where rows are the work; in lanes all is.
+            remaining gain in log-likelihood is below `tolerance`. A fit that is not certified this way climbs in float64 as
+            with `"full"`, so verdicts and digits are float64's. `steps` counts all evaluations, `info["drafted"]` the fits
+            certified from a draft. Where a likelihood has several maxima a draft may lead to another. Native kernels take
+            only sums over the rows in float32, lanes everything. It is worth it when per-row computation dominates.
         missing: as in `fit`; by default a data set with a NaN gets a status.
 
     Returns:
-        a `Fit` whose arrays have the data-set axis first. One bad data set changes nothing for the others.
+        a `Fit` whose arrays have the data-set axis first. A bad data set does not affect the others.
 
     Raises:
         TypeError, ValueError: as in `fit`.
@@ -170,151 +151,44 @@ def fit_many(
         >>> fits.info["drafted"], bool((fits.decrement < 1e-9).all())
         (2, True)
     """
-    dtype = np.dtype(dtype)
-    options = {"optimizer": _name(optimizer), "max_steps": max_steps, "retries": retries, "missing": missing}
-    options["precision"] = precision
-    optimizer = by_name(optimizer)
-    mixed_precision.check_precision(precision, dtype)
+    plan = _plan(
+        optimizer, tolerance=tolerance, max_steps=max_steps, dtype=np.dtype(dtype), retries=retries, starts=starts, key=key,
+        precision=precision, backend=backend_of(lanes), devices=devices, memory=memory, progress=progress,
+    )  # fmt: skip
     with jax.enable_x64(True):
         if groups is None:
-            batch = _batch.rectangular(data, weights, shared, dtype, missing)
+            batch = ingest.rectangular(data, weights, shared, plan.dtype, missing)
         else:
-            batch = _batch.grouped(data, groups, weights, shared, dtype, missing)
+            batch = ingest.grouped(data, groups, weights, shared, plan.dtype, missing)
         if not batch.buckets:
             raise ValueError("fit_many got no rows; expected at least one data set")
         model = as_model(model, batch.buckets[0].data)
-        method = _Method(optimizer, tolerance, max_steps, dtype, devices, lanes, retries, memory, precision == "mixed")
-        shown = Progress(progress, batch.size)
-        outcome, program, used, interrupted = _climb(model, batch, start, method, shown)
-        shown.close()
-        found = None
-        if not interrupted:
-            outcome, found = _search(model, batch, outcome, method, starts, start, key, progress)
-    info = _info(program, tolerance, dtype) | options | used | {"interrupted": interrupted}
-    return Fit(model=model, outcome=outcome, batch=batch, single=False, info=info, starts=found)
+        return _fitted(model, batch, plan.warm(_params(model, start)), missing)
 
 
-class _Method(NamedTuple):
-    """How to climb, and by whom."""
-
-    optimizer: Any
-    tolerance: float | None
-    max_steps: int | None
-    dtype: Any
-    devices: Any
-    lanes: Any
-    retries: int
-    memory: int | None = None
-    mixed: bool = False
+def _plan(optimizer: Any, **options: Any) -> Plan:
+    """Make a plan from the arguments of `fit` and `fit_many`."""
+    name = optimizer if isinstance(optimizer, str) else type(optimizer).__name__
+    return Plan(by_name(optimizer), name, **options)
 
 
-def _climb(
-    model: Model, batch: Batch, start: Any, method: _Method, shown: Progress
-) -> tuple[Outcome, Program | None, dict[str, Any], bool]:
-    """Every bucket through the lanes; the outcome, the last program, how it was fitted, whether interrupted."""
-    parts, program, used, interrupted, drafted = [], None, {}, False, 0
-    optimizer, tolerance, max_steps, dtype, devices, lanes, _, memory, mixed = method
-    run = mixed_precision.run if mixed else _run.run
-    crew = places(devices, batch.numbers)
-    for bucket in batch.buckets:
-        problem, axes = problem_of(model, batch, bucket, start, optimizer, tolerance, max_steps, dtype)
-        check_model(model, taken(problem, axes, 0))
-        count = len(bucket.index)
-        width = _run.width(lanes, count, bucket.weights.shape[1], len(crew))
-        program = Program(split(model)[0], optimizer, jax.tree.structure(problem), axes, width)
-        part, used, interrupted = run(program, problem, count, crew, shown, lanes, interrupted, memory)
-        drafted += used.get("drafted", 0)
-        if not interrupted:
-            _again(program, problem, part, bucket.index, method)
-        parts.append(part)
-    return batch.gathered(parts), program, used | ({"drafted": drafted} if mixed else {}), interrupted
-
-
-def _again(program: Program, problem: Problem, outcome: Outcome, position: np.ndarray, method: _Method) -> None:
-    """A second chance, in place, for what failed."""
-    given = method.max_steps is not None
-    second_chance(program, problem, outcome, position, method.retries, given, method.devices, method.lanes)
-
-
-def _search(
-    model: Model, batch: Batch, outcome: Outcome, method: _Method, starts: int, start: Any, key: Any,
-    progress: Any = False,
-) -> tuple[Outcome, multistart.Starts | None]:  # fmt: skip
-    """The best of several starts; one alone is what it is, and a maximum in closed form needs no other."""
-    if isinstance(starts, bool) or not isinstance(starts, (int, np.integer)) or starts < 1:
-        raise ValueError(f"starts={starts!r}; expected how many starting points to climb from, 1 or more")
-    if starts == 1 or model.maximum is not None:
-        return outcome, None
-
-    def climb(repeated: Batch, points: Any) -> Outcome:
-        shown = Progress(progress, repeated.size)
-        at = np.tile(np.arange(batch.size), repeated.size // batch.size)
-        found, _, _, interrupted = _climb(
-            select.model_of(model, batch.size, at, False), repeated, points, method._replace(retries=0), shown
-        )
-        shown.close()
-        if interrupted:
-            raise KeyboardInterrupt
-        return found
-
-    tolerance = default_tolerance(method.dtype) if method.tolerance is None else method.tolerance
-    return multistart.search(model, batch, outcome, int(starts), start is not None, as_key(key), tolerance, climb)
-
-
-# --- running it ------------------------------------------------------------------------------------------
-
-
-def _check_support(model: Model, batch: Batch) -> None:
-    """Data outside the support are an error in a single fit, naming row and value."""
-    support = getattr(model.log_likelihood, "support", None)
-    bucket = batch.buckets[0]
-    if support is None or bucket.status[0] >= 0:
-        return
-    data = jax.tree.map(lambda x: x[0], bucket.data)
-    n = bucket.weights.shape[1]
-    many = 1 << (n - 1).bit_length()  # few shapes, few programs
-    whole = jax.tree.map(
-        lambda x: x.value if is_constant(x) else np.resize(x, (many, *x.shape[1:])), data, is_leaf=is_constant
-    )
-    outside = ~np.asarray(_supported(*split(model), whole))[:n] & (bucket.weights[0] > 0)
-    if outside.any():
-        row = int(np.argmax(outside))
-        values = {
-            name: x[row].item() if np.ndim(x[row]) == 0 else x[row].tolist() for name, x in _batch.row_items(data)
-        }
-        shown = next(iter(values.values())) if len(values) == 1 else values
+def _params(model: Model, start: Any) -> Any:
+    """Return a start as params; a fit of the same model gives its estimates."""
+    if not isinstance(start, Fit):
+        return start
+    if jax.tree.structure(start.model.space) != jax.tree.structure(model.space):
         raise ValueError(
-            f"row {row} is {shown}, outside the support of {model.name or 'the model'} "
-            f"({int(outside.sum())} such rows in all){percent(model, data, bucket.weights[0])}"
+            f"start has another structure than the model's params: a fit of {start.model.name or 'another model'}, with "
+            f"{sorted(start.model.names)}, expected {model.names}; give a value for each of them, a fit of this model, or "
+            "no start"
         )
+    return start.params
 
 
-@compiled_with(static_argnums=0)
-def _supported(skeleton: Any, numbers: Any, data: Any) -> Any:
-    return join(skeleton, numbers).log_likelihood.support(data)
-
-
-@compiled_with(static_argnums=0)
-def _solve_one(program: Program, problem: Problem) -> Outcome:
-    return solve_one(program, problem)
-
-
-def _name(optimizer: Any) -> str:
-    return optimizer if isinstance(optimizer, str) else type(optimizer).__name__
-
-
-def _info(program: Program | None, tolerance: Any, dtype: Any) -> dict[str, Any]:
-    from jaxmle._util.version import __version__
-
-    device = jax.devices()[0]
-    return {
-        "jaxmle": __version__,
-        "jax": jax.__version__,
-        "device": f"{device.platform}: {device.device_kind}",
-        "dtype": str(dtype),
-        "tolerance": default_tolerance(dtype) if tolerance is None else float(tolerance),
-        "lanes": program.lanes if program else 0,
-    }
+def _fitted(model: Model, batch: Batch, plan: Plan, missing: str) -> Fit:
+    """Fit a batch and show the solution."""
+    solution = solve(model, batch, plan)
+    return Fit(dataclasses.replace(solution, options=solution.options | {"missing": missing}))
 
 
 _MOST = 1 << 16
@@ -329,7 +203,7 @@ def compile_ahead(model: Any, data: Any, datasets: int | None = None, **options:
     Args:
         model: as in `fit`.
         data: one data set like those to come, leaves [n, ...]; of its values only shapes and types count. Programs of
-            the lanes hold for its number of rows, functions of the machine for any.
+            the lanes hold for its number of rows, native kernels for any.
         datasets: how many there will be in a call of `fit_many`, about; None for `fit`.
         **options: as they will be given to `fit` or `fit_many`, without weights, start and groups.
 

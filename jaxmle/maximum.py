@@ -7,10 +7,12 @@ import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._engine.build import problem_of
+from jaxmle._engine.plan import Plan
 from jaxmle._engine.traced import LANES, solver
-from jaxmle._solver.solve import Problem, Program, default_max_steps, default_tolerance, objective_of, problem_dtype
+from jaxmle._solver.problem import Program, objective_of, problem_dtype
+from jaxmle._solver.state import RUNNING
 from jaxmle._solver.status import at_maximum
-from jaxmle._solver.step import RUNNING
 from jaxmle._util.records import split
 from jaxmle.model.contract import check_contributions
 from jaxmle.model.model import Model
@@ -27,7 +29,7 @@ class Maximum(NamedTuple):
         status: `Status` code, int[].
         converged: whether the maximum is certified, bool[].
         steps: evaluations, int[].
-        decrement: log-likelihood still to be gained, f[].
+        decrement: remaining gain in log-likelihood, f[].
         information: observed information in unconstrained coordinates, f[p, p].
         coordinates: the unconstrained coordinates, f[p].
     """
@@ -58,7 +60,7 @@ def maximize(
     J du = dS (implicit function theorem; Blondel et al. 2022, *NeurIPS* 35, eq. 2); it is NaN unless converged, or on a
     kink, and 0 with respect to `start`. The dtype follows the data; the global x64 flag is never touched.
 
-    In float64 on a CPU the fit is a call of the machine's own functions, as in `fit_many`, on every core;
+    In float64 on a CPU the fit is a call of native kernels, as in `fit_many`, on every core;
     `jax.vmap(maximize)`, however nested, is one such call for all data sets. What these do not understand, and all on
     other devices, runs through refilled lanes. A program runs in the process that traced it: `jax.export` needs
     `disabled_checks` for the call, and another process has to trace it anew. `jax.shard_map` needs `check_vma=False`, for
@@ -71,7 +73,7 @@ def maximize(
         weights: frequencies, f[n]; 1 by default.
         start: natural params; by default the model's own start.
         optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`, `"lbfgs"`) or any optax optimizer.
-        tolerance: log-likelihood still to be gained; 1e-9 in float64, 1e-3 in float32.
+        tolerance: remaining gain in log-likelihood below which it has converged; 1e-9 in float64, 1e-3 in float32.
         max_steps: evaluations of the method; 100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for others.
 
     Returns:
@@ -99,15 +101,8 @@ def maximize(
     skeleton, numbers = split(model)
     if start is not None:
         start = jax.tree.map(lambda x: lax.stop_gradient(jnp.asarray(x, dtype)), start)
-    problem = Problem(
-        numbers=[jnp.asarray(x, dtype) for x in numbers],
-        data=data,
-        weights=weights,
-        start=start,
-        status=jnp.asarray(RUNNING, jnp.int32),
-        tolerance=jnp.asarray(default_tolerance(dtype) if tolerance is None else tolerance, dtype),
-        max_steps=jnp.asarray(default_max_steps(optimizer) if max_steps is None else max_steps, jnp.int32),
-    )
+    plan = Plan(optimizer, tolerance=tolerance, max_steps=max_steps, dtype=dtype)
+    problem = problem_of(numbers, data, weights, start, RUNNING, plan, jnp.asarray)
     objective = objective_of(skeleton, problem)
     check_contributions(objective, n)
     origin, unravel = ravel_pytree(model.origin(dtype))
@@ -128,7 +123,7 @@ def maximize(
     rest = jax.tree.map(lax.stop_gradient, rest)
     status = rest.status.astype(jnp.int32)
     converged = at_maximum(status)
-    kink = objective.model.kink
+    kink = objective.model.geometry.kink
     smooth = converged if kink is None else converged & ~kink.on(objective.model.forward(unravel(u)), objective.data)
     u = _differentiable_if(smooth, u)
     params = objective.model.forward(unravel(u))

@@ -39,21 +39,29 @@ _util
 """
 
 # The files of each folder, from the top down: each may import what stands on a later line, never a neighbour on its own.
-# `__init__` is the face of its folder: it may import all of them, and none of them it.
+# `__init__` is the face of its folder: it may import all of them, and none of them it. `a/*` stands for all files of the
+# folder a that no other line names, the folder's own `__init__` among them.
 INSIDE = {
     "cli": "app | demo | plot | input reports | tables",
     "explore": "session | page warm | figures | text pointer | climb | numbers | state | families",
     "comparison": "criteria | hypothesis_tests | nesting",
-    "result": "load | fit | html select | summary | saved",
+    "result": "load | fit | html | select summary | columns saved",
     "plot": "panels | likelihood likelihood_contours diagnostics lifetimes batch | distribution | sample | empirical | style",
-    "inference": "surface | simulate | predict | intervals | profile | covariance",
+    "inference": "ascent simulate | predict surface | intervals | profile | covariance information_criteria | at_point matrices interval_record",
     "checks": "check | promises bartlett derivatives | explain given trace | parametrizations | exact | report",
     "io": "tables",
-    "_engine": "mixed_precision retry traced | multistart | run | settle | workers | backends | devices | build | batch | ingest",
-    "models": "restricted | censoring copulas independent",
-    "_solver": "solve | charts | kinks | limits | lanes | step | status",
+    "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | batch plan",
+    "models": "recipes restricted | censoring copulas | independent",
+    # Families that are built on others, then all others, then what the families of a folder share.
+    "distributions": "bounded/kumaraswamy multivariate/dirichlet_multinomial positive/burr12 positive/exponentiated_weibull positive/lomax"
+    " | positive/* real/* counts/* bounded/* extremes/* circular/* multivariate/*"
+    " | positive/gamma_power positive/power_limits real/location_scale counts/trials extremes/reduced_variate"
+    " extremes/standard_gumbel circular/mean_direction multivariate/category_counts multivariate/covariances"
+    " | base/standard_form | base/discrete_cdf base/distribution base/information base/interpolation base/means base/overflow"
+    " base/quantiles base/sampling base/support base/weighted_moments | base/types base/constants | base/*",
+    "_solver": "solve explain | phases | problem | start | charts | kinks | limits | lanes | step | verdict | evidence coordinates | state | status",
     "optimizers": "named | quasi_newton | curvature",
-    "model": "contract | objective | observations | model",
+    "model": "contract | objective | observations | model | geometry response unsaved",
     "_native": (
         "runtime lowering codegen passes ir"  # in each the files of one room, from the top down
         " | runtime/arguments | runtime/cuda | runtime/cpu runtime/xla_ffi"
@@ -67,7 +75,8 @@ INSIDE = {
         " | passes/products | passes/sqrt_powers | passes/quotients | passes/finite"
         " | ir/program | ir/graph | ir/nodes ir/layout"
     ),
-    "_util": "compile | cache | records text_tables group_keys linalg marks progress checksum | atomic_write optional threads version",
+    "special": "inverses | bessel hurwitz incomplete owens | gamma quadrature | elementary",
+    "_util": "compile | cache | records text_tables html_tables group_keys linalg marks progress checksum | arrays atomic_write optional threads version",
 }
 
 # Imported inside a function, when it is called, by a room below.
@@ -123,7 +132,9 @@ def rooms() -> list[str]:
 def order_inside(folder: str) -> dict[str, int]:
     """For each file of a folder, `a/b` for one in a folder of its own, its line from the top."""
     lines = [line.split() for line in INSIDE.get(folder, "").split("|")]
-    return {name: i for i, line in enumerate(lines) for name in line}
+    named = {name: i for i, line in enumerate(lines) for name in line}
+    inside = [m.split(".", 2)[2].replace(".", "/") for m in MODULES if m.startswith(f"jaxmle.{folder}.")]
+    return {name: i for name in inside if (i := named.get(name, named.get(f"{name.partition('/')[0]}/*"))) is not None}
 
 
 def picture() -> str:

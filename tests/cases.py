@@ -308,7 +308,7 @@ class Case:
 def _case(name, model, data, truth, closed=None, n=40, tags=""):
     model = models.iid(model) if isinstance(model, distributions.Distribution) else model
     found = set(tags.split())
-    found |= {"expected"} if model.information else set()
+    found |= {"expected"} if model.geometry.information else set()
     found |= {"simulates"} if model.simulate else set()
     found |= {"ordered"} if model.observations == "ordered" else set()
     return Case(name, model, data, truth, closed, n, frozenset(found))

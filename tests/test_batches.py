@@ -86,7 +86,7 @@ def test_parts_and_joints(fits):
     for kind in ("observed", "robust"):
         np.testing.assert_allclose(again.covariance(kind), fits.covariance(kind)[order], rtol=1e-12)
     assert again.dropped.tolist() == [1, 0, 0, 0]
-    assert len(again._batch.buckets) == len(fits._batch.buckets)
+    assert len(again.solution.batch.buckets) == len(fits.solution.batch.buckets)
     pinned = [jm.fit(jm.models.pinned("normal", scale=s), [1.0, 2.0, 3.0]) for s in (1.0, 2.0)]
     np.testing.assert_array_equal(jm.Fit.concatenate(pinned).params["scale"], [1.0, 2.0])
 
@@ -213,7 +213,7 @@ def test_a_loaded_fit_has_the_same_numbers(fits, tmp_path):
 
 def test_what_needs_data_says_so_or_finds_them(fits, tmp_path):
     bare = jm.load(fits.save(tmp_path / "bare.npz"))
-    absent = bare._batch.buckets[0].data
+    absent = bare.solution.batch.buckets[0].data
     calls = [lambda: bare.covariance("robust"), lambda: bare[0].covariance("opg"), lambda: bare.simulate(1)]
     for call in (*calls, lambda: absent.shape, lambda: np.asarray(absent)):
         with pytest.raises(RuntimeError, match="file that the fit was loaded from holds none.*data=True"):

@@ -18,7 +18,7 @@ def forget():
 
 def fitted():
     fits = jm.fit_many("exponential", X, lanes=2)
-    return [*fits._outcome, fits.standard_errors()["rate"]]
+    return [*fits.solution.outcome, fits.standard_errors()["rate"]]
 
 
 def test_another_process_compiles_nothing(tmp_path, monkeypatch):

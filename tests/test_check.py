@@ -636,3 +636,17 @@ def test_the_global_flag_is_left_alone_and_does_not_matter():
     assert off.score == on.score
     assert [r["verdict"] for r in off.rows] == [r["verdict"] for r in on.rows]
     off.raise_if_failed()
+
+
+def test_rules_for_one_row_may_have_constants():
+    """`rows` must tell constants from rows, in a check as in a fit; simulated data get the marks of the data."""
+
+    def one(params, row):
+        return -0.5 * ((row["x"] - params["loc"]) / row["scale"]) ** 2
+
+    def simulate(key, params, data):
+        return {**data, "x": params["loc"] + data["scale"] * jax.random.normal(key, data["x"].shape)}
+
+    model = Model(rows(one), {"loc": spaces.real}, simulate=simulate)
+    report = check(model, {"loc": 1.0}, {"x": np.arange(5.0), "scale": constant(2.0)})
+    assert report.ok, report

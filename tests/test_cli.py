@@ -299,7 +299,7 @@ FIT = ["fit", AIRCRAFT, *WEIBULL, "--value", "hours"]
         ([*FIT, "--criterion", "dic"], "expected aic, aicc or bic"),
         (
             ["fit", AIRCRAFT, "-d", "weibull,poisson", "--value", "hours"],
-            "a law of counts (poisson) with one that is continuous",
+            "a distribution of counts (poisson) with one that is continuous",
         ),
         (["fit", "nowhere.csv", *WEIBULL, "--value", "x"], "no file nowhere.csv"),
         (["fit", LINE, "--model", "model.py"], "expected FILE.py:NAME"),

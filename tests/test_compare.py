@@ -177,10 +177,10 @@ def test_criteria_by_hand(rate):
 
 def changed(fit, **kwargs):
     """The fit with another outcome."""
-    outcome = fit._outcome._replace(
-        **{name: np.full_like(getattr(fit._outcome, name), x) for name, x in kwargs.items()}
+    outcome = fit.solution.outcome._replace(
+        **{name: np.full_like(getattr(fit.solution.outcome, name), x) for name, x in kwargs.items()}
     )
-    return jm.Fit(fit.model, outcome, fit._batch, fit._single, fit.info)
+    return jm.Fit(dataclasses.replace(fit.solution, outcome=outcome))
 
 
 def test_what_failed_is_nan_with_a_reason(rate):
@@ -214,7 +214,11 @@ def test_what_cannot_be_compared(rate, mites, attacks):
     for call, error, sentence in (
         (lambda: jm.compare({"a": full, "b": logged}), ValueError, "logged and unlogged data cannot be compared"),
         (lambda: jm.compare({"a": full, "b": twice}), ValueError, r"differ \(5 and 10 observations\)"),
-        (lambda: jm.compare({"a": full, "b": poisson}), ValueError, "b is a law of counts, the other is continuous"),
+        (
+            lambda: jm.compare({"a": full, "b": poisson}),
+            ValueError,
+            "b is a distribution of counts, the other is continuous",
+        ),
         (lambda: jm.compare({"a": full, "b": fulls}), ValueError, r"a \(one data set\) with b \(2 data sets\)"),
         (lambda: jm.compare({"a": fulls, "b": fulls[[1, 0]]}), ValueError, "differ, first in data set 0"),
         (lambda: jm.compare({"a": full, "b": full}, "dic"), ValueError, "expected one of 'aic'"),
@@ -222,7 +226,7 @@ def test_what_cannot_be_compared(rate, mites, attacks):
         (lambda: jm.likelihood_ratio(full, null), ValueError, "rate is held in the full model"),
         (lambda: jm.likelihood_ratio(full, full), ValueError, "a test needs a null with fewer"),
         (
-            lambda: jm.likelihood_ratio(full, jm.Fit(lognormal, full._outcome, full._batch, True, {})),
+            lambda: jm.likelihood_ratio(full, jm.Fit(dataclasses.replace(full.solution, model=lognormal))),
             ValueError,
             "not known",
         ),

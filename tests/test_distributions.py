@@ -1,13 +1,17 @@
-"""Laws of every distribution, over one table."""
+"""Laws of the distributions that SciPy has to the last digits, over the table `CORE`."""
 
 import functools
+import inspect
 
-import catalogue
+import family_files
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats as st
+from catalogue import CORE as TABLE
+from catalogue import TABLE as REST
+from catalogue import TRIALS, VECTORS
 
 from jaxmle import distributions
 from jaxmle.model.model import Model
@@ -15,31 +19,16 @@ from jaxmle.models import iid
 
 pytestmark = pytest.mark.usefixtures("x64")
 
-N = 12.0
-TABLE = {
-    "bernoulli": ({"probability": 0.3}, st.bernoulli(0.3)),
-    "binomial": ({"probability": 0.3}, st.binom(int(N), 0.3)),
-    "exponential": ({"rate": 0.7}, st.expon(0, 1 / 0.7)),
-    "gamma": ({"shape": 2.5, "scale": 1.5}, st.gamma(2.5, 0, 1.5)),
-    "geometric": ({"probability": 0.3}, st.geom(0.3)),
-    "lognormal": ({"loc": 0.3, "scale": 0.8}, st.lognorm(0.8, 0, np.exp(0.3))),
-    "negative_binomial": ({"mean": 3.5, "dispersion": 0.4}, st.nbinom(2.5, 1 / (1 + 0.4 * 3.5))),
-    "normal": ({"loc": 0.5, "scale": 2.0}, st.norm(0.5, 2.0)),
-    "poisson": ({"mean": 3.5}, st.poisson(3.5)),
-    "student_t": ({"df": 4.0, "loc": 1.0, "scale": 2.0}, st.t(4.0, 1.0, 2.0)),
-    "weibull": ({"scale": 3.0, "shape": 1.7}, st.weibull_min(1.7, 0, 3.0)),
-}
+N = TRIALS
 NAMES = list(TABLE)
-# Second derivatives through incomplete gamma and beta functions take long to compile.
-SLOW = ("binomial", "gamma", "negative_binomial", "student_t")
-BY_COST = [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in NAMES]
+BY_COST = [pytest.param(n, marks=pytest.mark.slow) if row.costly else n for n, row in TABLE.items()]
 CONTINUOUS = [n for n in NAMES if not distributions.by_name(n).discrete]
 Q = np.array([1e-9, 1e-4, 0.03, 0.2, 0.5, 0.77, 0.95, 0.9999])
 
 
 def case(name):
-    params, law = TABLE[name]
-    return distributions.by_name(name), jax.tree.map(jnp.asarray, params), law
+    row = TABLE[name]
+    return distributions.by_name(name), jax.tree.map(jnp.asarray, row.params), row.scipy
 
 
 def data(d, x):
@@ -70,10 +59,23 @@ def close(value, want, rel):
 
 
 def test_the_table_is_complete():
-    names = sorted(NAMES + list(catalogue.TABLE))
+    names = sorted([*NAMES, *REST])
     assert distributions.names() == names
     assert all(distributions.by_name(n) == getattr(distributions, n) for n in names)
     assert len({hash(distributions.by_name(n)) for n in names}) == len(names)
+
+
+def test_the_list_of_families_is_made_from_the_files():
+    assert family_files.FACE.read_text() == family_files.renewed(), "run: python tests/family_files.py"
+    families = family_files.families()
+    assert (
+        families.keys()
+        == {*NAMES, *REST, *VECTORS}
+        == set(distributions.__all__) - {"Distribution", "by_name", "names"}
+    )
+    for name in VECTORS:
+        assert getattr(distributions, name)(3).name == f"{name}(3)"
+        assert inspect.signature(getattr(distributions, name)).return_annotation is distributions.Distribution
 
 
 def test_unknown_names_get_a_hint():
@@ -84,25 +86,25 @@ def test_unknown_names_get_a_hint():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_matches_scipy(name):
-    d, params, law = case(name)
-    x = np.unique(np.concatenate([law.ppf(Q), law.isf(Q)]))
+    d, params, theirs = case(name)
+    x = np.unique(np.concatenate([theirs.ppf(Q), theirs.isf(Q)]))
     density, below, above = evaluate(name, params, x)
-    close(density, law.logpmf(x) if d.discrete else law.logpdf(x), 1e-12)
+    close(density, theirs.logpmf(x) if d.discrete else theirs.logpdf(x), 1e-12)
     # Through probabilities: scipy's own logcdf near 1 is log(1 - tiny) with few digits.
-    close(np.exp(below), law.cdf(x), 1e-11)
-    close(np.exp(above), law.sf(x), 1e-11)
+    close(np.exp(below), theirs.cdf(x), 1e-11)
+    close(np.exp(above), theirs.sf(x), 1e-11)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_integrates_to_one(name):
-    d, params, law = case(name)
+    d, params, theirs = case(name)
     if d.discrete:
         x = np.arange(0, N + 1 if d.columns else 2 if name == "bernoulli" else 200.0)
         assert np.exp(evaluate(name, params, x)[0]).sum() == pytest.approx(1, abs=1e-12)
     else:
         nodes, weights = np.polynomial.legendre.leggauss(30)
         tail = np.logspace(-9, -2, 8)
-        ends = np.concatenate([law.ppf(tail), law.ppf(np.linspace(0.05, 0.95, 15)), law.isf(tail[::-1])])
+        ends = np.concatenate([theirs.ppf(tail), theirs.ppf(np.linspace(0.05, 0.95, 15)), theirs.isf(tail[::-1])])
         width = np.diff(ends)[:, None]
         x = ends[:-1, None] + width * (nodes + 1) / 2
         assert (np.exp(evaluate(name, params, x)[0]) * weights * width / 2).sum() == pytest.approx(1, abs=1e-8)
@@ -110,8 +112,8 @@ def test_integrates_to_one(name):
 
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_slope_of_the_cdf_is_the_density(name):
-    d, params, law = case(name)
-    x = jnp.asarray(law.ppf(Q))
+    d, params, theirs = case(name)
+    x = jnp.asarray(theirs.ppf(Q))
     ones = jnp.ones_like(x)
     value, slope = jax.jit(
         lambda x: jax.jvp(lambda x: jnp.stack([d.logcdf(params, x), d.logsf(params, x)]), (x,), (ones,))
@@ -123,7 +125,7 @@ def test_slope_of_the_cdf_is_the_density(name):
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in CONTINUOUS])
 def test_steps_of_the_cdf_are_the_mass(name):
-    d, params, law = case(name)
+    d, params, theirs = case(name)
     x = np.arange(0.0, 12.0)
     mass, below, above = np.exp(evaluate(name, params, x))
     np.testing.assert_allclose(np.diff(below), mass[1:], atol=1e-14)
@@ -133,10 +135,10 @@ def test_steps_of_the_cdf_are_the_mass(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_quantile_inverts_the_cdf(name):
-    d, params, law = case(name)
+    d, params, theirs = case(name)
     quantile = jax.jit(lambda q: d.quantile(params, q, **extra(d)))
     x = quantile(Q)
-    close(x, law.ppf(Q), 1e-11)
+    close(x, theirs.ppf(Q), 1e-11)
     if not d.discrete:
         close(np.exp(evaluate(name, params, x)[1]), Q, 1e-11)
     assert np.isnan(quantile(np.resize([-0.1, 1.1, np.nan], Q.size))).all()
@@ -144,19 +146,19 @@ def test_quantile_inverts_the_cdf(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_samples_agree_with_the_cdf(name):
-    d, params, law = case(name)
+    d, params, theirs = case(name)
     n = 4000
     x = np.sort(d.sample(jax.random.key(7), params, (n,), **extra(d)))
     grid = np.unique(x)
     empirical = np.searchsorted(x, grid, side="right") / n
-    assert np.abs(empirical - law.cdf(grid)).max() < 1.7 / np.sqrt(n)
+    assert np.abs(empirical - theirs.cdf(grid)).max() < 1.7 / np.sqrt(n)
     assert d.support(data(d, x)).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_outside_the_support(name):
-    d, params, law = case(name)
-    low, high = law.support()
+    d, params, theirs = case(name)
+    low, high = theirs.support()
     x = np.array([low - 1 if np.isfinite(low) else -np.inf, np.inf, np.nan] + ([0.5] if d.discrete else []))
     assert not d.support(data(d, x)).any()
     assert (evaluate(name, params, x)[0] == -np.inf).all()
@@ -171,9 +173,9 @@ def test_outside_the_support(name):
 @functools.lru_cache
 def derivatives(name):
     """Values [3n], slopes and curvatures of all three functions at 27 points of unconstrained coordinates."""
-    d, params, law = case(name)
+    d, params, theirs = case(name)
     model = Model(d.logpdf, d.space)
-    x = np.unique(np.concatenate([law.ppf(Q), law.isf(Q)]))
+    x = np.unique(np.concatenate([theirs.ppf(Q), theirs.isf(Q)]))
 
     # Through the incomplete beta function both tails are one program, slow to compile.
     functions = [d.logpdf, d.logcdf] + [d.logsf] * (name not in ("binomial", "negative_binomial", "student_t"))
@@ -192,7 +194,7 @@ def derivatives(name):
 
 @pytest.mark.parametrize("name", BY_COST)
 def test_derivatives_are_finite_at_extreme_parameters(name):
-    p = len(TABLE[name][0])
+    p = len(TABLE[name].params)
     corners = np.array(np.meshgrid(*[[-12.0, 0.0, 12.0]] * p)).reshape(p, -1).T
     value, slope, curve = derivatives(name)(corners)
     assert not np.isnan(value).any()
@@ -214,14 +216,14 @@ def test_scores_and_hessians_match_finite_differences(name):
             np.testing.assert_allclose(exact[fine], difference[fine], rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if distributions.by_name(n).information is not None])
+@pytest.mark.parametrize("name", [n for n in NAMES if distributions.by_name(n).geometry.information is not None])
 def test_information_is_the_expected_curvature(name):
-    d, params, law = case(name)
+    d, params, theirs = case(name)
     q = (np.arange(20000) + 0.5) / 20000
-    x = np.asarray(law.ppf(q), float)
+    x = np.asarray(theirs.ppf(q), float)
     flat, unravel = jax.flatten_util.ravel_pytree(params)
     scores = jax.jit(jax.jacfwd(lambda p: d.logpdf(unravel(p), data(d, x))))(flat)
-    information = d.information(params, data(d, x))
+    information = d.geometry.information(params, data(d, x))
     assert information.shape == (x.size, flat.size, flat.size)
     np.testing.assert_allclose(scores.T @ scores / x.size, information.mean(0), rtol=5e-3, atol=1e-3)
 
@@ -229,7 +231,8 @@ def test_information_is_the_expected_curvature(name):
 def test_information_about_df_is_continuous_and_positive_far_out():
     df = np.array([199.999, 200.001, 1e4, 1e9])
     information = [
-        distributions.student_t.information({"df": v, "loc": 0.0, "scale": 1.0}, jnp.zeros(1))[0, 0, 0] for v in df
+        distributions.student_t.geometry.information({"df": v, "loc": 0.0, "scale": 1.0}, jnp.zeros(1))[0, 0, 0]
+        for v in df
     ]
     assert information[0] / information[1] == pytest.approx((200.001 / 199.999) ** 4, rel=1e-6)
     close(np.array(information[2:]) * df[2:] ** 4, [3.5, 3.5], 1e-3)
@@ -264,8 +267,8 @@ def test_starts_are_legal(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_of_weight_zero_do_not_touch_the_start(name):
-    d, _, law = case(name)
-    x, rng = np.asarray(law.rvs(30, random_state=1), float), np.random.default_rng(0)
+    d, _, theirs = case(name)
+    x, rng = np.asarray(theirs.rvs(30, random_state=1), float), np.random.default_rng(0)
     w = rng.integers(1, 3, 30).astype(float)
     start_at = jax.jit(lambda x, w: d.start(data(d, x), w))
     start = start_at(x, w)
@@ -280,8 +283,8 @@ def test_rows_of_weight_zero_do_not_touch_the_start(name):
 @pytest.mark.parametrize("name", CONTINUOUS)
 @pytest.mark.parametrize("factor", [1e12, 1e-12])
 def test_starts_follow_the_units(name, factor):
-    d, params, law = case(name)
-    x, w = jnp.asarray(law.rvs(40, random_state=2)), jnp.ones(40)
+    d, params, theirs = case(name)
+    x, w = jnp.asarray(theirs.rvs(40, random_state=2)), jnp.ones(40)
     one, other = d.start(x, w), d.start(x * factor, w)
     shift = d.logpdf(other, x * factor) + np.log(factor) - d.logpdf(one, x)
     np.testing.assert_allclose(shift, 0, atol=1e-8)
@@ -289,8 +292,8 @@ def test_starts_follow_the_units(name, factor):
 
 @pytest.mark.parametrize("name", ["normal", "student_t"])
 def test_starts_follow_a_shift(name):
-    d, params, law = case(name)
-    x, w = jnp.asarray(law.rvs(40, random_state=2)), jnp.ones(40)
+    d, params, theirs = case(name)
+    x, w = jnp.asarray(theirs.rvs(40, random_state=2)), jnp.ones(40)
     one, other = d.start(x, w), d.start(x + 1e9, w)
     close(other["loc"] - 1e9, one["loc"], 1e-5)
     close(other["scale"], one["scale"], 1e-5)
@@ -299,8 +302,8 @@ def test_starts_follow_a_shift(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_compiled_total_is_the_sum_of_the_rows(name):
     # XLA's CPU compiler fuses some formulas into a sum wrongly (log, log1p or expm1 twice); ours must not be among them.
-    d, params, law = case(name)
-    x = data(d, law.ppf(np.linspace(0.01, 0.9, 64)))
+    d, params, theirs = case(name)
+    x = data(d, theirs.ppf(np.linspace(0.01, 0.9, 64)))
     w = np.linspace(0.5, 1, 64)
 
     def rows(p):
@@ -346,14 +349,14 @@ def test_negative_binomial_near_poisson():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_float32_stays_float32(name):
-    d, params, law = case(name)
+    d, params, theirs = case(name)
     params = jax.tree.map(lambda v: v.astype(jnp.float32), params)
-    x = law.ppf(Q[2:6]).astype(np.float32)
+    x = theirs.ppf(Q[2:6]).astype(np.float32)
     row = {"successes": jnp.asarray(x), "trials": jnp.full(4, N, jnp.float32)} if d.columns else jnp.asarray(x)
     for f, want in (
-        (d.logpdf, law.logpmf(x) if d.discrete else law.logpdf(x)),
-        (d.logcdf, law.logcdf(x)),
-        (d.logsf, law.logsf(x)),
+        (d.logpdf, theirs.logpmf(x) if d.discrete else theirs.logpdf(x)),
+        (d.logcdf, theirs.logcdf(x)),
+        (d.logsf, theirs.logsf(x)),
     ):
         value = f(params, row)
         assert value.dtype == jnp.float32

@@ -52,7 +52,7 @@ def both(model, data, **options):
 
 
 def identical(a, b, where=slice(None)):
-    for mine, other in zip(a._outcome, b._outcome, strict=True):
+    for mine, other in zip(a.solution.outcome, b.solution.outcome, strict=True):
         np.testing.assert_array_equal(mine[where], other[where])
 
 
@@ -64,7 +64,7 @@ def test_mixed_is_full(case, lanes):
     data = on_rows(lambda x: np.concatenate([x, np.zeros_like(x[:, :PADDING])], axis=1), case.data(2, SETS, case.n))
     weights = np.tile(np.r_[np.ones(case.n), np.zeros(PADDING)], (SETS, 1))
     mixed, full = both(case.model, data, weights=weights, lanes=lanes)
-    agree(mixed, full, 0.0 if case.model.maximum is not None else 0.8 * full.converged.sum())
+    agree(mixed, full, 0.0 if case.model.geometry.closed_form is not None else 0.8 * full.converged.sum())
 
 
 # --- what float32 cannot hold ----------------------------------------------------------------------------

@@ -323,7 +323,7 @@ def test_fit_data_and_numbers_are_collected():
 def test_data_are_held_not_copied_and_watched():
     x = rng(73).normal(size=200_000)
     fit = jm.fit("normal", x)
-    assert any(np.shares_memory(x, y) for y in jax.tree.leaves(fit._batch.buckets[0].data))
+    assert any(np.shares_memory(x, y) for y in jax.tree.leaves(fit.solution.batch.buckets[0].data))
     before = fit.covariance("opg")
     x[0] += 1.0
     with pytest.raises(RuntimeError, match="changed in place"):

@@ -81,7 +81,7 @@ def test_arrays_of_jax_are_read_where_they_lie(monkeypatch):
         monkeypatch.setattr(ingest, "on_accelerator", lambda x: isinstance(x, jax.Array))
         b = jm.fit_many("gamma", there)
         c = jm.fit_many(COUNTED, {"k": jnp.full((500, 20), 3)})
-    assert b._batch.buckets[0].data is there and c.converged.all()
+    assert b.solution.batch.buckets[0].data is there and c.converged.all()
     assert [*b.status[7:9]] == [Status.MISSING_VALUES, Status.OUTSIDE_SUPPORT]
     np.testing.assert_array_equal(a.status, b.status)
     np.testing.assert_array_equal(a.log_likelihood, b.log_likelihood)
@@ -117,15 +117,15 @@ def test_data_that_lie_on_the_gpu_stay_there():
     assert a.info["lanes"] == b.info["lanes"] == "native" and np.delete(b.converged, (7, 8, 9)).all()
     np.testing.assert_array_equal(a.log_likelihood, b.log_likelihood)
     np.testing.assert_array_equal(a.standard_errors()["shape"], b.standard_errors()["shape"])
-    assert b._batch.buckets[0].data is there
+    assert b.solution.batch.buckets[0].data is there
 
 
 @needs_gpu
 @pytest.mark.gpu
 def test_small_problems_stay_with_the_host():
     y = np.random.default_rng(4).gamma(2.0, 1.5, (50, 60))
-    assert {d.platform for d in devices.places(None, y.size)} == {"cpu"}
-    assert {d.platform for d in devices.places(GPUS[:1], y.size)} == {"gpu"}
+    assert {d.platform for d in devices.worker_devices(None, y.size)} == {"cpu"}
+    assert {d.platform for d in devices.worker_devices(GPUS[:1], y.size)} == {"gpu"}
     same(jm.fit_many("gamma", y), jm.fit_many("gamma", y, devices=GPUS[:1]))
 
 

@@ -138,5 +138,7 @@ def test_examples_are_found():
 
 
 def test_optional_says_how_to_install():
-    with pytest.raises(ImportError, match=r"needs nothing_like_it, .* pip install 'jaxmle\[plot\]'"):
+    with pytest.raises(
+        ImportError, match=r"needs nothing_like_it, .* pip install nothing_like_it, .* pip install '\.\[plot\]'"
+    ):
         optional("nothing_like_it", "plot")

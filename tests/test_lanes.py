@@ -13,7 +13,7 @@ from cases import AUTOREGRESSION, KNOWN_SCALE, REGRESSION, TWO_GROUPS, rng, seri
 import jaxmle as jm
 from jaxmle import Status, _native, models
 from jaxmle._engine import run, settle, workers
-from jaxmle._engine.devices import fitting
+from jaxmle._engine.memory import lanes_that_fit, share
 from jaxmle._solver import lanes
 
 X = rng(80).gamma(2.0, 1.0, (12, 30))
@@ -158,7 +158,7 @@ def test_a_shared_design():
     fits = jm.fit_many(REGRESSION, {"y": y}, shared={"x": x})
     beta = np.linalg.lstsq(x, y.T, rcond=None)[0].T
     np.testing.assert_allclose(fits.params["beta"], beta, rtol=1e-8)
-    held = fits._batch.buckets[0].data["x"]
+    held = fits.solution.batch.buckets[0].data["x"]
     assert held.shape == (30, 3)
     copied = jm.fit_many(REGRESSION, {"y": y, "x": np.tile(x, (12, 1, 1))})
     np.testing.assert_allclose(fits.covariance("robust"), copied.covariance("robust"), rtol=1e-7, atol=1e-14)
@@ -224,7 +224,7 @@ def test_starts_for_all_one_each_and_from_another_fit(plain):
 def test_the_choice_of_lanes_is_recorded_and_replayed():
     first = jm.fit_many("gamma", X)
     again = jm.fit_many("gamma", X, lanes=first.info["lanes"])
-    for a, b in zip(first._outcome, again._outcome, strict=True):
+    for a, b in zip(first.solution.outcome, again.solution.outcome, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -278,7 +278,7 @@ def test_workers_change_no_bit(devices):
     x = rng(91).gamma(2.0, 1.0, (300, 20))
     x[[3, 77, 298]] = np.nan
     one, some = (jm.fit_many("gamma", x, lanes=8, devices=d) for d in (1, devices))
-    for a, b in zip(one._outcome, some._outcome, strict=True):
+    for a, b in zip(one.solution.outcome, some.solution.outcome, strict=True):
         np.testing.assert_array_equal(a, b)
     assert some.status_counts() == {"converged": 297, "missing_values": 3}
 
@@ -352,9 +352,9 @@ def test_what_never_fits_is_an_error(monkeypatch):
 
 def test_a_bound_on_memory_is_kept():
     places, each = [None, None], X[:1].nbytes
-    bound = run.share(places, 1000 * each)
+    bound = share(places, 1000 * each)
     assert bound == 500 * each
-    assert fitting(256, X, bound) == 125 and fitting(4, X, bound) == 4 and fitting(256, X, 1) == 1
+    assert lanes_that_fit(256, X, bound) == 125 and lanes_that_fit(4, X, bound) == 4 and lanes_that_fit(256, X, 1) == 1
     with pytest.raises(ValueError, match="memory=0; expected None, or a positive whole number of bytes"):
         jm.fit_many("gamma", X, memory=0)
 
@@ -368,7 +368,7 @@ def test_a_measured_number_of_lanes_is_recorded_and_replayed(monkeypatch):
     assert fits.info["lanes"] in fits.info["tried"] and len(fits.info["tried"]) > 1
     again = jm.fit_many("gamma", x, lanes=fits.info["lanes"], devices=1)
     assert "tried" not in again.info
-    for mine, other in zip(fits._outcome, again._outcome, strict=True):
+    for mine, other in zip(fits.solution.outcome, again.solution.outcome, strict=True):
         np.testing.assert_array_equal(mine, other)
 
 

@@ -68,7 +68,7 @@ def agree(case, fits, singles, curvature=True):
 
 def identical(a, b, where=slice(None)):
     """Bit for bit the same, everything that a fit reports."""
-    for mine, other in zip(a._outcome, b._outcome, strict=True):
+    for mine, other in zip(a.solution.outcome, b.solution.outcome, strict=True):
         np.testing.assert_array_equal(mine[where], other[where])
 
 
@@ -101,7 +101,9 @@ def test_certificate(case):
     decrement = -0.5 * g @ np.linalg.solve(hessian, g)
     assert 0 <= decrement <= 1e-9
     assert fits.decrement[i] <= 1e-9
-    np.testing.assert_allclose(fits._outcome.information[i], -hessian, rtol=1e-7, atol=1e-7 * np.abs(hessian).max())
+    np.testing.assert_allclose(
+        fits.solution.outcome.information[i], -hessian, rtol=1e-7, atol=1e-7 * np.abs(hessian).max()
+    )
 
 
 def test_many_is_one_by_one_and_padding_changes_nothing(case):

@@ -99,7 +99,7 @@ def test_fifty_parameters_in_lanes(units):
     fits, newton = (jm.fit_many(WIDE, data, optimizer=o, lanes=4) for o in ("lbfgs", "newton"))
     assert fits.converged.all()
     assert np.all(fits.steps < 100)
-    assert np.all(fits._outcome.polish <= 3)
+    assert np.all(fits.solution.outcome.polish <= 3)
     scale = newton.standard_errors()["beta"]
     assert np.max(np.abs(fits.params["beta"] - newton.params["beta"]) / scale) < 1e-6
 
@@ -133,7 +133,7 @@ def test_a_bad_lane_changes_no_bit_of_the_others():
     found = jm.fit_many(LOGISTIC, data, optimizer=optimizers.lbfgs(3), lanes=5)
     others = np.setdiff1d(np.arange(12), [4, 9])
     assert not found.converged[[4, 9]].any()
-    for mine, other in zip(found._outcome, clean._outcome, strict=True):
+    for mine, other in zip(found.solution.outcome, clean.solution.outcome, strict=True):
         np.testing.assert_array_equal(mine[others], other[others])
 
 

@@ -1,5 +1,7 @@
 """Combinators: iid, censored, pinned, tied, and how a name becomes a model."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 import scipy.stats as st
 
 from jaxmle import distributions, models, spaces
+from jaxmle.model import Geometry
 from jaxmle.model.model import Model
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -47,7 +50,7 @@ def test_censored_contributions(name):
     model = models.censored(d)
     value = jax.jit(model.log_likelihood)(params, as_jax(DATA))
     np.testing.assert_allclose(value, want, rtol=1e-11, atol=1e-14)
-    assert model.log_likelihood.support(as_jax(DATA)).all()
+    assert model.possible(as_jax(DATA)).all()
 
 
 SLOW = ("gamma", "negative_binomial", "poisson", "student_t")
@@ -103,12 +106,12 @@ def test_far_intervals_are_not_floored():
 
 def test_support_of_rows():
     rows = as_jax({"lower": [3.0, np.nan, -2.0, 0.0, -INF, -INF, 0.5], "upper": [2.0, 1.0, -1.0, 0.0, -1.0, 1.0, 0.5]})
-    weibull = models.censored(distributions.weibull).log_likelihood
-    poisson = models.censored(distributions.poisson).log_likelihood
-    assert weibull.support(rows).tolist() == [False, False, False, False, False, True, True]
-    assert poisson.support(rows).tolist() == [False, False, False, True, False, True, False]
+    weibull = models.censored(distributions.weibull)
+    poisson = models.censored(distributions.poisson)
+    assert weibull.possible(rows).tolist() == [False, False, False, False, False, True, True]
+    assert poisson.possible(rows).tolist() == [False, False, False, True, False, True, False]
     between = as_jax({"lower": [0.2, 0.2, 3.5, -1.0], "upper": [0.8, 1.0, INF, INF]})
-    assert poisson.support(between).tolist() == [False, True, True, True]
+    assert poisson.possible(between).tolist() == [False, True, True, True]
 
 
 def test_binomial_cannot_be_censored():
@@ -161,18 +164,44 @@ def test_iid(name):
     x = as_jax({"successes": [1.0, 3.0], "trials": [4.0, 5.0]}) if d.columns else jnp.array([1.0, 2.0])
     params = model.start(x, jnp.ones(2))
     assert model.log_likelihood(params, x).shape == (2,)
-    assert model.log_likelihood.support(x).all()
+    assert model.possible(x).all()
     new = model.simulate(jax.random.key(0), params, x)
-    assert jax.tree.map(jnp.shape, new) == jax.tree.map(jnp.shape, x) and model.log_likelihood.support(new).all()
+    assert jax.tree.map(jnp.shape, new) == jax.tree.map(jnp.shape, x) and model.possible(new).all()
 
 
 def test_equal_calls_give_equal_models():
-    fresh = Model(models.Censored(distributions.weibull), distributions.weibull.space)
-    again = Model(models.Censored(distributions.weibull), distributions.weibull.space)
+    fresh, again = (models.censored.__wrapped__(distributions.weibull) for _ in range(2))  # past their cache
     assert fresh == again and hash(fresh) == hash(again)
     assert models.pinned("weibull", shape=1.0) == models.pinned("weibull", {"shape": 1.0})
     assert models.pinned("weibull", shape=1.0) != models.pinned("weibull", shape=2.0)
     assert hash(models.pinned("weibull", shape=1.0)) == hash(models.pinned("weibull", shape=2.0))
+
+
+def test_geometry_is_passed_on_or_replaced_whole():
+    for d in (distributions.gev, distributions.laplace, distributions.generalized_normal, distributions.normal):
+        assert models.iid(d).geometry is d.geometry
+        free = next(iter(d.space))
+        rest = models.pinned(d, {free: 1.0}).geometry
+        assert rest == dataclasses.replace(d.geometry, maximum=None) and rest.closed_form is None
+        assert models.censored(d).geometry == Geometry(regular=d.geometry.regular)
+    assert distributions.normal.geometry.maximum is not None and distributions.normal.geometry.closed_form is None
+    assert distributions.laplace.geometry.closed_form is distributions.laplace.geometry.maximum
+
+
+def test_a_model_has_one_expected_information():
+    def log_likelihood(params, x):
+        return -params["rate"] * x
+
+    def information(params, x):
+        return jnp.ones((x.shape[0], 1, 1))
+
+    model = Model(log_likelihood, {"rate": spaces.positive}, information=information)
+    assert model.geometry == Geometry(information=information) and model.information is information
+    assert dataclasses.replace(model, geometry=Geometry()).information is None
+    assert dataclasses.replace(model, name="other").information is information
+    assert dataclasses.replace(models.iid(distributions.normal), information=information).information is information
+    with pytest.raises(TypeError, match=r"geometry is 'edge'; expected a record such as"):
+        Model(log_likelihood, {"rate": spaces.positive}, geometry="edge")
 
 
 def test_as_model():

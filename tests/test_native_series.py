@@ -143,7 +143,7 @@ def test_neighbors_do_not_matter(name, n):
     lanes = jm.fit_many(model, x, weights=weights * 1.0, lanes=8)
     assert fits.info["lanes"] == "native" and len(set(fits.steps[fits.converged].tolist())) > 1
     assert fits.converged.sum() > 15
-    for a, b, one in zip(fits._outcome, other._outcome, alone._outcome, strict=True):
+    for a, b, one in zip(fits.solution.outcome, other.solution.outcome, alone.solution.outcome, strict=True):
         np.testing.assert_array_equal(a[order], b)
         np.testing.assert_array_equal(a[20], one[0])
     np.testing.assert_array_equal(fits.status, lanes.status)

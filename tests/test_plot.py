@@ -1,5 +1,6 @@
 """Pictures: what is drawn, not its pixels. The numbers in them against closed forms and published tables."""
 
+import dataclasses
 import inspect
 from types import SimpleNamespace
 
@@ -98,7 +99,7 @@ def test_every_picture_is_public_and_tells_its_source():
 
 
 def test_says_what_to_draw_in_place(normal, coins, tmp_path):
-    own = SimpleNamespace(_single=True, model=SimpleNamespace(log_likelihood=abs, name="mine"))
+    own = SimpleNamespace(_single=True, model=jm.Model(abs, {}, name="mine"))
     with pytest.raises(TypeError, match=r"mine is a log-likelihood of your own; draw contours"):
         jm.plot.density(own)
     with pytest.raises(ValueError, match=r"two free parameters.*draw profile"):
@@ -155,7 +156,7 @@ def test_turnbull_solves_its_own_equation():
 
 def test_weight_two_is_the_row_twice(kicks):
     x = np.repeat([0.0, 1, 2, 3, 4], [109, 65, 22, 3, 1])
-    rows = Sample(jm.distributions.poisson, x, x, np.ones(200), {})
+    rows = Sample(sample_of(kicks, "cdf").response, x, x, np.ones(200), {})
     for one, two in zip(empirical(sample_of(kicks, "cdf"))[:2], empirical(rows)[:2], strict=True):
         np.testing.assert_allclose(one, two)
     many = kaplan_meier(WEEKS, RELAPSE, 2 * np.ones(21))
@@ -214,7 +215,7 @@ def test_survival_marks_every_censoring_time(remission):
 
 def test_heavy_tails_cut_the_view_and_say_so():
     x = np.concatenate([np.random.default_rng(0).normal(size=98), [1e6, -1e7]])
-    sample = Sample(jm.distributions.cauchy, x, x, np.ones(100), {})
+    sample = Sample(jm.models.iid(jm.distributions.cauchy).response, x, x, np.ones(100), {})
     low, high = view(sample, np.linspace(-3, 3, 64))
     assert -30 < low < -3 and 3 < high < 30
     assert beyond(sample, low, high) == "2 out of view"
@@ -238,7 +239,7 @@ def test_a_band_of_refits_is_narrower_than_one_of_known_parameters(normal):
     known = np.sort(np.random.default_rng(0).uniform(size=(500, 21)), axis=1)
     low, high = _band(known, "pointwise", 0.95)
     assert ((ranks.high - ranks.low) < (high - low))[3:-3].all()
-    np.testing.assert_allclose(ranks.u, normal.cdf(np.sort(normal._batch.one(0)[0])).value, atol=1e-12)
+    np.testing.assert_allclose(ranks.u, normal.cdf(np.sort(normal.solution.batch.data_set(0)[0])).value, atol=1e-12)
     assert ranks.lost == 0
 
 
@@ -268,7 +269,7 @@ def drop(x, loc, scale):
 def test_profile_is_the_closed_form_with_its_interval(normal):
     ax = jm.plot.profile(normal, "loc")
     curve = next(line for line in ax.get_lines() if line.get_label() == "profile")
-    x = normal._batch.one(0)[0]
+    x = normal.solution.batch.data_set(0)[0]
     np.testing.assert_allclose(curve.get_ydata(), [drop(x, loc, None) for loc in curve.get_xdata()], atol=1e-7)
     ends = normal.interval(0.95, "profile")
     drawn = sorted(p.vertices[0, 0] for p in ax.collections[0].get_paths())
@@ -287,7 +288,7 @@ def test_contours_lie_at_half_chi_square_quantiles(normal):
     ax = jm.plot.contours(normal, points=41)
     lines = next(c for c in ax.collections if c.get_label() == "_contours")
     np.testing.assert_allclose(-lines.levels, [2.9957, 2.3026, 0.6931], atol=1e-4)
-    x = normal._batch.one(0)[0]
+    x = normal.solution.batch.data_set(0)[0]
     for level, path in zip(lines.levels, lines.get_paths(), strict=True):
         values = [drop(x, *point) for point in path.vertices[::7]]
         np.testing.assert_allclose(values, level, atol=0.03)
@@ -322,12 +323,12 @@ def test_history_ends_within_the_tolerance(normal):
     assert way.steps[-1] == normal.steps == ax.get_lines()[0].get_xdata()[-1]
     assert way.decrement[-1] < 1e-9
     assert (np.diff(way.log_likelihood) > -1e-9).all()
-    np.testing.assert_allclose(way.u[-1], normal._outcome.u[0], atol=1e-8)
+    np.testing.assert_allclose(way.u[-1], normal.solution.outcome.u[0], atol=1e-8)
 
 
 def test_what_did_not_converge_says_so(normal):
-    outcome = normal._outcome._replace(status=np.array([jm.Status.MAX_STEPS]))
-    short = jm.Fit(normal.model, outcome, normal._batch, True, normal._info)
+    outcome = normal.solution.outcome._replace(status=np.array([jm.Status.MAX_STEPS]))
+    short = jm.Fit(dataclasses.replace(normal.solution, outcome=outcome))
     ax = jm.plot.cdf(short)
     assert "ran out of steps" in ax.get_title(loc="left")
     assert [line.get_label() for line in ax.get_lines()] == ["empirical"]
@@ -381,7 +382,7 @@ def test_overviews(remission, kicks, normal, coins, monkeypatch):
     monkeypatch.setattr("jaxmle.plot.panels.attempt", lambda *_, **__: None)
     assert list(remission.plot()) == ["survival", "density", "qq", "profile"]
     tosses = SimpleNamespace(
-        _single=True, model=SimpleNamespace(log_likelihood=abs, free=2, coordinate_names=["a", "b"], name="mine"),
+        _single=True, model=jm.Model(abs, {"a": jm.spaces.real, "b": jm.spaces.real}, name="mine"),
         _natural=np.zeros((1, 4)), converged=True, names=[],
     )  # fmt: skip
     assert list(jm.plot.overview(tosses)) == ["contours", "history"]

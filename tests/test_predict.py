@@ -10,7 +10,7 @@ from scipy.special import ndtri_exp
 
 import jaxmle as jm
 from jaxmle import distributions, models, special
-from jaxmle.inference.intervals import IntervalStatus
+from jaxmle.inference.interval_record import IntervalStatus
 
 Z = st.norm.ppf(0.975)
 RNG = np.random.default_rng(5)

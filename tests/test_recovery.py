@@ -38,13 +38,13 @@ def recover(name):
         worst, bias = max(worst, float(np.abs(z).max())), max(bias, abs(float(z.mean())))
     found = {
         "name": name, "sets": len(fits), "converged": int(fits.converged.sum()), "steps": float(np.mean(fits.steps)),
-        "bias": bias, "worst": worst, "edge": jm.distributions.by_name(name).regularity == "edge", "gain": np.nan,
+        "bias": bias, "worst": worst, "edge": jm.distributions.by_name(name).geometry.regularity == "edge", "gain": np.nan,
     }  # fmt: skip
-    if row.held is not None:
-        family = row.law.dist
+    if row.fixed is not None:
+        family = row.scipy.dist
         try:
             with np.errstate(all="ignore"):
-                theirs = family.logpdf(x[0], *family.fit(x[0], **row.held)).sum()
+                theirs = family.logpdf(x[0], *family.fit(x[0], **row.fixed)).sum()
             found["gain"] = float(fits.log_likelihood[0] - theirs)
         except Exception as error:  # SciPy's own fit failed
             found["note"] = type(error).__name__

@@ -38,14 +38,14 @@ def test_what_failed_succeeds_and_the_others_keep_every_bit(fits):
     assert first.status[BAD].tolist() == [Status.MAX_STEPS, Status.NO_FINITE_START]
     assert second.converged[BAD].all() and second.rung[BAD].tolist() == [1, 1] and (second.rung[others] == 0).all()
     assert second.log_likelihood[3] > first.log_likelihood[3] and second.steps[3] > first.steps[3]
-    for mine, other in zip(second._outcome, first._outcome, strict=True):
+    for mine, other in zip(second.solution.outcome, first.solution.outcome, strict=True):
         np.testing.assert_array_equal(mine[others], other[others])
 
 
 def test_it_is_said(fits):
     first, second = fits
-    assert "found at a second chance, by another start" in second[3].message()
-    assert "Second chance: 2 by another start" in second.summary() and "econd chance" not in first.summary()
+    assert "found by a retry, with another start" in second[3].message()
+    assert "Found by a retry: 2 with another start" in second.summary() and "retry" not in first.summary()
     assert second.columns()["rung"].tolist() == second.rung.tolist() and "rung" not in first.columns()
 
 

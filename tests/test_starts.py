@@ -8,7 +8,7 @@ from cases import mixture_log_likelihood
 import jaxmle as jm
 from jaxmle import distributions, models, spaces
 from jaxmle._engine.multistart import _choose
-from jaxmle._solver.step import Outcome
+from jaxmle._solver.state import Outcome
 
 CAUCHY = models.pinned(models.iid(distributions.cauchy), scale=1.0)
 MIXTURE = jm.Model(
@@ -71,8 +71,8 @@ def test_batches_keys_and_files(tmp_path):
     )
     assert "Starts: 12 for each data set; 3 of 4 have more than one maximum" in fits.summary()
     again = jm.fit_many(CAUCHY, x, groups=groups, starts=12, key=jax.random.key(3))
-    np.testing.assert_array_equal(again._starts.maximum, fits._starts.maximum)
-    np.testing.assert_allclose(again._starts.natural, fits._starts.natural, atol=1e-8)
+    np.testing.assert_array_equal(again.solution.starts.maximum, fits.solution.starts.maximum)
+    np.testing.assert_allclose(again.solution.starts.natural, fits.solution.starts.natural, atol=1e-8)
     one = jm.fit(CAUCHY, PUBLISHED, starts=12, key=3)  # the first of a batch draws what a single fit draws
     assert [m["starts"] for m in one.info["starts"]["maxima"]] == [
         m["starts"] for m in fits["a"].info["starts"]["maxima"]
@@ -99,7 +99,7 @@ def test_a_limit_above_every_maximum_stays_the_verdict():
         ends = Outcome(
             u=np.array([[[np.inf], [0.5]]]), value=np.array([[value, 2.0]]), information=np.ones((1, 2, 1, 1)),
             decrement=np.zeros((1, 2)), status=np.array([[own, other]]), steps=0, polish=0, direction=0, travel=0,
-            attained=True, rung=0,
+            attained=True, rung=0, rule=0, evidence=0,
         )  # fmt: skip
         found, maximum = _choose(ends, 1e-9)
         assert found.tolist() == [chosen] and maximum.tolist() == [[-1, 0]]

@@ -1,54 +1,39 @@
-"""Laws of categories and vectors: SciPy's densities, recovery, closed forms, missing entries."""
+"""Distributions of categories and vectors: SciPy's densities, recovery, closed forms, missing entries."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats as st
+from catalogue import LOC, MATRIX, P
+from catalogue import VECTORS as TABLE
 
 import jaxmle as jm
 from jaxmle import distributions
 
 pytestmark = pytest.mark.usefixtures("x64")
 
-MATRIX = np.array([[2.0, 0.6, -0.3], [0.6, 1.0, 0.2], [-0.3, 0.2, 0.5]])
-LOC = np.array([1.0, -1.0, 0.5])
-P = np.array([0.2, 0.5, 0.3])
-A = np.array([1.5, 4.0, 2.5])
-UNIT = LOC / np.linalg.norm(LOC)
-TABLE = {
-    "categorical": ({"probability": P}, None),
-    "dirichlet": ({"concentration": A}, st.dirichlet(A)),
-    "dirichlet_multinomial": ({"concentration": A}, st.dirichlet_multinomial(A, 9)),
-    "multinomial": ({"probability": P}, st.multinomial(9, P)),
-    "multivariate_normal": ({"covariance": MATRIX, "loc": LOC}, st.multivariate_normal(LOC, MATRIX)),
-    "multivariate_t": ({"df": np.array(4.0), "loc": LOC, "scatter": MATRIX}, st.multivariate_t(LOC, MATRIX, 4.0)),
-    "von_mises_fisher": ({"concentration": np.array(7.0), "loc": UNIT}, st.vonmises_fisher(UNIT, 7.0)),
-    "wishart": ({"df": np.array(4.5), "scale": MATRIX}, st.wishart(4.5, MATRIX)),
-}
-
 
 def sample(name, n, seed=0):
     d = getattr(distributions, name)(3)
     extra = {"trials": 9.0} if d.columns else {}
-    x = np.asarray(d.sample(jax.random.key(seed), jax.tree.map(jnp.asarray, TABLE[name][0]), (n,), **extra))
+    x = np.asarray(d.sample(jax.random.key(seed), jax.tree.map(jnp.asarray, TABLE[name].params), (n,), **extra))
     return d, ({"counts": x, "trials": np.full(n, 9.0)} if d.columns else x), x
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_density_support_and_start(name):
-    params, law = TABLE[name]
-    d, data, x = sample(name, 40)
+    (params, theirs, *_), (d, data, x) = TABLE[name], sample(name, 40)
     assert getattr(distributions, name)(3) is d and d.support(data).all()
     value = np.asarray(d.logpdf(params, data))
-    if law is None:
+    if theirs is None:
         want = np.log(P[x.astype(int)])
     elif name == "dirichlet":
-        want = law.logpdf(x.T)
+        want = theirs.logpdf(x.T)
     elif name == "wishart":
-        want = law.logpdf(np.moveaxis(x, 0, -1))
+        want = theirs.logpdf(np.moveaxis(x, 0, -1))
     else:
-        want = law.logpmf(x) if d.discrete else law.logpdf(x)
+        want = theirs.logpmf(x) if d.discrete else theirs.logpdf(x)
     np.testing.assert_allclose(value, want, rtol=1e-11, atol=1e-12)
     for weights in (np.ones(40), np.zeros(40), np.eye(40)[3]):
         start = d.start(data, jnp.asarray(weights))
@@ -60,15 +45,15 @@ def test_density_support_and_start(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TABLE)
 def test_recovers(name):
-    params, _ = TABLE[name]
+    params = TABLE[name].params
     d, data, _ = sample(name, 4000)
     fit = jm.fit(d, data)
     assert fit.converged
     error = fit.standard_errors()
     for k, truth in params.items():
         assert (np.abs(fit.params[k] - truth) < 4.5 * error[k] + 1e-12).all()
-    if d.maximum is not None:
-        best = d.maximum(jax.tree.map(jnp.asarray, data), jnp.ones(4000))
+    if d.geometry.maximum is not None:
+        best = d.geometry.maximum(jax.tree.map(jnp.asarray, data), jnp.ones(4000))
         for k in best:
             np.testing.assert_allclose(fit.params[k], best[k], rtol=1e-6, atol=1e-9)
 
@@ -85,11 +70,11 @@ def test_categories_beyond_the_last_are_impossible():
     np.testing.assert_allclose(np.exp(d.logsf({"probability": P}, jnp.array([-1, 0, 1.5, 2]))), [1, 0.8, 0.3, 0])
 
 
-def test_missing_entries_leave_the_marginal_law():
+def test_missing_entries_leave_the_marginal_distribution():
     d, x = distributions.multivariate_normal(3, missing=True), sample("multivariate_normal", 30)[2].copy()
-    params = TABLE["multivariate_normal"][0]
+    params = TABLE["multivariate_normal"].params
     full = np.asarray(d.logpdf(params, x))
-    np.testing.assert_allclose(full, TABLE["multivariate_normal"][1].logpdf(x), rtol=1e-12)
+    np.testing.assert_allclose(full, TABLE["multivariate_normal"].scipy.logpdf(x), rtol=1e-12)
     x[0, 1], x[1, :2], x[2] = np.nan, np.nan, np.nan
     value = d.logpdf(params, jnp.asarray(x))
     pair = st.multivariate_normal(LOC[[0, 2]], MATRIX[np.ix_([0, 2], [0, 2])])

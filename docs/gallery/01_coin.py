@@ -18,11 +18,11 @@ print(coin.summary())
 assert abs(coin.params["probability"] - 7 / 10) < 1e-12
 
 # %% [markdown]
-# The estimate is the share of heads, {{ coin.params["probability"]:.1f }}. The likelihood is a product of ten numbers below
+# The estimate is the proportion of heads, {{ coin.params["probability"]:.1f }}. The likelihood is a product of ten numbers below
 # 1, here {{ np.exp(coin.log_likelihood):.5f }} at its peak; with ten thousand tosses it would be too small for a
-# computer. Its logarithm is a sum, has its peak at the same place, and never runs out of digits.
+# computer. Its logarithm is a sum, has its maximum at the same place, and does not underflow.
 #
-# How sure can one be? Every $p$ whose log-likelihood lies less than 1.92 below the top is in the 95 % likelihood
+# How precise is the estimate? Every $p$ whose log-likelihood lies less than 1.92 below the maximum is in the 95 % likelihood
 # interval; 1.92 is half the 95 % point of a chi-square with one degree of freedom.
 
 # %%
@@ -53,7 +53,7 @@ right.legend(loc="lower center")
 # %% [markdown]
 # ## No heads at all
 #
-# Twenty tosses without heads have their maximum at $p = 0$, on the boundary. The curve has no rounded top there, so there
+# Twenty tosses without heads have their maximum at $p = 0$, on the boundary. The slope is not 0 there, so there
 # is no standard error. jaxmle says so, and gives the one-sided likelihood interval instead.
 
 # %%

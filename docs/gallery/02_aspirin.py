@@ -1,7 +1,7 @@
 # %% [markdown]
 # # An A/B test: aspirin and heart attacks
 #
-# Two groups, two shares. Is the difference real, and how large is it?
+# Two groups, two proportions. Do they differ, and by how much?
 #
 # The Physicians' Health Study gave 22 071 physicians aspirin or a placebo every other day and counted heart attacks
 # (Steering Committee 1989, *New England Journal of Medicine* 321, 129-135). The same arithmetic serves any A/B test.
@@ -11,14 +11,14 @@ import polars as pl
 
 import jaxmle as jm
 from jaxmle import io, plot
-from jaxmle.comparison.criteria import two_groups
+from jaxmle.compare import two_groups
 
 table = pl.read_csv(io.example("aspirin.csv"))
 print(table)
 arms = {"successes": table["attacks"].to_numpy(), "trials": table["physicians"].to_numpy()}
 
 # %% [markdown]
-# `fit_many` gives each group a probability of its own, `fit` one to both. Twice the difference of their log-likelihoods
+# `fit_many` estimates one probability for each group, `fit` one for both. Twice the difference of their log-likelihoods
 # is the likelihood-ratio statistic.
 
 # %%
@@ -41,5 +41,5 @@ interval = each.interval()
 assert interval.upper["probability"][0] < interval.lower["probability"][1]
 axes = plot.forest(each, reference=both)
 # %% [markdown]
-# The intervals of the two groups lie apart, and the picture alone tells the story. (Two 95 % intervals that overlap a
-# little may still differ: look at the test, not at the overlap.)
+# The intervals of the two groups do not overlap. (Where two 95 % intervals overlap a little, the groups may still differ: look at
+# the test, not at the overlap.)

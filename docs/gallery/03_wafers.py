@@ -1,7 +1,7 @@
 # %% [markdown]
 # # A factory's error rate
 #
-# Defects on 25 silicon wafers: the rate, its limits of control, and whether one rate is enough.
+# Defects on 25 silicon wafers: the rate, its control limits, and whether one rate is enough.
 #
 # The counts are those of the NIST/SEMATECH *e-Handbook of Statistical Methods*, section 6.3.3.1. If defects fall
 # independently, at the same rate on every wafer, their numbers are Poisson.
@@ -22,8 +22,8 @@ assert abs(mean - 16) < 1e-12
 
 # %% [markdown]
 # The estimate is the average, {{ mean:.0f }} defects a wafer, known to about
-# {{ 100 * float(rate.standard_errors()["mean"]) / mean:.0f }} %. The handbook's limits of control are the mean and three
-# standard deviations, 4 and 28; the fitted distribution gives limits that know that a Poisson is not symmetric:
+# {{ 100 * float(rate.standard_errors()["mean"]) / mean:.0f }} %. The handbook's control limits are the mean plus and minus three
+# standard deviations, 4 and 28. A Poisson is not symmetric; quantiles of the fitted distribution are:
 
 # %%
 low, high = (float(rate.quantile(q).value) for q in (0.00135, 0.99865))
@@ -37,7 +37,7 @@ axes.set(xlabel="wafer", ylabel="defects", ylim=(0, 38))
 axes.legend(loc="upper right")
 
 # %% [markdown]
-# Wafer {{ int(defects.argmax()) + 1 }}, with {{ defects.max() }} defects, lies outside: look for what happened there.
+# Wafer {{ int(defects.argmax()) + 1 }}, with {{ defects.max() }} defects, lies outside these limits and deserves a closer look.
 #
 # ## Is one rate enough?
 #
@@ -51,5 +51,5 @@ print(f"variance / mean = {defects.var() / mean:.2f}")
 print(test)
 
 # %% [markdown]
-# {{ "One rate does not explain them" if test.p_value < 0.05 else "That is no strong sign against one rate" }}: p = {{ float(test.p_value):.3f }}.
-# Counts that scatter more than a Poisson have [laws of their own](07_counts.md).
+# {{ "One rate is not enough" if test.p_value < 0.05 else "There is no strong evidence against one rate" }}: p = {{ float(test.p_value):.3f }}.
+# For counts with more variance than a Poisson there are [other distributions](07_counts.md).

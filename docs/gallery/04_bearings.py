@@ -1,10 +1,10 @@
 # %% [markdown]
 # # How long do ball bearings last?
 #
-# Twenty-three bearings, three laws of lifetime, and what each says about early failures.
+# Twenty-three bearings, three lifetime distributions, and what each says about early failures.
 #
 # Millions of revolutions until failure (Lieblein and Zelen 1956, *Journal of Research of the National Bureau of
-# Standards* 57, 273-316). The life that nine bearings in ten survive is what a catalogue prints.
+# Standards* 57, 273-316). Catalogues print the life that nine bearings in ten survive.
 
 # %%
 import polars as pl
@@ -27,7 +27,7 @@ print()
 print(jm.compare(fits, "aicc"))
 
 # %% [markdown]
-# Bearings age. Between Weibull and lognormal 23 bearings cannot decide, and yet the two disagree where it matters:
+# Bearings age. The data of 23 bearings do not decide between Weibull and lognormal, but the two differ for early failures:
 
 # %%
 for name in ("weibull", "lognormal"):
@@ -39,9 +39,9 @@ for axes, name in zip(panels, ("weibull", "exponential"), strict=True):
     plot.qq(fits[name], ax=axes)
 
 # %% [markdown]
-# In a QQ plot the sorted data stand against the quantiles of the fit. The band says where a right law would put them:
-# 500 samples are drawn from each fit, and each is refitted. The exponential leaves its band: too many early failures
-# promised, and too many bearings that last for ever.
+# A QQ plot shows the sorted data against the quantiles of the fit. The band shows where they would lie if the model were right: 500
+# samples are drawn from each fit, and each is refitted. The exponential leaves its band: it predicts too many early failures and too
+# many long lives.
 #
 # ## The likelihood of a Weibull
 
@@ -49,5 +49,5 @@ for axes, name in zip(panels, ("weibull", "exponential"), strict=True):
 axes = plot.contours(fits["weibull"])
 
 # %% [markdown]
-# The log-likelihood is a hill over shape and scale. Newton's path climbs it in {{ fits["weibull"].steps }} steps; the
-# contours are drops of half a chi-square quantile, regions of 50, 90 and 95 %.
+# The picture shows the log-likelihood over shape and scale, and the {{ fits["weibull"].steps }} steps of Newton's method. The contours are
+# confidence regions of 50, 90 and 95 %: drops of half a chi-square quantile.

@@ -5,8 +5,8 @@
 #
 # Weeks in remission of 42 leukemia patients under 6-MP or placebo (Freireich et al. 1963, *Blood* 21, 699-716). Of the 21
 # under 6-MP, 12 were still in remission when the study ended. Leaving them out, or counting them as relapses, would make
-# the drug look worse than it is. The likelihood takes what is known: an observed end contributes its density $f(t)$, a
-# running one the probability $S(t)$ of lasting longer.
+# the drug look worse than it is. The likelihood uses what is known: an observed end contributes its density $f(t)$,
+# a censored one the probability $S(t)$ of lasting longer.
 
 # %%
 import numpy as np
@@ -34,20 +34,20 @@ for name in fits.keys:
     print(f"{name:8}", fits[name].quantile(0.5))
 
 # %% [markdown]
-# What two careless analyses would have said of the drug:
+# What two wrong analyses would have said about the drug:
 
 # %%
 careless = {
     "censoring respected": drug,
-    "running ones left out": jm.fit("weibull", weeks[(table["treatment"] == "6-MP").to_numpy() & relapse]),
-    "running ones counted as relapses": jm.fit("weibull", weeks[(table["treatment"] == "6-MP").to_numpy()]),
+    "censored ones left out": jm.fit("weibull", weeks[(table["treatment"] == "6-MP").to_numpy() & relapse]),
+    "censored ones counted as relapses": jm.fit("weibull", weeks[(table["treatment"] == "6-MP").to_numpy()]),
 }
 for name, fit in careless.items():
     print(f"{name:33} median {float(fit.quantile(0.5).value):5.1f} weeks")
 
 # %% [markdown]
-# The Kaplan-Meier curve falls at each relapse by the share of those still at risk, and needs no law at all. The fitted
-# curves follow it; a tick marks a patient still in remission when last seen.
+# The Kaplan-Meier curve falls at each relapse by the proportion of those still at risk, and assumes no distribution. The fitted curves
+# follow it. A tick marks a patient who was still in remission when last seen.
 
 # %%
 figure, panels = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")

@@ -3,8 +3,8 @@
 #
 # One call, one compilation, ten thousand answers, each with its own verdict.
 #
-# A plant logs 50 waiting times for each of 10 000 machines. Every machine gets a gamma law of its own. Here the truth is
-# known, so that the ten thousand answers can be held against it.
+# A plant records 50 waiting times for each of 10 000 machines, and each machine gets a gamma distribution of its own. Here the data are
+# simulated, so the ten thousand estimates can be compared with the true parameters.
 
 # %%
 import time
@@ -24,22 +24,22 @@ print(fits.status_counts())
 assert fits.converged.all()
 
 # %% [markdown]
-# The second call, with nothing left to compile, took {{ 1000 * seconds:.0f }} ms on the machine that built this page.
+# The second call, with nothing left to compile, took {{ 1000 * seconds:.0f }} ms on the computer that built this page.
 #
-# Each fit knows its standard errors. Do they tell the truth? In $(\hat\theta - \theta) / \mathrm{se}$ the ten thousand
-# should look standard normal, and 95 % of the intervals should hold the true shape.
+# Each fit has standard errors. Are they right? The ten thousand values of $(\hat\theta - \theta) / \mathrm{se}$ should look standard
+# normal, and 95 % of the intervals should contain the true shape.
 
 # %%
 shape, error = fits.params["shape"], fits.standard_errors()["shape"]
 interval = fits.interval()
 covered = np.mean((interval.lower["shape"] < 2.5) & (interval.upper["shape"] > 2.5))
 print(f"shape: mean {shape.mean():.3f}, standard deviation {shape.std():.3f}, mean standard error {error.mean():.3f}")
-print(f"{100 * covered:.1f} % of the 95 % intervals hold the truth")
+print(f"{100 * covered:.1f} % of the 95 % intervals contain the true shape")
 assert 0.93 < covered < 0.97
 
 # %% [markdown]
-# With 50 rows the estimates are a little too high, by {{ 100 * (shape.mean() / 2.5 - 1):.0f }} %: maximum likelihood is
-# consistent, and on small data biased. The bias is small beside the standard error of one fit, and shrinks like $1/n$.
+# With 50 rows the estimates are too high by {{ 100 * (shape.mean() / 2.5 - 1):.0f }} % on average: maximum likelihood is consistent, but biased in
+# small samples. The bias is small compared with the standard error of one fit, and decreases like $1/n$.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
@@ -49,13 +49,13 @@ left.set(xlabel="estimated shape", ylabel="machines", title="Ten thousand estima
 left.legend()
 right.scatter(shape, fits.params["scale"], s=2, alpha=0.25, lw=0, rasterized=True)
 right.plot(2.5, 8.0, "o", color="C1")
-right.set(xlabel="estimated shape", ylabel="estimated scale", title="They trade off along shape × scale = mean")
+right.set(xlabel="estimated shape", ylabel="estimated scale", title="Only shape × scale, the mean, is known well")
 
 # %% [markdown]
 # ## One bad data set
 #
-# A sensor that is stuck sends the same value fifty times. Its likelihood has no maximum; the verdict says so, and no
-# other machine notices.
+# A stuck sensor sends the same value fifty times. Its likelihood has no maximum. Its verdict says so, and the other machines are not
+# affected.
 
 # %%
 hours[17] = 3.0

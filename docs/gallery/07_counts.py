@@ -1,7 +1,7 @@
 # %% [markdown]
-# # Counts that scatter too much
+# # Overdispersed counts
 #
-# Mites on leaves and accidents at work: more zeros and more large counts than a Poisson allows.
+# Mites on leaves and accidents at work: more zeros and more large counts than a Poisson predicts.
 #
 # European red mites on 150 apple leaves (Bliss and Fisher 1953, *Biometrics* 9, 176-200), and accidents of 647 women
 # making shells in five weeks (Greenwood and Yule 1920, *Journal of the Royal Statistical Society* 83, 255-279). A table of
@@ -27,9 +27,9 @@ print(jm.likelihood_ratio(poisson, wide))
 assert abs(wide["mites"].log_likelihood - -222.437) < 1e-3
 
 # %% [markdown]
-# The negative binomial has variance mean + dispersion × mean². It wins by
-# {{ (poisson.aic - wide.aic)[0]:.0f }} units of AIC for the mites and {{ (poisson.aic - wide.aic)[1]:.0f }} for the
-# accidents: mites gather, and accidents befall some more than others.
+# The negative binomial has variance mean + dispersion × mean². Its AIC is lower by
+# {{ (poisson.aic - wide.aic)[0]:.0f }} for the mites and {{ (poisson.aic - wide.aic)[1]:.0f }} for the
+# accidents: mites cluster, and some women have more accidents than others.
 
 # %%
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
@@ -38,9 +38,9 @@ for axes, fits in zip(panels, (poisson, wide), strict=True):
     axes.set(xlabel="mites on a leaf")
 
 # %% [markdown]
-# A Poisson for each woman, with rates that differ between women as a gamma does, is the negative binomial. Greenwood and
-# Yule called it accident proneness. The table alone cannot tell proneness from accidents that breed accidents: both lead
-# to the same law.
+# If each woman has a Poisson number of accidents, and the rates of the women have a gamma distribution, the counts are negative binomial.
+# Greenwood and Yule called this accident proneness. It cannot be distinguished by these counts from accidents that make further
+# accidents more likely: both lead to the same distribution.
 #
-# The last cell of the accidents is really "5 or more", here taken as 5. Data with `"lower"` and `"upper"` say it exactly
+# The last cell of the accidents is really "5 or more", here taken as 5. Data with `"lower"` and `"upper"` state it exactly
 # (lower 4, upper infinite), like [lifetimes that are still running](05_remission.md).

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Horse kicks: a maximum on the boundary
 #
-# The most famous Poisson data of all, and what happens when one asks them for overdispersion.
+# Famous Poisson data, and a negative binomial whose best dispersion is 0.
 #
 # Deaths by horse kick in ten corps of the Prussian army over twenty years (Bortkiewicz 1898, *Das Gesetz der kleinen
 # Zahlen*).
@@ -23,8 +23,8 @@ variance = float(np.average((deaths - mean) ** 2, weights=years))
 print(f"\nmean {mean:.4f}, variance {variance:.4f}")
 
 # %% [markdown]
-# The variance lies just below the mean. A negative binomial, whose variance is mean + dispersion × mean², can only lose:
-# its likelihood rises as the dispersion falls, all the way to 0.
+# The variance lies just below the mean. The variance of a negative binomial is mean + dispersion × mean², so its likelihood increases
+# as the dispersion decreases, down to 0.
 
 # %%
 wide = jm.fit("negative_binomial", deaths, weights=years)
@@ -34,9 +34,9 @@ assert wide.params["dispersion"] == 0
 assert abs(wide.log_likelihood - poisson.log_likelihood) < 1e-9
 
 # %% [markdown]
-# Many programs stop there with a tiny dispersion, a standard error that means nothing, and the word "converged". jaxmle
-# follows the direction that the steps keep, recognizes a tail, reports the limit (dispersion exactly 0, the Poisson), and
-# gives no standard error because none exists. The log-likelihood is still good for comparing models.
+# Many programs stop there with a tiny dispersion, a meaningless standard error, and the word "converged". jaxmle recognizes that the
+# maximum is on the boundary, reports the limit (dispersion exactly 0, the Poisson), and gives no standard error because none
+# exists. The log-likelihood can still be used to compare models.
 
 # %%
 dispersion = np.geomspace(1e-4, 1, 200)[:, None]  # whatever it is, the best mean is the average
@@ -50,5 +50,7 @@ left.set(xlabel="deaths in a year", ylabel="corps-years")
 left.legend()
 right.plot(dispersion, profile)
 right.axhline(float(poisson.log_likelihood), color="C1", ls="--", label="Poisson, dispersion 0")
-right.set(xscale="log", xlabel="dispersion", ylabel="log-likelihood, mean at its best", title="No top, only a limit")
+right.set(
+    xscale="log", xlabel="dispersion", ylabel="log-likelihood, mean at its best", title="No maximum, only a limit"
+)
 right.legend()

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Thirteen aircraft: one rate or many?
 #
-# A falling failure rate that is not one: what pooling does, and how to see it.
+# Pooled data suggest that the failure rate decreases with age. It does not.
 #
-# Hours between failures of the air-conditioning of 13 Boeing 720s (Proschan 1963, *Technometrics* 5, 375-383). Pooled,
-# the Weibull shape is below 1: as if old systems failed less often than new ones.
+# Hours between failures of the air-conditioning of 13 Boeing 720s (Proschan 1963, *Technometrics* 5, 375-383). The
+# Weibull shape of the pooled data is below 1, as if old systems failed less often than new ones.
 
 # %%
 import polars as pl
@@ -19,7 +19,7 @@ print(pooled.summary())
 assert abs(pooled.log_likelihood - -1177.585) < 1e-3
 
 # %% [markdown]
-# Now a constant rate for each aircraft, all thirteen in one call, against one rate for all:
+# Compare a constant rate for each aircraft, fitted in one call, with one rate for all:
 
 # %%
 each = jm.fit_many("exponential", hours, groups=plane)
@@ -30,5 +30,5 @@ print(jm.likelihood_ratio(one, each))
 axes = plot.forest(each, reference=one)
 
 # %% [markdown]
-# The rates differ. A mixture of aircraft, each with a constant rate, looks like a rate that falls: the bad ones fail
-# early and often, and what is left among the long intervals are the good ones. That was Proschan's discovery.
+# The rates differ. A mixture of aircraft with different constant rates looks like a decreasing rate: short intervals come mostly from the
+# bad aircraft, and long ones from the good ones. That was Proschan's discovery.

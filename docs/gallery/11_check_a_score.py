@@ -3,7 +3,7 @@
 #
 # Derivatives by hand go wrong. `jm.check` compares them with the exact ones, and says what is wrong.
 #
-# The score is the derivative of the log-likelihood with respect to the parameters. For a Weibull law with
+# The score is the derivative of the log-likelihood with respect to the parameters. For a Weibull distribution with
 # $z = x / \mathrm{scale}$ the log-density is
 #
 # $$\log f = \log k - \log s + (k - 1) \log z - z^k ,$$
@@ -41,28 +41,28 @@ print(report)
 assert not report.ok
 
 # %% [markdown]
-# The derivative in the scale is right to the last digits; in that of the shape a term is missing, and the report says
-# which: the derivative of $\log k$. A wrong sign, a wrong factor, swapped entries or another parametrization are told by
-# name in the same way. Mended:
+# The derivative in the scale is right to the last digits. In that of the shape a term is missing, and the report says which: the
+# derivative of $\log k$. A wrong sign, a wrong factor, swapped entries and another parametrization are named in the same way.
+# Corrected:
 
 
 # %%
-def mended(params, x):
+def corrected(params, x):
     k, s = params["shape"], params["scale"]
     z = x / s
     return {"shape": 1 / k + jnp.log(z) - z**k * jnp.log(z), "scale": k / s * (z**k - 1)}
 
 
-report = jm.check(weibull, {"shape": 1.5, "scale": 70.0}, x, score=mended)
+report = jm.check(weibull, {"shape": 1.5, "scale": 70.0}, x, score=corrected)
 assert report.ok
 print(str(report).splitlines()[1])
 
 # %% [markdown]
-# A picture of why a wrong score matters: the ascent ends where the score is 0, and the wrong one is 0 elsewhere.
+# Why a wrong score matters: an optimizer stops where the score is 0, and the wrong score is 0 elsewhere.
 
 # %%
 k = np.linspace(0.8, 3.2, 200)
-right, wrong = ([float(np.sum(f({"shape": a, "scale": 81.88}, x)["shape"])) for a in k] for f in (mended, score))
+right, wrong = ([float(np.sum(f({"shape": a, "scale": 81.88}, x)["shape"])) for a in k] for f in (corrected, score))
 fit = jm.fit(weibull, x)
 figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
 axes.plot(k, right, label="the score")

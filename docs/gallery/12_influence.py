@@ -38,5 +38,5 @@ axes.stem(lives, slope, basefmt=" ")
 axes.set(xlabel="observed life, million revolutions", ylabel="change of the tenth percentile\nfor a change of 1")
 
 # %% [markdown]
-# Early failures decide: had the first bearing lasted one million revolutions longer, the estimate would rise by
-# {{ slope[0]:.2f }}. Long lives pull the other way, because they make the law wider.
+# Early failures matter most: had the first bearing lasted one million revolutions longer, the estimate would be higher by
+# {{ slope[0]:.2f }}. Longer long lives lower the estimate, because they make the distribution wider.

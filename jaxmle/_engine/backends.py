@@ -1,4 +1,4 @@
-"""Which way a phase goes: as a function of the machine, and what that is asked to do, or through the lanes; and by how many workers."""
+"""Backends of a phase: a native kernel where the model can be compiled to one, else lanes; and the workers that run it."""
 
 import functools
 from collections.abc import Callable
@@ -12,11 +12,12 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle import _native
 from jaxmle._engine.devices import platforms_of
+from jaxmle._engine.plan import Auto, Backend, Device, Drafted, Lanes, Native
 from jaxmle._solver import lanes
-from jaxmle._solver.charts import climbed
-from jaxmle._solver.limits import seen_enough
-from jaxmle._solver.solve import (
-    LOOK,
+from jaxmle._solver.charts import ascent_objective
+from jaxmle._solver.limits import is_settled
+from jaxmle._solver.phases import SETTLE, phases
+from jaxmle._solver.problem import (
     Problem,
     Program,
     builder,
@@ -24,40 +25,39 @@ from jaxmle._solver.solve import (
     items_of,
     objective_of,
     own_starts,
-    phases,
     row_flags,
+    start_shapes,
     starts_itself,
+    starts_with_sweep,
     weights_at,
     with_starts,
 )
-from jaxmle._solver.status import Status, at_maximum
-from jaxmle._solver.step import RUNNING, State, certifies, done, init
+from jaxmle._solver.state import RUNNING, State
+from jaxmle._solver.status import Status, at_maximum, failed
+from jaxmle._solver.step import certifies, done, init
 from jaxmle._util.compile import compiled_with
 from jaxmle.optimizers import newton
 
 _LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "geqp3", "householder_product", "svd", "schur",
     "hessenberg", "tridiagonal", "tridiagonal_solve"}  # fmt: skip
-"Primitives that XLA hands to LAPACK on a CPU."
-
-DRAFTED = "drafted"
-"The machine, with a climb in float32 first."
+"Primitives that XLA computes by LAPACK on a CPU."
 
 DRAFT_LEFT, DRAFT_STEPS = 1e-4, 30
-"Where a draft's decrement leads near enough to a maximum, and how many steps it may take to that."
+"The decrement at which a draft is near enough to a maximum, and how many steps it may take to that."
 
 LONG = 64
 "On a GPU a thread goes through the rows of its data set alone: with more rows than so many a data set, lanes do better."
 
 
-def native_fit(program: Program, phase: int) -> lanes.Policy:
-    """A phase for the machine; an item is (item of the lanes, shared leaves), rows of weight 0 replaced before."""
+def native_policy(program: Program, phase: int) -> lanes.Policy:
+    """Make the policy of a phase for a native kernel: items are (item of the lanes, shared leaves), rows of weight 0 replaced."""
 
     def policy(item: Any) -> lanes.Policy:
         return phases(program, item[1], cleaned=True)[phase]
 
     return lanes.Policy(
         begin=lambda item: policy(item).begin(item[0]),
-        done=seen_enough if phase == LOOK else done,
+        done=is_settled if phase == SETTLE else done,
         step=lambda state, item: policy(item).step(state, item[0]),
         end=lambda state, item: policy(item).end(state, item[0]),
     )
@@ -75,7 +75,7 @@ class Draft(NamedTuple):
 
 
 def draft_of(program: Program) -> Draft | None:
-    """How the machine drafts a climb with Newton's method; None for what is not climbed to so."""
+    """Make the draft of a climb with Newton's method; None where the program climbs otherwise."""
     if not certifies(program.optimizer) or has_closed_form(program):
         return None
 
@@ -97,21 +97,21 @@ def draft_of(program: Program) -> Draft | None:
         status = jnp.where((problem.status == RUNNING) & ~near(state, item), int(Status.STALLED), problem.status)
         _, unravel = ravel_pytree(state.u)
         at = jnp.where(state.opt.accepted, ravel_pytree(state.u)[0], state.best)
-        fresh = init(program.optimizer, climbed(objective), unravel(at), status)
+        fresh = init(program.optimizer, ascent_objective(objective), unravel(at), status)
         return fresh._replace(begin=state.begin, steps=state.steps)
 
     return Draft(ended, led)
 
 
 @functools.lru_cache(maxsize=64)
-def _alike(program: Program, own: tuple[_native.Leaf, ...], shared: tuple[_native.Leaf, ...]) -> bool:
-    """Whether what a user's functions compute, contributions and where the ascent begins, is the same for all lengths."""
+def _independent_of_length(program: Program, own: tuple[_native.Leaf, ...], shared: tuple[_native.Leaf, ...]) -> bool:
+    """Whether contributions and start of a model are the same expressions for all numbers of rows."""
 
     def made(item: Any) -> tuple[Any, Any]:
         problem = builder(program, item[1])(item[0])
         begun = phases(program, item[1], cleaned=True)[0].begin(item[0])
         objective = objective_of(program.skeleton, problem, cleaned=True)
-        return climbed(objective).contributions(begun.u), begun.u
+        return ascent_objective(objective).contributions(begun.u), begun.u
 
     tree = jax.tree.structure((([0] * len(own),), [0] * len(shared)))
     with jax.enable_x64(True):
@@ -122,14 +122,16 @@ def _alike(program: Program, own: tuple[_native.Leaf, ...], shared: tuple[_nativ
 def _built(
     program: Program, phase: int, leaves: tuple[_native.Leaf, ...], tree: Any, platform: str, drafts: bool
 ) -> Callable[[int], _native.Compiled] | str:
-    """The phase as a function of the machine, or what keeps it from being one."""
+    """Compile a phase to a native kernel for any number of rows, or return what keeps it from that."""
     draft = draft_of(program) if drafts else None
     if drafts and draft is None:
         return "no climb with Newton's method"
     try:
-        built = _native.build(leaves, tree, native_fit(program, phase), platform, draft)
+        built = _native.build(leaves, tree, native_policy(program, phase), platform, draft)
         own, shared = (len(x) for x in row_flags(program))  # between them is what another phase has found
-        if not _alike(program._replace(optimizer=newton()), leaves[:own], leaves[len(leaves) - shared :]):
+        if not _independent_of_length(
+            program._replace(optimizer=newton()), leaves[:own], leaves[len(leaves) - shared :]
+        ):
             raise _native.Unsupported("a log-likelihood that depends on the number of rows otherwise than by a sum")
         return built
     except _native.Unsupported as error:
@@ -147,7 +149,7 @@ def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[_native.Le
 
     Each waits in one of its threads for work that it has put into the same pool (JAX 0.10.2, 2 cores).
     """
-    fit = native_fit(program, phase)
+    fit = native_policy(program, phase)
     with jax.enable_x64(True):
         shapes = _shapes(leaves, tree, n)
         state = jax.eval_shape(fit.begin, *shapes)
@@ -163,7 +165,7 @@ def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[_native.Le
 def built(
     program: Program, phase: int, items: Any, shared: Any, rows: int, ones: bool, platform: str, drafts: bool = False
 ) -> _native.Compiled | str:
-    """The phase as a function of the machine for leaves like these, or what keeps it from being one.
+    """Compile a phase to a native kernel for leaves like these, or return what keeps it from that.
 
     Args:
         rows: of a data set, at most.
@@ -174,18 +176,27 @@ def built(
     return found if isinstance(found, str) else found(rows)
 
 
-def machine(
-    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, platforms: set[str], chosen: Any
+def doubtful(kernel: _native.Compiled, status: np.ndarray) -> np.ndarray:
+    """Find the verdicts of a native kernel that deserve a second opinion in XLA, bool[B].
+
+    All failures where it has a NaN that JAX has not; else those without a finite start, as its products of powers of a scale
+    overflow sooner than XLA's.
+    """
+    return failed(status) if kernel.partial else status == Status.NO_FINITE_START
+
+
+def kernels_of(
+    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, platforms: set[str], backend: Backend
 ) -> list[_native.Compiled]:
-    """The phase as functions of the machine, to be tried one after the other; what they leave is for the lanes.
+    """Compile a phase to native kernels, to be tried one after the other; what they leave is for the lanes.
 
     One is for data sets whose weights are all 1, one for the others: which one fits a data set does not depend on its
     neighbors.
 
     Raises:
-        ValueError: where `chosen` is "native" and something keeps it from that, saying what.
+        ValueError: where the backend is `Native` and something keeps it from that, saying what.
     """
-    if chosen not in ("auto", "native", DRAFTED):
+    if isinstance(backend, Lanes):
         return []
     found: list[_native.Compiled | str]
     platform = next(iter(platforms))
@@ -193,7 +204,7 @@ def machine(
         found = ["devices of several kinds"]
     elif weights.dtype != np.float64:
         found = [f"numbers of type {weights.dtype}"]
-    elif platform != "cpu" and chosen == "auto" and weights.shape[1] > LONG * len(weights):
+    elif platform != "cpu" and isinstance(backend, Auto) and weights.shape[1] > LONG * len(weights):
         found = ["rows enough to keep a GPU busy"]
     elif (missing := _native.missing(platform)) is not None:
         found = [missing]
@@ -201,39 +212,40 @@ def machine(
         plain = _native.unit_weights(weights)
         kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
         found = [
-            built(program, phase, items, shared, weights.shape[1], ones, platform, chosen == DRAFTED) for ones in kinds
+            built(program, phase, items, shared, weights.shape[1], ones, platform, isinstance(backend, Drafted))
+            for ones in kinds
         ]
     reasons = [x for x in found if isinstance(x, str)]
-    if reasons and chosen == "native":
+    if reasons and isinstance(backend, Native):
         raise ValueError(f"lanes='native' cannot fit this model: {reasons[0]}. Pass lanes='auto' or a number")
     return [x for x in found if not isinstance(x, str)]
 
 
-def ready(
-    program: Program, problem: Problem, places: list[Any], chosen: Any
+def prepared(
+    program: Program, problem: Problem, devices: list[Device], backend: Backend
 ) -> tuple[Program, Problem, list[_native.Compiled]]:
-    """The same problem, its starts computed in XLA where nothing else keeps it from the machine, such as a sort
-    on a GPU.
+    """Compile the first phase to native kernels; where the start is a sweep, or alone keeps it from that, compute it in XLA.
 
-    With it the functions of its first phase, as `machine` gives them.
+    Returns:
+        program and problem, with the starts where those were computed, and the kernels as `kernels_of` gives them.
     """
 
-    def functions(program: Program, problem: Problem, chosen: Any) -> list[_native.Compiled]:
+    def first(program: Program, problem: Problem, backend: Backend) -> list[_native.Compiled]:
         own, shared = items_of(program, problem)
-        return machine(program, 0, (own,), shared, problem.weights, platforms_of(places), chosen)
+        return kernels_of(program, 0, (own,), shared, problem.weights, platforms_of(devices), backend)
 
-    if chosen not in ("auto", "native", DRAFTED) or not starts_itself(program, problem):
-        return program, problem, functions(program, problem, chosen)
-    tried = "auto" if chosen == "native" else chosen
-    if found := functions(program, problem, tried):
+    if starts_with_sweep(program, problem):
+        program, problem = with_starts(program, problem, _swept(program, problem))
+    if isinstance(backend, Lanes) or not starts_itself(program, problem):
+        return program, problem, first(program, problem, backend)
+    tried = Auto() if isinstance(backend, Native) else backend
+    if found := first(program, problem, tried):
         return program, problem, found
     own, shared = items_of(program, problem)
-    shapes = jax.eval_shape(functools.partial(own_starts, program), own, shared)
-    some = jax.tree.map(lambda x: np.broadcast_to(np.ones((), x.dtype), x.shape), shapes)
-    if functions(*with_starts(program, problem, some), tried):
+    if first(*with_starts(program, problem, start_shapes(program, problem)), tried):
         starts = jax.tree.map(np.asarray, _starts(program._replace(lanes=0), own, shared))
         program, problem = with_starts(program, problem, starts)
-    return program, problem, functions(program, problem, chosen)
+    return program, problem, first(program, problem, backend)
 
 
 @compiled_with(static_argnums=0)
@@ -241,8 +253,49 @@ def _starts(program: Program, own: Any, shared: Any) -> Any:
     return own_starts(program, own, shared)
 
 
+@compiled_with(quick=True, static_argnums=0)
+def _few_starts(program: Program, own: Any, shared: Any) -> Any:
+    return own_starts(program, own, shared)
+
+
+SWEPT = 256
+"Data sets that are swept at a time."
+
+QUICK_BELOW = 4096
+"Data sets that are swept before a program compiled with more care would have begun."
+
+
+def _swept(program: Program, problem: Problem) -> Any:
+    """Sweep for the start of each data set, [B, ...]; numbers of rows and of data sets are powers of two: few programs."""
+    own, shared = items_of(program, problem)
+    own_rows, shared_rows = row_flags(program)
+    count, n = problem.weights.shape
+    compute = _few_starts if count < QUICK_BELOW else _starts
+    size, rows, at = min(_power_of_two(count), SWEPT), _power_of_two(n), weights_at(program)
+
+    def padded(x: Any, axis: int, fill: str) -> np.ndarray:
+        more = [(0, rows - n if k == axis else 0) for k in range(np.ndim(x))]
+        return np.pad(x, more, fill) if rows > n else np.asarray(x)  # pyright: ignore
+
+    shared = [padded(x, 0, "edge") if has else x for x, has in zip(shared, shared_rows, strict=True)]
+    parts = []
+    for begin in range(0, count, size):
+        which = np.arange(begin, begin + size) % count
+        some = [np.asarray(x[which]) for x in own]
+        some = [
+            padded(x, 1, "constant" if i == at else "edge") if has else x
+            for i, (x, has) in enumerate(zip(some, own_rows, strict=True))
+        ]
+        parts.append(jax.tree.map(np.asarray, compute(program._replace(lanes=0), some, shared)))
+    return jax.tree.map(lambda *x: np.concatenate(x)[:count], *parts)
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << max(int(n) - 1, 0).bit_length()
+
+
 def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[tuple[_native.Leaf, ...], Any]:
-    """The leaves of (items, shared) without their data-set axis, and their tree; `ones` if all weights are 1."""
+    """List the leaves of (items, shared) without their data-set axis, and their tree; `ones` if all weights are 1."""
     own_rows, shared_rows = row_flags(program)
     own, common = jax.tree.leaves(items), jax.tree.leaves(shared)
     rows = own_rows + [False] * (len(own) - len(own_rows)) + shared_rows
@@ -255,10 +308,12 @@ def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[t
     return tuple(leaves), jax.tree.structure((items, shared))
 
 
-def apart(program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, places: list[Any]) -> list[Any]:
-    """The places of workers in lanes whose programs do not get in each other's way."""
-    alone = list(dict.fromkeys(places))
-    if len(alone) == len(places):
-        return places
+def lane_workers(
+    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, devices: list[Device]
+) -> list[Device]:
+    """List the devices of workers in lanes: one a device where the programs call LAPACK, which two at once cannot."""
+    alone = list(dict.fromkeys(devices))
+    if len(alone) == len(devices):
+        return devices
     signature = _signature(program, items, shared, False)
-    return alone if _calls_lapack(program._replace(lanes=0), phase, weights.shape[1], *signature) else places
+    return alone if _calls_lapack(program._replace(lanes=0), phase, weights.shape[1], *signature) else devices

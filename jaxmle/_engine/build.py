@@ -1,59 +1,120 @@
-"""The problem of one bucket: a model's numbers, data, start and tolerance as arrays, each checked before it is compiled."""
+"""Problems from a model, data and a plan: everything about a fit as arrays, each checked before it is compiled."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxmle._engine.batch import Batch, Bucket
-from jaxmle._solver.solve import Problem, default_max_steps, default_tolerance, numbers_of, objective_of
+from jaxmle._engine.ingest import row_items
+from jaxmle._engine.plan import Plan
+from jaxmle._solver.problem import (
+    Problem,
+    Program,
+    default_max_steps,
+    default_tolerance,
+    numbers_of,
+    objective_of,
+    taken,
+)
 from jaxmle._solver.status import Status
-from jaxmle._util.records import split
-from jaxmle.model.contract import check_contributions, check_start
+from jaxmle._util.compile import compiled_with
+from jaxmle._util.records import join, split
+from jaxmle.model.contract import check_contributions, check_start, percent
 from jaxmle.model.model import Model
-from jaxmle.result.fit import Fit
+from jaxmle.model.observations import is_constant
 from jaxmle.spaces import PINNED
 
 
-def problem_of(
-    model: Model, batch: Batch, bucket: Bucket, start: Any, optimizer: Any, tolerance: Any, max_steps: Any, dtype: Any
-) -> tuple[Problem, tuple[bool, ...]]:  # fmt: skip
-    """The problem of one bucket, and for each of its leaves whether it has a data-set axis."""
-    numbers, each = numbers_of(model, batch.size, dtype)
-    numbers = [x[bucket.index] if own else x for x, own in zip(numbers, each, strict=True)]
-    params, legal, own_start = _start(model, start, batch, dtype)
-    if params is not None:
-        params = jax.tree.map(lambda x, own: x[bucket.index] if own else x, params, own_start)
-    status = np.where(legal[bucket.index], bucket.status, np.int32(Status.NO_FINITE_START)).astype(np.int32)
-    if not (0 < (tolerance := default_tolerance(dtype) if tolerance is None else tolerance) < np.inf):
+def tolerance_of(plan: Plan) -> float:
+    """Return the plan's tolerance, or the default of its dtype.
+
+    Raises:
+        ValueError: unless it is positive and finite.
+    """
+    tolerance = default_tolerance(plan.dtype) if plan.tolerance is None else plan.tolerance
+    if not 0 < tolerance < np.inf:
         raise ValueError(
             f"tolerance={tolerance}; expected a small positive number of log-likelihood units, such as 1e-9"
         )
-    if int(steps := default_max_steps(optimizer) if max_steps is None else max_steps) < 1:
-        raise ValueError(f"max_steps={max_steps}; expected at least 1")
-    problem = Problem(
-        numbers, bucket.data, bucket.weights, params, status, np.asarray(tolerance, dtype), np.int32(steps)
+    return tolerance
+
+
+def max_steps_of(plan: Plan) -> int:
+    """Return the plan's limit of evaluations, or the default of its optimizer.
+
+    Raises:
+        ValueError: unless it is at least 1.
+    """
+    steps = int(default_max_steps(plan.optimizer) if plan.max_steps is None else plan.max_steps)
+    if steps < 1:
+        raise ValueError(f"max_steps={plan.max_steps}; expected at least 1")
+    return steps
+
+
+def problem_of(
+    numbers: list[Any], data: Any, weights: Any, start: Any, status: Any, plan: Plan,
+    asarray: Callable[..., Any] = np.asarray,
+) -> Problem:  # fmt: skip
+    """Build the problem of a fit, or of many where leaves have a data-set axis: the one place where problems are made.
+
+    Args:
+        numbers: the model's numbers, as `split` lists them.
+        data: leaves [n, ...] or `constant`; or [B, n, ...].
+        weights: f[n] or f[B, n].
+        start: natural params, or None for the model's own.
+        status: RUNNING, or a verdict already known, int[] or int[B].
+        plan: for dtype, tolerance and limits.
+        asarray: of NumPy, or of JAX inside a traced program, where limits may be traced.
+    """
+    traced = asarray is not np.asarray
+    tolerance = plan.tolerance if traced and plan.tolerance is not None else tolerance_of(plan)
+    steps = plan.max_steps if traced and plan.max_steps is not None else max_steps_of(plan)
+    return Problem(
+        numbers=[asarray(x, plan.dtype) for x in numbers],
+        data=data,
+        weights=weights,
+        start=start,
+        status=asarray(status, np.int32),
+        tolerance=asarray(tolerance, plan.dtype),
+        max_steps=asarray(steps, np.int32),
     )
-    axes_of = Problem(each, list(batch.own), True, jax.tree.leaves(own_start), True, False, False)
-    return problem, tuple(jax.tree.leaves(axes_of))
 
 
-def _start(model: Model, start: Any, batch: Batch, dtype: Any) -> tuple[Any, np.ndarray, Any]:
-    """The start as params, where it is legal bool[B], and which leaves come one for each data set."""
-    legal = np.ones(batch.size, bool)
+def of_bucket(model: Model, batch: Batch, bucket: Bucket, plan: Plan, lanes: int = 0) -> tuple[Program, Problem]:
+    """Build the problem of one bucket, leaves [b, ...] or shared, and the program that it needs.
+
+    Raises:
+        ValueError: for a start, a tolerance or limits that are illegal.
+    """
+    numbers, each = numbers_of(model, batch.size, plan.dtype)
+    numbers = [x[bucket.positions] if own else x for x, own in zip(numbers, each, strict=True)]
+    params, legal, own_start = _start(model, plan.start, batch, plan.dtype)
+    if params is not None:
+        params = jax.tree.map(lambda x, own: x[bucket.positions] if own else x, params, own_start)
+    status = (
+        bucket.status if legal is None else np.where(legal[bucket.positions], bucket.status, Status.NO_FINITE_START)
+    )
+    problem = problem_of(numbers, bucket.data, bucket.weights, params, status, plan)
+    axes = Problem(each, list(batch.own), True, jax.tree.leaves(own_start), True, False, False)
+    tree = jax.tree.structure(problem)
+    return Program(split(model)[0], plan.optimizer, tree, tuple(jax.tree.leaves(axes)), lanes), problem
+
+
+def _start(model: Model, start: Any, batch: Batch, dtype: Any) -> tuple[Any, np.ndarray | None, Any]:
+    """Return the start as params, where it is legal bool[B], and which leaves have a data-set axis."""
     if start is None:
-        return None, legal, None
-    given = f"a fit of {start.model.name or 'another model'}, with" if isinstance(start, Fit) else "got"
-    start = getattr(start, "params", start)
+        return None, None, None
+    legal = np.ones(batch.size, bool)
     leaves, tree = jax.tree.flatten(model.space)
     try:
         values = [np.asarray(x, dtype) for x in tree.flatten_up_to(start)]
     except (ValueError, TypeError) as error:
         shown = sorted(start) if isinstance(start, Mapping) else type(start).__name__
         raise ValueError(
-            f"start has another structure than the model's params: {given} {shown}, expected {model.names}; give a value "
+            f"start has another structure than the model's params: got {shown}, expected {model.names}; give a value "
             "for each of them, a fit of this model, or no start"
         ) from error
     own = []
@@ -77,10 +138,14 @@ def _start(model: Model, start: Any, batch: Batch, dtype: Any) -> tuple[Any, np.
     return jax.tree.unflatten(tree, values), legal, jax.tree.unflatten(tree, own)
 
 
-def check_model(model: Model, problem: Problem) -> None:
-    """The contract, before anything is compiled; each kind of problem is traced once."""
-    leaves, tree = jax.tree.flatten(problem)
-    _checked(split(model)[0], tree, tuple((np.shape(x), np.asarray(x).dtype.name) for x in leaves))
+def check_model(program: Program, problem: Problem) -> None:
+    """Check the contract of the log-likelihood and the start before anything is compiled; each kind is traced once.
+
+    Raises:
+        TypeError, ValueError: saying what came, what was expected and what to try.
+    """
+    leaves, tree = jax.tree.flatten(taken(problem, program.axes, 0))
+    _checked(program.skeleton, tree, tuple((np.shape(x), np.asarray(x).dtype.name) for x in leaves))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -95,3 +160,30 @@ def _checked(skeleton: Any, tree: Any, leaves: tuple[Any, ...]) -> None:
             check_start(objective)
 
     jax.eval_shape(check, problem)
+
+
+def check_support(model: Model, batch: Batch) -> None:
+    """Raise where a row of a batch of one data set lies outside the support, naming row and value."""
+    bucket = batch.buckets[0]
+    if model.response is None or bucket.status[0] >= 0:
+        return
+    data = jax.tree.map(lambda x: x[0], bucket.data)
+    n = bucket.weights.shape[1]
+    many = 1 << (n - 1).bit_length()  # few shapes, few programs
+    whole = jax.tree.map(
+        lambda x: x.value if is_constant(x) else np.resize(x, (many, *x.shape[1:])), data, is_leaf=is_constant
+    )
+    outside = ~np.asarray(_supported(*split(model), whole))[:n] & (bucket.weights[0] > 0)
+    if outside.any():
+        row = int(np.argmax(outside))
+        values = {name: x[row].item() if np.ndim(x[row]) == 0 else x[row].tolist() for name, x in row_items(data)}
+        shown = next(iter(values.values())) if len(values) == 1 else values
+        raise ValueError(
+            f"row {row} is {shown}, outside the support of {model.name or 'the model'} "
+            f"({int(outside.sum())} such rows in all){percent(model, data, bucket.weights[0])}"
+        )
+
+
+@compiled_with(static_argnums=0)
+def _supported(skeleton: Any, numbers: Any, data: Any) -> Any:
+    return join(skeleton, numbers).possible(data)

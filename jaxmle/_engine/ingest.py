@@ -1,4 +1,4 @@
-"""What comes through the door: anything array-like to NumPy leaves, and what is done about missing values."""
+"""Batches from what a person gives: anything array-like in, rectangular buckets of arrays out, each check made once."""
 
 from collections.abc import Mapping
 from typing import Any, TypeGuard
@@ -7,9 +7,173 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
+from jaxmle._engine.batch import Batch, Bucket, checksums
+from jaxmle._solver.state import RUNNING
+from jaxmle._solver.status import Status
+from jaxmle._util import group_keys
 from jaxmle._util.checksum import Scanner
 from jaxmle.model.model import constant
 from jaxmle.model.observations import is_constant
+
+_COPY_BELOW = 1 << 20
+"Arrays of fewer bytes are copied on the way in; larger ones are held as they are, under a checksum."
+
+
+def single(data: Any, weights: Any, dtype: Any, missing: str) -> Batch:
+    """Make a batch of one data set, leaves [n, ...]."""
+    data = on_host(arrays(data, dtype))
+    weights = None if weights is None else np.asarray(weights).astype(dtype)
+    if weights is not None and weights.ndim != 1:
+        raise ValueError(f"weights must have shape [n], got {list(weights.shape)}")
+    (n,) = lengths(data, 1, weights)
+    if weights is not None and not (weights >= 0).all():
+        row = int(np.argmin(weights >= 0))
+        raise ValueError(f"weights are frequencies, 0 or more; got {weights[row]} in row {row}")
+    scanner = Scanner()
+    data, weights, bad, gone = apply_missing(missing, data, weights, 1, scanner)
+    dropped = None if gone is None else gone.sum(keepdims=True)
+    weights = np.ones(n, dtype) if weights is None else weights.astype(dtype)
+    if n == 0:
+        data, weights = _dummy(data), np.zeros(1, dtype)
+    status = np.array([RUNNING if bad is None else Status.MISSING_VALUES], np.int32)
+    data, sums = _hold(data)
+    data = jax.tree.map(lambda x: x[None], data)
+    leaves = jax.tree.leaves(data)
+    bucket = Bucket(np.zeros(1, np.int64), data, weights[None], status)
+    kept = checksums([bucket], scanner) if sums else ()
+    return Batch([bucket], 1, (True,) * len(leaves), single=True, dropped=dropped, sums=kept)
+
+
+def _dummy(data: Any) -> Any:
+    """Return one row of ones for data without rows; nothing computed from it is reported."""
+
+    def fill(x: Any) -> Any:
+        return x if is_constant(x) else np.ones((1, *x.shape[1:]), x.dtype)
+
+    return jax.tree.map(fill, data, is_leaf=is_constant)
+
+
+def _hold(data: Any) -> tuple[Any, bool]:
+    """Copy small arrays; return the data and whether a large array is still the caller's."""
+
+    def stays(x: Any) -> bool:
+        return isinstance(x, jax.Array) or x.nbytes >= _COPY_BELOW
+
+    large = any(stays(x) for x in jax.tree.leaves(data))
+    return jax.tree.map(lambda x: x if stays(x) else x.copy(), data), large
+
+
+def merge(data: Any, shared: Any, dtype: Any) -> tuple[Any, tuple[bool, ...]]:
+    """Join data and shared leaves in one pytree; return it and which leaves have a data-set axis."""
+    if shared is None:
+        return data, (True,) * len(jax.tree.leaves(data))
+    shared = arrays(shared, dtype, "shared")
+    if not (isinstance(data, Mapping) and isinstance(shared, Mapping)):
+        raise TypeError(
+            "shared= needs data and shared as dicts of leaves, so that the log-likelihood gets one dict: "
+            "fit_many(model, {'y': y}, shared={'x': x})"
+        )
+    both = sorted(set(data) & set(shared))
+    if both:
+        raise ValueError(f"{both} stand in data and in shared; give each leaf once")
+    own = jax.tree.map(lambda _: True, data) | jax.tree.map(lambda _: False, shared)
+    return dict(data) | dict(shared), tuple(jax.tree.leaves(own))
+
+
+def rectangular(data: Any, weights: Any, shared: Any, dtype: Any, missing: str) -> Batch:
+    """Make a batch of data sets of one length, leaves [B, n, ...]."""
+    data = arrays(data, dtype)
+    weights = None if weights is None else np.asarray(weights).astype(dtype)
+    size, n = lengths(data, 2, None if weights is None or weights.ndim == 1 else weights)
+    if weights is not None and weights.ndim == 1:
+        weights = np.broadcast_to(_fits(weights, n), (size, n))
+    scanner = Scanner()
+    data, weights, bad, gone = apply_missing(missing, data, weights, 2, scanner)
+    dropped = None if gone is None else gone.sum(1)
+    weights = np.broadcast_to(np.ones((), dtype), (size, n)) if weights is None else weights.astype(dtype, copy=False)
+    if n == 0:
+        data = jax.tree.map(lambda x: np.ones((size, 1, *x.shape[2:]), x.dtype), data)
+        weights = np.zeros((size, 1), dtype)
+    status = np.full(size, RUNNING, np.int32)
+    if bad is not None:
+        status[bad.any(1)] = Status.MISSING_VALUES
+    _check_shared(shared, n)
+    data, large = _hold(data)
+    merged, own = merge(data, shared, dtype)
+    bucket = Bucket(np.arange(size), merged, weights, status)
+    return Batch([bucket], size, own, dropped=dropped, sums=checksums([bucket], scanner) if large else ())
+
+
+def _fits(weights: np.ndarray, n: int) -> np.ndarray:
+    if weights.shape != (n,):
+        raise ValueError(f"weights must have shape [datasets, n] or [n] = [{n}], got {list(weights.shape)}")
+    return weights
+
+
+def _check_shared(shared: Any, n: int) -> None:
+    if shared is None:
+        return
+    for name, x in row_items(arrays(shared, np.float64, "shared")):
+        if x.ndim == 0 or x.shape[0] != n:
+            raise ValueError(
+                f"shared {name} has shape {list(x.shape)}; expected its first axis to be the {n} observations of every "
+                "data set. Wrap a leaf without that axis as jaxmle.constant(x)"
+            )
+
+
+def grouped(data: Any, groups: Any, weights: Any, shared: Any, dtype: Any, missing: str) -> Batch:
+    """Make a batch from long-format rows with a group key each; data sets of like length share a bucket."""
+    data = on_host(arrays(data, dtype))
+    weights = None if weights is None else np.asarray(weights).astype(dtype)
+    (n,) = lengths(data, 1, weights)
+    key_name, keys, inverse, counts = group_keys.read(groups, n)
+    if shared is not None and row_items(arrays(shared, dtype, "shared")):
+        raise ValueError("with groups=, shared leaves cannot have an observation axis: wrap them as jaxmle.constant(x)")
+    data, weights, bad, gone = apply_missing(missing, data, weights, 1, Scanner())
+    dropped = None if gone is None else np.bincount(inverse[gone], minlength=len(keys))
+    weights = np.ones(n, dtype) if weights is None else weights.astype(dtype)
+    order = np.argsort(inverse, kind="stable")
+    offsets = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+    status = np.full(len(keys), RUNNING, np.int32)
+    if bad is not None:
+        status[np.unique(inverse[bad])] = Status.MISSING_VALUES
+    fixed = {k: v for k, v in data.items() if is_constant(v)} if isinstance(data, Mapping) else {}
+    rows = {k: v for k, v in data.items() if k not in fixed} if fixed else data
+    common = dict(arrays(shared, dtype, "shared") if shared is not None else {}) | fixed
+    buckets: list[Bucket] = []
+    own: tuple[bool, ...] = ()
+    for length, members in _bucket_lengths(counts):
+        column = np.arange(length)
+        inside = column[None] < counts[members, None]
+        at = order[np.minimum(offsets[members, None] + column[None], n - 1)]
+        taken = jax.tree.map(lambda x, at=at: x[at], rows)
+        merged, own = merge(taken, common or None, dtype)
+        buckets.append(Bucket(members, merged, np.where(inside, weights[at], 0.0).astype(dtype), status[members]))
+    return Batch(buckets, len(keys), own, keys=keys, key_name=key_name, dropped=dropped)
+
+
+def _bucket_lengths(counts: np.ndarray, compile_cost: float = 4e6) -> list[tuple[int, np.ndarray]]:
+    """Group data sets by size so that padded rows plus `compile_cost` rows for each program are fewest."""
+    sizes = np.unique(np.maximum(counts, 1))
+    if len(sizes) > 64:
+        sizes = np.unique(np.append(np.quantile(sizes, np.linspace(0, 1, 64), method="higher"), sizes[-1])).astype(int)
+    below = np.searchsorted(np.sort(counts), sizes, side="right")
+    m = len(sizes)
+    best, cut = np.zeros(m + 1), np.zeros(m + 1, int)
+    for end in range(1, m + 1):
+        before = np.array([0, *below])[:end]
+        cost = best[:end] + (below[end - 1] - before) * sizes[end - 1] + compile_cost
+        cut[end] = int(np.argmin(cost))
+        best[end] = cost[cut[end]]
+    edges, end = [], m
+    while end > 0:
+        edges.append((int(sizes[cut[end] - 1]) if cut[end] else -1, int(sizes[end - 1])))
+        end = cut[end]
+    found = [(high, np.flatnonzero((counts > low) & (counts <= high))) for low, high in reversed(edges)]
+    return [(high, members) for high, members in found if len(members)]
+
+
+# --- leaves ----------------------------------------------------------------------------------------------
 
 
 def arrays(data: Any, dtype: Any, what: str = "data") -> Any:

@@ -1,8 +1,9 @@
-"""Several starting points for each data set, all of them lanes: where they lie, and what they found."""
+"""Several starting points for each data set: where they lie, and which maximum each led to."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +12,17 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._engine.batch import Batch
-from jaxmle._solver.solve import first
+from jaxmle._engine.build import tolerance_of
+from jaxmle._engine.evaluate import everywhere, natural
+from jaxmle._engine.plan import Plan
+from jaxmle._engine.solution import Solution, Starts, model_at
+from jaxmle._solver.start import first
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import at_limit, at_maximum
-from jaxmle._solver.step import Outcome
-from jaxmle.inference import covariance
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
+
+Solve = Callable[[Model, Batch, Plan], Solution]
 
 _WIDTHS = (0.5, 1.0, 2.0, 4.0)
 "Spreads that scattered starts take in turn, in standard deviations of one observation's estimate."
@@ -31,25 +37,9 @@ _SAME = 100.0
 "Two certified points are one maximum within this many times the log-likelihood still to be gained there."
 
 
-class Starts(NamedTuple):
-    """What each of k starts led to; the first is the model's own.
-
-    Attributes:
-        log_likelihood: f[B, k].
-        status: `Status` codes, int[B, k].
-        natural: where it ended, in `ravel_pytree` order, f[B, k, q].
-        maximum: which certified maximum that is, int[B, k]; 0 is the highest, -1 no certified one.
-    """
-
-    log_likelihood: np.ndarray
-    status: np.ndarray
-    natural: np.ndarray
-    maximum: np.ndarray
-
-
 @functools.lru_cache(maxsize=256)
 def _scattering(k: int, given: bool) -> Callable[..., Any]:
-    """The function that scatters k - 1 starts; one object for each kind, since programs are remembered by it."""
+    """Make the function that scatters k - 1 starts; one object for each kind, since programs are remembered by it."""
 
     def scatter(objective: Objective, at: Any, unravel: Any, key: Any) -> Any:
         begin, mine = at[:-1], jax.random.fold_in(key, at[-1].astype(jnp.uint32))
@@ -61,7 +51,7 @@ def _scattering(k: int, given: bool) -> Callable[..., Any]:
 
 
 def _one(objective: Objective, begin: Any, unravel: Any, key: Any, j: Any, given: bool) -> Any:
-    """A start: that of a few rows drawn from the data, moved by what one observation leaves open; f[p]."""
+    """Draw a start, f[p]: the model's start for a few rows of the data, plus noise of one observation's standard error."""
     rows_key, normal_key = jax.random.split(key)
     model, weights, p = objective.model, objective.weights, begin.shape[0]
     total = jnp.sum(weights)
@@ -79,38 +69,57 @@ def _one(objective: Objective, begin: Any, unravel: Any, key: Any, j: Any, given
     return begin + spread * jax.random.normal(normal_key, (p,), begin.dtype)
 
 
-def search(
-    model: Model, batch: Batch, own: Outcome, k: int, given: bool, key: Any, tolerance: float,
-    climb: Callable[[Batch, Any], Outcome],
-) -> tuple[Outcome, Starts]:  # fmt: skip
-    """The best of k starts for every data set.
+def multistart(solution: Solution, plan: Plan, solve: Solve) -> Solution:
+    """Climb from several starts for every data set, and keep the highest certified maximum of each.
 
     Args:
-        own: where the model's own start (or the one `given`) led.
-        key: of `jax.random`; data set i draws from `fold_in(key, i)`, start j from `fold_in` of that.
-        climb: fits of a batch from natural params with a data-set axis.
+        solution: where the plan's own start, or the model's, led.
+        plan: for how many starts, and for the key: data set i draws from `fold_in(key, i)`, start j from `fold_in` of
+            that.
+        solve: fits a batch by a plan with one start.
+
+    Raises:
+        ValueError: unless `plan.starts` is a positive whole number.
     """
+    k = plan.starts
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise ValueError(f"starts={k!r}; expected how many starting points to climb from, 1 or more")
+    if k == 1 or solution.model.geometry.closed_form is not None:  # a maximum in closed form needs no other start
+        return solution
+    model, batch, own = solution.model, solution.batch, solution.outcome
     dtype = own.u.dtype
     at = np.concatenate([own.u - own.travel, batch.position[:, None].astype(dtype)], axis=1)
-    u = covariance.everywhere(model, batch, _scattering(k, given), np.where(np.isfinite(at), at, 0.0), key)
+    scatter = _scattering(int(k), plan.start is not None)
+    u = everywhere(model, batch, scatter, np.where(np.isfinite(at), at, 0.0), as_key(plan.key))
     held = sum(x.nbytes for b in batch.buckets for x in jax.tree.leaves(b.data)) + 1
     together = int(np.clip(_AT_ONCE // held, 1, k - 1))
     found = [own]
     for begin in range(0, k - 1, together):
         some = range(begin, min(begin + together, k - 1))
-        repeated = batch if len(some) == 1 else batch.subset(np.tile(np.arange(batch.size), len(some)))
+        chosen = np.tile(np.arange(batch.size), len(some))
         points = np.concatenate([u[:, j] for j in some])
-        outcome = climb(repeated, params_at(model, points))
-        found += [Outcome(*x) for x in zip(*(np.split(x, len(some)) for x in outcome), strict=True)]
+        again = solve(
+            model_at(model, batch.size, chosen), batch.repeated(len(some)), plan.once().warm(params_at(model, points))
+        )
+        if again.report.interrupted:
+            raise KeyboardInterrupt
+        ends = again.outcome
+        found += [Outcome(*x) for x in zip(*(np.split(x, len(some)) for x in ends), strict=True)]
     ends = Outcome(*(np.stack(x, axis=1) for x in zip(*found, strict=True)))
-    chosen, maximum = _choose(ends, tolerance)
-    natural = [covariance.everywhere(model, batch, covariance.natural, ends.u[:, j], at=()) for j in range(k)]
+    chosen, maximum = _choose(ends, tolerance_of(plan))
+    each = [everywhere(model, batch, natural, ends.u[:, j], at=()) for j in range(k)]
     best = Outcome(*(x[np.arange(batch.size), chosen] for x in ends))
-    return best, Starts(-ends.value, ends.status, np.stack(natural, axis=1), maximum)
+    starts = Starts(-ends.value, ends.status, np.stack(each, axis=1), maximum)
+    return dataclasses.replace(solution, outcome=best, starts=starts)
+
+
+def as_key(key: Any) -> jax.Array:
+    """Return a `jax.random` key; None is 0, the documented default, and a whole number is its seed."""
+    return jax.random.key(0 if key is None else key) if key is None or isinstance(key, (int, np.integer)) else key
 
 
 def params_at(model: Model, u: np.ndarray) -> Any:
-    """Coordinates f[b, p] as natural params with a leading axis; numbers that come one for each data set stay theirs."""
+    """Map coordinates f[b, p] to natural params with a data-set axis."""
     leaves, tree = jax.tree.flatten(model.space)
     parts = np.split(u, np.cumsum([int(np.prod(s.coordinate_shape)) for s in leaves])[:-1], axis=1)
     values = [
@@ -123,7 +132,7 @@ def params_at(model: Model, u: np.ndarray) -> Any:
 
 
 def _choose(ends: Outcome, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which start is reported, int[B], and which maximum each led to, int[B, k].
+    """Choose the start to report, int[B], and number the maximum that each led to, int[B, k].
 
     Only certified maxima compete, and the first start to reach the highest is reported. Where the model's own start ended
     at a limit with a supremum above them all, that stays the verdict; where none is certified, its verdict stays too.
@@ -148,30 +157,3 @@ def _choose(ends: Outcome, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     near = ok & (value <= best[:, None] + slack)
     limit = at_limit(ends.status[:, 0]) & (ends.value[:, 0] <= best)
     return np.where(ok.any(1) & ~limit, np.argmax(near, axis=1), 0), maximum
-
-
-def joined(parts: list[Starts | None]) -> Starts | None:
-    """Those of several batches as one; None where they did not all have as many."""
-    known = [p for p in parts if p is not None]
-    if len(known) < len(parts) or len({p.status.shape[1] for p in known}) != 1:
-        return None
-    return Starts(*(np.concatenate(x) for x in zip(*known, strict=True)))
-
-
-def described(starts: Starts, single: bool, params: Callable[[np.ndarray], Any]) -> dict[str, Any]:
-    """How many starts, how many of them converged, and to which maxima; for a batch the counts, int[B].
-
-    Args:
-        params: natural values f[1, q] in the structure of params.
-    """
-    each = [sorted(set(row[row >= 0])) for row in starts.maximum]
-    converged = (starts.maximum >= 0).sum(1)
-    count = starts.maximum.shape[1]
-    if not single:
-        return {"starts": count, "converged": converged, "maxima": np.array([len(x) for x in each], int)}
-    found = []
-    for m in each[0]:
-        at = np.flatnonzero(starts.maximum[0] == m)
-        value = float(starts.log_likelihood[0, at[0]])
-        found.append({"log_likelihood": value, "starts": len(at), "params": params(starts.natural[:, at[0]])})
-    return {"starts": count, "converged": int(converged[0]), "maxima": found}

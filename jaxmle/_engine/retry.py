@@ -1,44 +1,42 @@
-"""A second chance: fits that failed, and only they, climb again from elsewhere, more carefully, or by another method.
+"""Further attempts: fits that failed, and only they, climb again from elsewhere, more carefully, or by another method.
 
-Each rung is a policy over the same step, run by the same workers on the few that are left. Verdicts on the data (no
-maximum, no data, a boundary) are answers and stay as they are; nothing is compiled where nothing failed.
+Each attempt is a plan for the few that are left. Verdicts on the data (no maximum, no data, a boundary) are answers and
+stay as they are; nothing is compiled where nothing failed.
 """
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._engine import run
-from jaxmle._engine.devices import bytes_each, near, places
-from jaxmle._solver.solve import (
-    Problem,
-    Program,
-    default_max_steps,
-    first,
-    has_closed_form,
-    items_of,
-    objective_of,
-    with_starts,
-    without_start,
-)
+from jaxmle._engine.batch import Batch
+from jaxmle._engine.evaluate import everywhere
+from jaxmle._engine.multistart import params_at
+from jaxmle._engine.plan import Auto, Native, Plan
+from jaxmle._engine.solution import Solution, model_at
+from jaxmle._solver.start import first
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit, at_maximum
-from jaxmle._solver.step import RUNNING, Outcome
-from jaxmle._util.compile import compiled_with
-from jaxmle._util.progress import Progress
-from jaxmle._util.records import join
+from jaxmle._util.records import record
+from jaxmle.model.model import Model
+from jaxmle.model.objective import Objective
 from jaxmle.optimizers import lbfgs, newton
 
 QUICK_BELOW = 1 << 16
-"Numbers of data whose lanes take less time to run than to be compiled with care."
+"Numbers of data whose lanes take less time to run than to be compiled with optimization."
 
-RUNGS = ("the first attempt", "another start", "more damping", "another method")
+ATTEMPTS = ("the first attempt", "another start", "more damping", "another method")
 "What `Fit.rung` counts."
 
+Solve = Callable[[Model, Batch, Plan], Solution]
 
-class Rung(NamedTuple):
+
+class Attempt(NamedTuple):
     """How to try again.
 
     Attributes:
@@ -47,108 +45,110 @@ class Rung(NamedTuple):
         spread: how far from there to begin: of a logarithm or logit, or relative to a coordinate with units.
     """
 
-    optimizer: Any
+    optimizer: optax.GradientTransformationExtraArgs
     origin: bool
     spread: float
 
 
-def rungs(program: Program, given: bool) -> tuple[Rung, Rung, Rung]:
-    """What is tried, in this order; a start that was `given` makes way for the model's own first."""
-    method = program.optimizer
+def attempts(plan: Plan) -> list[Attempt]:
+    """List the attempts that follow a plan, in their order; a start that was given makes way for the model's own first."""
+    method, given = plan.optimizer, plan.start is not None
     other = newton() if method is lbfgs() else lbfgs()
-    return (Rung(method, not given, 0.0 if given else 1.0), Rung(newton(10.0), False, 0.5), Rung(other, False, 2.0))
+    several = [
+        Attempt(method, not given, 0.0 if given else 1.0),
+        Attempt(newton(10.0), False, 0.5),
+        Attempt(other, False, 2.0),
+    ]
+    return several[: plan.retries]
 
 
-@compiled_with(quick=True, static_argnums=(0, 1))
-def _starts(program: Program, rung: Rung, own: Any, shared: Any, position: Any) -> Any:
-    """Natural params to begin from, leaves [B, ...]; random numbers hang on each data set's position alone."""
+@record
+class _Scatter:
+    """Draw a point to begin from; random numbers depend on each data set's position alone. Coordinates f[p]."""
 
-    def start(mine: Any, i: Any) -> Any:
-        several, common = iter(mine), iter(shared)
-        problem = jax.tree.unflatten(program.tree, [next(several) if x else next(common) for x in program.axes])
-        objective = objective_of(program.skeleton, problem)
-        model, dtype = objective.model, objective.weights.dtype
-        begin = model.origin(dtype) if rung.origin else first(objective, None)
-        u, unravel = ravel_pytree(begin)
+    origin: bool
+    spread: float
+
+    def __call__(self, objective: Objective, at: Any, unravel: Any) -> Any:
+        dtype = objective.weights.dtype
+        begin = objective.model.origin(dtype) if self.origin else first(objective, None)
+        u = ravel_pytree(begin)[0]
         u = jnp.where(jnp.isfinite(u), u, 0.0)
         units = jnp.where(jnp.asarray(objective.unitless) | (u == 0), 1.0, jnp.abs(u))
-        z = jax.random.normal(jax.random.fold_in(jax.random.key(0), i), u.shape, dtype)
-        return model.forward(unravel(u + rung.spread * units * z))
-
-    return jax.vmap(start)(own, position)
+        key = jax.random.fold_in(jax.random.key(0), at[0].astype(jnp.uint32))
+        return u + self.spread * units * jax.random.normal(key, u.shape, dtype)
 
 
-def _worth(outcome: Outcome, problem: Problem, steps_given: bool) -> np.ndarray:
-    """Which fits failed for want of a better climb, bool[B]."""
-    status = outcome.status
-    failed = (status == Status.STALLED) | ((status == Status.MAX_STEPS) & (not steps_given))
-    lost = status == Status.NO_FINITE_START
-    if problem.start is None:  # an infinite number among the data is no fault of the start
-        for x in jax.tree.leaves(problem.data):
-            if lost.any() and len(x) == len(lost) and x.dtype.kind == "f":
-                lost = lost & np.isfinite(x.reshape(len(x), -1)).all(1)
-    return failed | lost
+def retry(solution: Solution, plan: Plan, solve: Solve) -> Solution:
+    """Try again what failed, bucket by bucket, and keep what succeeds.
 
-
-def second_chance(
-    program: Program, problem: Problem, outcome: Outcome, position: np.ndarray, retries: int, steps_given: bool,
-    devices: Any, chosen: Any,
-) -> None:  # fmt: skip
-    """Tries again, in place, what failed in one bucket.
-
-    A rung has succeeded where it ends at a certified maximum, or in a verdict on the boundary or at infinity, no lower
-    than the attempts before it had come.
+    An attempt has succeeded where it ends at a certified maximum, or in a verdict on the boundary or at infinity, no
+    lower than the attempts before it had come.
 
     Args:
-        position: of each data set in the batch, int[B].
-        retries: how many rungs may be tried.
-        steps_given: whether the caller bounded the steps: running out of them is then what was asked for.
+        solution: of the first attempt.
+        plan: of the first attempt; without `max_steps` running out of steps is a reason to try again.
+        solve: fits a batch by a plan without further attempts.
     """
-    left = np.flatnonzero(_worth(outcome, problem, steps_given))
-    if not len(left) or has_closed_form(program) or join(program.skeleton, problem.numbers).free == 0:
-        return
-    for number, rung in enumerate(rungs(program, problem.start is not None)[:retries], 1):
-        if not len(left):
-            return
-        padded = np.resize(left, 1 << int(np.ceil(np.log2(len(left)))))  # few shapes, few programs
-        numbers = len(padded) * bytes_each(items_of(program, problem)[0]) // 8
-        try:
-            with near(numbers):
-                again, few = _problem_of(program, rung, problem, padded, position, steps_given)
-                found, _, interrupted = run.run(
-                    again, few, len(padded), places(devices, numbers), Progress(False, len(padded)),
-                    "auto" if chosen == "native" else chosen, False, few=numbers <= QUICK_BELOW,
-                )  # fmt: skip
-        except TypeError:  # a method that this model lacks something for
-            continue
-        if interrupted:
-            raise KeyboardInterrupt
-        found = Outcome(*(x[: len(left)] for x in found))
-        status, before = found.status, outcome.value[left]
-        fine = at_maximum(status) | at_limit(status)
-        better = fine & ~(found.value > before + 1e-6)  # NaN before: nothing to compare with
-        outcome.steps[left] += found.steps
-        at = left[better]
-        for name, mine, new in zip(Outcome._fields, outcome, found, strict=True):
-            if name != "steps":
-                mine[at] = new[better]
-        outcome.rung[at] = number
-        left = left[~better]
+    failed = _worth_another(solution, plan)
+    if (
+        not plan.retries
+        or not failed.any()
+        or solution.model.geometry.closed_form is not None
+        or solution.model.free == 0
+    ):
+        return solution
+    outcome = Outcome(*(np.array(x) for x in solution.outcome))
+    for bucket in solution.batch.buckets:
+        left = bucket.positions[failed[bucket.positions]]
+        for number, attempt in enumerate(attempts(plan), 1):
+            if len(left):
+                left = _attempted(solution, outcome, left, number, attempt, plan, solve)
+    report = solution.report._replace(retried=int(failed.sum()))
+    return dataclasses.replace(solution, outcome=outcome, report=report)
 
 
-def _problem_of(
-    program: Program, rung: Rung, problem: Problem, chosen: np.ndarray, position: np.ndarray, steps_given: bool
-) -> tuple[Program, Problem]:
-    """The rung's program, and the problem of the data sets `chosen`."""
-    again, bare = without_start(program, problem)
-    leaves = zip(jax.tree.leaves(bare), again.axes, strict=True)
-    few = jax.tree.unflatten(again.tree, [np.asarray(x[chosen]) if own else x for x, own in leaves])
-    status = np.full(len(chosen), RUNNING, np.int32)
-    steps = problem.max_steps if steps_given else np.full_like(problem.max_steps, default_max_steps(rung.optimizer))
-    few = few._replace(status=status, max_steps=steps)
-    again = again._replace(optimizer=rung.optimizer, lanes=min(program.lanes, len(chosen)))
-    if rung.spread or rung.origin:
-        own, shared = items_of(again, few)
-        start = jax.tree.map(np.asarray, _starts(again._replace(lanes=0), rung, own, shared, position[chosen]))
-        return with_starts(again, few, start)
-    return again, few
+def _worth_another(solution: Solution, plan: Plan) -> np.ndarray:
+    """Which fits failed for want of a better climb, bool[B]."""
+    status = solution.outcome.status
+    failed = (status == Status.STALLED) | ((status == Status.MAX_STEPS) & (plan.max_steps is None))
+    no_start = status == Status.NO_FINITE_START
+    if plan.start is None and no_start.any():  # an infinite number among the data is no fault of the start
+        for bucket in solution.batch.buckets:
+            for x, own in zip(jax.tree.leaves(bucket.data), solution.batch.own, strict=True):
+                if own and x.dtype.kind == "f":
+                    no_start[bucket.positions] &= np.isfinite(np.asarray(x).reshape(len(x), -1)).all(1)
+    return failed | no_start
+
+
+def _attempted(
+    solution: Solution, outcome: Outcome, left: np.ndarray, number: int, attempt: Attempt, plan: Plan, solve: Solve
+) -> np.ndarray:
+    """Put the successes of one attempt at the data sets `left` into `outcome`; return the data sets still left."""
+    padded = np.resize(left, 1 << int(np.ceil(np.log2(len(left)))))  # few shapes, few programs
+    batch = solution.batch.take(padded)
+    model = model_at(solution.model, solution.size, padded)
+    again = dataclasses.replace(
+        plan.once(), optimizer=attempt.optimizer, start=None, precision="full", progress=False,
+        backend=Auto() if isinstance(plan.backend, Native) else plan.backend, quick=batch.numbers <= QUICK_BELOW,
+    )  # fmt: skip
+    try:
+        if attempt.spread or attempt.origin:
+            position = batch.position[:, None].astype(plan.dtype)
+            u = everywhere(model, batch, _Scatter(attempt.origin, attempt.spread), position, quick=True)
+            again = again.warm(params_at(model, u))
+        found = solve(model, batch, again)
+    except TypeError:  # a method that this model lacks something for
+        return left
+    if found.report.interrupted:
+        raise KeyboardInterrupt
+    ends = Outcome(*(x[: len(left)] for x in found.outcome))
+    fine = at_maximum(ends.status) | at_limit(ends.status)
+    better = fine & ~(ends.value > outcome.value[left] + 1e-6)  # NaN before: nothing to compare with
+    outcome.steps[left] += ends.steps
+    at = left[better]
+    for name, mine, new in zip(Outcome._fields, outcome, ends, strict=True):
+        if name != "steps":
+            mine[at] = new[better]
+    outcome.rung[at] = number
+    return left[~better]

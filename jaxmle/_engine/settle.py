@@ -1,4 +1,4 @@
-"""A closer look at the fits of a batch that did not converge, on the host: by the machine where it may, else in XLA."""
+"""Examination of the fits that did not converge, on the host: native kernels where that can be, else XLA."""
 
 import itertools
 from collections.abc import Iterator
@@ -7,19 +7,23 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxmle._engine.backends import machine
-from jaxmle._engine.devices import bytes_each, near
+from jaxmle._engine.backends import kernels_of
+from jaxmle._engine.devices import host_if_small
+from jaxmle._engine.memory import bytes_each
+from jaxmle._engine.plan import Auto, Backend, Native
 from jaxmle._engine.workers import CHUNK_BYTES, on_threads
 from jaxmle._solver.limits import unsettled
-from jaxmle._solver.solve import LOOK, Problem, Program, items_of, settle_many, without_start
+from jaxmle._solver.phases import SETTLE
+from jaxmle._solver.problem import Problem, Program, items_of, without_start
+from jaxmle._solver.solve import settle_many
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit
-from jaxmle._solver.step import Outcome
 from jaxmle._util.compile import compiled
 from jaxmle._util.records import join
 from jaxmle.optimizers import newton
 
 QUICK_FITS = 256
-"So many are looked at before a program compiled with more care would have begun."
+"Up to so many fits are examined by a program that compiles fast, before an optimized one would have begun."
 
 
 def _settled(program: Program, own: Any, shared: Any, outcome: Outcome) -> Outcome:
@@ -30,13 +34,15 @@ _settle = compiled(_settled, static_argnums=0)
 _settle_few = compiled(_settled, quick=True, static_argnums=0)
 
 
-def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: np.ndarray, chosen: Any) -> bool:
-    """Settles, in place, the fits that did not converge; nothing is compiled where all did.
+def settle(program: Program, problem: Problem, outcome: Outcome, finished: np.ndarray, backend: Backend) -> bool:
+    """Examine the fits that did not converge for a limit, in place; nothing is compiled where all did.
 
-    What an interrupt leaves without a look is no longer `finished`.
+    What an interrupt leaves unexamined is no longer `finished`.
 
     Args:
-        chosen: as `lanes` of `fit_many`.
+        outcome: of all data sets.
+        finished: which of them are there, bool[B].
+        backend: of the batch.
 
     Returns:
         whether there was an interrupt.
@@ -49,10 +55,12 @@ def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: 
     own, shared = items_of(program, problem)
     portion = max(CHUNK_BYTES // bytes_each(own), 1)
     try:
-        for way in (_by_the_machine, _one_by_one):
-            look = np.flatnonzero(waits)
-            for i in range(0, len(look), portion):
-                for at, found in way(program, own, shared, problem.weights, outcome, look[i : i + portion], chosen):
+        for method in (_native, _one_by_one):
+            unsettled_at = np.flatnonzero(waits)
+            for i in range(0, len(unsettled_at), portion):
+                for at, found in method(
+                    program, own, shared, problem.weights, outcome, unsettled_at[i : i + portion], backend
+                ):
                     for mine, new in zip(outcome, found, strict=True):
                         mine[at] = new
                     waits[at] = False
@@ -62,34 +70,37 @@ def look_closer(program: Program, problem: Problem, outcome: Outcome, finished: 
     return False
 
 
-def _by_the_machine(
-    program: Program, own: Any, shared: Any, weights: Any, outcome: Outcome, look: np.ndarray, chosen: Any
+def _native(
+    program: Program, own: Any, shared: Any, weights: Any, outcome: Outcome, positions: np.ndarray, backend: Backend
 ) -> Iterator[tuple[np.ndarray, Outcome]]:
-    """Whom it settles, and as what.
+    """Settle fits by a native kernel: (positions, outcomes).
 
-    What seems not identified takes eigenvectors, and what may lie on a kink loops; it is left to XLA.
+    Fits that seem not identified take eigenvectors, and fits that may lie on a kink take loops: they are left to XLA.
     """
-    look = look[outcome.status[look] != Status.NOT_IDENTIFIED]
-    if not len(look):
+    positions = positions[outcome.status[positions] != Status.NOT_IDENTIFIED]
+    if not len(positions):
         return
-    items, weights = ([np.asarray(x[look]) for x in own], jax.tree.map(lambda x: x[look], outcome)), weights[look]
-    chosen = "auto" if chosen == "native" else chosen
-    kinks = join(program.skeleton, itertools.repeat(None)).kink is not None
-    for kernel in machine(program, LOOK, items, shared, weights, {"cpu"}, chosen):
+    items, weights = (
+        ([np.asarray(x[positions]) for x in own], jax.tree.map(lambda x: x[positions], outcome)),
+        weights[positions],
+    )
+    backend = Auto() if isinstance(backend, Native) else backend
+    kinks = join(program.skeleton, itertools.repeat(None)).geometry.kink is not None
+    for kernel in kernels_of(program, SETTLE, items, shared, weights, {"cpu"}, backend):
         if not kernel.partial:  # where it has a NaN XLA may have none
             found, left = on_threads(kernel, items, shared, weights)
             left |= kinks & ~at_limit(found.status)
-            yield look[~left], jax.tree.map(lambda x, left=left: x[~left], found)
+            yield positions[~left], jax.tree.map(lambda x, left=left: x[~left], found)
 
 
 def _one_by_one(
-    program: Program, own: Any, shared: Any, _: Any, outcome: Outcome, look: np.ndarray, chosen: Any
+    program: Program, own: Any, shared: Any, _: Any, outcome: Outcome, positions: np.ndarray, backend: Backend
 ) -> Iterator[tuple[np.ndarray, Outcome]]:
-    """The same in XLA, one after the other."""
-    padded = np.resize(look, 1 << int(np.ceil(np.log2(len(look)))))  # few shapes, few programs
+    """Settle fits in XLA, one after the other: (positions, outcomes)."""
+    padded = np.resize(positions, 1 << int(np.ceil(np.log2(len(positions)))))  # few shapes, few programs
     settle = _settle_few if len(padded) <= QUICK_FITS else _settle
-    with near(0):
+    with host_if_small(0):
         found = settle(
             program, [np.asarray(x[padded]) for x in own], shared, jax.tree.map(lambda x: x[padded], outcome)
         )
-    yield look, jax.tree.map(lambda x: np.asarray(x)[: len(look)], found)
+    yield positions, jax.tree.map(lambda x: np.asarray(x)[: len(positions)], found)

@@ -1,7 +1,7 @@
-"""Fits inside a program of JAX's: one, or all that `vmap` asks for, whatever it is nested in.
+"""Fits inside a traced JAX program: one, or as many as `vmap` asks for, however it is nested.
 
-On a CPU, in float64, they are a call of the machine's own functions (`native`), and only what those leave goes through
-the loop or the lanes; elsewhere all of it does.
+On a CPU, in float64, they are a call of native kernels, and what those leave goes through the loop or the lanes;
+elsewhere all fits do.
 """
 
 import functools
@@ -16,26 +16,23 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 
 from jaxmle import _native
-from jaxmle._engine.backends import built
+from jaxmle._engine.backends import built, doubtful
 from jaxmle._engine.workers import on_threads
-from jaxmle._solver.solve import (
+from jaxmle._solver.problem import (
     Problem,
     Program,
     among,
     climbs,
     items_of,
     own_starts,
-    settle_many,
-    settled,
-    solve_many,
-    solve_one,
     starts_itself,
+    starts_with_sweep,
     weights_at,
     with_rows,
     with_starts,
 )
-from jaxmle._solver.status import failed
-from jaxmle._solver.step import Outcome
+from jaxmle._solver.solve import settle_many, settle_one, solve_many, solve_one
+from jaxmle._solver.state import Outcome
 
 LANES = 64
 "Lanes of a traced program."
@@ -43,9 +40,11 @@ LANES = 64
 
 @functools.lru_cache(maxsize=256)
 def solver(program: Program, ones: bool) -> Callable[..., Outcome]:
-    """The fit as a function of the problem's leaves; `ones` if all weights are. Its batching rule makes one batch of all.
+    """Make the function that fits a problem, given as leaves; its batching rule makes one batch of all fits.
 
-    Leaves have a data-set axis where `program.axes` says so; where none has one it is a single fit.
+    Args:
+        program: leaves have a data-set axis where `program.axes` says so; where none has one it is a single fit.
+        ones: if all weights are 1.
     """
     many = any(program.axes)
 
@@ -70,12 +69,12 @@ def solver(program: Program, ones: bool) -> Callable[..., Outcome]:
 
 
 def _size(leaves: Any, batched: Any, axes: Any) -> int:
-    """Data sets that a program had before it was batched once more."""
+    """Return how many data sets a program had before it was batched once more."""
     return next(x.shape[int(outer)] for x, outer, own in zip(leaves, batched, axes, strict=True) if own)
 
 
 def _flat(x: Any, size: int, inner: int | None, batched: bool, own: bool) -> Any:
-    """A leaf of size * inner data sets, or the one that they share."""
+    """Reshape a leaf to size * inner data sets, or return the one that they share."""
     x = jnp.asarray(x)
     if inner is None or not (batched or own):
         return x
@@ -91,15 +90,15 @@ def _one(program: Program, problem: Problem, ones: bool) -> Outcome:
     single = program._replace(axes=among(program, lambda p: (p.data, p.weights, p.start)))
     leaves = zip(jax.tree.leaves(problem), single.axes, strict=True)
     batch = jax.tree.unflatten(program.tree, [x[None] if own else x for x, own in leaves])
-    machine = _machine(single, batch, ones)
-    if machine is None:
-        return settled(program, problem, loop(problem))
+    kernels = _kernels(single, batch, ones)
+    if kernels is None:
+        return settle_one(program, problem, loop(problem))
 
     def call(problem: Problem, batch: Problem) -> Outcome:
-        outcome, left = machine.fit(single, batch, 1)
+        outcome, left = kernels.fit(single, batch, 1)
         return lax.cond(left[0], lambda: loop(problem), lambda: jax.tree.map(lambda x: x[0], outcome))
 
-    return settled(program, problem, lax.platform_dependent(problem, batch, cpu=call, default=loop))
+    return settle_one(program, problem, lax.platform_dependent(problem, batch, cpu=call, default=loop))
 
 
 def _many(program: Program, problem: Problem, ones: bool) -> Outcome:
@@ -109,26 +108,26 @@ def _many(program: Program, problem: Problem, ones: bool) -> Outcome:
         own, shared = items_of(program, problem)
         return settle_many(program, own, shared, solve_many(program, own, shared))
 
-    machine = _machine(program, problem, ones)
-    if machine is None:
+    kernels = _kernels(program, problem, ones)
+    if kernels is None:
         return in_lanes(problem)
 
     def call(problem: Problem) -> Outcome:
-        outcome, left = machine.fit(program, problem, size)
+        outcome, left = kernels.fit(program, problem, size)
         return settle_many(program, *items_of(program, problem), outcome, left)
 
     return lax.platform_dependent(problem, cpu=call, default=in_lanes)
 
 
-# --- the machine -------------------------------------------------------------------------------------
+# --- native kernels ----------------------------------------------------------------------------------
 
 
-class _Machine(NamedTuple):
-    """Functions of the machine for all phases of a program.
+class _Kernels(NamedTuple):
+    """Native kernels for all phases of a program.
 
     Attributes:
         kernels: one for each.
-        starts: whether the model's start is computed before, in XLA.
+        starts: whether the model's start is computed before the kernels run, in XLA.
         ones: whether all weights are 1.
     """
 
@@ -137,7 +136,7 @@ class _Machine(NamedTuple):
     ones: bool
 
     def fit(self, program: Program, problem: Problem, size: int) -> tuple[Outcome, Any]:
-        """The outcomes of `size` data sets, and which of them are left to others, bool[B]."""
+        """Fit `size` data sets: their outcomes, and which of them the kernels leave unfitted, bool[B]."""
         if self.starts:
             program, problem = with_starts(program, problem, own_starts(program, *items_of(program, problem)))
         program, views = _widened(program, self.ones)
@@ -154,7 +153,7 @@ class _Machine(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """What the handler does: one phase of a batch, on every core.
+    """The handler of a call from XLA: it runs one phase of a batch on every core.
 
     Attributes:
         shared: how many leaves have no data-set axis; they come last.
@@ -182,7 +181,7 @@ class _Call(NamedTuple):
         made, more = on_threads(self.kernel, operands[:own], operands[own:], operands[self.weights])
         for x, mine in zip(found, jax.tree.leaves(made), strict=True):
             x[...] = mine
-        left[:] = more | (failed(made.status) if self.kernel.partial else False)
+        left[:] = more | doubtful(self.kernel, made.status)
 
 
 def _many_of(x: Any, size: int) -> jax.ShapeDtypeStruct:
@@ -198,8 +197,8 @@ def _widened(program: Program, ones: bool) -> tuple[Program, tuple[int, ...]]:
     return program._replace(axes=axes), tuple(i for i, x in enumerate(in_name) if x)
 
 
-def _machine(program: Program, problem: Problem, ones: bool) -> _Machine | None:
-    """The program as functions of the machine, or None where something keeps it from that."""
+def _kernels(program: Program, problem: Problem, ones: bool) -> _Kernels | None:
+    """Compile a program to native kernels; None where something keeps it from that."""
     if problem.weights.dtype != np.float64 or _native.missing("cpu") is not None:
         return None
     size = len(items_of(program, problem)[0][0])
@@ -218,10 +217,10 @@ def _machine(program: Program, problem: Problem, ones: bool) -> _Machine | None:
             items = (own, jax.tree.map(lambda x: _many_of(x, size), kernel.shapes))
         return tuple(found)
 
-    if kernels := functions(program, problem):
-        return _Machine(kernels, False, ones)
+    if not starts_with_sweep(program, problem) and (kernels := functions(program, problem)):
+        return _Kernels(kernels, False, ones)
     if not starts_itself(program, problem):
         return None
     starts = jax.eval_shape(functools.partial(own_starts, program), *items_of(program, problem))
     kernels = functions(*with_starts(program, problem, starts))
-    return None if kernels is None else _Machine(kernels, True, ones)
+    return None if kernels is None else _Kernels(kernels, True, ones)

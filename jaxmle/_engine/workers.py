@@ -1,8 +1,8 @@
-"""Workers on the chunks of one phase of one bucket of a batch.
+"""Worker threads that fit the chunks of one phase of one bucket.
 
-Each worker is a host thread with lanes of its own, or at a function of the machine, and takes the next chunk when it has
-handed out the last one, its lanes running on: nobody waits for anybody, and no collective is needed. Between slices
-progress is shown and an interrupt is noticed; what is finished by then is kept.
+Each worker is a host thread that runs lanes of its own or a native kernel. It takes the next chunk when it has handed out
+the last one while its lanes run on, so that no worker waits for another. Between slices progress is shown and an
+interrupt is noticed; what is finished by then is kept.
 """
 
 import functools
@@ -17,9 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import _native
-from jaxmle._engine.devices import bytes_each
+from jaxmle._engine.memory import bytes_each
 from jaxmle._solver import lanes
-from jaxmle._solver.solve import Program, phases
+from jaxmle._solver.phases import phases
+from jaxmle._solver.problem import Program
 from jaxmle._solver.status import failed
 from jaxmle._util.compile import compiled
 from jaxmle._util.progress import Progress
@@ -29,16 +30,16 @@ SLICE_SECONDS = 0.2
 "About how long a slice of lanes runs before progress is shown and an interrupt is noticed."
 
 CHUNKS = 8
-"How many chunks each worker can expect: enough that all end at about the same time."
+"Chunks for each worker: enough that all end at about the same time."
 
 MOMENT = 512
-"The smallest share of a slice that is worth handing out: 0.4 ms, where a call costs less than 0.1 ms."
+"The smallest share of a slice worth a call: 0.4 ms, where a call costs less than 0.1 ms."
 
 CHUNK_BYTES = 1 << 25
-"Data of a chunk, at most, where that is more than one data set a lane."
+"Bytes of a chunk at most, where that is more than one data set for each lane."
 
 SMALL = 1 << 20
-"Bytes up to which a chunk has a data set for each lane however few are left: one program for all."
+"Bytes up to which a chunk has a data set for each lane however few are left, so that one program serves all."
 
 
 def _begun(program: Program, phase: int, items: Any, shared: Any, capacity: int) -> lanes.Carry:
@@ -58,13 +59,13 @@ _advance = compiled(_advanced, static_argnums=(0, 1), donate_argnums=4)
 _advance_few = compiled(_advanced, quick=True, static_argnums=(0, 1), donate_argnums=4)
 
 
-class Crew:
-    """Workers on the chunks of one phase of one bucket.
+class PhaseRun:
+    """One phase of one bucket, divided among workers.
 
     Attributes:
         size, each: data sets of a chunk, and bytes of a data set.
-        left: 0 of those whose results are there, uint8[count].
-        out: what the machine writes, f[k, count].
+        left: 0 for data sets whose results are there, uint8[count].
+        out: what the native kernel writes, f[k, count].
     """
 
     def __init__(
@@ -101,43 +102,43 @@ class Crew:
 
     @property
     def finished(self) -> np.ndarray:
-        """Which data sets are there, bool[count]."""
+        """Which data sets have results, bool[count]."""
         return self.left == 0
 
     @functools.cached_property
     def results(self) -> Any:
-        """Of all data sets, leaves [count, ...], NumPy; those that are `finished` are there once the workers have ended."""
+        """Results of all data sets, leaves [count, ...], NumPy; complete for those that are `finished`."""
         return self.log if self.kernel is None else self.kernel.results(self.out)
 
-    def chunk(self, begin: int, place: Any) -> lanes.Work:
-        """The data sets from `begin` on, on their device."""
+    def chunk(self, begin: int, device: Any) -> lanes.Work:
+        """Copy the data sets from `begin` on to a device."""
         held = min(self.size, self.count - begin)
 
         def part(x: Any) -> Any:
             cut = np.asarray(x)[begin : begin + held]
             return cut if held == self.size else np.concatenate([cut, np.repeat(cut[:1], self.size - held, axis=0)])
 
-        items = jax.device_put(jax.tree.map(part, self.items), place)
+        items = jax.device_put(jax.tree.map(part, self.items), device)
         return lanes.Work(items, np.int32(0), np.int32(held), np.int32(begin), np.bool_(False))
 
-    def next(self, place: Any) -> lanes.Work | None:
-        """The next chunk, or None when all are taken."""
+    def next(self, device: Any) -> lanes.Work | None:
+        """Copy the next chunk to a device; None when all are taken."""
         with self.lock:
             begin = next(self.begins, None)
-        return None if begin is None else self.chunk(begin, place)
+        return None if begin is None else self.chunk(begin, device)
 
-    def compile(self, place: Any) -> None:
-        """So that workers on the same device do not compile the same program side by side."""
+    def compile(self, device: Any) -> None:
+        """Compile the program once, before several workers would compile it side by side."""
         if self.kernel is not None:
             return
-        with jax.default_device(place):
-            self.labor(place, self.chunk(0, place)._replace(stop=np.int32(0), drain=np.bool_(True)))
+        with jax.default_device(device):
+            self.run_lanes(device, self.chunk(0, device)._replace(stop=np.int32(0), drain=np.bool_(True)))
 
-    def labor(self, place: Any, work: lanes.Work | None) -> None:
-        """Hands out `work` and every further chunk, and drains the lanes."""
+    def run_lanes(self, device: Any, work: lanes.Work | None) -> None:
+        """Fit `work` and every further chunk in lanes, until the lanes are empty."""
         if work is None:
             return
-        shared = jax.device_put(self.shared, place)
+        shared = jax.device_put(self.shared, device)
         carry = _start(self.program, self.phase, work.items, shared, self.size + self.program.lanes)
         refills, busy = 8, True
         while busy and not self.stop.is_set():
@@ -147,7 +148,7 @@ class Crew:
             )
             position, busy = np.int32(position), bool(busy)
             if not work.drain and position == work.stop:
-                work, busy = self.next(place) or work._replace(position=work.stop, drain=np.bool_(True)), True
+                work, busy = self.next(device) or work._replace(position=work.stop, drain=np.bool_(True)), True
             else:
                 work = work._replace(position=position)
             self.collect(carry)
@@ -156,10 +157,10 @@ class Crew:
         with self.lock:
             self.lane_steps += int(carry.steps) * self.program.lanes
 
-    def fit(self, kernel: _native.Compiled, place: Any, between: Callable[[], None] = lambda: None) -> None:
-        """Hands out data sets to the machine function: fewer and fewer at a time, and never more than a slice takes.
+    def run_kernel(self, kernel: _native.Compiled, device: Any, between: Callable[[], None] = lambda: None) -> None:
+        """Fit data sets by a native kernel: fewer and fewer at a time, and never more than a slice of time allows.
 
-        What it has fitted is finished even where an interrupt comes before it is told; `between` is called after each.
+        What it has fitted is finished even where an interrupt comes first; `between` is called after each call.
         """
         pace = self.size if kernel.on_gpu else self.least  # before it knows how long they take
         room = kernel.scratch(self.weights.shape[1])
@@ -174,7 +175,7 @@ class Crew:
             if not held:
                 return
             began = time.perf_counter()
-            self.reader.fit(begin, held, self.out, self.left, place, room)
+            self.reader.fit(begin, held, self.out, self.left, device, room)
             took = max(time.perf_counter() - began, 1e-6)
             pace = int(np.clip(held * SLICE_SECONDS / took, 1, 8 * pace))
             part = slice(begin, begin + held)
@@ -184,7 +185,7 @@ class Crew:
             between()
 
     def collect(self, carry: lanes.Carry) -> None:
-        """Results that a slice has written."""
+        """Copy the results that a slice has written."""
         written = int(carry.written)
         log = jax.tree.map(lambda x: np.asarray(x)[:written], carry.log)
         ids = np.asarray(carry.ids)[:written]
@@ -195,61 +196,66 @@ class Crew:
 
     @property
     def utilization(self) -> float | None:
-        """Share of the lanes' steps that a fit needed; None of the machine, which has no lanes."""
+        """Share of the lanes' steps that a fit needed; None for a native kernel."""
         steps = self.results.polish if self.phase else self.results.steps
         return float(np.sum(steps[self.finished])) / self.lane_steps if self.lane_steps else None
 
-    def give(self, results: Any, where: np.ndarray) -> None:
-        """Puts what is finished into the results of a larger batch."""
+    def copy_to(self, results: Any, where: np.ndarray) -> None:
+        """Copy what is finished into the results of a larger batch, at positions `where`."""
         done = self.finished
         for all_, mine in zip(jax.tree.leaves(results), jax.tree.leaves(self.results), strict=True):
             all_[where[done]] = mine[done]
 
-    def work(self, place: Any) -> None:
-        """A worker's thread; contexts of JAX belong to a thread."""
+    def work(self, device: Any) -> None:
+        """Run one worker's thread; contexts of JAX belong to a thread."""
         try:
             if self.kernel is not None:
-                self.fit(self.kernel, place)
+                self.run_kernel(self.kernel, device)
             else:
-                with jax.enable_x64(True), jax.default_device(place):
-                    self.labor(place, self.next(place))
+                with jax.enable_x64(True), jax.default_device(device):
+                    self.run_lanes(device, self.next(device))
             self.messages.put(None)
         except BaseException as error:
             self.messages.put(error)
 
 
-def run_phase(crew: Crew, crew_places: list[Any], shown: Progress | None, before: int) -> bool:
-    """Runs one phase; whether it was interrupted. What a worker raises is raised here. `before` were done already.
+def run_phase(run: PhaseRun, devices: list[Any], shown: Progress | None, before: int) -> bool:
+    """Run one phase on its workers; return whether it was interrupted. What a worker raises is raised here.
+
+    Args:
+        run: the phase.
+        devices: one for each worker.
+        shown: is told how many data sets are done.
+        before: how many were done already.
 
     On the cores of the host this thread is a worker too: of two threads that begin while it goes to sleep, one often
     waits 2 to 4 ms for a core of its own (measured).
     """
-    own = crew.kernel is not None and not crew.kernel.on_gpu
+    own = run.kernel is not None and not run.kernel.on_gpu
     threads = [
-        threading.Thread(target=crew.work, args=(place,), name=f"jaxmle {i}")
-        for i, place in enumerate(crew_places[own:])
+        threading.Thread(target=run.work, args=(device,), name=f"jaxmle {i}") for i, device in enumerate(devices[own:])
     ]
     done, bad, working = before, 0, 0
     interrupted, error = False, None
 
     def begin() -> None:
         nonlocal working
-        crew.compile(crew_places[0])
+        run.compile(devices[0])
         for thread in threads:
             thread.start()
             working += 1
 
-    def labor() -> None:
-        if own and crew.kernel is not None:
-            crew.fit(crew.kernel, crew_places[0], between)
+    def work() -> None:
+        if own and run.kernel is not None:
+            run.run_kernel(run.kernel, devices[0], between)
 
     def between() -> None:
-        while not crew.messages.empty():
-            hear()
+        while not run.messages.empty():
+            read_message()
 
-    def hear() -> None:
+    def read_message() -> None:
         nonlocal done, bad, working
-        message = crew.messages.get()
+        message = run.messages.get()
         if isinstance(message, tuple):
             done, bad = done + message[0], bad + message[1]
             if shown is not None and message[0]:
@@ -259,15 +265,15 @@ def run_phase(crew: Crew, crew_places: list[Any], shown: Progress | None, before
         if message is not None:
             raise message
 
-    todo = [begin, labor, between]
+    todo = [begin, work, between]
     while todo or working:
         try:
-            todo.pop(0)() if todo else hear()
+            todo.pop(0)() if todo else read_message()
         except KeyboardInterrupt:
-            crew.stop.set()
+            run.stop.set()
             interrupted = True
         except BaseException as raised:  # by a worker, or by whoever watches the progress
-            crew.stop.set()
+            run.stop.set()
             error = raised
     for thread in threads:
         if thread.ident is not None:  # it was started
@@ -278,11 +284,11 @@ def run_phase(crew: Crew, crew_places: list[Any], shown: Progress | None, before
 
 
 def on_threads(kernel: _native.Compiled, items: Any, shared: Any, weights: np.ndarray) -> tuple[Any, np.ndarray]:
-    """A batch on every core, without a call of JAX: its results, and what is left to others, bool[B]."""
+    """Fit a batch by a native kernel on every core, without a call of JAX: results, and which were not fitted, bool[B]."""
     workers = cores() if len(weights) > kernel.min_batch(weights.shape[1]) else 1
-    crew = Crew(None, 0, items, shared, len(weights), workers, kernel, weights)
+    run = PhaseRun(None, 0, items, shared, len(weights), workers, kernel, weights)
     if workers == 1:
-        crew.fit(kernel, None)
-    elif run_phase(crew, [None] * workers, None, 0):
+        run.run_kernel(kernel, None)
+    elif run_phase(run, [None] * workers, None, 0):
         raise KeyboardInterrupt
-    return crew.results, ~crew.finished
+    return run.results, ~run.finished

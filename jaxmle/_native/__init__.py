@@ -33,7 +33,7 @@ __all__ = [
 def missing(platform: str) -> str | None:
     """Say what keeps kernels from running on devices of this platform; None where nothing does."""
     if find_spec("llvmlite") is None:
-        return "llvmlite is not installed; try: pip install 'jaxmle[native]'"
+        return "llvmlite is not installed; try: pip install llvmlite"
     return None if platform == "cpu" else cuda.missing() if platform == "gpu" else f"the device is a {platform}"
 
 

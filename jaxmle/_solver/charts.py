@@ -1,7 +1,6 @@
 """Other coordinates to climb in, where those of the parameters bend around the ridges and the ends of a likelihood.
 
-A model's `Chart` is known to the climb alone: what it leaves behind is told in the parameters' own coordinates, as of any
-model. A model with a parameter that is held has one dimension less and climbs without.
+A model's `Chart` is known to the climb alone: outcomes are in the parameters' own coordinates, as of any model. A model with a parameter that is held has one dimension less and climbs without.
 """
 
 from typing import Any
@@ -11,28 +10,31 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._solver.kinks import kinked
-from jaxmle._solver.limits import RISING, finite_ends, settle, unsettled
-from jaxmle._solver.status import Status, at_limit, at_maximum, lost
-from jaxmle._solver.step import Outcome, pointlike
+from jaxmle._solver.coordinates import finite_ends
+from jaxmle._solver.evidence import resolution
+from jaxmle._solver.kinks import hold_kink
+from jaxmle._solver.limits import GAIN, settle, unsettled
+from jaxmle._solver.state import Outcome
+from jaxmle._solver.status import Status, at_limit, at_maximum, undecided
+from jaxmle._solver.verdict import number_of
 from jaxmle._util.linalg import hessian
 from jaxmle.model.objective import Charted, Objective
 
 
-def climbed(objective: Objective) -> Objective:
-    """The objective in the coordinates to climb in."""
+def ascent_objective(objective: Objective) -> Objective:
+    """Return the objective in the coordinates to climb in."""
     model = objective.model
-    held = model.chart is None or model.free != len(model.names)
+    held = model.geometry.chart is None or model.free != len(model.names)
     return objective if held else Charted(model, objective.data, objective.weights)
 
 
-def lifted(objective: Objective, u: Any) -> Any:
-    """Where a point (pytree of the parameters' coordinates) lies on the chart."""
+def map_start(objective: Objective, u: Any) -> Any:
+    """Map a point (pytree of the parameters' coordinates) to the coordinates to climb in."""
     return objective.inward(u) if isinstance(objective, Charted) else u
 
 
-def landed(objective: Objective, outcome: Outcome) -> Outcome:
-    """What left the step, in the parameters' own coordinates; what waits for `settled_on` stays on the chart.
+def map_outcome(objective: Objective, outcome: Outcome) -> Outcome:
+    """Map a finished outcome back to the parameters' coordinates; unsettled outcomes keep those of the chart.
 
     A maximum whose parameters no number can hold (a scale of e^-1000) is as good as infinite.
     """
@@ -47,22 +49,23 @@ def landed(objective: Objective, outcome: Outcome) -> Outcome:
         direction=jnp.where(beyond, 0.0, outcome.direction),
         travel=jnp.where(beyond, outcome.u, outcome.travel),
         attained=outcome.attained & ~beyond,
+        rule=jnp.where(beyond, number_of("beyond numbers"), outcome.rule).astype(jnp.int32),
     )
     waits = unsettled(outcome)
     return jax.tree.map(lambda here, there: jnp.where(waits, here, there), outcome, moved)
 
 
-def settled_on(objective: Objective, outcome: Outcome, unravel: Any, tolerance: Any, max_steps: Any) -> Outcome:
-    """`settle`, on the chart where there is one, and then on a kink where there is one.
+def settle_in_params(objective: Objective, outcome: Outcome, unravel: Any, tolerance: Any, max_steps: Any) -> Outcome:
+    """Settle an outcome on the chart, where there is one, and then on a kink, where there is one; return it in the parameters.
 
-    An endless rise that began no higher than a limit that the chart knows is told as that limit.
+    An endless rise on a kink that began no higher than a limit that the chart lists is reported as that limit.
     """
-    chart = climbed(objective)
+    chart = ascent_objective(objective)
     settled = settle(outcome, chart, unravel)
-    told = told_of(objective, outcome, settled)
-    if objective.model.kink is None:
-        return told
-    held = kinked(objective, told, tolerance, max_steps)
+    mapped = map_limits(objective, outcome, settled)
+    if objective.model.geometry.kink is None:
+        return mapped
+    held = hold_kink(objective, mapped, tolerance, max_steps)
     if not isinstance(chart, Charted):
         return held
     none = settled._replace(
@@ -73,28 +76,33 @@ def settled_on(objective: Objective, outcome: Outcome, unravel: Any, tolerance: 
     return jax.tree.map(lambda mine, other: jnp.where(instead, other, mine), held, limit._replace(steps=held.steps))
 
 
-def told_of(objective: Objective, outcome: Outcome, settled: Outcome) -> Outcome:
-    """What the looks have shown, in the parameters' own coordinates; nothing is said of kinks."""
-    chart = climbed(objective)
+def map_limits(objective: Objective, outcome: Outcome, settled: Outcome) -> Outcome:
+    """Map a settled outcome from the chart to the parameters' coordinates, with the highest limit that the chart lists."""
+    chart = ascent_objective(objective)
     if not isinstance(chart, Charted):
         return settled
-    told = _outward(chart, _highest(chart, outcome.value, settled))
-    endless = lost(told.status) & pointlike(told.u, told.information)  # which a chart's own coordinates need not show
-    return told._replace(status=jnp.where(endless, int(Status.UNBOUNDED), told.status).astype(jnp.int32))
+    mapped = _outward(chart, _highest(chart, outcome.value, settled))
+    # Which a chart's own coordinates need not show.
+    narrow = resolution(mapped.u, mapped.information, jnp.sum(objective.weights)) > 1
+    endless = undecided(mapped.status) & narrow
+    return mapped._replace(
+        status=jnp.where(endless, int(Status.UNBOUNDED), mapped.status).astype(jnp.int32),
+        rule=jnp.where(endless, number_of("point mass"), mapped.rule).astype(jnp.int32),
+    )
 
 
 def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:
-    """The highest of the limits that the chart knows, where the climb ended at one and did not get above them all.
+    """Replace the limit that the climb ended at by the highest that the chart lists, unless the climb got above them all.
 
-    A climb that came to within `RISING` of one and found no further step ended there, too.
+    A climb that came to within `GAIN` of one and found no further step ended there, too.
     """
     known = objective.chart.limits
     ended = at_limit(outcome.status)
-    unknown = lost(outcome.status)
+    unknown = undecided(outcome.status)
     best = reached + 1e-9
     for v in known(objective.data, objective.weights, objective.anchor) if known else []:
         value, u = objective(v), ravel_pytree(v)[0]
-        beside = unknown & (jnp.abs(value - reached) <= RISING)
+        beside = unknown & (jnp.abs(value - reached) <= GAIN)  # no further step was found there
         outcome = outcome._replace(status=jnp.where(beside, int(Status.AT_INFINITY), outcome.status).astype(jnp.int32))
         ended |= beside
         higher = ended & (value <= best)
@@ -102,6 +110,7 @@ def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:
         outcome = outcome._replace(
             u=jnp.where(higher, u, outcome.u),
             value=jnp.where(higher, value, outcome.value),
+            rule=jnp.where(higher, number_of("known limit"), outcome.rule).astype(jnp.int32),
             decrement=jnp.where(higher, 0.0, outcome.decrement),
             direction=jnp.where(higher, jnp.where(jnp.isinf(u), jnp.sign(u), 0.0), outcome.direction),
         )
@@ -109,7 +118,7 @@ def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:
 
 
 def _outward(objective: Charted, outcome: Outcome) -> Outcome:
-    """From the chart to the parameters' coordinates; the curvature there follows from what is known of it here."""
+    """Map an outcome from the chart to the parameters' coordinates, with the curvature that follows from that on the chart."""
     v, unravel = outcome.u, ravel_pytree(objective.model.origin(outcome.u.dtype))[1]
 
     def outward(v: Any) -> Any:

@@ -1,212 +1,264 @@
-"""What is said of a fit that did not converge: the limit it tends to, the direction, and honest numbers there.
+"""The limit that a fit without a certificate tends to: its direction, its certificate, and honest numbers there.
 
-Runs after the ascent and only for the fits that need it.
+Runs after the ascent and only for the fits that need it. The first evaluation, where the ascent ended, says which
+coordinates diverge. They are held far out, and Newton's steps in the others lead to the maximum beside the limit. From there
+one coordinate step inward must not gain: that is the condition of Karush, Kuhn and Tucker, measured where rounding lets a
+change be seen.
 """
 
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._solver.status import Status, lost
-from jaxmle._solver.step import FAR, Outcome, vanished
-from jaxmle._util.linalg import Descent, descend
+from jaxmle._solver.coordinates import finite_ends
+from jaxmle._solver.evidence import departing, half_range, noted, vanished
+from jaxmle._solver.state import Outcome
+from jaxmle._solver.status import Status, undecided
+from jaxmle._solver.verdict import LITTLE, number_of
+from jaxmle._util.linalg import descend
 from jaxmle.model.objective import Objective
+from jaxmle.optimizers import newton
+from jaxmle.optimizers.curvature import advance, hold
 
-LOOKS, RISING, SHORTEST = 40, 1e-6, 1e-5
-"How many looks at most, the log-likelihood that a look beside a limit may still gain, and the least share of a step."
+AT_THE_END, BESIDE, INWARD, SETTLED = range(4)
+"Stages: where the ascent ended, Newton's steps beside the limit, steps inward from it, and no more."
+
+FEWEST, MOST_STEPS = 4, 39
+"Steps beside a limit at least, and at most."
+
+GAIN = 1e-6
+"Log-likelihood below which a step beside a limit gains nothing, and a step inward from it loses nothing."
+
+AS_INFINITE = 100.0
+"How far from where the climb began a logarithm or a logit stands for infinity: what is left there is 1e-43 of what was."
+
+RAY_STEPS = 30.0
+"Of a coordinate with units: how many of the last steps further out stand for infinity; a tail falls by 0.75 a step at least."
+
+OFFSETS = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+"How far inward from the end of the climb a logarithm or a logit is tried, until a change is seen."
+
+TAIL_PACE = 0.5
+"A logarithm or a logit that still moves so far in a step beside a limit goes to its own."
+
+MOVING = 0.01
+"A logarithm or a logit diverges where it still moves by this, a coordinate with units by this share of its way."
+
+FLATTEST, HARDLY = 1e-3, 0.05
+"Along a ridge: the greatest curvature in the rows' units, and the share of a unit change that a short step may lose."
+
+GONE_AWAY = 15.0
+"How far logarithms on a ridge have gone where it leads to infinity, or others in units of where the climb began."
+
+PLATEAU = 1e-8
+"The share of its first curvature that a coordinate keeps on a plateau, at most."
 
 SHORT = 3e-3
 "How far along a ridge it must be flat, in units of the rows' scores or of the curvature: a tenth of what is regular."
 
 
 def unsettled(outcome: Outcome) -> Any:
-    """Which outcomes `settle` must look at."""
+    """Return which outcomes `settle` must look into, bool of the shape of `status`."""
     s = outcome.status
-    return lost(s) | (s == Status.AT_INFINITY) | (s == Status.NOT_IDENTIFIED) | (s == Status.UNBOUNDED)
+    return undecided(s) | (s == Status.AT_INFINITY) | (s == Status.NOT_IDENTIFIED) | (s == Status.UNBOUNDED)
 
 
-def finite_ends(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each coordinate: is it elementwise, has its space a finite end below, above (bool[p] each)."""
-    rows: list[tuple[bool, bool, bool]] = []
-    for s in jax.tree.leaves(model.space):
-        ends = s.kind.ends
-        row = (ends is not None, bool(ends) and "infinity" not in ends[0], bool(ends) and "infinity" not in ends[1])
-        rows += [row] * int(np.prod(s.coordinate_shape))
-    table = np.array(rows, bool).reshape(-1, 3)
-    return table[:, 0], table[:, 1], table[:, 2]
+def diverging_along(direction: Any, travel: Any, units: Any) -> Any:
+    """Return the coordinates that diverge along the last step, bool[p].
 
-
-def leading(direction: Any, u: Any, units: Any) -> Any:
-    """The coordinates that run away along the last step, bool[p].
-
-    A logarithm or a logit that still moves by 0.01, or a coordinate with units that still moves by a hundredth of
-    itself, where the log-likelihood has nothing left to gain; the latter only where none of the former does.
+    A logarithm or a logit that still moves, or a coordinate with units that still moves by a hundredth of its way so far,
+    where the log-likelihood has nothing left to gain; the latter only where none of the former does.
     """
-    moving = jnp.abs(direction) > 0.01 * jnp.where(units, jnp.abs(u), 1.0)
-    away = (jnp.abs(u) > FAR) & ~units
+    moving = jnp.abs(direction) > MOVING * jnp.where(units, jnp.abs(travel), 1.0)
+    away = (jnp.abs(travel) > half_range(travel.dtype)) & ~units
     bare = moving & ~units
     return jnp.where(jnp.any(away), away, jnp.where(jnp.any(bare), bare, moving))
 
 
-class Look(NamedTuple):
-    """What is known on the way; all in coordinates f[p] unless said otherwise.
+class Settling(NamedTuple):
+    """A fit on its way to a limit; all in coordinates f[p] unless said otherwise.
 
     Attributes:
-        at, last: where to look next, and the step that led there.
-        value, information, decrement, definite: where the ascent ended.
-        noise: of a value, f[].
-        status, direction: as they are seen now.
-        lead: which coordinates run away, bool[p].
-        left, reach: what the last step beside them gained, or was to gain, and what share of a step is tried, f[] each.
-        rises: whether that still is a gain, bool[].
-        k: looks so far, int[].
+        stage: int[].
+        at: where to evaluate next.
+        beside: Newton's state in the coordinates that do not diverge, the others held.
+        gained: what its last step gained, f[].
+        value, information, decrement, definite, noise: where the ascent ended; the last is rounding's part of the value, f[].
+        status, rule: as they stand, int[] each.
+        direction: in which the coordinates diverge.
+        diverging: which do, bool[p].
+        inward: what the last step inward lost; infinite while no change was seen, f[].
+        k: evaluations in this stage, int[].
     """
 
+    stage: Any
     at: Any
-    last: Any
+    beside: Any
+    gained: Any
     value: Any
     information: Any
     decrement: Any
     definite: Any
     noise: Any
     status: Any
+    rule: Any
     direction: Any
-    lead: Any
-    left: Any
-    reach: Any
-    rises: Any
+    diverging: Any
+    inward: Any
     k: Any
 
 
-def blank(outcome: Outcome) -> Look:
-    """Before the first look."""
+def begin_settling(outcome: Outcome) -> Settling:
+    """Return the state before the first evaluation."""
     u, dtype = outcome.u, outcome.u.dtype
-    zero, no, none = jnp.zeros((), dtype), jnp.array(False), jnp.zeros_like(u)
-    return Look(
-        at=u, last=none, value=zero, information=jnp.eye(u.shape[0], dtype=dtype), decrement=zero, definite=no, noise=zero,
-        status=outcome.status.astype(jnp.int32), direction=none, lead=jnp.zeros(u.shape, bool), left=zero, reach=zero + 1,
-        rises=no, k=jnp.zeros((), jnp.int32),
+    zero, no, none, whole = jnp.zeros((), dtype), jnp.array(False), jnp.zeros_like(u), jnp.zeros((), jnp.int32)
+    return Settling(
+        stage=whole, at=u, beside=newton().init(u), gained=zero, value=zero,
+        information=jnp.eye(u.shape[0], dtype=dtype), decrement=zero, definite=no, noise=zero,
+        status=outcome.status.astype(jnp.int32), rule=outcome.rule.astype(jnp.int32), direction=none,
+        diverging=jnp.zeros(u.shape, bool), inward=zero + jnp.inf, k=whole,
     )  # fmt: skip
 
 
-def seen_enough(seen: Look) -> Any:
-    """Whether there were a first look where the ascent ended, and four at what lies beside the coordinates that run away,
-    or more where that still rose."""
-    return ~((seen.k < 5) | ((seen.k < LOOKS) & seen.rises))
+def is_settled(s: Settling) -> Any:
+    """Return whether there is nothing more to evaluate, bool[]."""
+    return s.stage == SETTLED
 
 
-def look(seen: Look, outcome: Outcome, objective: Objective, unravel: Any, ridges: bool = True) -> Look:
-    """One look; one function for all, since what is written once is compiled once. What is `seen_enough` stays as it is.
+def settle_step(s: Settling, outcome: Outcome, objective: Objective, unravel: Any, ridges: bool = True) -> Settling:
+    """Take one evaluation; one function for all stages, since what is written once is compiled once.
 
     Args:
         outcome: as `finish` left it.
         unravel: f[p] to the pytree of coordinates.
         ridges: whether the outcome may be one that is not identified.
     """
-    value, gradient = jax.value_and_grad(objective)(unravel(seen.at))
-    here = value, ravel_pytree(gradient)[0], objective.information(unravel(seen.at))
+    value, gradient = jax.value_and_grad(objective)(unravel(s.at))
+    here = value, ravel_pytree(gradient)[0], objective.information(unravel(s.at))
     new = lax.cond(
-        seen.k == 0,
-        lambda: _first_look(outcome, objective, unravel, ridges, *here),
-        lambda: _beside(objective, unravel, seen, *here),
+        s.stage == AT_THE_END,
+        lambda: _at_the_end(outcome, objective, unravel, ridges, *here),
+        lambda: _at_the_limit(s, outcome, objective, *here),
     )
-    new = new._replace(rises=(new.left > RISING) & ~jnp.any(_also(new, objective)), k=seen.k + 1)
-    enough = seen_enough(seen)
-    return jax.tree.map(lambda old, fresh: jnp.where(enough, old, fresh), seen, new)
+    over = is_settled(s)
+    return jax.tree.map(lambda old, fresh: jnp.where(over, old, fresh), s, new)
 
 
-def _also(seen: Look, objective: Objective) -> Any:
-    """What still goes at a tail's pace beside a limit runs away too."""
-    return finite_ends(objective.model)[0] & objective.unitless & (jnp.abs(seen.last) > 0.5)
+def _joining(s: Settling, objective: Objective) -> Any:
+    """Return what still goes at a tail's pace beside a limit: it diverges too, bool[p]."""
+    return jnp.asarray(finite_ends(objective.model)[0] & objective.unitless) & (jnp.abs(s.beside.plain) > TAIL_PACE)
+
+
+def _rises(s: Settling, objective: Objective) -> Any:
+    """Return whether the log-likelihood beside the limit still rises, bool[]."""
+    return (s.gained > GAIN) & ~jnp.any(_joining(s, objective))
 
 
 def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
-    """The limit, the supremum and the direction of one unsettled fit."""
-    seen = lax.while_loop(
-        lambda seen: ~seen_enough(seen), lambda seen: look(seen, outcome, objective, unravel), blank(outcome)
+    """Find the limit, the supremum and the direction of one unsettled fit."""
+    s = lax.while_loop(
+        lambda s: ~is_settled(s), lambda s: settle_step(s, outcome, objective, unravel), begin_settling(outcome)
     )
-    return told(seen, outcome, objective, unravel)
+    return conclude(s, outcome, objective, unravel)
 
 
-def told(seen: Look, outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
-    """What the looks have shown. Where it rises all the way, there is no limit."""
+def conclude(s: Settling, outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
+    """Make the outcome of a settled fit. Where it rises all the way, or inward, there is no limit."""
     u = outcome.u
     elementwise, low, high = (jnp.asarray(x) for x in finite_ends(objective.model))
     # A maximum in closed form lies on a kink or an edge, where slopes say nothing.
-    climbs = (seen.status == Status.AT_INFINITY) & seen.rises & (objective.model.maximum is None)
-    status = jnp.where(climbs, int(Status.MAX_STEPS), seen.status).astype(jnp.int32)
-    direction, lead, near, last = seen.direction, seen.lead, seen.at, seen.last
+    climbed = objective.model.geometry.closed_form is None
+    climbs = (s.status == Status.AT_INFINITY) & _rises(s, objective) & climbed
+    inward = (s.status == Status.AT_INFINITY) & (s.inward < 0) & climbed
+    status = jnp.where(climbs, int(Status.MAX_STEPS), jnp.where(inward, int(Status.STALLED), s.status)).astype(
+        jnp.int32
+    )
+    rule = jnp.where(climbs, number_of("rise beside a limit"), jnp.where(inward, number_of("rise inward"), s.rule))
+    direction, diverging, near, last = s.direction, s.diverging, s.beside.anchor, s.beside.plain
 
     at_limit = status == Status.AT_INFINITY
-    limit = jnp.where(at_limit & lead & elementwise, jnp.sign(direction) * jnp.inf, u)
-    more = at_limit & _also(seen, objective)
-    lead, direction = lead | more, jnp.where(more, last, direction)
+    limit = jnp.where(at_limit & diverging & elementwise, jnp.sign(direction) * jnp.inf, u)
+    more = at_limit & _joining(s, objective)
+    diverging, direction = diverging | more, jnp.where(more, last, direction)
     to_end = jnp.where(direction < 0, low, high)
-    status = jnp.where(at_limit & jnp.all(~lead | to_end), int(Status.AT_BOUNDARY), status)
+    status = jnp.where(at_limit & jnp.all(~diverging | to_end), int(Status.AT_BOUNDARY), status)
     limit = jnp.where(more, jnp.sign(last) * jnp.inf, jnp.where(jnp.isinf(limit), limit, near))
     at_end = objective(unravel(limit))
-    attained = at_limit & jnp.isfinite(at_end) & (at_end <= seen.value + seen.noise)
-    limit = jnp.where(attained | (lead & elementwise), limit, u)
-    left = jnp.fmin(seen.decrement, outcome.decrement)
-    supremum = jnp.where(attained, at_end, seen.value - jnp.where(at_limit, 2 * left, 0.0))
+    attained = at_limit & jnp.isfinite(at_end) & (at_end <= s.value + s.noise)
+    limit = jnp.where(attained | (diverging & elementwise), limit, u)
+    left = jnp.fmin(s.decrement, outcome.decrement)
+    supremum = jnp.where(attained, at_end, s.value - jnp.where(at_limit, 2 * left, 0.0))
 
     endless = status == Status.UNBOUNDED
     return Outcome(
         u=jnp.where(at_limit, limit, u),
         value=supremum,
-        information=seen.information,
-        decrement=jnp.where(at_limit, left, jnp.where(seen.definite, seen.decrement, outcome.decrement)),
+        information=s.information,
+        decrement=jnp.where(at_limit, left, jnp.where(s.definite, s.decrement, outcome.decrement)),
         status=status.astype(jnp.int32),
         steps=outcome.steps,
         polish=outcome.polish,
         travel=outcome.travel,
         direction=jnp.where(
-            lead | ~at_limit, jnp.where(endless, jnp.where(jnp.isnan(u), direction, u), direction), 0.0
+            diverging | ~at_limit, jnp.where(endless, jnp.where(jnp.isnan(u), direction, u), direction), 0.0
         ),
         attained=attained,
         rung=outcome.rung,
+        rule=rule.astype(jnp.int32),
+        evidence=noted(outcome.evidence, inward=s.inward),
     )
 
 
-def _first_look(
+def _at_the_end(
     outcome: Outcome, objective: Objective, unravel: Any, ridges: bool, value: Any, gradient: Any, information: Any
-) -> Look:
-    """What the point where the ascent ended says: what is flat, what runs away, and where to look from there."""
+) -> Settling:
+    """Return what the point where the ascent ended says: what is flat, what diverges, and where to go on from there."""
     u, status, zero = outcome.u, outcome.status, jnp.zeros((), outcome.u.dtype)
     diagonal = jnp.abs(jnp.diagonal(information))
     scale = jnp.where(diagonal > 0, diagonal, 1.0)
     d = descend(information, gradient, scale, zero, -zero)
 
     noise = 1e3 * jnp.finfo(u.dtype).eps * (jnp.abs(value) + jnp.sum(objective.weights))
-    units, direction = ~jnp.asarray(objective.unitless), outcome.direction
+    units, direction, rule = ~jnp.asarray(objective.unitless), outcome.direction, outcome.rule
     if ridges:
-        status, direction = _along_ridge(outcome, objective, unravel, value, information, scale, noise)
-    vague = vanished(information, gradient, objective)
-    direction = jnp.where(vague, jnp.where(outcome.travel != 0, outcome.travel, -gradient), direction)
-    lead = jnp.where(jnp.any(vague), vague, leading(direction, u, units))
-    # Where rounding hid which one runs away, it is the one that the data say least about.
+        status, direction, rule = _along_ridge(outcome, objective, unravel, value, information, scale, noise)
+    gone = vanished(information, gradient, objective)
+    # A tail's slope points at its limit; what has no slope left went the way that the climb went.
+    curved = jnp.diagonal(information)
+    known = (curved > 0) & departing(-curved, jnp.abs(gradient))
+    direction = jnp.where(gone, jnp.where((outcome.travel != 0) & ~known, outcome.travel, -gradient), direction)
+    diverging = jnp.where(jnp.any(gone), gone, diverging_along(direction, outcome.travel, units))
+    # Where rounding hid which one diverges, it is the one that the data say least about.
     least = ~units & (diagonal <= jnp.min(jnp.where(units, jnp.inf, diagonal)))
-    named = jnp.any(lead) | (status == Status.NOT_IDENTIFIED)
+    named = jnp.any(diverging) | (status == Status.NOT_IDENTIFIED)
     direction = jnp.where(named, direction, jnp.where(least, outcome.travel, 0.0))
-    lead = jnp.where(jnp.any(lead), lead, least)
-    elementwise = jnp.asarray(finite_ends(objective.model)[0])
-    # Derivatives at infinity are 0 times infinity; e^300 is as good as infinite and has none of that.
-    far = (status == Status.AT_INFINITY) & lead & elementwise & (direction != 0)
-    near = jnp.where(far, 300.0 * jnp.sign(direction), u)
-    return blank(outcome)._replace(
-        at=near, value=value, information=information, decrement=d.decrement, definite=d.definite, noise=noise,
-        status=status.astype(jnp.int32), direction=direction, lead=lead,
+    diverging = jnp.where(jnp.any(diverging), diverging, least)
+    # Derivatives at infinity are 0 times infinity; e^100 times where the climb began is as good and has none of that.
+    at_infinity = status == Status.AT_INFINITY
+    far = at_infinity & _far(objective, diverging, direction)
+    begin = jnp.where(jnp.isfinite(u - outcome.travel), u - outcome.travel, 0.0)
+    out = begin + jnp.maximum(AS_INFINITE, jnp.abs(u - begin)) * jnp.sign(direction)
+    near = jnp.where(far, jnp.where(units, u + RAY_STEPS * direction, out), u)
+    start = begin_settling(outcome)
+    return start._replace(
+        stage=jnp.where(at_infinity, BESIDE, SETTLED), at=near, beside=start.beside._replace(anchor=near), value=value,
+        information=information, decrement=d.decrement, definite=d.definite, noise=noise, status=status.astype(jnp.int32),
+        rule=rule.astype(jnp.int32), direction=direction, diverging=diverging,
     )  # fmt: skip
+
+
+def _far(objective: Objective, diverging: Any, direction: Any) -> Any:
+    """Return the coordinates that diverge each for itself, bool[p]."""
+    return diverging & jnp.asarray(finite_ends(objective.model)[0]) & (direction != 0)
 
 
 def _along_ridge(
     outcome: Outcome, objective: Objective, unravel: Any, value: Any, information: Any, scale: Any, noise: Any
-) -> tuple[Any, Any]:
-    """Status and direction of what seemed not identified.
+) -> tuple[Any, Any, Any]:
+    """Return status, direction and rule of what seemed not identified.
 
     It is what is flat both ways along what is flattest. A ridge may be curved, so the step is short; where the rows pull
     against one another the curvature along a coordinate may be none, and their scores give its unit.
@@ -218,38 +270,66 @@ def _along_ridge(
     values, vectors = jnp.linalg.eigh(jnp.where(finite, scaled, jnp.eye(u.shape[0], dtype=u.dtype)))
     null = SHORT * vectors[:, 0] / root if u.shape[0] else u
     sides = lax.map(lambda x: objective(unravel(x)), jnp.stack([u + null, u - null]))
-    flat = jnp.all(jnp.abs(sides - value) <= noise + 0.05 * SHORT**2) & jnp.all(jnp.abs(values[:1]) <= 1e-3)
-    status = jnp.where((status == Status.NOT_IDENTIFIED) & ~flat, int(Status.STALLED), status)
+    flat = jnp.all(jnp.abs(sides - value) <= noise + HARDLY * SHORT**2) & jnp.all(jnp.abs(values[:1]) <= FLATTEST)
+    none = (status == Status.NOT_IDENTIFIED) & ~flat
+    status = jnp.where(none, int(Status.STALLED), status)
+    rule = jnp.where(none, number_of("no ridge"), outcome.rule)
     direction = jnp.where(status == Status.NOT_IDENTIFIED, null, outcome.direction)
-    # A ridge of logarithms and logits that led e^15 away is flat because it leads to infinity, and so is one along
+    # A ridge along which logarithms and logits went e^15 is flat because it leads to infinity, and so is one along
     # coordinates whose curvature is gone that had some where the climb began, 15 of its units away.
     ridge = jnp.abs(null) * root > 0.1 * SHORT
-    led = jnp.any(ridge & (jnp.abs(outcome.travel) > 15)) & ~jnp.any(ridge & units)
+    gone_far = jnp.any(ridge & (jnp.abs(outcome.travel) > GONE_AWAY)) & ~jnp.any(ridge & units)
     was = jnp.abs(jnp.diagonal(objective.information(unravel(u - outcome.travel))))
-    gone = (jnp.abs(jnp.diagonal(information)) <= 1e-8 * was) & (jnp.abs(outcome.travel) * jnp.sqrt(was) > 15)
+    gone = (jnp.abs(jnp.diagonal(information)) <= PLATEAU * was) & (jnp.abs(outcome.travel) * jnp.sqrt(was) > GONE_AWAY)
     plateau = jnp.any(gone) & jnp.all(~ridge | gone)
-    away = (status == Status.NOT_IDENTIFIED) & (led | plateau)
+    away = (status == Status.NOT_IDENTIFIED) & (gone_far | plateau)
     direction = jnp.where(away, jnp.where(jnp.where(plateau, gone, ridge), outcome.travel, 0.0), direction)
-    return jnp.where(away, int(Status.AT_INFINITY), status), direction
+    return (
+        jnp.where(away, int(Status.AT_INFINITY), status), direction, jnp.where(away, number_of("ridge to infinity"), rule)
+    )  # fmt: skip
 
 
-def held_back(gradient: Any, information: Any, held: Any) -> Descent:
-    """Newton's step in the coordinates that are not `held`, bool[p]."""
-    dtype, eye = gradient.dtype, jnp.eye(gradient.shape[0], dtype=gradient.dtype)
-    gradient = jnp.where(held, 0.0, gradient)
-    information = jnp.where(held[:, None] | held[None, :], eye, information)
-    diagonal, zero = jnp.abs(jnp.diagonal(information)), jnp.zeros((), dtype)
-    return descend(information, gradient, jnp.where(diagonal > 0, diagonal, 1.0), zero, -zero)
+def _at_the_limit(
+    s: Settling, outcome: Outcome, objective: Objective, value: Any, gradient: Any, information: Any
+) -> Settling:
+    """Take a Newton step in the coordinates that do not diverge, or measure what a step inward loses."""
+    weight, unitless, beside = jnp.sum(objective.weights), jnp.asarray(objective.unitless), s.stage == BESIDE
+    b = advance(s.beside, s.at, value, *hold(gradient, information, s.diverging), weight, unitless)
+    promise = 0.5 * jnp.abs(b.gradient @ b.plain)
+    gained = jnp.where(jnp.isfinite(s.beside.value), s.beside.value - b.value, promise)
+    gained = jnp.where(b.accepted, gained, jnp.where(b.rejected > FEWEST, 0.0, promise))
+    went = s._replace(
+        at=b.anchor + b.move,
+        beside=b,
+        gained=gained,
+        k=s.k + 1,
+    )
+    over = (went.k >= FEWEST) & ~(_rises(went, objective) & (went.k < MOST_STEPS))
+
+    # The limit must be as high as where the ascent ended, but for what a tail leaves. Where it is not, several coordinates
+    # went out by different powers, or rounding has its way so far out: nothing is known then.
+    near = b.value - s.value <= LITTLE
+    further = over & near & jnp.any(_far(objective, s.diverging, s.direction))
+    went = went._replace(
+        stage=jnp.where(further, INWARD, jnp.where(over, SETTLED, BESIDE)), k=jnp.where(over, 0, went.k),
+        at=jnp.where(further, _inward(went, outcome, objective, 0), went.at),
+    )  # fmt: skip
+
+    # A loss that rounding lets be seen confirms the limit; only a gain of more than a tail leaves refutes it.
+    lost = jnp.where(jnp.isfinite(value), value - s.beside.value, jnp.inf)
+    known = (lost > jnp.maximum(s.noise, GAIN)) | (lost < -jnp.maximum(s.noise, LITTLE))
+    k = s.k + 1
+    tried = s._replace(
+        stage=jnp.where(known | (k >= len(OFFSETS)), SETTLED, INWARD), inward=jnp.where(known, lost, s.inward), k=k,
+        at=_inward(s, outcome, objective, k),
+    )  # fmt: skip
+    return jax.tree.map(lambda x, y: jnp.where(beside, x, y), went, tried)
 
 
-def _beside(objective: Objective, unravel: Any, seen: Look, here: Any, gradient: Any, information: Any) -> Look:
-    """A Newton step in the coordinates that do not run away, taken where the log-likelihood allows it."""
-    u, held = seen.at, seen.lead
-    d = held_back(gradient, information, held)
-    move = seen.reach * d.move
-    there = objective(unravel(jnp.where(held, u, u + move)))
-    better = jnp.isfinite(there) & (there <= here + 1e-9 * jnp.sum(objective.weights))
-    move = jnp.where(better & ~held, move, 0.0)
-    reach = jnp.where(better, jnp.minimum(1.0, 4 * seen.reach), 0.25 * seen.reach)
-    sought = jnp.where(reach > SHORTEST, d.decrement, 0.0)  # where no step gains, slopes at the limit say nothing
-    return seen._replace(at=u + move, last=move, left=jnp.where(better, here - there, sought), reach=reach)
+def _inward(s: Settling, outcome: Outcome, objective: Objective, k: Any) -> Any:
+    """Return the point beside the limit with what diverges k steps inward from where the ascent ended."""
+    offset = sum(jnp.where(k == i, x, 0.0) for i, x in enumerate(OFFSETS))  # native kernels take no index that varies
+    log = outcome.u - offset * jnp.sign(s.direction)
+    units = outcome.u - offset / OFFSETS[-1] * outcome.travel
+    at = jnp.where(jnp.asarray(objective.unitless), log, units)
+    return jnp.where(_far(objective, s.diverging, s.direction), at, s.beside.anchor)

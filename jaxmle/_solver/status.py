@@ -11,7 +11,7 @@ class Status(enum.IntEnum):
 
     >>> from jaxmle import Status
     >>> Status.CONVERGED.sentence
-    'converged: the log-likelihood still to be gained is within the tolerance'
+    'converged: the remaining gain in log-likelihood is below the tolerance'
     """
 
     CONVERGED = 0
@@ -47,17 +47,17 @@ class Status(enum.IntEnum):
 
 
 _SENTENCES = {
-    Status.CONVERGED: "converged: the log-likelihood still to be gained is within the tolerance",
+    Status.CONVERGED: "converged: the remaining gain in log-likelihood is below the tolerance",
     Status.CONVERGED_TO_ROUNDING: "converged to rounding: the last step is below one unit in the last place; "
-    "centre or rescale the data if more digits are needed",
+    "center or rescale the data if more digits are needed",
     Status.MAX_STEPS: "ran out of steps before the tolerance was met; raise max_steps, give a better start, "
     "or use optimizer='newton'",
-    Status.STALLED: "stalled: no step raises the log-likelihood, yet its slope is not zero or its curvature is that of a "
+    Status.STALLED: "stalled: no step increases the log-likelihood, yet its slope is not zero or its curvature is that of a "
     "saddle; try another start, and run jaxmle.check on the model",
     Status.NO_FINITE_START: "no finite start: the log-likelihood or its derivatives are not finite at the start; "
     "give start=, and run jaxmle.check on the model",
-    Status.AT_INFINITY: "maximum at infinity: the log-likelihood rises for ever towards a finite limit; more data, a "
-    "simpler model or a pinned parameter is needed (no standard errors there)",
+    Status.AT_INFINITY: "maximum at infinity: the log-likelihood keeps increasing towards a limit and has no finite "
+    "maximum; more data, a simpler model or a pinned parameter is needed (no standard errors there)",
     Status.AT_BOUNDARY: "maximum on the boundary of the parameter space; the limit is reported, and standard "
     "errors do not exist there",
     Status.NOT_IDENTIFIED: "not identified: the log-likelihood is flat along a direction; drop or pin one of the "
@@ -80,20 +80,20 @@ _FAILED = np.array([*(x not in _FINE for x in Status), True])  # the last for wh
 
 
 def at_maximum(status: Any) -> Any:
-    """Which fits ended at a certified maximum, bool of the shape of `status`."""
+    """Return which fits ended at a certified maximum, bool of the shape of `status`."""
     return (status == Status.CONVERGED) | (status == Status.CONVERGED_TO_ROUNDING)
 
 
 def at_limit(status: Any) -> Any:
-    """Which fits have a finite supremum that no interior point reaches, bool of the shape of `status`."""
+    """Return which fits have a finite supremum that no interior point reaches, bool of the shape of `status`."""
     return (status == Status.AT_INFINITY) | (status == Status.AT_BOUNDARY)
 
 
-def lost(status: Any) -> Any:
-    """Which climbs ended without a verdict on the likelihood, bool of the shape of `status`."""
+def undecided(status: Any) -> Any:
+    """Return which climbs ended without a verdict on the likelihood, bool of the shape of `status`."""
     return (status == Status.MAX_STEPS) | (status == Status.STALLED)
 
 
 def failed(status: np.ndarray) -> np.ndarray:
-    """Which fits ended neither at a maximum nor at an edge of what was allowed, bool of the shape of `status`."""
+    """Return which fits ended neither at a maximum nor at an edge of what was allowed, bool of the shape of `status`."""
     return _FAILED[status]

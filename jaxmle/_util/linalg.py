@@ -21,6 +21,12 @@ def definite_above(dtype: Any) -> float:
     return 1e-2 * float(jnp.finfo(dtype).eps) ** 0.5
 
 
+def definite(matrix: Any) -> Any:
+    """Return whether a symmetric matrix, scaled to unit diagonal, is positive definite, bool[]."""
+    diagonal, zero = jnp.abs(jnp.diagonal(matrix)), jnp.zeros((), matrix.dtype)
+    return descend(matrix, jnp.zeros_like(diagonal), jnp.where(diagonal > 0, diagonal, 1.0), zero, -zero).definite
+
+
 class Descent(NamedTuple):
     """A descent direction from gradient g[p] and curvature H[p, p].
 

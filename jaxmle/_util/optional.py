@@ -26,4 +26,7 @@ def optional(module: str, extra: str) -> ModuleType:
         top = module.partition(".")[0]
         if error.name is not None and error.name.partition(".")[0] != top:
             raise  # the package is there, something inside it is broken: its own message says more
-        raise ImportError(f"this needs {top}, which is not installed; try: pip install 'jaxmle[{extra}]'") from error
+        raise ImportError(
+            f"this needs {top}, which is not installed; try: pip install {top}, "
+            f"or in a checkout of jaxmle: pip install '.[{extra}]'"
+        ) from error

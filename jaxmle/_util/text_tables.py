@@ -38,6 +38,16 @@ def cell(x: Any) -> str:
     return f"{x:.4f}" if 1e-3 <= abs(x) < 1e6 or x == 0 else f"{x:.4e}"
 
 
+def number(x: Any, digits: int = 4) -> str:
+    """Format a number in about ten characters; nothing for NaN."""
+    x = float(x)
+    if np.isnan(x):
+        return ""
+    if np.isinf(x):
+        return "inf" if x > 0 else "-inf"
+    return f"{x:.{digits}f}" if 1e-3 <= abs(x) < 1e6 or x == 0 else f"{x:.{digits}e}"
+
+
 def table(title: str, columns: dict[str, np.ndarray], notes: Any = (), plain: Any = ()) -> str:
     """A title, the first rows of the columns, and sentences below.
 

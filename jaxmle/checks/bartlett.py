@@ -12,7 +12,7 @@ from jaxmle.checks.exact import Case, numpy, row_count, take
 from jaxmle.checks.report import row
 from jaxmle.checks.trace import failure_in_words
 from jaxmle.model.objective import Objective
-from jaxmle.model.observations import bare
+from jaxmle.model.observations import bare, for_model, marked_as
 
 _REPLICATES = 400
 _ROWS = 100
@@ -90,14 +90,14 @@ def check_bartlett(case: Case) -> list[dict[str, str]]:
 def _information(case: Case, data: Any, information: Any) -> list[dict[str, str]]:
     """The model's own expected information against the mean of the simulated one."""
     model, name = case.model, "expected information"
-    if model.information is None:
+    if model.geometry.information is None:
         return []
     n, p = row_count(data), len(case.flat)
     try:
-        shape = jax.eval_shape(model.information, case.params, bare(data)).shape
+        shape = jax.eval_shape(model.geometry.information, case.params, for_model(model, data)).shape
         if shape != (n, p, p):
             return [row(name, "fail", f"information has shape {list(shape)}; expected [n, p, p] = [{n}, {p}, {p}]")]
-        own = np.asarray(Objective(model, bare(data), jnp.ones(n)).expected(model.inverse(case.params)))
+        own = np.asarray(Objective(model, for_model(model, data), jnp.ones(n)).expected(model.inverse(case.params)))
     except Exception as error:
         return [row(name, "fail", f"information(params, data) fails: {failure_in_words(error)}")]
     z = _errors(information - own)
@@ -116,7 +116,8 @@ def _draws(model: Any, u: Any, params: Any, data: Any, key: Any) -> Any:
     flat, unravel = ravel_pytree(u)
 
     def one(i: Any) -> Any:
-        drawn = model.simulate(jax.random.fold_in(key, i), params, bare(data))
+        new = model.simulate(jax.random.fold_in(key, i), params, bare(data))
+        drawn = for_model(model, marked_as(data, new))
 
         def each(x: Any) -> Any:
             return model.log_likelihood(model.forward(unravel(x)), drawn)
@@ -141,7 +142,7 @@ def _times(z: float) -> str:
 
 @compiled
 def _information_at(model: Any, u: Any, data: Any, weights: Any) -> Any:
-    return Objective(model, bare(data), weights).information(u)
+    return Objective(model, for_model(model, data), weights).information(u)
 
 
 def check_sign(case: Case, points: list[Any]) -> dict[str, str]:

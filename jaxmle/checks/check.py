@@ -15,7 +15,7 @@ from jaxmle.checks.promises import check_batch, check_finite, check_float32, che
 from jaxmle.checks.report import Report, row
 from jaxmle.checks.trace import check_trace, failure_in_words
 from jaxmle.model.model import Model, constant
-from jaxmle.model.observations import bare, is_constant
+from jaxmle.model.observations import for_model, is_constant
 
 __all__ = ["Report", "check"]
 
@@ -79,7 +79,7 @@ def check(
             rows.append(row("everything else", "skipped", "mend the contributions first"))
             return Report(title, rows, [], [])
         try:
-            rows += check_trace(model, case.params, bare(case.data), case.n, model.names)
+            rows += check_trace(model, case.params, for_model(model, case.data), case.n, model.names)
             rows += check_finite(case)
         except Exception as error:
             text = f"the log-likelihood cannot be differentiated or run: {failure_in_words(error)}"
@@ -104,8 +104,7 @@ def check(
 
 
 def _function_name(model: Model) -> str:
-    f = getattr(model.log_likelihood, "f", model.log_likelihood)
-    return getattr(f, "__name__", type(f).__name__)
+    return model.function_name or type(model.log_likelihood).__name__
 
 
 def _integers(names: list[str]) -> dict[str, str]:

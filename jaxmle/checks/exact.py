@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle._util.compile import compiled
 from jaxmle._util.records import record
-from jaxmle.model.observations import bare, is_constant, row_leaves
+from jaxmle.model.observations import for_model, is_constant, row_leaves
 
 _LEVELS = 7
 
@@ -69,14 +69,14 @@ def join_rows(first: Any, second: Any) -> Any:
 @compiled
 def contributions(model: Any, params: Any, data: Any) -> Any:
     """l_i, f[n]."""
-    return model.log_likelihood(params, bare(data))
+    return model.log_likelihood(params, for_model(model, data))
 
 
 @compiled
 def gradient(model: Any, params: Any, data: Any, weights: Any) -> Any:
     """The score f[p] with respect to the natural parameters."""
     flat, unravel = ravel_pytree(params)
-    return jax.grad(lambda x: jnp.sum(weights * model.log_likelihood(unravel(x), bare(data))))(flat)
+    return jax.grad(lambda x: jnp.sum(weights * model.log_likelihood(unravel(x), for_model(model, data))))(flat)
 
 
 @compiled
@@ -85,7 +85,7 @@ def evaluate(model: Any, params: Any, data: Any, weights: Any) -> dict[str, Any]
     flat, unravel = ravel_pytree(params)
 
     def each(x: Any) -> Any:
-        return model.log_likelihood(unravel(x), bare(data))
+        return model.log_likelihood(unravel(x), for_model(model, data))
 
     def total(x: Any) -> Any:
         return jnp.sum(weights * each(x))

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle import spaces
 from jaxmle.checks.exact import Case
-from jaxmle.model.observations import bare
+from jaxmle.model.observations import for_model
 
 
 def alternatives(case: Case, kind: str, where: list[tuple[Any, Any]], exact: list[dict[str, Any]]) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def alternatives(case: Case, kind: str, where: list[tuple[Any, Any]], exact: lis
         found["this is minus the outer product of the scores (OPG), not the second derivative"] = -_flat(opg)
         found["this is the inverse of the Hessian; its matrix of second derivatives is wanted"] = inverse
         found["this is the inverse of the information (a covariance); the Hessian is wanted"] = -inverse
-        if case.model.information is not None:
+        if case.model.geometry.information is not None:
             expected = _flat([_expected(case, x, w) for x, w in where])
             found["this is minus the expected information; the observed second derivative is wanted"] = -expected
     return found
@@ -71,7 +71,9 @@ def _flat(values: list[Any]) -> Any:
 
 
 def _expected(case: Case, x: Any, weights: Any) -> Any:
-    return np.tensordot(weights, np.asarray(case.model.information(case.at(x), bare(case.data))), 1)
+    return np.tensordot(
+        weights, np.asarray(case.model.geometry.information(case.at(x), for_model(case.model, case.data))), 1
+    )
 
 
 def _inverse(m: Any) -> Any:

@@ -10,7 +10,7 @@ from jaxmle._util.compile import compiled
 from jaxmle.checks.exact import Case, contributions, evaluate, gradient, join_rows, numpy, take
 from jaxmle.checks.report import row
 from jaxmle.checks.trace import failure_in_words
-from jaxmle.model.observations import bare, row_leaves
+from jaxmle.model.observations import for_model, row_leaves
 
 _SAME = 1e-9
 
@@ -19,7 +19,7 @@ def check_shape(case: Case) -> dict[str, str]:
     """One contribution per observation, shape exactly [n]: anything else broadcasts against the weights."""
     name = "contributions"
     try:
-        out = jax.eval_shape(case.model.log_likelihood, case.params, bare(case.data))
+        out = jax.eval_shape(case.model.log_likelihood, case.params, for_model(case.model, case.data))
     except Exception as error:
         return row(name, "fail", f"the log-likelihood cannot be traced: {failure_in_words(error)}")
     shape, n = getattr(out, "shape", None), case.n
@@ -158,7 +158,7 @@ def check_rows(case: Case) -> list[dict[str, str]]:
 
 @compiled
 def _batched(model: Any, params: Any, data: Any) -> Any:
-    return jax.vmap(lambda p, d: model.log_likelihood(p, bare(d)))(params, data)
+    return jax.vmap(lambda p, d: model.log_likelihood(p, for_model(model, d)))(params, data)
 
 
 def check_batch(case: Case, other: Any) -> dict[str, str]:
@@ -268,7 +268,7 @@ def check_start(case: Case) -> list[dict[str, str]]:
 
 @compiled
 def _start(model: Any, data: Any, weights: Any) -> Any:
-    return model.start(bare(data), weights)
+    return model.start(for_model(model, data), weights)
 
 
 def _start_is_legal(case: Case, start: Any) -> dict[str, str]:

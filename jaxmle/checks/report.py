@@ -30,7 +30,7 @@ class Report:
         hessian: the same for each pair of parameters, in row order, p * p of them.
 
     Example:
-        >>> from jaxmle.check import Report
+        >>> from jaxmle import Report
         >>> report = Report("a model", [{"name": "start", "verdict": "fail", "message": "not finite"}], [], [])
         >>> report.ok
         False

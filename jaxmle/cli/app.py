@@ -143,7 +143,9 @@ def fit(
             metavar="COLUMN",
         ),
     ] = "",
-    by: Annotated[str, typer.Option(help="Fit each group apart; several columns with commas.", metavar="COLUMN")] = "",
+    by: Annotated[
+        str, typer.Option(help="Fit each group separately; several columns with commas.", metavar="COLUMN")
+    ] = "",
     event: Annotated[str, typer.Option(help="1 = failed, 0 = still running.", metavar="COLUMN")] = "",
     censored: Annotated[str, typer.Option(help="1 = still running, 0 = failed.", metavar="COLUMN")] = "",
     trials: Annotated[str, typer.Option(help="Number of trials (binomial).", metavar="COLUMN")] = "",
@@ -154,18 +156,20 @@ def fit(
     level: Annotated[float, typer.Option(help="Level of the intervals.", min=0.01, max=0.9999)] = 0.95,
     pooled: Annotated[bool, typer.Option("--pooled", help="Test whether all groups share their parameters.")] = False,
     quantile: Annotated[
-        str, typer.Option(help="Values that these shares stay below: 0.1 is the B10 life.", metavar="Q,...")
+        str, typer.Option(help="Quantiles to report, such as 0.1 (the B10 life).", metavar="Q,...")
     ] = "",
-    survival: Annotated[str, typer.Option(help="Probabilities to exceed these values.", metavar="X,...")] = "",
+    survival: Annotated[
+        str, typer.Option(help="Values at which to report the probability of exceeding them.", metavar="X,...")
+    ] = "",
     of: Annotated[
         float | None, typer.Option(help="Trials that --quantile and --survival are about (binomial).", metavar="TRIALS")
     ] = None,
     criterion: Annotated[str, typer.Option(help="To compare by: aic, aicc or bic.")] = "aic",
     optimizer: Annotated[str, typer.Option(help="newton, fisher_scoring, bhhh or lbfgs.")] = "newton",
     starts: Annotated[
-        int, typer.Option(help="Climb from so many scattered points, and keep the highest maximum.", min=1, metavar="K")
+        int, typer.Option(help="Number of starting points; the highest maximum is reported.", min=1, metavar="K")
     ] = 1,
-    key: Annotated[int, typer.Option(help="Another number scatters them otherwise.", min=0, metavar="NUMBER")] = 0,
+    key: Annotated[int, typer.Option(help="Seed of the scattered starting points.", min=0, metavar="NUMBER")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -212,19 +216,21 @@ def fit(
         row = int((~(weight >= 0)).argmax())
         raise ValueError(f"column {weights!r}, row {row + 1}: a weight must be 0 or more, not {weight[row]:g}")
     bad = input.missing_rows(columns, missing)
-    laws = {model: input.user_model(model)} if model else input.laws(distribution, columns)
+    given = {model: input.user_model(model)} if model else input.distributions(distribution, columns)
     known = {} if of is None else {"trials": of}
-    if any((quantiles or times) and bool(getattr(law, "columns", ())) != bool(known) for law in laws.values()):
-        raise ValueError("--quantile and --survival of counts out of trials need --of TRIALS; no other law has trials")
-    if save is not None and len(laws) > 1:
+    if any((quantiles or times) and bool(input.known_columns(x)) != bool(known) for x in given.values()):
+        raise ValueError(
+            "--quantile and --survival of counts out of trials need --of TRIALS; no other distribution has trials"
+        )
+    if save is not None and len(given) > 1:
         raise ValueError("--save keeps one fit; give one distribution")
     data = columns if len(columns) > 1 or model else next(iter(columns.values()))
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
 
     begin = time.perf_counter()
     options = {"weights": weight, "optimizer": optimizer, "missing": missing, "starts": starts, "key": key}
-    results = {name: _fit(law, data, codes, not quiet, options) for name, law in laws.items()}
-    nulls = {name: _fit(law, data, None, False, options) for name, law in laws.items()} if pooled else {}
+    results = {name: _fit(x, data, codes, not quiet, options) for name, x in given.items()}
+    nulls = {name: _fit(x, data, None, False, options) for name, x in given.items()} if pooled else {}
     seconds = time.perf_counter() - begin
     result, sets = next(iter(results.values())), 1 if codes is None else len(next(iter(results.values())))
     found = {name: reports.predictions(r, quantiles, times, level, known) for name, r in results.items()}
@@ -324,18 +330,18 @@ def _progress(shown: bool) -> Iterator[Any]:
         yield update
 
 
-def _fit(law: Any, data: Any, codes: Any, shown: bool, options: dict[str, Any]) -> Any:
+def _fit(model: Any, data: Any, codes: Any, shown: bool, options: dict[str, Any]) -> Any:
     """The fit of all rows, or of each group; rows that an error names are counted from 1, as everywhere here."""
     if codes is None:
         try:
-            return jaxmle.fit(law, data, **options)
+            return jaxmle.fit(model, data, **options)
         except ValueError as error:
             text = re.sub(r"^row (\d+)", lambda m: f"row {int(m[1]) + 1}", str(error))
             if text == str(error):
                 raise
             raise ValueError(text) from error
     with _progress(shown and sys.stderr.isatty()) as progress:
-        result = jaxmle.fit_many(law, data, groups=codes, progress=progress, **options)
-    if result._info["interrupted"]:
+        result = jaxmle.fit_many(model, data, groups=codes, progress=progress, **options)
+    if result.info["interrupted"]:
         raise typer.Abort
     return result

@@ -1,4 +1,4 @@
-"""What the command line is given: columns of a table, names of laws, a model in a file."""
+"""What the command line is given: columns of a table, names of distributions, a model in a file."""
 
 from pathlib import Path
 from typing import Any
@@ -53,23 +53,35 @@ def missing_rows(columns: dict[str, np.ndarray], rule: str) -> np.ndarray:
     return bad
 
 
-def laws(names: str, columns: dict[str, np.ndarray]) -> dict[str, Any]:
-    found = {name.strip(): law(name.strip(), columns) for name in names.split(",") if name.strip()}
+def distributions(names: str, columns: dict[str, np.ndarray]) -> dict[str, jaxmle.Model]:
+    """Read NAME,NAME,... as the models of these distributions for the columns, by name."""
+    found = {name.strip(): model_of(name.strip(), columns) for name in names.split(",") if name.strip()}
     if not found:
         raise ValueError("give --distribution NAME (see: jaxmle distributions)")
-    counts = [name for name in found if jaxmle.distributions.by_name(name).discrete]
+    counts = [name for name, model in found.items() if model.response is not None and model.response.discrete]
     if 0 < len(counts) < len(found):
-        raise ValueError(f"cannot compare a law of counts ({', '.join(counts)}) with one that is continuous")
+        raise ValueError(f"cannot compare a distribution of counts ({', '.join(counts)}) with one that is continuous")
     return found
 
 
-def law(name: str, columns: dict[str, np.ndarray]) -> Any:
-    law = jaxmle.distributions.by_name(name)
-    if law.columns and set(law.columns) != set(columns):
-        raise ValueError(f"{name} is a law of {' and '.join(law.columns)}: give --value SUCCESSES --trials TRIALS")
-    if "trials" in columns and not law.columns:
+def model_of(name: str, columns: dict[str, np.ndarray]) -> jaxmle.Model:
+    """Make the model of a distribution for the columns, censored where they are lower and upper."""
+    distribution = jaxmle.distributions.by_name(name)
+    model = jaxmle.models.iid(distribution)
+    response = model.response
+    assert response is not None
+    if response.known and set(response.columns) != set(columns):
+        text = " and ".join(response.columns)
+        raise ValueError(f"{name} is a distribution of {text}: give --value SUCCESSES --trials TRIALS")
+    if "trials" in columns and not response.known:
         raise ValueError(f"--trials is for the binomial; {name} has no trials")
-    return jaxmle.models.censored(law) if "lower" in columns else law
+    return jaxmle.models.censored(distribution) if "lower" in columns else model
+
+
+def known_columns(model: Any) -> tuple[str, ...]:
+    """The known columns of a model or a distribution; none where it is a log-likelihood of the user's own."""
+    response = jaxmle.models.as_model(model).response
+    return response.known if response is not None else ()
 
 
 def user_model(where: str) -> Any:

@@ -37,7 +37,7 @@ def show_criteria(console: Console, results: dict[str, Any], keys: Any, criterio
     _print(console, found.columns(), keys, 1 if keys is None else len(found.difference))
     for name, result in results.items():
         codes = tables.statuses(result)
-        for i in [i for i in range(len(codes)) if not result._ok[i]][: tables.SHOWN]:
+        for i in [i for i in range(len(codes)) if not result.solution.certified[i]][: tables.SHOWN]:
             group = "" if keys is None else f" {_label(keys, i)}"
             console.print(f"{name}{group}: {result.message(i)}", markup=False)
 
@@ -51,8 +51,8 @@ def show_pooled(console: Console, null: Any, result: Any, keys: Any, level: floa
     console.print(
         f"{name}: all {len(result)} groups share their parameters? Likelihood ratio{value}{reason}", markup=False
     )
-    law = getattr(result.model.log_likelihood, "distribution", None)
-    if len(result) == 2 and getattr(law, "mean", None) is not None:
+    response = result.model.response
+    if len(result) == 2 and response is not None and response.has_mean:
         first, second = (", ".join(str(x) for x in keys.row(i)) for i in range(2))
         found = two_groups(result, level)
         console.print(f"Mean of {second} against {first}, {100 * level:g} % intervals:", markup=False)
@@ -62,7 +62,7 @@ def show_pooled(console: Console, null: Any, result: Any, keys: Any, level: floa
 def predictions(
     result: Any, quantiles: list[float], times: list[float], level: float, known: dict[str, float]
 ) -> dict[str, Any]:
-    """Quantiles and survival of every fit, by the name of the option; `known` are a law's further columns (trials)."""
+    """Quantiles and survival of every fit, by the name of the option; `known` are further columns of the distribution (trials)."""
     found = {"quantile": result.quantile(quantiles, level, **known)} if quantiles else {}
     if times:
         found["survival"] = result.sf({"successes": times, **known} if known else times, level)

@@ -135,7 +135,7 @@ def _show_groups(console: Console, result: Any, keys: Any, level: float, counts:
     named = [i for i in order if troubled[i]]
     label = ", ".join(keys.columns)
     messages = [f"{label} {', '.join(str(x) for x in keys.row(int(i)))}: {result.message(int(i))}" for i in named]
-    return [text for text in (several(result), *messages) if text]
+    return [text for text in (several(result.solution), *messages) if text]
 
 
 def verdict(code: int) -> str:
@@ -153,8 +153,8 @@ def with_keys(result: Any, keys: Any) -> Any:
     if keys is None:
         return result
     named = group_keys.read({name: keys[name].to_numpy() for name in keys.columns}, len(result))
-    batch = dataclasses.replace(result._batch, keys=named.keys, key_name=named.name)
-    return jaxmle.Fit(result.model, result._outcome, batch, False, result._info, result._starts)
+    batch = dataclasses.replace(result.solution.batch, keys=named.keys, key_name=named.name)
+    return jaxmle.Fit(dataclasses.replace(result.solution, batch=batch))
 
 
 def frame(result: Any, keys: Any, level: float, counts: Any) -> Any:

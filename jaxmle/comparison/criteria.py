@@ -11,8 +11,8 @@ from jaxmle._util import group_keys
 from jaxmle._util.compile import in_float64
 from jaxmle._util.text_tables import table, to_pandas, to_polars
 from jaxmle.comparison.hypothesis_tests import Significance, SignificanceStatus, likelihood_ratio, score_test, wald_test
-from jaxmle.comparison.nesting import check_fit, check_same_data, law_of
-from jaxmle.inference.intervals import normal_quantile
+from jaxmle.comparison.nesting import check_fit, check_same_data
+from jaxmle.inference.interval_record import normal_quantile
 from jaxmle.result.fit import Fit
 
 __all__ = [
@@ -129,7 +129,7 @@ def compare(fits: Mapping[str, Fit], criterion: str = "aic") -> Comparison:
     first = next(iter(fits.values()))
     for name, fit in list(zip(names, fits.values(), strict=True))[1:]:
         check_same_data(first, fit, (names[0], name))
-    status = np.stack([fit._outcome.status for fit in fits.values()], axis=1)
+    status = np.stack([fit.solution.outcome.status for fit in fits.values()], axis=1)
     usable = np.isin(status, [s for s in Status if s.ok or s.at_limit])
     numbers = {
         name: np.where(usable, np.stack([np.atleast_1d(getattr(fit, name)) for fit in fits.values()], axis=1), np.nan)
@@ -141,12 +141,12 @@ def compare(fits: Mapping[str, Fit], criterion: str = "aic") -> Comparison:
         difference = values - least
         relative = np.exp(-0.5 * difference)
         weight = relative / np.nansum(relative, axis=1, keepdims=True)
-    pick = (lambda x: x[0]) if first._single else (lambda x: x)
+    pick = (lambda x: x[0]) if first.solution.single else (lambda x: x)
     free = np.array([fit.model.free for fit in fits.values()])
     said = tuple(
         f"{name}: {fit.message()}"
         for name, fit in zip(names, fits.values(), strict=True)
-        if first._single and not fit.converged
+        if first.solution.single and not fit.converged
     )
     return Comparison(
         names,
@@ -222,11 +222,13 @@ def two_groups(fits: Fit, level: float = 0.95) -> Contrast:
     Reference: Agresti 2007, *An Introduction to Categorical Data Analysis*, 2nd ed., sections 2.2 and 2.3.
     """
     check_fit("fits", fits)
-    if fits._single or len(fits) != 2:
-        raise ValueError(f"two_groups needs a batch of two data sets, got {'one' if fits._single else len(fits)}")
-    law, z = law_of(fits.model), normal_quantile(level)
-    share = law is not None and "probability" in law.space and law.name in ("bernoulli", "binomial")
-    found = fits.mean(trials=1) if law is not None and law.columns else fits.mean()
+    if fits.solution.single or len(fits) != 2:
+        raise ValueError(
+            f"two_groups needs a batch of two data sets, got {'one' if fits.solution.single else len(fits)}"
+        )
+    response, z = fits.model.response, normal_quantile(level)
+    share = response is not None and response.name in ("bernoulli", "binomial")
+    found = fits.mean(trials=1) if response is not None and "trials" in response.known else fits.mean()
     m, se = found.value, found.standard_errors
     with np.errstate(all="ignore"):
         value = [m[1] - m[0], m[1] / m[0]]

@@ -10,12 +10,14 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxmle import special
+from jaxmle._engine.evaluate import everywhere
 from jaxmle._solver.status import at_limit
 from jaxmle._util import group_keys
 from jaxmle._util.compile import in_float64
 from jaxmle._util.text_tables import cell, table, to_pandas, to_polars
 from jaxmle.comparison.nesting import check_fit, check_nested, check_pooled, check_same_data, check_smaller
-from jaxmle.inference import covariance as inference
+from jaxmle.inference import at_point, matrices
+from jaxmle.inference.covariance import in_coordinates
 from jaxmle.model.model import Model
 from jaxmle.models import pinned
 from jaxmle.result.fit import Fit
@@ -139,13 +141,13 @@ def likelihood_ratio(null: Fit, full: Fit, *, on_edge: int | None = None) -> Sig
     check_fit("full", full)
     edge = check_nested(null.model, full.model)
     on_edge = int(edge) if on_edge is None else int(on_edge)
-    pooled = null._single and not full._single
+    pooled = null.solution.single and not full.solution.single
     df = check_smaller(null.model, full.model, len(full) if pooled else 1)
     if pooled:
         check_pooled(null, full)
     else:
         check_same_data(null, full, ("the null", "the full model"))
-    low, high = -null._outcome.value, -full._outcome.value
+    low, high = -null.solution.outcome.value, -full.solution.outcome.value
     statistic = 2 * ((high.sum(keepdims=True) if pooled else high) - low)
     status = _ratio_status(_codes(null, False), _codes(full, pooled), statistic, on_edge, df)
     statistic = np.where(np.isin(status, _UNKNOWN), np.nan, np.maximum(statistic, 0))
@@ -160,8 +162,8 @@ _UNKNOWN = [SignificanceStatus.NULL_FAILED, SignificanceStatus.FULL_FAILED, Sign
 
 def _codes(fit: Fit, pooled: bool) -> tuple[Any, Any]:
     """Whether each fit is a maximum or a limit, and whether it is a limit; over all data sets where pooled."""
-    limit = at_limit(fit._outcome.status)
-    good = fit._ok | limit
+    limit = at_limit(fit.solution.outcome.status)
+    good = fit.solution.certified | limit
     return (good.all(keepdims=True), limit.any(keepdims=True)) if pooled else (good, limit)
 
 
@@ -215,17 +217,17 @@ def wald_test(null: Any, full: Fit, *, kind: str = "observed", scale: str | None
                 f"null must be a model, a dict of values or a function of the params, got {type(null).__name__}"
             )
         h, covariance = _model_restrictions(model, full, kind, scale)
-    inverse = inference.inverse(covariance)
+    inverse = matrices.inverse(covariance)
     with np.errstate(all="ignore"):
         statistic = np.einsum("bi,bij,bj->b", h, inverse, h)
     status = np.where(np.isnan(statistic), SignificanceStatus.SINGULAR, SignificanceStatus.CHI_SQUARE)
-    status = np.where(full._ok, status, SignificanceStatus.NO_ERRORS)
-    statistic = np.where(full._ok, statistic, np.nan)
+    status = np.where(full.solution.certified, status, SignificanceStatus.NO_ERRORS)
+    statistic = np.where(full.solution.certified, statistic, np.nan)
     return _tested("Wald test", full, statistic, h.shape[1], _tail(statistic, h.shape[1]), status)
 
 
 def _function_restrictions(f: Any, full: Fit, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    size = full._batch.size
+    size = full.solution.batch.size
     derived = full.transform(f, kind)
     h = np.concatenate([np.asarray(x, float).reshape(size, -1) for x in jax.tree.leaves(derived.value)], axis=1)
     return h, np.reshape(derived.covariance, (size, h.shape[1], h.shape[1]))
@@ -239,11 +241,11 @@ def _model_restrictions(null: Model, full: Fit, kind: str, scale: str | None) ->
         )
     check_nested(null, full.model)
     check_smaller(null, full.model, 1)
-    natural, size = scale == "natural", full._batch.size
-    covariance = full._unconstrained(kind)
+    natural, size = scale == "natural", full.solution.batch.size
+    covariance = in_coordinates(full.solution, kind)
     if natural:
-        covariance = inference.delta(full._jacobian, covariance)
-    point = full._natural if natural else full._outcome.u
+        covariance = matrices.delta(full.solution.jacobian, covariance)
+    point = full.solution.natural if natural else full.solution.outcome.u
     spaces_ = list(zip(full.model.names, *(jax.tree.leaves(m.space) for m in (null, full.model)), strict=True))
     widths = [int(np.prod(s.value_shape if natural else s.coordinate_shape)) for _, _, s in spaces_]
     at = dict(zip(full.model.names, np.cumsum([0, *widths[:-1]]), strict=True))
@@ -298,32 +300,32 @@ def score_test(null: Fit, full: Any, *, kind: str | None = None) -> Significance
             "the null of a score test is the full model with parameters held by models.pinned or models.tied"
         )
     check_nested(null.model, model)
-    kind = kind or ("observed" if model.information is None else "expected")
+    kind = kind or ("observed" if model.geometry.information is None else "expected")
     rules = {
-        "observed": inference.score_and_observed,
-        "expected": inference.score_and_expected,
-        "opg": inference.score_and_opg,
+        "observed": at_point.score_and_observed,
+        "expected": at_point.score_and_expected,
+        "opg": at_point.score_and_opg,
     }
     if kind not in rules:
         raise ValueError(f"kind={kind!r}; expected one of {', '.join(map(repr, rules))}")
-    batch, pooled = null._batch, null._single and isinstance(full, Fit) and not full._single
+    batch, pooled = null.solution.batch, null.solution.single and isinstance(full, Fit) and not full.solution.single
     if pooled:
         check_pooled(null, full)
-        batch = full._batch
+        batch = full.solution.batch
     elif isinstance(full, Fit):
         check_same_data(null, full, ("the null", "the full model"))
     df = check_smaller(null.model, model, batch.size if pooled else 1)
     tree = jax.tree.structure(model.space)
     natural = [
-        np.asarray(x, float).reshape(null._batch.size, *s.value_shape)
+        np.asarray(x, float).reshape(null.solution.batch.size, *s.value_shape)
         for x, s in zip(tree.flatten_up_to(null.params), jax.tree.leaves(model.space), strict=True)
     ]
     at = jax.vmap(lambda x: ravel_pytree(model.inverse(jax.tree.unflatten(tree, x)))[0])(natural)
     at = np.broadcast_to(np.asarray(at), (batch.size, at.shape[1]))
     good, limit = _codes(null, False)
-    out = inference.everywhere(model, batch, rules[kind], np.where(np.isfinite(at), at, 0.0))
+    out = everywhere(model, batch, rules[kind], np.where(np.isfinite(at), at, 0.0))
     with np.errstate(all="ignore"):
-        each = np.einsum("bi,bij,bj->b", out[..., 0], inference.inverse(out[..., 1:]), out[..., 0])
+        each = np.einsum("bi,bij,bj->b", out[..., 0], matrices.inverse(out[..., 1:]), out[..., 0])
     statistic = each.sum(keepdims=True) if pooled else each
     status = np.where(np.isnan(statistic), SignificanceStatus.SINGULAR, SignificanceStatus.CHI_SQUARE)
     status = np.where(limit, SignificanceStatus.NULL_AT_LIMIT, status)
@@ -342,6 +344,6 @@ def _tail(x: np.ndarray, df: int) -> np.ndarray:
 
 
 def _tested(name: str, fit: Fit, statistic: np.ndarray, df: int, p: np.ndarray, status: np.ndarray) -> Significance:
-    if fit._single:
+    if fit.solution.single:
         return Significance(name, float(statistic[0]), df, float(p[0]), SignificanceStatus(int(status[0])))
     return Significance(name, statistic, df, p, np.asarray(status, int), fit.keys)

@@ -7,7 +7,6 @@ import numpy as np
 
 from jaxmle._engine.batch import Batch, Bucket
 from jaxmle._engine.ingest import leaf_names
-from jaxmle.distributions import Distribution
 from jaxmle.model.model import Model
 from jaxmle.model.observations import is_constant
 from jaxmle.result.fit import Fit
@@ -25,26 +24,20 @@ def check_fit(what: str, fit: Any) -> None:
         raise TypeError(f"{what} must be a fit, from jaxmle.fit or fit_many, got {type(fit).__name__}")
 
 
-def law_of(model: Model) -> Distribution | None:
-    """The distribution of a model made from one."""
-    law = getattr(model.log_likelihood, "distribution", None)
-    return law if isinstance(law, Distribution) else None
-
-
 def check_same_data(first: Fit, other: Fit, names: tuple[str, str]) -> None:
     """Raises where two fits are not of the same data and weights: log-likelihoods of others cannot be compared.
 
     Raises:
         ValueError: saying what differs.
     """
-    one, two = law_of(first.model), law_of(other.model)
+    one, two = first.model.response, other.model.response
     if one and two and one.discrete != two.discrete:
         counts = names[0] if one.discrete else names[1]
         raise ValueError(
-            f"cannot compare {names[0]} with {names[1]}: {counts} is a law of counts, the other is continuous"
+            f"cannot compare {names[0]} with {names[1]}: {counts} is a distribution of counts, the other is continuous"
         )
-    a, b = first._batch, other._batch
-    if first._single != other._single or a.size != b.size:
+    a, b = first.solution.batch, other.solution.batch
+    if first.solution.single != other.solution.single or a.size != b.size:
         raise ValueError(
             f"cannot compare {names[0]} ({_shape(first)}) with {names[1]} ({_shape(other)}): fit both to the same data sets"
         )
@@ -57,7 +50,7 @@ def check_same_data(first: Fit, other: Fit, names: tuple[str, str]) -> None:
     same = _same(a, b)
     if not same.all():
         i = int(np.argmin(same))
-        where = "" if first._single else f", first in data set {first._label(i)}"
+        where = "" if first.solution.single else f", first in data set {first.solution.label(i)}"
         n = f" ({np.atleast_1d(first.n_observations)[i]:g} and {np.atleast_1d(other.n_observations)[i]:g} observations)"
         raise ValueError(
             f"cannot compare {names[0]} with {names[1]}: their data or weights differ{where}{n}. Fit both to the same rows "
@@ -67,9 +60,9 @@ def check_same_data(first: Fit, other: Fit, names: tuple[str, str]) -> None:
 
 def check_pooled(null: Fit, full: Fit) -> None:
     """Raises where the rows of the null are not those of all data sets of the full fit together."""
-    if leaf_names(null._batch.buckets[0].data) != leaf_names(full._batch.buckets[0].data):
+    if leaf_names(null.solution.batch.buckets[0].data) != leaf_names(full.solution.batch.buckets[0].data):
         raise ValueError("the pooled null and the groups have data of different forms; fit both to the same columns")
-    one, all_ = _sorted_rows(null._batch), _sorted_rows(full._batch)
+    one, all_ = _sorted_rows(null.solution.batch), _sorted_rows(full.solution.batch)
     if one.shape != all_.shape or not np.array_equal(one, all_, equal_nan=True):
         raise ValueError(
             f"the null was fitted to {null.n_observations:g} observations and the groups hold {np.sum(full.n_observations):g}: "
@@ -81,15 +74,15 @@ def check_pooled(null: Fit, full: Fit) -> None:
 def check_nested(null: Model, full: Model) -> bool:
     """Raises where the null is not a special case of the full model; whether it lies on the edge of it.
 
-    A log-likelihood of the user's own is taken at its word.
+    A log-likelihood of the user's own, and a distribution without a name, are taken at their word.
     """
-    one, two = law_of(null), law_of(full)
-    if one and two and one.name != two.name:
-        if (one.name, two.name) in ON_EDGE:
+    one, two = (m.response.name if m.response else "" for m in (null, full))
+    if one and two and one != two:
+        if (one, two) in ON_EDGE:
             return True
-        if (one.name, two.name) not in INSIDE:
+        if (one, two) not in INSIDE:
             raise ValueError(
-                f"{one.name} is not known to be a special case of {two.name}, and a test needs that; use jaxmle.compare, or "
+                f"{one} is not known to be a special case of {two}, and a test needs that; use jaxmle.compare, or "
                 "as null the full model with parameters held by jaxmle.models.pinned"
             )
     elif null.log_likelihood == full.log_likelihood and null.names == full.names:
@@ -120,7 +113,7 @@ def check_smaller(null: Model, full: Model, sets: int) -> int:
 
 
 def _shape(fit: Fit) -> str:
-    return "one data set" if fit._single else f"{len(fit)} data sets"
+    return "one data set" if fit.solution.single else f"{len(fit)} data sets"
 
 
 def _leaves(batch: Batch, bucket: Bucket) -> list[tuple[np.ndarray, bool, bool]]:
@@ -135,7 +128,7 @@ def _same(a: Batch, b: Batch) -> np.ndarray:
     same = np.zeros(a.size, bool)
     for one in a.buckets:
         for two in b.buckets:
-            both, i, j = np.intersect1d(one.index, two.index, return_indices=True)
+            both, i, j = np.intersect1d(one.positions, two.positions, return_indices=True)
             if len(both):
                 same[both] = _same_bucket(_leaves(a, one), _leaves(b, two), one.weights[i], two.weights[j], i, j)
     return same

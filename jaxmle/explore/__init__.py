@@ -1,6 +1,6 @@
 """The explorer: a page in the browser on which one places observations and watches the maximum move.
 
-`jaxmle explore` on the command line; `pip install 'jaxmle[explore]'`. The page is served from this machine, to this
+`jaxmle explore` on the command line; it needs bokeh (`pip install '.[cli,explore]'`). The page is served from this machine, to this
 machine unless told otherwise, with all its scripts; it asks no other address for anything.
 """
 
@@ -95,7 +95,7 @@ def begin(file: str | Path | None, distribution: str, value: str) -> tuple[_stat
     >>> len(state.x), list(table)
     (42, ['weeks', 'event'])
     """
-    state = _state.new(families.law(distribution).name)
+    state = _state.new(families.response(distribution).name)
     if file is None:
         if value:
             raise ValueError(f"--value {value}: give the file that has this column")

@@ -14,12 +14,11 @@ from jaxmle.explore import families
 from jaxmle.explore.numbers import rows
 from jaxmle.explore.state import State
 from jaxmle.model.objective import Objective
-from jaxmle.models import iid
 
 METHODS = ("Newton", "L-BFGS", "Adam", "gradient ascent")
 STEPS = 200
 ARRIVED = 1e-6
-"Log-likelihood still to be gained at which a path counts as arrived."
+"Remaining gain in log-likelihood below which a path has arrived."
 
 
 class Path(NamedTuple):
@@ -49,7 +48,7 @@ def climb(state: State, fit: Any, method: str) -> Path:
         fit: with a maximum.
         method: one of METHODS.
     """
-    model = iid(families.law(state.family))
+    model = families.model(state.family)
     data, weights = rows(state.family, state.x)
     spread = float(np.std(state.x)) or 1.0
     units = {name: spread if _has_units(model, name) else 1.0 for name in model.names}

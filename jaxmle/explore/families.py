@@ -8,7 +8,9 @@ import jax
 import numpy as np
 
 from jaxmle import distributions
-from jaxmle.distributions import Distribution
+from jaxmle.model.model import Model
+from jaxmle.model.response import Response
+from jaxmle.models import iid
 
 COIN = "bernoulli"
 TRIALS = 10.0
@@ -38,8 +40,21 @@ _RIVALS = {
 }
 
 
-def law(family: str) -> Distribution:
-    return distributions.by_name(family)
+def model(family: str) -> Model:
+    """The model of independent rows of a family."""
+    return iid(distributions.by_name(family))
+
+
+def response(family: str) -> Response:
+    """What a row of a family is."""
+    found = model(family).response
+    assert found is not None
+    return found
+
+
+def smooth(family: str) -> bool:
+    """Whether the family's density is smooth in its parameters."""
+    return distributions.by_name(family).geometry.regularity == "smooth"
 
 
 @functools.cache
@@ -49,12 +64,12 @@ def kind(family: str) -> str:
     >>> kind("weibull"), kind("poisson"), kind("normal"), kind("beta")
     ('positive', 'counts', 'real', 'share')
     """
-    record = law(family)
-    if family == COIN or family in _CIRCLE or record.columns:
+    r = response(family)
+    if family == COIN or family in _CIRCLE or r.known:
         return "coin" if family == COIN else "circle" if family in _CIRCLE else "shares of trials"
     with jax.enable_x64(True):
-        low, fraction, zero, share, _, beyond = np.asarray(record.support(_PROBES))
-    if record.discrete:
+        low, fraction, zero, share, _, beyond = np.asarray(r.support(_PROBES, {}))
+    if r.discrete:
         return "differences" if low else "counts" if zero else "counts from 1"
     return "real" if fraction else "positive" if beyond else "share" if share else "positive"
 
@@ -71,7 +86,7 @@ def window(family: str, x: np.ndarray) -> tuple[float, float]:
         return usual
     margin = 0.06 * np.ptp(x) if np.ptp(x) > 0 else max(abs(x[0]), 1.0) / 2
     low, high = float(x.min() - margin), float(x.max() + margin)
-    if law(family).discrete:
+    if response(family).discrete:
         return (min(low, usual[0]) if x.min() < 0 else usual[0], math.ceil(high) + 0.5)
     return (min(0.0, low) if x.min() < 0 else 0.0, high) if kind(family) == "positive" else (low, high)
 
@@ -89,7 +104,7 @@ def legal(family: str, x: float) -> float:
     (3.0, 0.005)
     """
     low, high = _WINDOWS[kind(family)]
-    if law(family).discrete:
+    if response(family).discrete:
         least, most = math.ceil(low), math.floor(high)
         bounded = kind(family) in ("coin", "shares of trials")
         return float(max(round(x), least) if not bounded else min(max(round(x), least), most))
@@ -100,19 +115,23 @@ def legal(family: str, x: float) -> float:
 
 def data(family: str, x: Any) -> Any:
     """Values f[...] as the family's log-density takes them."""
-    record = law(family)
-    return dict(zip(record.columns, (x, np.full(np.shape(x), TRIALS)), strict=True)) if record.columns else x
+    return response(family).join(x, known(family, np.shape(x)))
+
+
+def known(family: str, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """The known columns of a family, TRIALS in every row."""
+    return {name: np.full(shape, TRIALS) for name in response(family).known}
 
 
 def values(family: str, rows: Any) -> Any:
     """Inverse of `data`."""
-    return rows[law(family).columns[0]] if law(family).columns else rows
+    return response(family).split(rows)[0]
 
 
 def reach(family: str, name: str, shown: tuple[float, float], value: float) -> tuple[float, float]:
     """Ends of the slider of one parameter, `value` inside."""
     span = shown[1] - shown[0]
-    space = law(family).space[name]
+    space = model(family).space[name]
     if space.kind.name == "real":
         low, high = shown if name in ("loc", "lower", "upper") and kind(family) != "positive" else (-3.0, 3.0)
     elif space.kind.name == "interval":

@@ -116,7 +116,7 @@ class Density:
 
     def suit(self, family: str) -> None:
         """Words and ticks of a family; seldom, since a new ticker makes Bokeh look through all of its models."""
-        coin, discrete = family == families.COIN, families.law(family).discrete
+        coin, discrete = family == families.COIN, families.response(family).discrete
         self.plot.yaxis.axis_label = "probability" if discrete else "density"
         self.plot.xaxis.axis_label = "toss" if coin else "observation"
         self.plot.xaxis.ticker = FixedTicker(ticks=[0, 1]) if coin else BasicTicker()
@@ -138,7 +138,7 @@ class Density:
         self.stick.glyph.line_width, self.stick.glyph.line_alpha = (1, 0.45) if many else (2, 0.75)
 
     def show(self, state: State, here: Here, whole: Whole | None) -> None:
-        discrete = families.law(state.family).discrete
+        discrete = families.response(state.family).discrete
         for shape, visible in zip(self.shapes, (not discrete, discrete), strict=True):
             for glyph in shape:
                 glyph.visible = visible

@@ -12,6 +12,8 @@ from jaxmle.explore import families
 from jaxmle.explore.state import MOST, State
 from jaxmle.fitting import fit as fit_one
 from jaxmle.fitting import fit_many
+from jaxmle.model.model import Model
+from jaxmle.model.response import Response
 from jaxmle.models import pinned
 
 ROWS = (256, MOST)
@@ -121,17 +123,17 @@ def start(family: str, x: Any) -> dict[str, float]:
     if len(x) < 2:
         low, high = families.window(family, np.zeros(0))
         x = [families.legal(family, v) for v in np.linspace(0.8 * low + 0.2 * high, 0.3 * low + 0.7 * high, 9)]
-    found = _start(families.law(family), *rows(family, x))
+    found = _start(families.model(family), *rows(family, x))
     return {name: float(f"{float(v):.3g}") for name, v in found.items()}
 
 
 @in_float64
 def here(state: State) -> Here:
     """The family at the sliders: one small program, some milliseconds."""
-    record = families.law(state.family)
+    response = families.response(state.family)
     data, weights = rows(state.family, state.x)
-    density, terms, score = _here(record, state.params, data, weights, families.data(state.family, grid(state)))
-    shown = slice(None, int(state.window[1] - state.window[0])) if record.discrete else slice(None)
+    density, terms, score = _here(response, state.params, data, weights, families.data(state.family, grid(state)))
+    shown = slice(None, int(state.window[1] - state.window[0])) if response.discrete else slice(None)
     return Here(
         state.params,
         grid(state)[shown],
@@ -144,7 +146,7 @@ def here(state: State) -> Here:
 def grid(state: State) -> np.ndarray:
     """Where densities are drawn, f[CURVE]: strictly inside the window, or the whole numbers from its left end."""
     low, high = state.window
-    if families.law(state.family).discrete:
+    if families.response(state.family).discrete:
         return np.arange(CURVE) + np.ceil(low)
     margin = 1e-4 * (high - low)
     return np.linspace(low + margin, high - margin, CURVE)
@@ -153,10 +155,10 @@ def grid(state: State) -> np.ndarray:
 @in_float64
 def whole(state: State) -> Whole:
     """The fit and all that surrounds it."""
-    family, record = state.family, families.law(state.family)
+    family, model = state.family, families.model(state.family)
     data, weights = rows(family, state.x)
     try:
-        fit = fit_one(record, data, weights=weights)
+        fit = fit_one(model, data, weights=weights)
     except (ValueError, TypeError) as error:
         return Whole(None, str(error))
     interval = fit.interval() if fit.converged else None
@@ -169,22 +171,22 @@ def whole(state: State) -> Whole:
         return result
     if result.found:
         at = families.data(family, grid(state))
-        best, _, _ = _here(record, params, data, weights, at)
+        best, _, _ = _here(families.response(family), params, data, weights, at)
         result = result._replace(best=np.asarray(best)[: len(here(state).grid)])
     between = fit.interval(0.9992) if fit.converged else None
     spans = {name: _span(fit, between, state, name) for name in state.axes}
-    curves = tuple(_curve(record, fit, data, weights, name, spans[name]) for name in state.axes)
+    curves = tuple(_curve(family, fit, data, weights, name, spans[name]) for name in state.axes)
     result = result._replace(curves=curves)
     if len(state.axes) < 2:
         return result
     others = [name for name in params if name not in state.axes]
-    profiled = bool(others) and record.regularity == "smooth"
+    profiled = bool(others) and families.smooth(family)
     x, y = (_side(spans[name], state.params.get(name, params[name]), SIDE[profiled]) for name in state.axes)
     held = dict(zip(state.axes, (v.ravel() for v in np.meshgrid(x, y)), strict=True))
     if profiled:
-        total, how = _profile(record, fit, data, weights, held), f"{', '.join(others)} profiled"
+        total, how = _profile(model, fit, data, weights, held), f"{', '.join(others)} profiled"
     else:
-        total = _slice(record, params, data, weights, held)
+        total = _slice(families.response(family), params, data, weights, held)
         how = f"slice: {', '.join(f'{name} = {params[name]:.4g}' for name in others)}" if others else ""
     return result._replace(surface=(x, y, total.reshape(len(y), len(x)) - fit.log_likelihood), how=how)
 
@@ -214,33 +216,33 @@ def _side(span: tuple[float, float], slider: float, points: tuple[int, int]) -> 
     return np.sort(np.concatenate([np.linspace(low, high, points[0]), np.linspace(*ends, points[1])]))
 
 
-def _curve(record: Any, fit: Any, data: Any, weights: Any, name: str, span: tuple[float, float]) -> Curve:
+def _curve(family: str, fit: Any, data: Any, weights: Any, name: str, span: tuple[float, float]) -> Curve:
     alone = len(fit.params) == 1
     x = np.linspace(*span, ALONE if alone else PROFILE)
-    smooth = record.regularity == "smooth" and fit.converged
+    smooth = families.smooth(family) and fit.converged
     total = (
-        _profile(record, fit, data, weights, {name: x})
+        _profile(families.model(family), fit, data, weights, {name: x})
         if smooth and not alone
-        else _slice(record, {k: float(v) for k, v in fit.params.items()}, data, weights, {name: x})
+        else _slice(families.response(family), {k: float(v) for k, v in fit.params.items()}, data, weights, {name: x})
     )
     return Curve(name, x, total - fit.log_likelihood, "" if alone else "profile" if smooth else "slice")
 
 
-def _profile(record: Any, fit: Any, data: Any, weights: Any, held: dict[str, np.ndarray]) -> np.ndarray:
+def _profile(model: Model, fit: Any, data: Any, weights: Any, held: dict[str, np.ndarray]) -> np.ndarray:
     """Highest log-likelihood with some parameters held, f[B]: each point is a fit. NaN where it found none."""
     points = len(next(iter(held.values())))
     start = {name: np.broadcast_to(np.asarray(v, float), points) for name, v in fit.params.items()}
     every = jax.tree.map(lambda v: np.broadcast_to(v, (points, *v.shape)), (data, weights))
-    fits = fit_many(pinned(record, held), every[0], weights=every[1], start=start)
+    fits = fit_many(pinned(model, held), every[0], weights=every[1], start=start)
     limit = np.isin(fits.status, [status for status in Status if status.at_limit])
     return np.where(fits.converged | limit, fits.log_likelihood, np.nan)
 
 
-def _slice(record: Any, params: dict[str, float], data: Any, weights: Any, held: dict[str, Any]) -> np.ndarray:
+def _slice(response: Response, params: dict[str, float], data: Any, weights: Any, held: dict[str, Any]) -> np.ndarray:
     """Log-likelihood with some parameters moved and the others where they are, f[B]; NaN where it is not finite."""
     points = len(next(iter(held.values())))
     every = {name: np.broadcast_to(np.asarray(held.get(name, v), float), points) for name, v in params.items()}
-    total = np.asarray(_totals(record, every, data, weights))
+    total = np.asarray(_totals(response, every, data, weights))
     return np.where(np.isfinite(total), total, np.nan)
 
 
@@ -267,12 +269,13 @@ SAMPLES = 200
 @in_float64
 def resample(state: State, fit: Any, draw: int) -> Spread:
     """SAMPLES data sets of the same size drawn at the fit, each fitted; `draw` counts the requests."""
-    record = families.law(state.family)
     _, weights = rows(state.family, state.x)
     key = jax.random.fold_in(jax.random.key(0), draw)
-    drawn = np.asarray(_draw(record, (SAMPLES, len(weights)), key, dict(fit.params)))
+    shape = (SAMPLES, len(weights))
+    known = families.known(state.family, shape)
+    drawn = np.asarray(_draw(families.response(state.family), shape, key, dict(fit.params), known))
     data = families.data(state.family, drawn)
-    fits = fit_many(record, data, weights=np.broadcast_to(weights, drawn.shape))
+    fits = fit_many(families.model(state.family), data, weights=np.broadcast_to(weights, drawn.shape))
     good, interval, errors = fits.converged, fits.interval(), fit.standard_errors()
     estimates = {name: np.asarray(v)[good] for name, v in fits.params.items()}
     holds = {
@@ -293,7 +296,7 @@ def criteria(family: str, x: tuple[float, ...]) -> tuple[float | None, str]:
     """AIC of one family, or None and why there is none."""
     data, weights = rows(family, x)
     try:
-        fit = fit_one(families.law(family), data, weights=weights)
+        fit = fit_one(families.model(family), data, weights=weights)
     except Exception as error:  # one family that fails is a line of the table, no more
         return None, str(error)
     return Whole(fit, fit.message()).aic
@@ -303,29 +306,29 @@ def criteria(family: str, x: tuple[float, ...]) -> tuple[float | None, str]:
 
 
 @compiled_with(static_argnums=0)
-def _here(law: Any, params: Any, data: Any, weights: Any, grid: Any) -> Any:
+def _here(response: Response, params: Any, data: Any, weights: Any, grid: Any) -> Any:
     """Density on the grid, terms of the sum, score."""
 
     def total(params: Any) -> Any:
-        terms = law.logpdf(params, data)
+        terms = response(params, data)
         return jnp.sum(jnp.where(weights > 0, terms, 0.0)), terms
 
     score, terms = jax.grad(total, has_aux=True)({name: jnp.asarray(v, float) for name, v in params.items()})
-    return jnp.exp(law.logpdf(params, grid)), terms, score
+    return jnp.exp(response(params, grid)), terms, score
 
 
 @compiled_with(static_argnums=0)
-def _totals(law: Any, params: Any, data: Any, weights: Any) -> Any:
+def _totals(response: Response, params: Any, data: Any, weights: Any) -> Any:
     """Log-likelihood at params f[B] each, f[B]."""
-    return jax.vmap(lambda p: jnp.sum(jnp.where(weights > 0, law.logpdf(p, data), 0.0)))(params)
+    return jax.vmap(lambda p: jnp.sum(jnp.where(weights > 0, response(p, data), 0.0)))(params)
 
 
 @compiled_with(static_argnums=0)
-def _start(law: Any, data: Any, weights: Any) -> Any:
-    return law.start(data, weights)
+def _start(model: Model, data: Any, weights: Any) -> Any:
+    assert model.start is not None
+    return model.start(data, weights)
 
 
 @compiled_with(static_argnums=(0, 1))
-def _draw(law: Any, shape: tuple[int, int], key: Any, params: Any) -> Any:
-    known = {name: jnp.full(shape, families.TRIALS) for name in law.columns[1:]}
-    return law.sample(key, params, shape, **known)
+def _draw(response: Response, shape: tuple[int, int], key: Any, params: Any, known: Any) -> Any:
+    return response.sample(key, params, shape, known)

@@ -102,10 +102,10 @@ class Session:
         self._ask()
 
     def _slid(self, i: int, value: float) -> None:
-        names = list(families.law(self.state.family).space)
+        names = list(families.model(self.state.family).space)
         if i >= len(names) or not self.state.params:
             return
-        space = families.law(self.state.family).space[names[i]]
+        space = families.model(self.state.family).space[names[i]]
         with jax.enable_x64(True):
             legal = bool(space.contains(float(value)))
         if not legal:
@@ -154,7 +154,7 @@ class Session:
     def _family(self) -> None:
         """Widgets that depend on the family."""
         page, state = self.page, self.state
-        names, coin = list(families.law(state.family).space), state.family == families.COIN
+        names, coin = list(families.model(state.family).space), state.family == families.COIN
         self.quiet = True
         page.family.value = state.family
         for i, row in enumerate(page.params):
@@ -179,7 +179,7 @@ class Session:
     def _sliders(self) -> None:
         state, page = self.state, self.page
         self.quiet = True
-        for i, name in enumerate(families.law(state.family).space):
+        for i, name in enumerate(families.model(state.family).space):
             value = state.params[name]
             low, high = families.reach(state.family, name, state.window, value)
             if page.sliders[i].title != name or not (page.sliders[i].start <= value <= page.sliders[i].end):

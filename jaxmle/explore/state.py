@@ -55,7 +55,7 @@ def new(family: str = "normal") -> State:
 
 
 def _axes(family: str) -> tuple[str, ...]:
-    names = list(families.law(family).space)
+    names = list(families.model(family).space)
     first = [name for name in ("loc", "scale", "shape", "mean") if name in names]
     return tuple((first + [name for name in names if name not in first])[:2])
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxmle._solver.status import Status
 from jaxmle.explore.numbers import SAMPLES, Here, Spread, Whole
 
 DOUBLE_ENDS = -745.13
@@ -56,7 +57,7 @@ def maximum(here: Here, whole: Whole, n: int) -> str:
     """The verdict, and the estimates beside the sliders."""
     found, fit = whole.found, whole.fit
     kind = "good" if found else "limit" if fit is not None and (fit.status.at_limit or n == 0) else "bad"
-    sentence = "Nothing to fit yet: " + whole.verdict if n == 0 and fit is not None else whole.verdict
+    sentence = "Nothing to fit yet: click the plot to add observations" if n == 0 and fit is not None else whole.verdict
     head = f"<div class='verdict {kind}' id='verdict'>{escape(sentence)}</div>"
     if fit is None or n == 0 or not np.isfinite(fit.log_likelihood):
         return head
@@ -103,7 +104,15 @@ def why_none(whole: Whole) -> str:
     """In place of a curve where there is no maximum."""
     if whole.fit is None:
         return "these data do not suit the family"
+    if whole.fit.status is Status.NO_DATA:
+        return "no data yet: click the plot to add observations"
     return f"{whole.fit.status.sentence.split(':')[0].split(';')[0]}: no curve to draw"
+
+
+def _percent(shares: list[float]) -> str:
+    """Shares as a range of percentages: "90 to 92 %", or "90 %" where they round to one."""
+    ends = [f"{100 * x:.0f}" for x in (min(shares), max(shares))]
+    return " to ".join(dict.fromkeys(ends)) + " %"
 
 
 def spread(found: Spread | None, n: int) -> str:
@@ -117,15 +126,16 @@ def spread(found: Spread | None, n: int) -> str:
             f"<td>{100 * found.covered[name]:.0f} %</td></tr>"
         )
     without = f"; {found.without} of them have no maximum" if found.without else ""
-    worst = min((c for c in found.covered.values() if np.isfinite(c)), default=np.nan)
+    known = [c for c in found.covered.values() if np.isfinite(c)]
+    short = [c for c in known if c < 0.92]
     ratios = [found.deviation[name] / error for name, error in found.error.items() if error > 0]
-    honest = worst >= 0.92 and all(0.8 < ratio < 1.25 for ratio in ratios) and found.without < SAMPLES / 20
+    honest = known and not short and all(0.8 < ratio < 1.25 for ratio in ratios) and found.without < SAMPLES / 20
     sentence = (
-        "The standard error tells the truth here."
+        "The standard errors agree with the spread here."
         if honest
-        else f"With n = {n} the intervals claim too much."
-        if worst < 0.92
-        else f"With n = {n} the standard error is not yet the spread."
+        else f"At n = {n} the 95 % intervals cover only {_percent(short)}."
+        if short
+        else f"At n = {n} the standard errors do not yet agree with the spread."
     )
     small = f"<div class='hint'>{sentence}</div>"
     return (

@@ -57,7 +57,6 @@ def warm(state: State, tell: Callable[[str], None]) -> None:
 
 def sample(family: str, params: dict[str, float], size: int, draw: int) -> np.ndarray:
     """Observations drawn at the sliders, f[size]; `draw` counts the requests."""
-    law = families.law(family)
+    key, known = jax.random.fold_in(jax.random.key(1), draw), families.known(family, (size,))
     with jax.enable_x64(True):
-        known = {name: np.full(size, families.TRIALS) for name in law.columns[1:]}
-        return np.asarray(law.sample(jax.random.fold_in(jax.random.key(1), draw), params, (size,), **known))
+        return np.asarray(families.response(family).sample(key, params, (size,), known))

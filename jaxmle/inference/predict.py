@@ -11,16 +11,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
-from jaxmle._solver.status import Status, at_limit
+from jaxmle._engine.solution import Solution
 from jaxmle._util import group_keys
 from jaxmle._util.compile import in_float64
 from jaxmle._util.text_tables import table, to_pandas, to_polars
-from jaxmle.distributions import Distribution
-from jaxmle.inference.intervals import IntervalStatus, normal_quantile
+from jaxmle.inference.covariance import in_coordinates
+from jaxmle.inference.interval_record import IntervalStatus, normal_quantile
 from jaxmle.model.objective import Objective
-from jaxmle.models.censoring import Censored
-from jaxmle.models.independent import IID
+from jaxmle.model.response import Response
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,8 +73,11 @@ class Prediction:
 # --- at a point: functions of the objective, compiled by `inference.evaluate` ------------------------------
 
 
-def law_of(objective: Objective, u: Any, unravel: Any) -> tuple[Distribution, Callable[[Any], Any]]:
-    return objective.model.log_likelihood.distribution, lambda x: objective.model.forward(unravel(x))  # type: ignore
+def _fitted(objective: Objective, unravel: Callable[[Array], Any]) -> tuple[Response, Callable[[Array], Any]]:
+    """The response of an objective's model, and its params as a function of flat coordinates."""
+    response = objective.model.response
+    assert response is not None  # `response_of` refuses before anything is compiled
+    return response, lambda x: objective.model.forward(unravel(x))
 
 
 def _linked(function: Callable[[Any], tuple[Any, Any]], u: Any) -> Any:
@@ -84,60 +87,61 @@ def _linked(function: Callable[[Any], tuple[Any, Any]], u: Any) -> Any:
     return jnp.concatenate([value[:, None], link[:, None], slope], axis=1)
 
 
-def _density(objective: Objective, u: Any, unravel: Any) -> Any:
-    law, params = law_of(objective, u, unravel)
+def _density(objective: Objective, u: Array, unravel: Any) -> Array:
+    response, params = _fitted(objective, unravel)
+    y, known = response.split(objective.data)
 
-    def both(x: Any) -> tuple[Any, Any]:
-        log = law.logpdf(params(x), objective.data)
-        return jnp.exp(log), log - jnp.log(-jnp.expm1(log)) if law.discrete else log
-
-    return _linked(both, u)
-
-
-def _below(objective: Objective, u: Any, unravel: Any) -> Any:
-    law, params = law_of(objective, u, unravel)
-
-    def both(x: Any) -> tuple[Any, Any]:
-        log = law.logcdf(params(x), objective.data)
-        return jnp.exp(log), log - law.logsf(params(x), objective.data)
+    def both(x: Array) -> tuple[Array, Array]:
+        log = response.logpdf(params(x), y, known)
+        return jnp.exp(log), log - jnp.log(-jnp.expm1(log)) if response.discrete else log
 
     return _linked(both, u)
 
 
-def _above(objective: Objective, u: Any, unravel: Any) -> Any:
-    law, params = law_of(objective, u, unravel)
+def _below(objective: Objective, u: Array, unravel: Any) -> Array:
+    response, params = _fitted(objective, unravel)
+    y, known = response.split(objective.data)
 
-    def both(x: Any) -> tuple[Any, Any]:
-        log = law.logsf(params(x), objective.data)
-        return jnp.exp(log), log - law.logcdf(params(x), objective.data)
+    def both(x: Array) -> tuple[Array, Array]:
+        log = response.logcdf(params(x), y, known)
+        return jnp.exp(log), log - response.logsf(params(x), y, known)
 
     return _linked(both, u)
 
 
-def _point(objective: Objective, u: Any, unravel: Any) -> Any:
+def _above(objective: Objective, u: Array, unravel: Any) -> Array:
+    response, params = _fitted(objective, unravel)
+    y, known = response.split(objective.data)
+
+    def both(x: Array) -> tuple[Array, Array]:
+        log = response.logsf(params(x), y, known)
+        return jnp.exp(log), log - response.logcdf(params(x), y, known)
+
+    return _linked(both, u)
+
+
+def _point(objective: Objective, u: Array, unravel: Any) -> Array:
     """The quantile x(q) and dx/du = -(dF/du) / f, from whichever tail is smaller, f[m, 1 + p]."""
-    law, params = law_of(objective, u, unravel)
-    q = objective.data["q"]
-    known = {name: objective.data[name] for name in law.columns[1:]}
-    x = law.quantile(params(u), q, **known)
-    if law.discrete:
+    response, params = _fitted(objective, unravel)
+    q, known = objective.data["q"], response.known_of(objective.data)
+    x = response.quantile(params(u), q, known)
+    if response.discrete:
         return jnp.concatenate([x[:, None], jnp.full((x.shape[0], u.shape[0]), jnp.nan, x.dtype)], axis=1)
-    below = jax.jacfwd(lambda v: law.logcdf(params(v), x))(u)
-    above = jax.jacfwd(lambda v: law.logsf(params(v), x))(u)
+    below = jax.jacfwd(lambda v: response.logcdf(params(v), x, known))(u)
+    above = jax.jacfwd(lambda v: response.logsf(params(v), x, known))(u)
     upper = (q > 0.5)[:, None]
     log_tail = jnp.where(upper, jnp.log1p(-q)[:, None], jnp.log(q)[:, None])
-    slope = jnp.where(upper, above, -below) * jnp.exp(log_tail - law.logpdf(params(u), x)[:, None])
+    slope = jnp.where(upper, above, -below) * jnp.exp(log_tail - response.logpdf(params(u), x, known)[:, None])
     return jnp.concatenate([x[:, None], slope], axis=1)
 
 
-def _expectation(objective: Objective, u: Any, unravel: Any) -> Any:
+def _expectation(objective: Objective, u: Array, unravel: Any) -> Array:
     """E X and its derivatives, f[m, 1 + p]."""
-    law, params = law_of(objective, u, unravel)
-    known = {name: objective.data[name] for name in law.columns[1:]}
-    m = objective.weights.shape[0]
+    response, params = _fitted(objective, unravel)
+    m, known = objective.weights.shape[0], response.known_of(objective.data)
 
-    def expected(x: Any) -> Any:
-        return jnp.broadcast_to(law.mean(params(x), **known), (m,))  # type: ignore
+    def expected(x: Array) -> Array:
+        return jnp.broadcast_to(response.mean(params(x), known), (m,))
 
     return jnp.concatenate([expected(u)[:, None], jax.jacfwd(expected)(u)], axis=1)
 
@@ -146,7 +150,7 @@ def _expectation(objective: Objective, u: Any, unravel: Any) -> Any:
 
 
 @in_float64
-def pdf(fit: Any, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
+def pdf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
     """Density of the fitted distribution at `x`; for counts the probability of `x`.
 
     Intervals are formed on the logarithm, for counts on the logit.
@@ -165,11 +169,11 @@ def pdf(fit: Any, x: Any, level: float = 0.95, *, kind: str = "observed") -> Pre
         >>> round(float(fit.pdf(0.0).value), 6)
         0.5
     """
-    return _predict(fit, "pdf", _density, _points(fit, x), level, kind)
+    return _predict(solution, "pdf", _density, _points(solution, x), level, kind)
 
 
 @in_float64
-def cdf(fit: Any, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
+def cdf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
     """P(X <= x) in the fitted distribution; the interval is formed on the logit.
 
     Args:
@@ -184,11 +188,11 @@ def cdf(fit: Any, x: Any, level: float = 0.95, *, kind: str = "observed") -> Pre
         >>> round(float(coin.cdf(0).value), 6)
         0.25
     """
-    return _predict(fit, "cdf", _below, _points(fit, x), level, kind)
+    return _predict(solution, "cdf", _below, _points(solution, x), level, kind)
 
 
 @in_float64
-def sf(fit: Any, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
+def sf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
     """P(X > x), survival beyond x, in the fitted distribution; the interval is formed on the logit.
 
     Args:
@@ -203,11 +207,11 @@ def sf(fit: Any, x: Any, level: float = 0.95, *, kind: str = "observed") -> Pred
         >>> round(float(fit.sf(2.0).value), 6), round(float(fit.sf(2.0).standard_errors), 6)
         (0.367879, 0.212395)
     """
-    return _predict(fit, "sf", _above, _points(fit, x), level, kind)
+    return _predict(solution, "sf", _above, _points(solution, x), level, kind)
 
 
 @in_float64
-def quantile(fit: Any, q: Any, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
+def quantile(solution: Solution, q: Any, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
     """The least x with P(X <= x) >= q in the fitted distribution: `quantile(0.1)` is the B10 life of a lifetime law.
 
     dx/du = -(dF/du) / f(x). Intervals are formed on the logarithm for positive data. The quantile of counts moves in
@@ -235,17 +239,19 @@ def quantile(fit: Any, q: Any, level: float = 0.95, *, kind: str = "observed", *
 
     Reference: Meeker & Escobar 1998, *Statistical Methods for Reliability Data*, section 8.4.
     """
-    law = distribution_of(fit)
+    response = response_of(solution)
     given = np.asarray(q, float)
     if not ((given >= 0) & (given <= 1)).all():
         bad = given[~((given >= 0) & (given <= 1))].flat[0]
         hint = f"; did you mean {bad / 100:g}?" if 1 < bad <= 100 else ""
         raise ValueError(f"quantile: {bad:g} is not a probability between 0 and 1{hint}")
-    return _predict(fit, "quantile", _point, _shaped(fit, {"q": given, **_known(law, known)}), level, kind)
+    return _predict(
+        solution, "quantile", _point, _shaped(solution, {"q": given, **_known(response, known)}), level, kind
+    )
 
 
 @in_float64
-def mean(fit: Any, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
+def mean(solution: Solution, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
     """The expectation of the fitted distribution; NaN where it does not exist or is infinite (Cauchy, gpd with shape >= 1).
 
     Intervals are formed on the logarithm for positive data, on the logit for shares.
@@ -263,91 +269,96 @@ def mean(fit: Any, level: float = 0.95, *, kind: str = "observed", **known: Any)
         >>> round(float(fit.mean().value), 10), round(float(fit.mean().standard_errors), 10)
         (2.0, 1.1547005384)
     """
-    law = distribution_of(fit)
-    if law.mean is None:
-        raise TypeError(f"the mean of {law.name} is not known: give Distribution(mean=params -> f[])")
-    columns = _known(law, known)
-    points = _shaped(fit, columns or {"": np.zeros(())})
-    return _predict(fit, "mean", _expectation, points, level, kind)
+    response = response_of(solution)
+    if not response.has_mean:
+        raise TypeError(f"the mean of {response.name} is not known: give Distribution(mean=params -> f[])")
+    columns = _known(response, known)
+    points = _shaped(solution, columns or {"": np.zeros(())})
+    return _predict(solution, "mean", _expectation, points, level, kind)
 
 
 # --- how ---------------------------------------------------------------------------------------------------
 
 
-def distribution_of(fit: Any) -> Distribution:
-    rule = fit.model.log_likelihood
-    if not isinstance(rule, (IID, Censored)):
+def response_of(solution: Solution) -> Response:
+    """The response of a fit's model, which has a distribution of its own; a clear refusal where there is none.
+
+    Raises:
+        TypeError: for a log-likelihood of the user's own, and for rows of several columns.
+    """
+    response, name = solution.model.response, solution.model.name
+    if response is None:
         raise TypeError(
-            f"model {fit.model.name or rule!r} is a log-likelihood of your own, and its distribution is not known; use "
-            "fit.transform(f) for any function of the params, with standard errors"
+            f"model {name or solution.model.log_likelihood!r} is a log-likelihood of your own, and its distribution is not known; "
+            "use fit.transform(f) for any function of the params, with standard errors"
         )
-    return rule.distribution
+    if len(response.outcome) > 1:
+        raise TypeError(
+            f"model {name} is the distribution of several columns, {', '.join(response.outcome)}, which has no distribution "
+            "function and no quantile here; use fit.transform(f) for any function of the params, with standard errors"
+        )
+    return response
 
 
-def usable(fit: Any) -> np.ndarray:
-    """Certified maxima, and limits, whose params can be used though they have no errors; bool[B]."""
-    return fit._ok | at_limit(fit._outcome.status) | (fit._outcome.status == Status.AT_DATA_EDGE)
-
-
-def _known(law: Distribution, known: dict[str, Any]) -> dict[str, np.ndarray]:
-    if set(known) != set(law.columns[1:]):
-        wanted = ", ".join(f"{name}=" for name in law.columns[1:]) or "no further columns"
-        raise ValueError(f"{law.name}: expected {wanted}, got {', '.join(known) or 'none'}")
+def _known(response: Response, known: dict[str, Any]) -> dict[str, np.ndarray]:
+    if set(known) != set(response.known):
+        wanted = ", ".join(f"{name}=" for name in response.known) or "no further columns"
+        raise ValueError(f"{response.name}: expected {wanted}, got {', '.join(known) or 'none'}")
     return {name: np.asarray(x, float) for name, x in known.items()}
 
 
-def _points(fit: Any, x: Any) -> tuple[dict[str, np.ndarray], Any]:
-    law = distribution_of(fit)
-    if not law.columns:
-        return _shaped(fit, {"": np.asarray(x, float)})
-    if not isinstance(x, dict) or set(x) != set(law.columns):
-        raise ValueError(f"{law.name}: points are a dict of {' and '.join(law.columns)}, got {x!r}")
-    return _shaped(fit, {name: np.asarray(v, float) for name, v in x.items()})
+def _points(solution: Solution, x: Any) -> tuple[dict[str, np.ndarray], Any]:
+    response = response_of(solution)
+    if not response.columns:
+        return _shaped(solution, {"": np.asarray(x, float)})
+    if not isinstance(x, dict) or set(x) != set(response.columns):
+        raise ValueError(f"{response.name}: points are a dict of {' and '.join(response.columns)}, got {x!r}")
+    return _shaped(solution, {name: np.asarray(v, float) for name, v in x.items()})
 
 
-def _shaped(fit: Any, points: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], Any]:
+def _shaped(solution: Solution, points: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], Any]:
     """Points broadcast to f[B, m], and the shape of the answer."""
-    size = fit._batch.size
+    size = solution.batch.size
     arrays = dict(zip(points, np.broadcast_arrays(*points.values()), strict=True))
     shape = next(iter(arrays.values())).shape
-    each = len(shape) == 2 and shape[0] == size and not fit._single
+    each = len(shape) == 2 and shape[0] == size and not solution.single
     if len(shape) > 1 and not each:
-        wanted = "[m]" if fit._single else f"[m] or [{size}, m]"
+        wanted = "[m]" if solution.single else f"[m] or [{size}, m]"
         raise ValueError(f"points have shape {list(shape)}; expected a number or {wanted}")
     m = shape[-1] if shape else 1
     arrays = {name: np.ascontiguousarray(np.broadcast_to(x, (size, m))) for name, x in arrays.items()}
-    return arrays, (shape[-1:] if fit._single else (size, *shape[-1:]))
+    return arrays, (shape[-1:] if solution.single else (size, *shape[-1:]))
 
 
-def _predict(fit: Any, what: str, function: Any, points: Any, level: float, kind: str) -> Prediction:
-    z, law = normal_quantile(level), distribution_of(fit)
+def _predict(solution: Solution, what: str, function: Any, points: Any, level: float, kind: str) -> Prediction:
+    z, response = normal_quantile(level), response_of(solution)
     at, shape = points
     data = at[""] if set(at) == {""} else at
-    p = fit.model.free
-    out = fit._evaluate(function, fit._outcome.u, at=data)
-    covariance = fit._unconstrained(kind)
+    p = solution.model.free
+    out = solution.evaluate(function, solution.outcome.u, at=data)
+    covariance = in_coordinates(solution, kind)
     with np.errstate(all="ignore"):
         slope = out[..., -p:] if p else out[..., :0]
         error = np.sqrt(np.einsum("bmi,bij,bmj->bm", slope, covariance, slope))
-        value = np.where(usable(fit)[:, None], out[..., 0], np.nan)
+        value = np.where(solution.usable[:, None], out[..., 0], np.nan)
         if what in ("quantile", "mean"):
             se = error
-            low, high = _natural_interval(law, what, value, se, z, at)
+            low, high = _natural_interval(*response.range(at), what, value, se, z)
         else:
-            logit = what != "pdf" or law.discrete
+            logit = what != "pdf" or response.discrete
             se = np.where(error == 0, 0.0, error * value * (_expit(-out[..., 1]) if logit else 1))
             low, high = ((_expit if logit else np.exp)(out[..., 1] + sign * z * error) for sign in (-1, 1))
     status = np.where(np.isfinite(se), IntervalStatus.WALD, IntervalStatus.NONE)
-    if what == "quantile" and law.discrete:
+    if what == "quantile" and response.discrete:
         status = np.full_like(status, IntervalStatus.STEPS)
-    status = np.where(usable(fit)[:, None] & np.isnan(value), IntervalStatus.UNDEFINED, status)
+    status = np.where(solution.usable[:, None] & np.isnan(value), IntervalStatus.UNDEFINED, status)
     low, high = (np.where(np.isfinite(se), x, np.nan) for x in (low, high))
-    shown = {name or "at": x for name, x in at.items()} if what != "mean" or law.columns else {}
+    shown = {name or "at": x for name, x in at.items()} if what != "mean" or response.columns else {}
     numbers = {what: value, "std err": se, "lower": low, "upper": high, "status": status}
     columns = {name: x.ravel() for name, x in {**shown, **numbers}.items()}
     columns["status"] = np.array([IntervalStatus(int(s)).name.lower() for s in columns["status"]])
-    if not fit._single:
-        label = group_keys.columns(fit.keys, fit._batch.key_name) or {"data set": np.arange(len(value))}
+    if not solution.single:
+        label = group_keys.columns(solution.batch.keys, solution.batch.key_name) or {"data set": np.arange(len(value))}
         label = {name: np.repeat(x, value.shape[1]) for name, x in label.items()}
         columns = group_keys.beside(label, columns) | columns
 
@@ -357,19 +368,16 @@ def _predict(fit: Any, what: str, function: Any, points: Any, level: float, kind
     where = {name: pick(x) for name, x in shown.items()}
     place = None if not where else where["at"] if set(where) == {"at"} else where
     value, se, low, high, status = (pick(x) for x in numbers.values())
-    return Prediction(what, place, value, se, low, high, status, level, fit.keys, columns)
+    return Prediction(what, place, value, se, low, high, status, level, solution.batch.keys, columns)
 
 
-def _natural_interval(law: Distribution, what: str, x: Any, se: Any, z: float, at: Any) -> tuple[Any, Any]:
+def _natural_interval(least: Any, most: Any, what: str, x: Any, se: Any, z: float) -> tuple[Any, Any]:
     """Ends for a value in units of the data: on the logit between 0 and the most, on the log above 0, else as it is."""
-    nonnegative = bool(law.columns) or not bool(law.support(jnp.asarray(-1.0)))
-    unit = bool(law.columns) or (nonnegative and not bool(jnp.any(law.support(jnp.array([1.5, 2.0, 3.0])))))
-    if unit and what == "mean":
-        most = at[law.columns[1]] if law.columns else 1.0
+    if what == "mean" and np.all(least >= 0) and np.all(most < np.inf):
         share = x / most
         link, half = np.log(share) - np.log1p(-share), z * se / (x * (1 - share))
         return most * _expit(link - half), most * _expit(link + half)
-    if nonnegative:
+    if np.all(least >= 0):
         factor = np.exp(z * se / x)
         return x / factor, x * factor
     return x - z * se, x + z * se

@@ -7,16 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle import special
+from jaxmle._engine.evaluate import by_bucket
+from jaxmle._engine.multistart import as_key
+from jaxmle._engine.solution import Solution
 from jaxmle._util.compile import compiled, compiled_with, in_float64
-from jaxmle.inference import covariance
-from jaxmle.inference.predict import distribution_of, law_of, usable
+from jaxmle.inference.predict import response_of
 from jaxmle.model.objective import Objective
 from jaxmle.model.observations import bare, is_constant
-from jaxmle.models.censoring import Censored
 
 
 @in_float64
-def residuals(fit: Any, key: Any = None) -> np.ndarray:
+def residuals(solution: Solution, key: Any = None) -> np.ndarray:
     """Quantile residuals: standard normal where the model is right, whatever the distribution.
 
     r = Phi^-1(F(x)). Where x is a count, or known only to lie in an interval (a, b], F(x) is drawn uniformly between
@@ -37,21 +38,21 @@ def residuals(fit: Any, key: Any = None) -> np.ndarray:
 
     Reference: Dunn & Smyth 1996, *Journal of Computational and Graphical Statistics* 5, 236-244.
     """
-    distribution_of(fit)
+    response_of(solution)
     parts = []
-    for bucket, logs in covariance.parts(fit.model, fit._batch, _surroundings, fit._outcome.u):
-        v = np.asarray(_uniform(as_key(key), fit._batch.position[bucket.index], logs.shape[1]))
-        used = (bucket.weights > 0) & usable(fit)[bucket.index, None]
+    for bucket, logs in by_bucket(solution.model, solution.batch, _surroundings, solution.outcome.u):
+        v = np.asarray(_uniform(as_key(key), solution.batch.position[bucket.positions], logs.shape[1]))
+        used = (bucket.weights > 0) & solution.usable[bucket.positions, None]
         parts.append((bucket, np.where(used, np.asarray(_normal_score(logs, v)), np.nan)))
-    out = np.full((fit._batch.size, max(_rows(fit, b.weights) for b, _ in parts)), np.nan)
+    out = np.full((solution.batch.size, max(_rows(solution, b.weights) for b, _ in parts)), np.nan)
     for bucket, r in parts:
         m = min(out.shape[1], r.shape[1])
-        out[bucket.index, :m] = r[:, :m]
-    return out[0] if fit._single else out
+        out[bucket.positions, :m] = r[:, :m]
+    return out[0] if solution.single else out
 
 
 @in_float64
-def simulate(fit: Any, key: Any = None) -> Any:
+def simulate(solution: Solution, key: Any = None) -> Any:
     """Data drawn from the fitted model, of the same shape as its data; for a batch a list, one for each data set.
 
     A row of weight w stands for w rows, and one of weight 0 for none: what is drawn has weights 1.
@@ -69,23 +70,25 @@ def simulate(fit: Any, key: Any = None) -> Any:
         >>> fit.simulate(1).shape
         (4,)
     """
-    if fit.model.simulate is None:
-        raise TypeError(f"model {fit.model.name or ''} does not say how to simulate: give Model(simulate=...)")
-    if not fit._single:
-        return [fit[i].simulate(key) for i in range(len(fit))]
-    own = jax.random.fold_in(as_key(key), int(fit._batch.position[0]))
-    return jax.tree.map(np.asarray, fit.model.simulate(own, fit.params, to_draw(fit)[0]))
+    if solution.model.simulate is None:
+        raise TypeError(f"model {solution.model.name or ''} does not say how to simulate: give Model(simulate=...)")
+    if not solution.single:
+        return [simulate(solution.take(np.array([i]), single=True), key) for i in range(solution.size)]
+    own = jax.random.fold_in(as_key(key), int(solution.batch.position[0]))
+    return jax.tree.map(np.asarray, solution.model.simulate(own, solution.params, to_draw(solution)[0]))
 
 
 # --- how ---------------------------------------------------------------------------------------------------
 
 
-def to_draw(fit: Any) -> tuple[Any, int]:
+def to_draw(solution: Solution) -> tuple[Any, int]:
     """Data in the place of which new ones are drawn, weights turned into rows and constants bare, and how many rows."""
-    bucket = fit._batch.buckets[0]
+    bucket = solution.batch.buckets[0]
     weights = bucket.weights[0]
-    if fit.model.observations == "ordered":  # a weight of 0 inside a series is a missing value, after its end padding
-        rows = np.arange(_rows(fit, bucket.weights))
+    if (
+        solution.model.observations == "ordered"
+    ):  # a weight of 0 inside a series is a missing value, after its end padding
+        rows = np.arange(_rows(solution, bucket.weights))
     elif np.any(weights != np.round(weights)):
         raise ValueError("simulate: the weights are not whole numbers, so how many rows to draw is not known")
     else:
@@ -96,33 +99,21 @@ def to_draw(fit: Any) -> tuple[Any, int]:
 
 def _surroundings(objective: Objective, u: Any, unravel: Any) -> Any:
     """log F and log S at the two ends of what is known of each row, f[n, 4]; equal ends where it is known exactly."""
-    law, params = law_of(objective, u, unravel)
-    data, at = objective.data, params(u)
-    if isinstance(objective.model.log_likelihood, Censored):
-        low, high = data["lower"], data["upper"]
-        low = jnp.where(low == high, low - 1, low) if law.discrete else low
-        ends = [low, high]
-    elif law.columns:
-        name = law.columns[0]
-        ends = [{**data, name: data[name] - 1.0}, data]
-    else:
-        ends = [data - 1.0 if law.discrete else data, data]
+    response, at = objective.model.response, objective.model.forward(unravel(u))
+    assert response is not None  # `response_of` refuses before anything is compiled
+    known = response.known_of(objective.data)
+    low, high = response.bounds(objective.data)
+    low = jnp.where(low == high, response.before(low), low) if response.discrete else low
     parts = []
-    for end in ends:
-        x = end[law.columns[0]] if law.columns else end
-        for tail, below, above in ((law.logcdf, -jnp.inf, 0.0), (law.logsf, 0.0, -jnp.inf)):
-            parts.append(jnp.where(x == -jnp.inf, below, jnp.where(x == jnp.inf, above, tail(at, end))))
+    for x in (low, high):
+        for tail, below, above in ((response.logcdf, -jnp.inf, 0.0), (response.logsf, 0.0, -jnp.inf)):
+            parts.append(jnp.where(x == -jnp.inf, below, jnp.where(x == jnp.inf, above, tail(at, x, known))))
     return jnp.stack(parts, axis=1)
 
 
-def as_key(key: Any) -> Any:
-    """A `jax.random` key; None is 0, the documented default."""
-    return jax.random.key(0 if key is None else key) if key is None or isinstance(key, (int, np.integer)) else key
-
-
-def _rows(fit: Any, weights: np.ndarray) -> int:
+def _rows(solution: Solution, weights: np.ndarray) -> int:
     """The length of the longest data set: padding is left out."""
-    if fit.keys is None:
+    if solution.batch.keys is None:
         return weights.shape[1]
     used = np.flatnonzero((weights != 0).any(0))
     return int(used[-1]) + 1 if len(used) else 0

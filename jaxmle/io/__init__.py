@@ -1,4 +1,4 @@
-"""Tables in and out: CSV, Parquet and JSON, by polars (`pip install 'jaxmle[cli]'`)."""
+"""Tables in and out: CSV, Parquet and JSON, by polars (`pip install '.[cli]'`)."""
 
 from jaxmle.io.tables import (
     MISSING,

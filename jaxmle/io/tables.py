@@ -1,4 +1,4 @@
-"""Tables in and out: CSV, Parquet and JSON by polars (`pip install 'jaxmle[cli]'`).
+"""Tables in and out: CSV, Parquet and JSON by polars (`pip install '.[cli]'`).
 
 Every error names the column, the row and the text that caused it. Nothing is guessed: text is a number or it is an
 error, an event is 0 or 1 or it is an error. Nothing is half-written: a table appears whole or not at all.

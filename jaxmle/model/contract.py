@@ -1,4 +1,4 @@
-"""What a log-likelihood and a start must return, proved at trace time; each mistake has its own sentence."""
+"""The contract of a model's functions: checks at trace time, each mistake with its own sentence."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,14 +13,14 @@ from jaxmle.model.observations import bare
 
 
 def check_contributions(objective: Objective, n: int) -> None:
-    """Proves at trace time that the log-likelihood returns exactly [n].
+    """Check at trace time that the log-likelihood returns exactly [n].
 
     Raises:
         TypeError, ValueError: saying what came, and what to try.
     """
     model = objective.model
     u = model.origin(objective.weights.dtype)
-    name = getattr(model.log_likelihood, "__name__", model.name or "log_likelihood")
+    name = model.function_name or model.name or "log_likelihood"
     shape = _traced(name, objective, lambda: model.log_likelihood(model.forward(u), objective.data))
     got = getattr(shape, "shape", None)
     if got is None:
@@ -47,7 +47,7 @@ def check_contributions(objective: Objective, n: int) -> None:
 
 
 def check_start(objective: Objective) -> None:
-    """Proves at trace time that the model's own start has the structure of its space.
+    """Check at trace time that the model's own start has the structure of its space.
 
     Raises:
         TypeError, ValueError: saying what came, and what to try.
@@ -67,7 +67,7 @@ def check_start(objective: Objective) -> None:
 
 
 def _traced(name: str, objective: Objective, call: Callable[[], Any]) -> Any:
-    """`jax.eval_shape(call)`, with the two mistakes that every newcomer makes told in words."""
+    """Evaluate the shape of `call()`; explain a missing name and a function that JAX cannot trace in words."""
     try:
         return jax.eval_shape(call)
     except (KeyError, AttributeError) as error:
@@ -98,17 +98,16 @@ _UNTRACEABLE = (
 
 
 def percent(model: Model, data: Any, weights: Any) -> str:
-    """A hint where data outside the support would be inside it as percentages; else nothing.
+    """Suggest to divide by 100 where data outside the support would then be inside it; else the empty string.
 
     Args:
         data: of one data set, leaves [n, ...].
         weights: f[n].
     """
-    support = getattr(model.log_likelihood, "support", None)
     x = bare(data)
-    if support is None or isinstance(x, (dict, tuple, list)):
+    if model.response is None or isinstance(x, (dict, tuple, list)):
         return ""
     if not np.all(((x >= 0) & (x <= 100)).all(tuple(range(1, x.ndim))) | (weights == 0)):
         return ""
-    inside = np.asarray(support(jnp.asarray(x / 100))) | (weights == 0)
+    inside = np.asarray(model.possible(jnp.asarray(x / 100))) | (weights == 0)
     return "; divided by 100 all of them are inside: are these percentages?" if inside.all() else ""

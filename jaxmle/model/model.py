@@ -10,46 +10,10 @@ import numpy as np
 
 from jaxmle import spaces
 from jaxmle._util.records import record, register
+from jaxmle.model.geometry import SMOOTH, Geometry
+from jaxmle.model.response import Response
 
 Observations = Literal["independent", "ordered", "units"]
-
-
-@record
-class Chart:
-    """Coordinates to climb in, one-to-one with those of the parameters; all are dicts with the names of the params.
-
-    Attributes:
-        anchor: `(data, weights[n]) -> pytree` of what of the data the chart hangs on, such as the greatest row.
-        contributions: `(v, data, anchor) -> f[n]`, the log-likelihood there; exact where the parameters overflow.
-        outward: `(v, anchor) -> u`, to the unconstrained coordinates of the parameters, also from infinite v.
-        inward: `(u, anchor) -> v`.
-        unitless: which of v stand for a logarithm or a logit, by name in order.
-        limits: `(data, weights, anchor) -> [v, ...]`, all points at infinity where the log-likelihood may have a supremum: of
-            a climb that ended at infinity the highest is told. Loops are allowed here.
-    """
-
-    anchor: Callable[[Any, Any], Any]
-    contributions: Callable[[Any, Any, Any], Any]
-    outward: Callable[[Any, Any], Any]
-    inward: Callable[[Any, Any], Any]
-    unitless: tuple[bool, ...]
-    limits: Callable[[Any, Any, Any], list[Any]] | None = None
-
-
-@record
-class Kink:
-    """A parameter in which the log-likelihood may have kinks, where slopes say nothing of it.
-
-    Attributes:
-        name: of the parameter, a scalar.
-        best: `(params, data, weights[n]) -> params` with the kinked parameter at its best for the others, nearby where it
-            has several; others may get better too. Loops and sorts are allowed here.
-        on: `(params, data) -> bool[]`, whether the log-likelihood has no curvature in it there.
-    """
-
-    name: str
-    best: Callable[[Any, Any, Any], Any]
-    on: Callable[[Any, Any], Any]
 
 
 @register
@@ -61,19 +25,17 @@ class Model:
 
     Args:
         log_likelihood: `(params, data) -> f[n]`, the log-likelihood contribution of each of the n observations,
-            in nats, all constants kept. Use `rows` to write it for one observation.
+            in nats, all constants kept. Use `rows` to write it for one observation. Of models made from distributions it
+            is a `Response`.
         space: pytree of `Space` with the structure of params.
         start: `(data, weights[n]) -> params`, pure JAX; where the ascent begins. By default 0 in the
             unconstrained coordinates of every space.
         simulate: `(key, params, data) -> data` of the same shape, drawn from the model.
         information: `(params, data) -> f[n, p, p]`, the expected information of each observation about the
             natural parameters, in the order of `jax.flatten_util.ravel_pytree(params)` (dict keys sorted).
-        maximum: `(data, weights[n]) -> params`, the maximum in closed form, for a log-likelihood with kinks or edges that
-            derivatives cannot climb. It is certified by `information`; without that it is a maximum at a data edge.
         observations: what a row is: `"independent"`, `"ordered"` (a series) or `"units"` (clusters).
-        chart: other coordinates to climb in, where the parameters are scalars and free.
-        kink: a parameter to hold where the climb ends without a verdict.
         name: used in tables.
+        geometry: what else is known of the log-likelihood's shape (`jaxmle.model.Geometry`), `information` included.
 
     Example:
         >>> import jax.numpy as jnp, jaxmle as jm
@@ -86,16 +48,33 @@ class Model:
 
     log_likelihood: Callable[[Any, Any], Any]
     space: Any
-    start: Callable[[Any, Any], Any] | None = None
-    simulate: Callable[[Any, Any, Any], Any] | None = None
-    information: Callable[[Any, Any], Any] | None = None
-    maximum: Callable[[Any, Any], Any] | None = None
-    observations: Observations = "independent"
-    name: str = ""
-    chart: Chart | None = None
-    kink: Kink | None = None
+    start: Callable[[Any, Any], Any] | None
+    simulate: Callable[[Any, Any, Any], Any] | None
+    observations: Observations
+    name: str
+    geometry: Geometry
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        log_likelihood: Callable[[Any, Any], Any],
+        space: Any,
+        start: Callable[[Any, Any], Any] | None = None,
+        simulate: Callable[[Any, Any, Any], Any] | None = None,
+        information: Callable[[Any, Any], Any] | None = None,
+        observations: Observations = "independent",
+        name: str = "",
+        geometry: Geometry = SMOOTH,
+    ) -> None:
+        # Written out, since `information` is an argument and no field: a model has one, in its geometry.
+        if information is not None:
+            geometry = dataclasses.replace(geometry, information=information)
+        given = (log_likelihood, space, start, simulate, observations, name, geometry)
+        for field, value in zip(dataclasses.fields(self), given, strict=True):
+            object.__setattr__(self, field.name, value)
+        self._check()
+
+    def _check(self) -> None:
+        """Raise an error in words for a part of the wrong type."""
         if not callable(self.log_likelihood):
             raise TypeError(
                 f"Model: log_likelihood must be a function (params, data) -> f[n], got {type(self.log_likelihood).__name__}"
@@ -106,13 +85,23 @@ class Model:
                     f"Model: space of {_name(path) or 'params'} is {leaf!r}; expected a Space such as "
                     "jaxmle.spaces.real or jaxmle.spaces.positive"
                 )
+        if not isinstance(self.geometry, Geometry):
+            raise TypeError(
+                f"Model: geometry is {self.geometry!r}; expected a record such as "
+                "jaxmle.model.Geometry(maximum=f, regularity='edge')"
+            )
         if self.observations not in ("independent", "ordered", "units"):
             raise ValueError(f"Model: observations={self.observations!r}; expected 'independent', 'ordered' or 'units'")
+
+    @property
+    def information(self) -> Callable[[Any, Any], Any] | None:
+        """The expected information of each observation, `(params, data) -> f[n, p, p]`: that of the geometry."""
+        return self.geometry.information
 
     # --- coordinates -------------------------------------------------------------------------------------
 
     def forward(self, u: Any) -> Any:
-        """Unconstrained coordinates (pytree) to params."""
+        """Map unconstrained coordinates (pytree) to params."""
         leaves, tree = jax.tree.flatten(self.space)
         coordinates = tree.flatten_up_to(u)
         values = [
@@ -127,7 +116,7 @@ class Model:
         return jax.tree.unflatten(tree, values)
 
     def inverse(self, params: Any) -> Any:
-        """Params to unconstrained coordinates, both with the structure of `space`."""
+        """Map params to unconstrained coordinates, both with the structure of `space`."""
         leaves, tree = jax.tree.flatten(self.space)
         values = [jnp.asarray(x) for x in tree.flatten_up_to(params)]
         return jax.tree.unflatten(
@@ -136,10 +125,37 @@ class Model:
         )
 
     def origin(self, dtype: Any) -> Any:
-        """Zero in every unconstrained coordinate."""
+        """The point that is zero in every unconstrained coordinate."""
         return jax.tree.map(lambda s: jnp.zeros(s.coordinate_shape, dtype), self.space)
 
+    # --- data --------------------------------------------------------------------------------------------
+
+    @property
+    def response(self) -> Response | None:
+        """What a row is, of a model made from distributions; None where the log-likelihood is of the user's own."""
+        return self.log_likelihood if isinstance(self.log_likelihood, Response) else None
+
+    @property
+    def keeps_constants(self) -> bool:
+        """Whether data reach the functions of this model with their `constant` marks; else constants come bare."""
+        return isinstance(self.log_likelihood, TakesConstants)
+
+    def possible(self, data: Any) -> jax.Array | None:
+        """Whether some parameters make each row possible, bool[n]; None where the model does not say."""
+        return None if self.response is None else self.response.possible(data)
+
     # --- names -------------------------------------------------------------------------------------------
+
+    @property
+    def function_name(self) -> str:
+        """What the user's own function is called, `rows` taken off; empty where it has no name."""
+        f = self.log_likelihood.f if isinstance(self.log_likelihood, rows) else self.log_likelihood
+        return getattr(f, "__name__", "")
+
+    @property
+    def label(self) -> str:
+        """What tables and pictures call the model."""
+        return self.name or getattr(self.log_likelihood, "__name__", "model")
 
     @property
     def names(self) -> list[str]:
@@ -176,8 +192,12 @@ def _floating(dtype: Any) -> Any:
     return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
 
 
+class TakesConstants:
+    """Marks a record that is a log-likelihood and takes data with their `constant` marks, since those have no rows."""
+
+
 @record
-class rows:
+class rows(TakesConstants):
     """Lifts a rule written for one observation, `f(params, row) -> f[]`, to contributions `f[n]`.
 
     Example:
@@ -189,11 +209,6 @@ class rows:
     """
 
     f: Callable[[Any, Any], Any]
-
-    @property
-    def keeps_constants(self) -> bool:
-        """Data reach it with their `constant` marks, since those have no rows."""
-        return True
 
     def __call__(self, params: Any, data: Any) -> Any:
         leaves, tree = jax.tree.flatten(data, is_leaf=_is_constant)

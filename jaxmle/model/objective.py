@@ -1,4 +1,4 @@
-"""The objective: what an optimizer may ask of a model at a point, in unconstrained coordinates."""
+"""The objective: the functions of a model that optimizers evaluate, in unconstrained coordinates."""
 
 from typing import Any
 
@@ -9,7 +9,8 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle._util.linalg import hessian
 from jaxmle._util.marks import mark_contributions
-from jaxmle.model.model import Chart, Model
+from jaxmle.model.geometry import Chart
+from jaxmle.model.model import Model
 
 
 class Objective:
@@ -40,39 +41,54 @@ class Objective:
         return jnp.any(jnp.stack([jnp.any(x != x[:1]) for x in rows] or [jnp.array(True)]))
 
     def contributions(self, u: Any) -> Any:
-        """l_i, f[n]."""
-        return mark_contributions(
-            self.model.log_likelihood(self.model.forward(u), self.data).astype(self.weights.dtype)
-        )
+        """Evaluate the log-likelihood contributions l_i at u, f[n]."""
+        rows = self.model.log_likelihood(self.model.forward(u), self.data)
+        return mark_contributions(rows.astype(self.weights.dtype))
 
     def __call__(self, u: Any) -> Any:
         return -jnp.sum(self.weights * self.contributions(u))
 
     def scores(self, u: Any) -> Any:
-        """s_i = d l_i / d u, f[n, p]; unweighted."""
+        """Differentiate the contributions, s_i = d l_i / d u, f[n, p]; unweighted."""
         flat, unravel = ravel_pytree(u)
         return jax.jacfwd(lambda x: self.contributions(unravel(x)))(flat)
 
     def information(self, u: Any) -> Any:
-        """J, the observed information, f[p, p]."""
+        """Evaluate the observed information J at u, f[p, p]."""
         return hessian(self, u)
 
     def opg(self, u: Any) -> Any:
-        """K = sum w s s', f[p, p] (Berndt, Hall, Hall & Hausman 1974)."""
+        """Sum the outer products of the scores, K = sum w s s', f[p, p] (Berndt, Hall, Hall & Hausman 1974)."""
         scores = self.scores(u)
         return (scores * self.weights[:, None]).T @ scores
 
     def expected(self, u: Any) -> Any:
-        """The expected information in unconstrained coordinates, f[p, p]."""
-        if self.model.information is None:
+        """Evaluate the expected information in unconstrained coordinates, f[p, p]."""
+        if self.model.geometry.information is None:
             raise TypeError(
                 f"the expected information of model {self.model.name or self.model.log_likelihood!r} is not known: "
                 "give Model(information=(params, data) -> f[n, p, p]), or use optimizer='newton' or 'bhhh'"
             )
         flat, unravel = ravel_pytree(u)
         jacobian = jax.jacfwd(lambda x: ravel_pytree(self.model.forward(unravel(x)))[0])(flat)
-        per_row = self.model.information(self.model.forward(u), self.data)
+        per_row = self.model.geometry.information(self.model.forward(u), self.data)
         return jacobian.T @ jnp.tensordot(self.weights, per_row, 1) @ jacobian
+
+
+class Mean:
+    """The mean contribution, with the sign of the objective: what first-order methods minimize.
+
+    Args:
+        objective: the sum.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        total = jnp.sum(objective.weights)
+        self.total = jnp.where(total > 0, total, jnp.ones_like(total))
+
+    def __call__(self, u: Any) -> Any:
+        return self.objective(u) / self.total
 
 
 class Charted(Objective):
@@ -80,8 +96,8 @@ class Charted(Objective):
 
     @property
     def chart(self) -> Chart:
-        assert self.model.chart is not None
-        return self.model.chart
+        assert self.model.geometry.chart is not None
+        return self.model.geometry.chart
 
     @property
     def anchor(self) -> Any:
@@ -97,11 +113,11 @@ class Charted(Objective):
         return super().unitless
 
     def inward(self, u: Any) -> Any:
-        """The parameters' coordinates on the chart."""
+        """Map the parameters' coordinates to the chart's."""
         return self.chart.inward(u, self.anchor)
 
     def outward(self, v: Any) -> Any:
-        """A point of the chart in the parameters' coordinates."""
+        """Map the chart's coordinates to the parameters'."""
         return self.chart.outward(v, self.anchor)
 
     def contributions(self, u: Any) -> Any:

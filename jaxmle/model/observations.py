@@ -1,11 +1,11 @@
-"""Rows, weights and constants inside compiled code; arrays in, arrays out, no checks."""
+"""Rows, weights and constants inside compiled code: functions of arrays, without checks."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxmle.model.model import constant
+from jaxmle.model.model import Model, constant
 
 
 def is_constant(x: Any) -> bool:
@@ -13,17 +13,27 @@ def is_constant(x: Any) -> bool:
 
 
 def bare(data: Any) -> Any:
-    """Data as the log-likelihood sees them: constants unwrapped."""
+    """Unwrap the constants of data."""
     return jax.tree.map(lambda x: x.value if is_constant(x) else x, data, is_leaf=is_constant)
 
 
+def for_model(model: Model, data: Any) -> Any:
+    """Unwrap the constants of data, unless the model's log-likelihood takes them with their marks."""
+    return data if model.keeps_constants else bare(data)
+
+
+def marked_as(data: Any, new: Any) -> Any:
+    """Mark those leaves of new bare data as constants that are constants in `data`."""
+    return jax.tree.map(lambda x, y: constant(y) if is_constant(x) else y, data, new, is_leaf=is_constant)
+
+
 def row_leaves(data: Any) -> list[Any]:
-    """The leaves that have an observation axis."""
+    """List the leaves that have an observation axis."""
     return [x for x in jax.tree.leaves(data, is_leaf=is_constant) if not is_constant(x)]
 
 
 def clean(data: Any, weights: Any) -> tuple[Any, Any]:
-    """Replaces every row of weight 0 by a copy of a row with positive weight, since 0 times NaN is NaN.
+    """Replace every row of weight 0 by a copy of a row with positive weight, since 0 times NaN is NaN.
 
     Without any such row the data stay as they are; the caller reports "no data". Weights that are NaN or negative
     stay too, and poison the fit they belong to.

@@ -1,42 +1,120 @@
 """Rows of which only an interval is known: exact, right-, left- and interval-censored data in one form."""
 
 import functools
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax.numpy as jnp
+from jax import Array
 
 from jaxmle._util.records import record
 from jaxmle.distributions import Distribution
+from jaxmle.model.geometry import Geometry
 from jaxmle.model.model import Model
+from jaxmle.model.response import Response, Simulate
+from jaxmle.models.independent import response_of
 from jaxmle.special import log1mexp
 from jaxmle.special.elementary import floating
 
 Kinds = Literal["all", "right"]
 
 
+class Rows(NamedTuple):
+    """The kind of each row, bool[n] each; all false where lower > upper or either is NaN."""
+
+    exact: Array
+    right: Array
+    left: Array
+    between: Array
+    unknown: Array
+
+    @property
+    def legal(self) -> Array:
+        """Whether the row has a kind."""
+        return self.exact | self.right | self.left | self.between | self.unknown
+
+
+def kinds_of(lower: Array, upper: Array) -> Rows:
+    """Tell the kind of each row from the ends of its interval, f[n] each."""
+    low, high = jnp.isfinite(lower), jnp.isfinite(upper)
+    return Rows(
+        exact=low & (lower == upper),
+        right=low & (upper == jnp.inf),
+        left=high & (lower == -jnp.inf),
+        between=low & high & (lower < upper),
+        unknown=(lower == -jnp.inf) & (upper == jnp.inf),
+    )
+
+
+def _read(data: Any) -> tuple[Array, Array, Rows]:
+    lower, upper = floating(data["lower"]), floating(data["upper"])
+    return lower, upper, kinds_of(lower, upper)
+
+
+class Scheme(Protocol):
+    """How outcomes would have been censored: a record that turns drawn outcomes into intervals."""
+
+    def __call__(self, t: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+        """Observe outcomes t f[n] in the place of rows that show lower and upper; the new ends, f[n] each."""
+        ...
+
+
+@record
+class RowByRow:
+    """The scheme that each row reveals by itself.
+
+    A right-censored row is watched until its `lower`: exact if T comes first, else censored there again. A
+    left-censored row is watched from its `upper` on. An interval row is inspected at its two ends: T lies before,
+    between or after them. An exact row reveals no censoring time, so its new value is exact.
+    """
+
+    def __call__(self, t: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+        rows = kinds_of(lower, upper)
+        new_lower, new_upper = t, t
+        late = rows.right & (t > lower) | rows.between & (t > upper)
+        new_lower = jnp.where(late, jnp.where(rows.between, upper, lower), new_lower)
+        new_upper = jnp.where(late, jnp.inf, new_upper)
+        early = rows.left & (t <= upper) | rows.between & (t <= lower)
+        new_upper = jnp.where(early, jnp.where(rows.between, lower, upper), new_upper)
+        new_lower = jnp.where(early, -jnp.inf, new_lower)
+        caught = rows.between & (t > lower) & (t <= upper) | rows.unknown
+        return jnp.where(caught, lower, new_lower), jnp.where(caught, upper, new_upper)
+
+
 @record
 class Censored:
-    """Contributions of data `{"lower", "upper"}`; see `censored`."""
+    """Rows `{"lower", "upper"}` that show intervals, beside the response's known columns; see `censored`.
 
-    distribution: Distribution
+    Attributes:
+        kinds: which kinds of rows there are; `"right"` stands for exact and right-censored ones.
+        scheme: how rows drawn anew are censored.
+    """
+
     kinds: Kinds = "all"
+    scheme: Scheme = RowByRow()
 
-    def __call__(self, params: Any, data: Any) -> Any:
-        d = self.distribution
+    @property
+    def intervals(self) -> bool:
+        return True
+
+    def bounds(self, response: Response, data: Any) -> tuple[Any, Any]:
+        return data["lower"], data["upper"]
+
+    def contributions(self, response: Response, params: Any, data: Any) -> Array:
+        d, known = response.distribution, response.known_of(data)
         lower, upper, rows = _read(data)
         # Every branch sees arguments that are legal for it; rows of another kind lend it a harmless one.
         a = jnp.where(rows.exact | rows.right | rows.between, lower, jnp.where(rows.left, upper, 1))
         if self.kinds == "right":
-            value = jnp.where(rows.exact, d.logpdf(params, a), d.logsf(params, a))
+            value = jnp.where(rows.exact, d.logpdf(params, a, known), d.logsf(params, a, known))
             value = jnp.where(rows.exact | rows.right, value, -jnp.inf)
             return jnp.where(rows.unknown, 0, value)
         b = jnp.where(rows.between, upper, a)
         middle = a + 0.5 * (b - a)
-        density = d.logpdf(params, middle)
+        density = d.logpdf(params, middle, known)
         ends = jnp.stack([a, b])
-        below, above = d.logcdf(params, ends), d.logsf(params, ends)
+        below, above = d.logcdf(params, ends, known), d.logsf(params, ends, known)
         inner = _between(below, above, rows.between)
-        if not d.discrete:
+        if not response.discrete:
             # In a narrow interval a difference of probabilities has lost its digits: density times width.
             small = float(jnp.finfo(a.dtype).eps) ** 0.35
             narrow = rows.between & (b - a < small * jnp.abs(middle))
@@ -44,11 +122,15 @@ class Censored:
         value = jnp.where(rows.exact, density, jnp.where(rows.right, above[0], jnp.where(rows.left, below[1], inner)))
         return jnp.where(rows.unknown, 0, jnp.where(rows.legal, value, -jnp.inf))
 
-    def support(self, data: Any) -> Any:
-        """Whether each row is possible under some parameters, bool[n]; lower > upper and NaN are not."""
+    def possible(self, response: Response, data: Any) -> Array:
+        """Whether some parameters make each row possible, bool[n]; lower > upper and NaN are not."""
         lower, upper, rows = _read(data)
-        inside = self.distribution.support
-        if self.distribution.discrete:
+        known = response.known_of(data)
+
+        def inside(y: Array) -> Array:
+            return response.support(y, known)
+
+        if response.discrete:
             last, first = jnp.floor(upper), jnp.floor(lower) + 1
             some = inside(last) & (last > lower) | inside(first) & (first <= upper)
             right = inside(jnp.where(rows.right, first, 0)) | (lower < 0)
@@ -57,27 +139,14 @@ class Censored:
             right = rows.right
         return rows.unknown | rows.exact & inside(lower) | rows.right & right | (rows.left | rows.between) & some
 
-
-class _Rows:
-    """What each row is; all false where lower > upper or either is NaN."""
-
-    def __init__(self, lower: Any, upper: Any) -> None:
-        low, high = jnp.isfinite(lower), jnp.isfinite(upper)
-        self.exact = low & (lower == upper)
-        self.right = low & (upper == jnp.inf)
-        self.left = high & (lower == -jnp.inf)
-        self.between = low & high & (lower < upper)
-        self.unknown = (lower == -jnp.inf) & (upper == jnp.inf)
-        self.legal = self.exact | self.right | self.left | self.between | self.unknown
+    def show(self, response: Response, y: Any, data: Any) -> Any:
+        lower, upper, _ = _read(data)
+        lower, upper = self.scheme(y.astype(lower.dtype), lower, upper)
+        return {**data, "lower": lower, "upper": upper}
 
 
-def _read(data: Any) -> tuple[Any, Any, _Rows]:
-    lower, upper = floating(data["lower"]), floating(data["upper"])
-    return lower, upper, _Rows(lower, upper)
-
-
-def _between(below: Any, above: Any, rows: Any) -> Any:
-    """log P(a < X <= b), as a difference on whichever side of the law the smaller probabilities are."""
+def _between(below: Array, above: Array, rows: Array) -> Array:
+    """log P(a < X <= b), as a difference in whichever tail the smaller probabilities are."""
     upper_side = above[0] < below[1]
     more = jnp.where(upper_side, above[0], below[1])
     step = jnp.where(upper_side, above[1], below[0]) - more
@@ -109,34 +178,6 @@ class CensoredStart:
             x = jnp.where(rows.right, jnp.maximum(jnp.ceil(x), jnp.floor(lower) + 1), jnp.floor(x))
             x = jnp.where(rows.between & (x <= lower), jnp.floor(upper), x)
         return self.distribution.start(x, weights)
-
-
-@record
-class SimulateCensored:
-    """Draws lifetimes T and observes them by the scheme that the data rows reveal.
-
-    A right-censored row is watched until its `lower`: exact if T comes first, else censored there again. A
-    left-censored row is watched from its `upper` on. An interval row is inspected at its two ends: T lies before,
-    between or after them. An exact row reveals no censoring time, so its new value is exact.
-    """
-
-    distribution: Distribution
-
-    def __call__(self, key: Any, params: Any, data: Any) -> Any:
-        lower, upper, rows = _read(data)
-        t = self.distribution.sample(key, params, lower.shape).astype(lower.dtype)
-        new_lower, new_upper = t, t
-        late = rows.right & (t > lower) | rows.between & (t > upper)
-        new_lower = jnp.where(late, jnp.where(rows.between, upper, lower), new_lower)
-        new_upper = jnp.where(late, jnp.inf, new_upper)
-        early = rows.left & (t <= upper) | rows.between & (t <= lower)
-        new_upper = jnp.where(early, jnp.where(rows.between, lower, upper), new_upper)
-        new_lower = jnp.where(early, -jnp.inf, new_lower)
-        caught = rows.between & (t > lower) & (t <= upper) | rows.unknown
-        return {
-            "lower": jnp.where(caught, lower, new_lower),
-            "upper": jnp.where(caught, upper, new_upper),
-        }
 
 
 @functools.lru_cache(maxsize=256)
@@ -176,10 +217,13 @@ def censored(distribution: Distribution, kinds: Kinds = "all") -> Model:
             f"censored: {distribution.name} has data {set(distribution.columns)}, which cannot be censored; "
             "use a distribution of one response, such as weibull, or models.iid"
         )
+    response = response_of(distribution, Censored(kinds))
     return Model(
-        Censored(distribution, kinds),
+        response,
         distribution.space,
         start=CensoredStart(distribution),
-        simulate=SimulateCensored(distribution),
+        simulate=Simulate(response),
         name=f"censored {distribution.name}",
+        # All else, the expected information too, is of rows fully observed.
+        geometry=Geometry(regular=distribution.geometry.regular),
     )

@@ -5,13 +5,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
 
 from jaxmle import spaces
 from jaxmle._util.records import record
 from jaxmle.distributions import Distribution, by_name, multivariate_normal, multivariate_t, normal, student_t
-from jaxmle.distributions._real_line import student_t_of_log
-from jaxmle.distributions._vectors import correlation_of
+from jaxmle.distributions.multivariate.covariances import correlation_of
+from jaxmle.distributions.real.student_t import quantile_of_log
 from jaxmle.model.model import Model
+from jaxmle.model.response import Known, Response, Simulate
 from jaxmle.special import ndtri_exp
 from jaxmle.special.elementary import floating
 
@@ -20,7 +23,7 @@ _LOG_2 = 0.6931471805599453
 
 @record
 class Copula:
-    """Contributions of rows of a copula; see `gaussian_copula` and `t_copula`.
+    """The distribution of rows of a copula, which have one column for each margin; see `gaussian_copula`, `t_copula`.
 
     log f(x) = sum_j log f_j(x_j) + log h(z) - sum_j log h_j(z_j), z_j = H_j^-1(F_j(x_j)), h of a normal or a t vector.
     """
@@ -28,9 +31,13 @@ class Copula:
     margins: tuple[tuple[str, Distribution], ...]
     heavy: bool
 
-    def __call__(self, params: Any, data: Any) -> Any:
-        columns = self.columns(data)
-        inside = self.support(data)
+    @property
+    def has_mean(self) -> bool:
+        return False
+
+    def logpdf(self, params: Any, y: Any, known: Known) -> Array:
+        columns = self.columns(y)
+        inside = self.support(y, known)
         total = sum(d.logpdf(params[name], x) for (name, d), x in zip(self.margins, columns, strict=True))
         inside = inside & (total > -jnp.inf)
         z = self.scores(params, columns, inside)
@@ -44,7 +51,7 @@ class Copula:
             alone = normal.logpdf({"loc": 0.0, "scale": 1.0}, z)
         return jnp.where(inside, total + jnp.where(inside, joint - jnp.sum(alone, -1), 0), -jnp.inf)
 
-    def scores(self, params: Any, columns: list[Any], inside: Any) -> Any:
+    def scores(self, params: Any, columns: list[Array], inside: Array) -> Array:
         """z, f[n, d], each from whichever tail is smaller; the quantile is called once, since its slopes are long."""
         each = list(zip(self.margins, columns, strict=True))
         below = jnp.stack([d.logcdf(params[name], x) for (name, d), x in each], -1)
@@ -52,23 +59,46 @@ class Copula:
         lower = below < above
         # Rounding may leave neither tail below one half.
         tail = jnp.where(inside[:, None], jnp.minimum(jnp.where(lower, below, above), -_LOG_2), -_LOG_2)
-        z = student_t_of_log(params["df"], tail) if self.heavy else ndtri_exp(tail)
+        z = quantile_of_log(params["df"], tail) if self.heavy else ndtri_exp(tail)
         return jnp.where(lower, z, -z)
 
-    def columns(self, data: Any) -> list[Any]:
+    def columns(self, data: Any) -> list[Array]:
         """The columns that the margins belong to."""
-        names = [name for name, _ in self.margins]
-        if not isinstance(data, Mapping) or any(name not in data for name in names):
-            given = sorted(data) if isinstance(data, Mapping) else type(data).__name__
-            raise TypeError(
-                f"a copula of {', '.join(names)} needs data with these columns, got {given}; name them alike"
-            )
-        return [floating(data[name]) for name in names]
+        return [floating(data[name]) for name, _ in self.margins]
 
-    def support(self, data: Any) -> Any:
-        """Whether each row is possible under some parameters, bool[n]."""
-        inside = [d.support(x) for (_, d), x in zip(self.margins, self.columns(data), strict=True)]
+    def sample(self, key: Array, params: Any, shape: tuple[int, ...], known: Known) -> dict[str, Array]:
+        """A normal or a t vector for each row, and the margins' quantiles at its probabilities."""
+        matrix = floating(params["correlation"])
+        loc = jnp.zeros_like(matrix[0])
+        if self.heavy:
+            z = multivariate_t(len(loc)).sample(key, {"df": params["df"], "loc": loc, "scatter": matrix}, shape)
+            share = jnp.exp(student_t.logcdf({"df": params["df"], "loc": 0.0, "scale": 1.0}, z))
+        else:
+            z = multivariate_normal(len(loc)).sample(key, {"covariance": matrix, "loc": loc}, shape)
+            share = jax.scipy.special.ndtr(z)
+        return {name: d.quantile(params[name], share[..., j]) for j, (name, d) in enumerate(self.margins)}
+
+    def support(self, y: Any, known: Known) -> Array:
+        inside = [d.support(x) for (_, d), x in zip(self.margins, self.columns(y), strict=True)]
         return jnp.all(jnp.stack(inside), 0)
+
+    def logcdf(self, params: Any, y: Any, known: Known) -> Array:
+        raise TypeError(_NO_TAIL)
+
+    def logsf(self, params: Any, y: Any, known: Known) -> Array:
+        raise TypeError(_NO_TAIL)
+
+    def quantile(self, params: Any, q: ArrayLike, known: Known) -> Array:
+        raise TypeError(_NO_TAIL)
+
+    def mean(self, params: Any, known: Known) -> Array:
+        raise TypeError("the mean of a copula is not known here; ask its margins")
+
+    def range(self, known: Known) -> tuple[Any, Any]:
+        raise TypeError("the rows of a copula have several columns; ask its margins for their range")
+
+
+_NO_TAIL = "a copula has no distribution function and no quantile here; use logpdf and sample"
 
 
 @record
@@ -78,31 +108,12 @@ class CopulaStart:
     copula: Copula
 
     def __call__(self, data: Any, weights: Any) -> Any:
-        columns, inside = self.copula.columns(data), self.copula.support(data)
+        columns, inside = self.copula.columns(data), self.copula.support(data, {})
         params = {name: d.start(x, weights) for (name, d), x in zip(self.copula.margins, columns, strict=True)}
         z = Copula(self.copula.margins, False).scores(params, columns, inside)
         z = jnp.clip(jnp.nan_to_num(z), -5, 5)
         params["correlation"] = correlation_of(z, jnp.where(inside, weights, 0))
         return params | ({"df": jnp.full_like(z[0, 0], 8.0)} if self.copula.heavy else {})
-
-
-@record
-class SimulateCopula:
-    """Draws a normal or a t vector for each row, and the margins' quantiles at its probabilities."""
-
-    copula: Copula
-
-    def __call__(self, key: Any, params: Any, data: Any) -> Any:
-        matrix = floating(params["correlation"])
-        shape, loc = jnp.shape(data[self.copula.margins[0][0]]), jnp.zeros_like(matrix[0])
-        if self.copula.heavy:
-            z = multivariate_t(len(loc)).sample(key, {"df": params["df"], "loc": loc, "scatter": matrix}, shape)
-            share = jnp.exp(student_t.logcdf({"df": params["df"], "loc": 0.0, "scale": 1.0}, z))
-        else:
-            z = multivariate_normal(len(loc)).sample(key, {"covariance": matrix, "loc": loc}, shape)
-            share = jax.scipy.special.ndtr(z)
-        drawn = {name: d.quantile(params[name], share[..., j]) for j, (name, d) in enumerate(self.copula.margins)}
-        return {**data, **drawn}
 
 
 def gaussian_copula(margins: Mapping[str, Any]) -> Model:
@@ -155,12 +166,14 @@ def _copula(margins: Mapping[str, Any], heavy: bool) -> Model:
             )
         if not isinstance(d, Distribution):
             raise TypeError(f"margin {name!r} is {d!r}; expected a distribution or its name")
-        if d.discrete or d.event or d.columns or d.regularity != "smooth":
+        if d.discrete or d.event or d.columns or d.geometry.regularity != "smooth":
             raise ValueError(
                 f"margin {name!r} is {d.name}; a copula's density needs margins of one continuous number with a smooth density"
             )
-    law = Copula(tuple(found.items()), heavy)
+    copula = Copula(tuple(found.items()), heavy)
+    response = Response(copula, outcome=tuple(found))
     space = {name: d.space for name, d in found.items()} | {"correlation": spaces.correlation(len(found))}
     space |= {"df": spaces.positive} if heavy else {}
     name = f"{kind} copula of {', '.join(d.name for d in found.values())}"
-    return Model(law, space, start=CopulaStart(law), simulate=SimulateCopula(law), name=name)
+    start = CopulaStart(copula)
+    return Model(response, space, start=start, simulate=Simulate(response), name=name)

@@ -3,43 +3,68 @@
 import functools
 from typing import Any
 
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
 from jaxmle._util.records import record
 from jaxmle.distributions import Distribution
 from jaxmle.model.model import Model
+from jaxmle.model.response import Exact, Known, Observation, Response, Simulate
 
 
 @record
-class IID:
-    """Contributions of fully observed rows: `distribution.logpdf(params, data)`."""
+class Plain:
+    """A distribution whose parameters are the model's own; of the known columns it takes those that it names (trials)."""
 
-    distribution: Distribution
+    of: Distribution
 
-    def __call__(self, params: Any, data: Any) -> Any:
-        return self.distribution.logpdf(params, data)
+    @property
+    def has_mean(self) -> bool:
+        return self.of.mean is not None
 
-    def support(self, data: Any) -> Any:
-        """Whether each row is possible under some parameters, bool[n]."""
-        return self.distribution.support(data)
+    def logpdf(self, params: Any, y: Any, known: Known) -> Array:
+        return self.of.logpdf(params, self._x(y, known))
+
+    def logcdf(self, params: Any, y: Any, known: Known) -> Array:
+        return self.of.logcdf(params, self._x(y, known))
+
+    def logsf(self, params: Any, y: Any, known: Known) -> Array:
+        return self.of.logsf(params, self._x(y, known))
+
+    def quantile(self, params: Any, q: ArrayLike, known: Known) -> Array:
+        return self.of.quantile(params, q, **self._own(known))
+
+    def sample(self, key: Array, params: Any, shape: tuple[int, ...], known: Known) -> Array:
+        return self.of.sample(key, params, shape, **self._own(known))
+
+    def mean(self, params: Any, known: Known) -> Array:
+        if self.of.mean is None:
+            raise TypeError(f"the mean of {self.of.name} is not known: give Distribution(mean=params -> f[])")
+        return self.of.mean(params, **self._own(known))
+
+    def support(self, y: Any, known: Known) -> Array:
+        return self.of.support(self._x(y, known))
+
+    def range(self, known: Known) -> tuple[Any, Any]:
+        """Read the ends off the support at a few points, outside compiled code; counts out of trials reach from 0 to them."""
+        if self.of.columns:
+            return 0.0, known[self.of.columns[1]]
+        if bool(self.of.support(jnp.asarray(-1.0))):
+            return -jnp.inf, jnp.inf
+        return 0.0, jnp.inf if bool(jnp.any(self.of.support(jnp.array([1.5, 2.0, 3.0])))) else 1.0
+
+    def _own(self, known: Known) -> dict[str, Any]:
+        return {name: known[name] for name in self.of.columns[1:]}
+
+    def _x(self, y: Any, known: Known) -> Any:
+        return {**self._own(known), self.of.columns[0]: y} if self.of.columns else y
 
 
-@record
-class SimulateIID:
-    """Draws new data of the same shape; further columns (trials) are kept."""
-
-    distribution: Distribution
-
-    def __call__(self, key: Any, params: Any, data: Any) -> Any:
-        return draw(self.distribution, key, params, data)
-
-
-def draw(distribution: Distribution, key: Any, params: Any, data: Any) -> Any:
-    """A sample with the shape of `data`; where data are a dict, only the response column is drawn."""
-    if not distribution.columns:
-        return distribution.sample(key, params, data.shape[: data.ndim - distribution.event])
-    response, *known = distribution.columns
-    shape = data[response].shape[: data[response].ndim - distribution.event]
-    new = distribution.sample(key, params, shape, **{name: data[name] for name in known})
-    return {**data, response: new}
+def response_of(distribution: Distribution, observation: Observation = Exact()) -> Response:  # noqa: B008
+    """Make the response of rows of one distribution."""
+    d = distribution
+    return Response(Plain(d), observation, d.columns[:1], d.columns[1:], d.discrete, d.event, d.name)
 
 
 @functools.lru_cache(maxsize=256)
@@ -56,14 +81,12 @@ def iid(distribution: Distribution) -> Model:
         >>> models.iid(distributions.normal).names
         ['loc', 'scale']
     """
+    response = response_of(distribution)
     return Model(
-        IID(distribution),
+        response,
         distribution.space,
         start=distribution.start,
-        simulate=SimulateIID(distribution),
-        information=distribution.information,
-        maximum=None if distribution.regularity == "smooth" else distribution.maximum,
+        simulate=Simulate(response),
         name=distribution.name,
-        chart=distribution.chart,
-        kink=distribution.kink,
+        geometry=distribution.geometry,
     )

@@ -18,7 +18,7 @@ from jaxmle.models.independent import iid
 
 
 def as_model(x: Any, data: Any = None) -> Model:
-    """A model from a Model, a Distribution or a distribution's name.
+    """Make a model from a Model, a Distribution or a distribution's name.
 
     With data that have columns `lower` and `upper` a distribution becomes `censored`, else `iid`.
 
@@ -58,7 +58,7 @@ def _right_only(lower: Any, upper: Any) -> bool:
 
 
 def pinned(model: Any, values: Any = None, /, **named: Any) -> Model:
-    """The model with some parameters held fixed; params keep their structure and contain the held values.
+    """Hold some parameters of a model fixed; params keep their structure and contain the held values.
 
     The values are arguments of compiled code: a thousand different ones compile once. In `fit_many` a value with
     one extra leading axis means one for each data set.
@@ -89,7 +89,7 @@ def pinned(model: Any, values: Any = None, /, **named: Any) -> Model:
 
 
 def tied(model: Any, mapping: Any = None, /, **named: Any) -> Model:
-    """The model with some parameters copying others; params keep their structure.
+    """Tie some parameters of a model to others; params keep their structure.
 
     Args:
         model: a Model, a Distribution or its name.
@@ -135,11 +135,13 @@ def tied(model: Any, mapping: Any = None, /, **named: Any) -> Model:
 
 def _with(model: Model, by: dict[str, Any]) -> Model:
     tree = jax.tree.structure(model.space)
-    return dataclasses.replace(model, space=jax.tree.unflatten(tree, list(by.values())), maximum=None)
+    return dataclasses.replace(
+        model, space=jax.tree.unflatten(tree, list(by.values())), geometry=model.geometry.restricted()
+    )
 
 
 def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested dicts to dotted names."""
+    """Flatten nested dicts to dotted names."""
     if values is None:
         return {}
     if not isinstance(values, Mapping):
@@ -160,7 +162,7 @@ def _check_names(verb: str, given: Mapping[str, Any], known: Mapping[str, Any]) 
 
 
 def _checked(name: str, value: Any, space: Any) -> Any:
-    """The value as an array, after checks of its shape and of its place in the space (not for traced values)."""
+    """Convert the value to an array and check its shape and that its space contains it; traced values pass unchecked."""
     if is_traced(value):
         return value
     try:

@@ -25,14 +25,10 @@ class CurvatureState(NamedTuple):
         decrement: 1/2 g' M^-1 g there, f[]; infinite while the step is damped.
         definite: whether the curvature there is positive definite, bool[].
         lowest: lowest pivot of the curvature there, scaled to unit diagonal, f[].
-        moved: the step that led there, f[p].
-        fades: whether the curvature fell along it, as towards a maximum at infinity, bool[].
-        heading: the last step that did so, in the coordinates that keep their pace, f[p].
-        ratio: v'M(u + v)v / v'M(u)v of that step v, f[]: 1 where the curvature has settled.
-        steady, firm: whether along it neither a coordinate's own curvature nor the lowest pivot fell to less than a tenth, or
-            to less than half, bool[] each.
-        before: the decrement where that step began, f[].
-        fall: by what factor in all, over such steps in a row, f[].
+        tailing: whether curvature and slope fell together along the step that led there, as towards a maximum at infinity,
+            bool[].
+        tail_step: the last step that did so, in the coordinates that keep their pace, f[p].
+        tail_rate: by what factor in all, over such steps in a row, f[].
         damping: relative to the diagonal of the curvature, f[].
         stretch: factor on the next step, f[]; over 1 while steps keep their direction and do not settle.
         accepted: whether the last candidate was accepted, bool[].
@@ -49,14 +45,9 @@ class CurvatureState(NamedTuple):
     decrement: Any
     definite: Any
     lowest: Any
-    moved: Any
-    fades: Any
-    heading: Any
-    ratio: Any
-    steady: Any
-    firm: Any
-    before: Any
-    fall: Any
+    tailing: Any
+    tail_step: Any
+    tail_rate: Any
     damping: Any
     stretch: Any
     accepted: Any
@@ -130,7 +121,7 @@ def fisher_scoring(damping: float = 0.0) -> optax.GradientTransformationExtraArg
 def bhhh(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
     """Newton's method with the outer product of scores (Berndt, Hall, Hall & Hausman 1974).
 
-    Needs first derivatives only: a good choice where second ones are dear, such as through a long scan. `value_fn`
+    Needs first derivatives only: a good choice where second ones are expensive, such as through a long scan. `value_fn`
     must offer `opg(params) -> f[p, p]`. The rest is as in `newton`.
     """
     return _curvature("bhhh", "opg", damping)
@@ -144,8 +135,7 @@ def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformat
         none, no, whole = jnp.zeros_like(flat), jnp.zeros((), bool), jnp.zeros((), jnp.int32)
         return CurvatureState(
             anchor=flat, value=inf, gradient=none, matrix=jnp.eye(flat.size, dtype=dtype), decrement=inf, definite=no,
-            lowest=zero, moved=none, fades=no, heading=none, ratio=zero, steady=no, firm=no, before=inf, fall=zero + 1,
-            damping=jnp.asarray(damping, dtype), stretch=zero + 1, accepted=no, rejected=whole,
+            lowest=zero, tailing=no, tail_step=none, tail_rate=zero + 1, damping=jnp.asarray(damping, dtype), stretch=zero + 1, accepted=no, rejected=whole,
             lasting=jnp.zeros(flat.shape, bool), plain=none, move=none, count=whole,
         )  # fmt: skip
 
@@ -157,7 +147,7 @@ def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformat
         matrix = getattr(value_fn, which, functools.partial(hessian, value_fn))(params)
         total = jnp.sum(getattr(value_fn, "weights", 1.0))
         unitless = jnp.asarray(getattr(value_fn, "unitless", np.zeros(flat.shape, bool)))
-        new = _advance(state, flat, value, gradient, matrix, total, unitless)
+        new = advance(state, flat, value, gradient, matrix, total, unitless)
         return unravel(new.anchor + new.move - flat), new
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -184,6 +174,12 @@ def _check(name: str, which: str | None, params: Any, value_fn: Any) -> Any:
     return value_fn
 
 
+def hold(gradient: Any, matrix: Any, held: Any) -> tuple[Any, Any]:
+    """Return gradient f[p] and curvature f[p, p] with no slope in the coordinates that are `held`, so that they stay."""
+    eye = jnp.eye(gradient.shape[0], dtype=gradient.dtype)
+    return jnp.where(held, 0.0, gradient), jnp.where(held[:, None] | held[None, :], eye, matrix)
+
+
 def rounding(value: Any, decrement: Any, total: Any) -> tuple[Any, Any]:
     """What rounding leaves unsure in a value, and by how much a candidate may lie above it, f[] each.
 
@@ -194,12 +190,16 @@ def rounding(value: Any, decrement: Any, total: Any) -> tuple[Any, Any]:
     return noise, jnp.where(jnp.isfinite(value), slack, 0.0)
 
 
-def _advance(
+def advance(
     s: CurvatureState, x: Any, value: Any, gradient: Any, matrix: Any, total: Any, unitless: Any
 ) -> CurvatureState:
-    """Judges the candidate x, moves the anchor or not, and proposes the next step.
+    """Judge the candidate x, move the anchor or not, and propose the next step: the one control of Newton's steps.
 
-    `total` is the sum of weights, `unitless` which coordinates stand for logarithms or logits.
+    Args:
+        s: the state before.
+        value, gradient, matrix: of the function at x, f[], f[p] and f[p, p].
+        total: the sum of weights, f[].
+        unitless: which coordinates stand for logarithms or logits, bool[p].
     """
     dtype = x.dtype
     eps = float(jnp.finfo(dtype).eps)
@@ -211,14 +211,13 @@ def _advance(
     bent, bends, slope_was, slope_is = run @ (s.matrix @ run), run @ (matrix @ run), s.gradient @ run, gradient @ run
     fell = jnp.where(bent > 0, bends / jnp.where(bent > 0, bent, 1.0), 0.0)
     # A long step in a tail must end in the tail: beyond it lies a maximum that was missed, or rounding.
-    lost = (s.fall < 1) & (s.stretch > 1) & ~((slope_is < 0) & (bends > 0))
-    accepted = finite & (value <= s.value + slack) & ~lost
+    overshot = (s.tail_rate < 1) & (s.stretch > 1) & ~((slope_is < 0) & (bends > 0))
+    accepted = finite & (value <= s.value + slack) & ~overshot
     first = s.count == 0
 
     before, after = moved @ (s.matrix @ moved), moved @ (matrix @ moved)
     ratio = jnp.where(first, 0.0, jnp.where(before > 0, after / jnp.where(before > 0, before, 1.0), 0.0))
     ratio = jnp.where(~first & jnp.all(moved == 0), 1.0, ratio)
-    own, own_was = jnp.abs(jnp.diagonal(matrix)), jnp.abs(jnp.diagonal(s.matrix))
     promise = -(s.gradient @ moved) - 0.5 * before
     gain = jnp.where(promise > 0, (s.value - value) / jnp.where(promise > 0, promise, 1.0), 1.0)
     gain = jnp.where(promise < noise, 1.0, gain)
@@ -249,20 +248,17 @@ def _advance(
     noise = 16 * eps * (jnp.abs(value) + total)
     d = descend(matrix + jnp.diag(excess), gradient, scale, damping, noise)
     exact = (damping == 0) & jnp.all(excess == 0)
-    steady, firm = (
-        jnp.all(own >= share * own_was) & ((s.damping > 0) | (d.lowest >= share * s.lowest)) for share in (0.1, 0.5)
-    )
     decrement = jnp.where(exact, d.decrement, jnp.inf)
 
     # Towards infinity curvature, slope and decrement fall in step; towards a maximum the curvature settles, the
     # decrement falls faster, or the slope turns.
     slower = slope_is**2 >= 0.25 * (fell * slope_was) ** 2
-    fades = accepted & (slope_is < 0) & (fell > 0) & (fell < 0.75) & slower
-    fades &= d.decrement < 0.05 * jnp.maximum(total, 1.0)
-    turned = gradient @ s.heading > 0
+    tailing = accepted & (slope_is < 0) & (fell > 0) & (fell < 0.75) & slower
+    tailing &= d.decrement < 0.05 * jnp.maximum(total, 1.0)
+    turned = gradient @ s.tail_step > 0
     regular = d.definite & ~jnp.any(s.lasting)
-    settled = accepted & ~fades & (turned | regular | ((fell > 0) & ((fell < 1.33) & (fell >= 0.75) | ~slower)))
-    fall = jnp.where(fades, s.fall * fell, jnp.where(settled, 1.0, s.fall))
+    settled = accepted & ~tailing & (turned | regular | ((fell > 0) & ((fell < 1.33) & (fell >= 0.75) | ~slower)))
+    tail_rate = jnp.where(tailing, s.tail_rate * fell, jnp.where(settled, 1.0, s.tail_rate))
     plain = jnp.where(unitless, jnp.clip(d.move, -REACH, REACH), d.move)
     # Where the curvature keeps falling along a direction, the coordinates that keep their pace take longer steps.
     lasting = (plain * s.plain > 0) & (jnp.abs(plain) > 0.75 * jnp.abs(s.plain))
@@ -277,14 +273,9 @@ def _advance(
         decrement=decrement.astype(dtype),
         definite=d.definite & exact,
         lowest=d.lowest,
-        moved=jnp.where(accepted, moved, s.moved),
-        fades=fades,
-        heading=jnp.where(fades, run, jnp.where(settled, 0.0, s.heading)),
-        ratio=jnp.where(accepted, ratio, s.ratio).astype(dtype),
-        steady=jnp.where(accepted, steady, s.steady),
-        firm=jnp.where(accepted, firm, s.firm),
-        before=jnp.where(accepted, s.decrement, s.before),
-        fall=fall.astype(dtype),
+        tailing=tailing,
+        tail_step=jnp.where(tailing, run, jnp.where(settled, 0.0, s.tail_step)),
+        tail_rate=tail_rate.astype(dtype),
         damping=damping.astype(dtype),
         stretch=stretch,
         accepted=accepted,

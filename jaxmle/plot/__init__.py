@@ -1,4 +1,4 @@
-"""Pictures of fits; needs matplotlib: `pip install 'jaxmle[plot]'`.
+"""Pictures of fits; needs matplotlib (`pip install '.[plot]'`).
 
 For one fit: `density`, `cdf`, `qq`, `pp`, `residuals`, `survival`, `profile`, `contours`, `history`. For many: `forest`,
 `histograms`, `estimates_map`, `verdicts`. `overview`, which is `fit.plot()`, draws what suits the fit. Each takes axes

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from jaxmle._solver.status import Status
-from jaxmle.inference.predict import usable
 from jaxmle.plot import style
 from jaxmle.plot.sample import weighted_quantile
 from jaxmle.plot.style import BLACK, BLUE, GREEN, ORANGE, RED, many, percent, short
@@ -53,9 +52,9 @@ def forest(
     names, size = _labels(fits, labels), len(fits)
     ends = fits.interval(level)
     low, high, x = (
-        fits._flat(ends.lower),
-        fits._flat(ends.upper),
-        np.where(usable_or_edge(fits)[:, None], fits._natural, np.nan),
+        fits.solution.flat(ends.lower),
+        fits.solution.flat(ends.upper),
+        np.where(usable_or_edge(fits)[:, None], fits.solution.natural, np.nan),
     )
     order = np.asarray(sort) if np.ndim(sort) else order_of(fits, chosen[0]) if sort else np.arange(size)[::-1]
     height = float(np.clip(0.19 * min(size, _LABELED) + 1.2, 2.4, 12))
@@ -106,12 +105,12 @@ def histograms(fits: Any, parameter: Any = None, ax: Any = None, *, bins: Any = 
     """
     many(fits, "histograms")
     chosen = _chosen(fits, parameter, "histograms")
-    if not fits._ok.any():
+    if not fits.solution.certified.any():
         raise ValueError("histograms: no fit of this batch is a certified maximum; draw verdicts(fits)")
-    errors = fits._flat(fits.standard_errors())
+    errors = fits.solution.flat(fits.standard_errors())
     grid = style.panels(ax, 1, len(chosen), (4.2, 3.2)).ravel()
     for axes, j in zip(grid, chosen, strict=True):
-        x, se = fits._natural[fits._ok, j], errors[fits._ok, j]
+        x, se = fits.solution.natural[fits.solution.certified, j], errors[fits.solution.certified, j]
         _histogram(axes, x, se, bins)
         axes.set_xlabel(fits.names[j])
         axes.set_ylabel("data sets")
@@ -155,13 +154,13 @@ def estimates_map(
         raise ValueError(
             f"estimates_map: shape={tuple(shape)} has {int(np.prod(shape))} pixels; the batch has {len(fits)} fits"
         )
-    values = fits._flat(fits.standard_errors()) if errors else fits._natural
+    values = fits.solution.flat(fits.standard_errors()) if errors else fits.solution.natural
     height = float(np.clip(4.2 * shape[0] / shape[1], 1.8, 5.0))
     grid = style.panels(ax, 1, len(chosen), (4.6, height)).ravel()
     for axes, j in zip(grid, chosen, strict=True):
-        _map(axes, np.where(fits._ok, values[:, j], np.nan).reshape(shape), cmap)
+        _map(axes, np.where(fits.solution.certified, values[:, j], np.nan).reshape(shape), cmap)
         name = f"{fits.names[j]}, standard error" if errors else fits.names[j]
-        lost = int((~fits._ok).sum())
+        lost = int((~fits.solution.certified).sum())
         axes.set_title(name + (f" (grey: {lost:,} without a maximum)" if lost else ""), loc="left")
     return grid if parameter is None and len(chosen) > 1 else grid[0]
 
@@ -188,7 +187,7 @@ def verdicts(fits: Any, ax: Any = None) -> Any:
     Source: Cleveland 1985, *The Elements of Graphing Data* (counts as lengths).
     """
     many(fits, "verdicts")
-    codes, counts = np.unique(fits._outcome.status, return_counts=True)
+    codes, counts = np.unique(fits.solution.outcome.status, return_counts=True)
     order = np.argsort(counts, kind="stable")
     found = [Status(int(codes[i])) for i in order]
     ax = style.axes(ax)
@@ -213,12 +212,12 @@ def verdicts(fits: Any, ax: Any = None) -> Any:
 
 
 def usable_or_edge(fits: Any) -> np.ndarray:
-    return usable(fits) | (fits._outcome.status == Status.AT_DATA_EDGE)
+    return fits.solution.usable | (fits.solution.outcome.status == Status.AT_DATA_EDGE)
 
 
 def order_of(fits: Any, j: int) -> np.ndarray:
     """Positions by ascending estimate of number j; those without a usable estimate first."""
-    return np.argsort(np.where(usable_or_edge(fits), fits._natural[:, j], -np.inf), kind="stable")
+    return np.argsort(np.where(usable_or_edge(fits), fits.solution.natural[:, j], -np.inf), kind="stable")
 
 
 def _chosen(fits: Any, parameter: Any, what: str) -> list[int]:
@@ -234,7 +233,7 @@ def _chosen(fits: Any, parameter: Any, what: str) -> list[int]:
 
 def _labels(fits: Any, labels: Any) -> list[str]:
     if labels is None:
-        return [fits._label(i) for i in range(len(fits))] if len(fits) <= _LABELED else [""] * len(fits)
+        return [fits.solution.label(i) for i in range(len(fits))] if len(fits) <= _LABELED else [""] * len(fits)
     found = [str(x) for x in labels]
     if len(found) != len(fits):
         raise ValueError(f"forest: {len(found)} labels for {len(fits)} data sets")
@@ -273,12 +272,12 @@ def _robust(ends: np.ndarray, centers: np.ndarray) -> tuple[float, float]:
 
 
 def _reference(ax: Any, fit: Any, j: int, level: float) -> None:
-    if not fit._single or fit.names[j] is None:
+    if not fit.solution.single or fit.names[j] is None:
         raise ValueError("forest: reference= is a single fit of all rows, such as jaxmle.fit(model, all_rows)")
     ends = fit.interval(level)
-    low, high = (fit._flat(e)[0, j] for e in (ends.lower, ends.upper))
+    low, high = (fit.solution.flat(e)[0, j] for e in (ends.lower, ends.upper))
     ax.axvspan(low, high, color=GREEN, alpha=0.15, lw=0)
-    ax.axvline(fit._natural[0, j], color=GREEN, lw=1.3, ls="--", label="all rows together")
+    ax.axvline(fit.solution.natural[0, j], color=GREEN, lw=1.3, ls="--", label="all rows together")
     style.legend(ax, loc="best", frameon=True, framealpha=0.85, edgecolor="none")
 
 

@@ -1,16 +1,22 @@
 """Does the law fit? Quantiles and probabilities against each other with simulated bands, and residuals."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmle._engine import batch as _batch
+from jaxmle._engine import ingest
+from jaxmle._engine.multistart import as_key
+from jaxmle._engine.plan import Plan
+from jaxmle._engine.solution import Solution
+from jaxmle._engine.solve import solve
 from jaxmle._util.compile import compiled, compiled_with, in_float64
 from jaxmle._util.records import join, split
-from jaxmle.fitting import fit_many
-from jaxmle.inference.simulate import as_key, to_draw
+from jaxmle.inference.predict import cdf
+from jaxmle.inference.simulate import residuals as residuals_of
+from jaxmle.inference.simulate import to_draw
 from jaxmle.plot import style as _style
 from jaxmle.plot.sample import Sample, fitted, sample_of
 from jaxmle.plot.style import BLUE, GREY, ORANGE, SKY, head, legend, percent, title_of
@@ -58,7 +64,7 @@ def qq(
     """
     sample, ranks = _ranks(fit, "qq", band, level, replicates, key)
     ax = _style.axes(ax)
-    plain = not (sample.law.discrete or sample.known or sample.censored)
+    plain = not (sample.response.discrete or sample.known or sample.censored)
 
     def quantile(p: np.ndarray) -> np.ndarray:
         return np.asarray(_padded(lambda q: fit.quantile(q).value, p) if plain else _normal(p))
@@ -191,13 +197,13 @@ def _ranks(fit: Any, what: str, band: Any, level: float, replicates: int, key: A
     _need_fit(fit, what)
     if sample.total > 4 * _DRAWN:
         raise ValueError(f"{what}: {sample.total:g} rows are too many to draw anew; draw cdf(fit) or density(fit)")
-    plain = not (sample.law.discrete or sample.known or sample.censored)
+    plain = not (sample.response.discrete or sample.known or sample.censored)
     if plain:
         order = np.argsort(sample.lower, kind="stable")
         values, weights = sample.lower[order], sample.weights[order]
     else:
         whole = bool((sample.weights == np.round(sample.weights)).all())
-        r = (_row_by_row(fit) if whole else fit).residuals(key)
+        r = residuals_of(_row_by_row(fit.solution) if whole else fit.solution, key)
         r = r[~np.isnan(r)]
         order = np.argsort(r, kind="stable")
         values, weights = r[order], np.ones(len(r)) if whole else sample.weights[order]
@@ -219,13 +225,12 @@ def _ranks(fit: Any, what: str, band: Any, level: float, replicates: int, key: A
     return sample, _Ranks(p, values, u, low, high, used, lost)
 
 
-def _row_by_row(fit: Any) -> Any:
-    """The same fit with a row for each unit of weight, so that residuals are drawn for each."""
-    weights = fit._batch.one(0)[1]
+def _row_by_row(solution: Solution) -> Solution:
+    """Give the data of one fit a row for each unit of weight, so that residuals are drawn for each."""
+    weights = solution.batch.data_set(0)[1]
     if np.isin(weights, [0, 1]).all():
-        return fit
-    batch = _batch.one(to_draw(fit)[0], None, weights.dtype, "keep")
-    return type(fit)(fit.model, fit._outcome, batch, True, fit._info)
+        return solution
+    return dataclasses.replace(solution, batch=ingest.single(to_draw(solution)[0], None, weights.dtype, "keep"))
 
 
 def _chosen(n: int) -> np.ndarray:
@@ -241,22 +246,22 @@ def _refitted(fit: Any, plain: bool, ranks: np.ndarray, replicates: int, key: An
     """U_(i) of data sets drawn from the fit under their own refits, f[R, m]; NaN where a refit found no maximum."""
     if fit.model.simulate is None:
         raise TypeError(f"model {fit.model.name} does not say how to simulate, which the band needs; draw band=None")
-    data, n = to_draw(fit)
+    data, n = to_draw(fit.solution)
     replicates = int(min(replicates, max(50, _DRAWN // n)))
     width = min(replicates, max(1, _AT_ONCE // n))
     skeleton, numbers = split(fit.model)
-    start = fit if fit.converged else None
+    plan = Plan(start=fit.params if fit.converged else None, retries=3)
     keys = jax.random.split(as_key(key), -(-replicates // width) * width).reshape(-1, width)
     parts = []
     for some in keys:
         drawn = _draw(skeleton, numbers, some, fit.params, data)
         if plain:
             drawn = np.sort(drawn, axis=1)
-        fits = fit_many(fit.model, drawn, start=start)
+        refits = solve(fit.model, ingest.rectangular(drawn, None, None, plan.dtype, "status"), plan)
         if plain:
-            parts.append(fits.cdf(drawn[:, ranks]).value)
+            parts.append(cdf(refits, drawn[:, ranks]).value)
         else:
-            parts.append(_probability(np.sort(fits.residuals(key), axis=1)[:, ranks]))
+            parts.append(_probability(np.sort(residuals_of(refits, key), axis=1)[:, ranks]))
     return np.concatenate(parts)[:replicates]
 
 

@@ -46,7 +46,7 @@ def density(fit: Any, ax: Any = None, *, bins: Any = None, level: float = 0.95) 
     sample = sample_of(fit, "density")
     ax = _style.axes(ax)
     curve = quantiles(fit, sample)
-    if sample.law.discrete:
+    if sample.response.discrete:
         low, high = _counts(fit, ax, sample, curve, level)
     else:
         low, high = view(sample, curve)
@@ -91,7 +91,7 @@ def cdf(fit: Any, ax: Any = None, *, level: float = 0.95) -> Any:
     sample = sample_of(fit, "cdf")
     ax = _style.axes(ax)
     low, high = view(sample, quantiles(fit, sample))
-    if sample.law.discrete:
+    if sample.response.discrete:
         low, high = _integers(sample, low, high)[[0, -1]] + np.array([-0.6, 0.6])
         ax.xaxis.set_major_locator(_style.matplotlib("ticker").MaxNLocator(integer=True, nbins=9))
     x, f, label = empirical(sample)
@@ -100,15 +100,15 @@ def cdf(fit: Any, ax: Any = None, *, level: float = 0.95) -> Any:
         x, f = x[:-1], f[:-1]
     ax.plot(x, f, color=BLACK, lw=1.2, label=label, drawstyle="default" if _sloping(sample) else "steps-post")
     if fitted(fit):
-        at = _integers(sample, low, high) if sample.law.discrete else np.linspace(low, high, GRID)
+        at = _integers(sample, low, high) if sample.response.discrete else np.linspace(low, high, GRID)
         value, lower, upper = predicted(fit, "cdf", at, sample)
-        if sample.law.discrete:  # from the left edge, and to the right one
+        if sample.response.discrete:  # from the left edge, and to the right one
             at = np.concatenate([[low], at, [high]])
             value, lower, upper = (np.concatenate([[0.0], v, v[-1:]]) for v in (value, lower, upper))
-        style = "steps-post" if sample.law.discrete else "default"
+        style = "steps-post" if sample.response.discrete else "default"
         ax.plot(at, value, color=BLUE, lw=2, ls="--", drawstyle=style, label=_style.law_name(fit))
         if level is not None and np.isfinite(lower).any():
-            step = "post" if sample.law.discrete else None
+            step = "post" if sample.response.discrete else None
             ax.fill_between(
                 at, lower, upper, step=step, color=SKY, alpha=0.3, lw=0, label=f"{percent(level)} pointwise"
             )
@@ -145,7 +145,7 @@ def predicted(fit: Any, what: str, at: np.ndarray, sample: Sample) -> tuple[np.n
     each = []
     for row in rows:
         known = dict(zip(sample.known, row, strict=True))
-        values = getattr(fit, what)({sample.law.columns[0]: np.minimum(at, row[0]), **known})
+        values = getattr(fit, what)(sample.response.join(np.minimum(at, row[0]), known))
         beyond_all = at > row[0]  # more successes than trials
         each.append(
             [np.where(beyond_all, 0.0 if what == "pdf" else 1.0, x) for x in (values.value, values.lower, values.upper)]
@@ -232,7 +232,7 @@ def _integers(sample: Sample, low: float, high: float) -> np.ndarray:
     """Whole numbers of the view that the law can give, evenly chosen where they are very many."""
     first, last = np.ceil(low), np.floor(high)
     at = np.arange(first, last + 1) if last - first < 4 * GRID else np.unique(np.round(np.linspace(first, last, GRID)))
-    legal = (at >= 0) if sample.known else inside(sample.law, at)
+    legal = (at >= 0) if sample.known else inside(sample.response, at)
     return at[legal] if legal.any() else at
 
 
@@ -283,7 +283,7 @@ def _sloping(sample: Sample) -> bool:
 
 
 def _response(sample: Sample) -> str:
-    return sample.law.columns[0] if sample.law.columns else "x"
+    return sample.response.outcome[0] if sample.response.outcome else "x"
 
 
 def _dress(ax: Any, fit: Any, sample: Sample, low: float, high: float, **place: Any) -> None:

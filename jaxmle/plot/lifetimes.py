@@ -41,7 +41,7 @@ def survival(fit: Any, ax: Any = None, *, level: float = 0.95) -> Any:
     sample = sample_of(fit, "survival", columns=False)
     ax = _style.axes(ax)
     low, high = view(sample, quantiles(fit, sample))
-    low = min(low, 0.0) if low < 0.25 * high and not sample.law.support(-1.0) else low
+    low = min(low, 0.0) if low < 0.25 * high and not sample.response.support(-1.0, {}) else low
     right = np.isposinf(sample.upper) & np.isfinite(sample.lower)
     if sample.right_only:
         km = kaplan_meier(sample.lower, sample.exact, sample.weights, 0.95 if level is None else level)
@@ -64,7 +64,7 @@ def survival(fit: Any, ax: Any = None, *, level: float = 0.95) -> Any:
     if fitted(fit):
         grid = np.linspace(low, high, GRID)
         found = fit.sf(grid)
-        style = "steps-post" if sample.law.discrete else "default"
+        style = "steps-post" if sample.response.discrete else "default"
         text = _style.law_name(fit)
         ax.plot(grid, found.value, color=BLUE, lw=2, ls="--", drawstyle=style, label=text)
         if level is not None and np.isfinite(found.lower).any():

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxmle.inference.intervals import normal_quantile
-from jaxmle.inference.surface import ascent, axis, coordinate, profiled, surface
+from jaxmle.inference.ascent import ascent
+from jaxmle.inference.covariance import in_coordinates
+from jaxmle.inference.interval_record import normal_quantile
+from jaxmle.inference.surface import axis, coordinate, profiled, surface
 from jaxmle.plot import style
 from jaxmle.plot.sample import rows_of
 from jaxmle.plot.style import BLACK, BLUE, GREY, ORANGE, RED, SKY, head, legend, one, percent, short
@@ -61,18 +63,18 @@ def profile(fit: Any, parameter: Any = None, ax: Any = None, *, level: float = 0
         for each, name in zip(found, names, strict=True):
             profile(fit, name, each, level=level)
         return found
-    j = coordinate(fit, names[0] if parameter is None else parameter)
+    j = coordinate(fit.solution, names[0] if parameter is None else parameter)
     at, drop, ends, half = _profile(fit, j, level)
     ax = style.axes(ax)
-    x, name = axis(fit, j, at)
-    xs, _ = axis(fit, j, ends)
-    estimate = fit._outcome.u[0, j]
-    (x_hat,), _ = axis(fit, j, np.array([estimate]))
+    x, name = axis(fit.solution, j, at)
+    xs, _ = axis(fit.solution, j, ends)
+    estimate = fit.solution.outcome.u[0, j]
+    (x_hat,), _ = axis(fit.solution, j, np.array([estimate]))
     ax.axhline(0, color=GREY, lw=0.6)
     ax.plot(x, drop, color=BLUE, lw=2, label="profile" if fit.model.free > 1 else "log-likelihood")
     with np.errstate(all="ignore"):
         slope = np.gradient(x, at)[np.argmin(np.abs(at - estimate))]
-        se = np.sqrt(fit._unconstrained("observed")[0, j, j]) * abs(slope)
+        se = np.sqrt(in_coordinates(fit.solution, "observed")[0, j, j]) * abs(slope)
         if np.isfinite(se):
             ax.plot(x, -0.5 * ((x - x_hat) / se) ** 2, color=ORANGE, lw=1.4, ls=":", label="Wald's parabola")
     ax.axhline(-half, color=RED, lw=1, ls="--", label=f"{percent(level)}: drop of {half:.2f}")
@@ -94,7 +96,7 @@ def profile(fit: Any, parameter: Any = None, ax: Any = None, *, level: float = 0
 
 
 def history(fit: Any, ax: Any = None, *, optimizer: Any = None) -> Any:
-    """Convergence: the log-likelihood still to be gained after each evaluation.
+    """Convergence: the remaining gain in log-likelihood after each evaluation.
 
     The decrement 1/2 S' J^-1 S at the best point so far, climbed anew and recorded; hollow marks at the top are points
     where the curvature has no maximum, so that it is not defined. Of a fit by another method than Newton's the last
@@ -115,13 +117,13 @@ def history(fit: Any, ax: Any = None, *, optimizer: Any = None) -> Any:
         >>> import jaxmle as jm
         >>> ax = jm.plot.history(jm.fit("gamma", [1.0, 2.0, 4.0, 5.0, 9.0]))
         >>> ax.get_ylabel()
-        'log-likelihood still to be gained'
+        'remaining gain in log-likelihood'
 
     Source: Nocedal & Wright 2006, *Numerical Optimization*, 2nd ed., section 3.3.
     """
     one(fit, "history")
     rows_of(fit, "history")
-    way = ascent(fit, optimizer)
+    way = ascent(fit.solution, optimizer)
     ax = style.axes(ax)
     tolerance = float(fit.info["tolerance"])
     steps, left = way.steps, way.decrement
@@ -140,7 +142,7 @@ def history(fit: Any, ax: Any = None, *, optimizer: Any = None) -> Any:
     ax.axhline(tolerance, color=RED, lw=1, ls="--", label=f"tolerance {tolerance:.0e}")
     ax.set_ylim(0.3 * floor, 3 * top)
     ax.set_xlabel("evaluations")
-    ax.set_ylabel("log-likelihood still to be gained")
+    ax.set_ylabel("remaining gain in log-likelihood")
     ax.xaxis.set_major_locator(style.matplotlib("ticker").MaxNLocator(integer=True, nbins=8))
     ax.yaxis.set_major_locator(style.matplotlib("ticker").LogLocator(numticks=7))
     ax.yaxis.set_minor_locator(style.matplotlib("ticker").NullLocator())
@@ -168,22 +170,22 @@ def ends_text(ends: np.ndarray) -> str:
 def _profile(fit: Any, j: int, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Coordinates, the drop there, both ends of the interval, and the drop at them."""
     half = 0.5 * normal_quantile(level) ** 2
-    u, best = fit._outcome.u[0], fit.log_likelihood
+    u, best = fit.solution.outcome.u[0], fit.log_likelihood
     if not fit.converged:
         if not (fit.model.free == 1 and fit.status.at_limit and np.isinf(u[0])):
             raise ValueError(f"profile needs a certified maximum, and this fit is none: {fit.message()}")
         side = -np.sign(u[0])  # towards the inside
         near = _cross(fit, side, best, half)
         at = side * np.linspace(min(-40.0, near - 20), near + 1.0, _LINE)
-        drop = surface(fit, at[:, None]) - best
+        drop = surface(fit.solution, at[:, None]) - best
         return at, drop, np.array([u[0], side * near]), half
-    se = float(np.sqrt(fit._unconstrained("observed")[0, j, j]))
+    se = float(np.sqrt(in_coordinates(fit.solution, "observed")[0, j, j]))
     z = np.sqrt(2 * half)
     low = high = 1.35 * z * se
     at = drop = np.zeros(0)
     for _ in range(6):
         at = u[j] + np.concatenate([np.linspace(-low, 0, _POINTS // 2 + 1), np.linspace(0, high, _POINTS // 2 + 1)[1:]])
-        drop = profiled(fit, [j], at[:, None]) - best
+        drop = profiled(fit.solution, [j], at[:, None]) - best
         short_left, short_right = drop[0] > -1.15 * half, drop[-1] > -1.15 * half
         if not (short_left or short_right):
             break
@@ -215,7 +217,7 @@ def _cross(fit: Any, side: float, best: float, half: float) -> float:
     low, high = -80.0, 80.0
     for _ in range(3):  # each time between the two points around it
         at = np.linspace(low, high, _LINE)
-        below = np.flatnonzero(surface(fit, side * at[:, None]) - best < -half)
+        below = np.flatnonzero(surface(fit.solution, side * at[:, None]) - best < -half)
         if not len(below) or not below[0]:
             raise ValueError("profile: the log-likelihood never falls far enough to end an interval")
         low, high = at[below[0] - 1], at[below[0]]

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxmle.inference import covariance
-from jaxmle.inference.surface import ascent, axis, coordinate, profiled, surface
+from jaxmle.inference import matrices
+from jaxmle.inference.ascent import ascent
+from jaxmle.inference.surface import axis, coordinate, profiled, surface
 from jaxmle.plot import style
 from jaxmle.plot.sample import rows_of
 from jaxmle.plot.style import BLACK, BLUE, ORANGE, SKY, head, legend, one, percent, title_of
@@ -55,17 +56,17 @@ def contours(
         raise ValueError("contours need two free parameters, and this model has one; draw profile(fit)")
     if pair is None and len(names) > 2:
         return _pairs(fit, ax, {"levels": levels, "path": path, "sliced": sliced, "points": min(points, 31)})
-    j, k = (coordinate(fit, name) for name in (names if pair is None else pair))
+    j, k = (coordinate(fit.solution, name) for name in (names if pair is None else pair))
     if j == k:
         raise ValueError(f"contours: {names[j]!r} stands twice in pair=")
-    u = fit._outcome.u[0]
+    u = fit.solution.outcome.u[0]
     if not np.isfinite(u).all():
         raise ValueError(f"contours: there is no finite estimate to draw around ({fit.message()}); draw density(fit)")
     sliced = sliced or not fit.converged
     drops = np.array([-np.log1p(-p) for p in levels])  # half the quantiles of chi-square with 2 degrees
     a, b, z = _grid(fit, j, k, drops.max(), sliced, points)
     ax = style.axes(ax)
-    (x, x_name), (y, y_name) = axis(fit, j, a), axis(fit, k, b)
+    (x, x_name), (y, y_name) = axis(fit.solution, j, a), axis(fit.solution, k, b)
     order = np.argsort(drops)[::-1]
     if fit.converged:
         texts = [percent(levels[i]) for i in order]
@@ -83,7 +84,7 @@ def contours(
     limits = ax.get_xlim(), ax.get_ylim()
     if path is not False:
         handles += _path(fit, ax, j, k, None if path is True else path, limits)
-    (x_hat,), (y_hat,) = axis(fit, j, u[[j]])[0], axis(fit, k, u[[k]])[0]
+    (x_hat,), (y_hat,) = axis(fit.solution, j, u[[j]])[0], axis(fit.solution, k, u[[k]])[0]
     handles += ax.plot([x_hat], [y_hat], "P", color=BLACK, ms=8, mec="white", mew=0.8, zorder=6, label="maximum" if fit.converged else "best point")  # fmt: skip
     bottom, top = limits[1]
     ax.set_xlim(limits[0])
@@ -106,9 +107,9 @@ def _grid(
     fit: Any, j: int, k: int, most: float, sliced: bool, points: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coordinates of two parameters, and how far the log-likelihood is below its best on their grid."""
-    u, best = fit._outcome.u[0], fit.log_likelihood
+    u, best = fit.solution.outcome.u[0], fit.log_likelihood
     with np.errstate(invalid="ignore"):
-        se = np.sqrt(np.diagonal(covariance.inverse(fit._outcome.information)[0]))
+        se = np.sqrt(np.diagonal(matrices.inverse(fit.solution.outcome.information)[0]))
     reach = np.where(np.isfinite(se), (1.25 if fit.converged else 1.5) * np.sqrt(2 * most) * se, 1.5)
     low, high, a, b, z = -reach[[j, k]], reach[[j, k]], u, u, u
     for _ in range(5):
@@ -117,9 +118,9 @@ def _grid(
         if sliced or fit.model.free == 2:
             full = np.broadcast_to(u, (len(held), len(u))).copy()
             full[:, [j, k]] = held
-            value = surface(fit, full)
+            value = surface(fit.solution, full)
         else:
-            value = profiled(fit, [j, k], held)
+            value = profiled(fit.solution, [j, k], held)
         z = (value - best).reshape(points, points)
         if not fit.converged:
             return a, b, z - np.nanmax(z)
@@ -142,12 +143,12 @@ def _shade(i: int, count: int) -> tuple[float, float, float]:
 def _path(fit: Any, ax: Any, j: int, k: int, optimizer: Any, limits: Any) -> list[Any]:
     """The way to the maximum; nothing where it is not known."""
     try:
-        way = ascent(fit, optimizer)
+        way = ascent(fit.solution, optimizer)
     except ValueError:
         if optimizer is not None:
             raise
         return []
-    x, y = axis(fit, j, way.u[:, j])[0], axis(fit, k, way.u[:, k])[0]
+    x, y = axis(fit.solution, j, way.u[:, j])[0], axis(fit.solution, k, way.u[:, k])[0]
     drawn = ax.plot(x, y, "-o", color=ORANGE, mec="white", mew=0.5, lw=1.5, ms=4.5, zorder=5, label="ascent")
     inside = (x >= limits[0][0]) & (x <= limits[0][1]) & (y >= limits[1][0]) & (y <= limits[1][1])
     if inside[0]:

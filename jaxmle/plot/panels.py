@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxmle.inference.predict import distribution_of
-from jaxmle.models import Censored
 from jaxmle.plot import style
 from jaxmle.plot.batch import forest, histograms, order_of, verdicts
 from jaxmle.plot.diagnostics import qq, residuals
@@ -13,7 +11,7 @@ from jaxmle.plot.distribution import cdf, density
 from jaxmle.plot.lifetimes import survival
 from jaxmle.plot.likelihood import history, profile
 from jaxmle.plot.likelihood_contours import contours
-from jaxmle.plot.sample import is_law, sample_of
+from jaxmle.plot.sample import sample_of
 from jaxmle.plot.style import attempt
 
 _TITLES = {
@@ -53,15 +51,15 @@ def overview(fit: Any, figure: Any = None, *, level: float = 0.95, labels: Any =
         >>> sorted(jm.plot.overview(fits))
         ['forest rate', 'histogram rate', 'verdicts']
     """
-    if not fit._single:
+    if not fit.solution.single:
         return _many(fit, figure, level, labels)
-    if not is_law(fit) or distribution_of(fit).event:
+    if not _univariate(fit):
         return _own(fit, figure, level)
     sample = sample_of(fit, "overview")
     last = ("profile", profile, {"parameter": _shape_like(fit) if fit.model.free else None})
     whole = bool((sample.weights == np.round(sample.weights)).all())
     quantiles = ("qq", qq, {} if whole else {"band": None})
-    if isinstance(fit.model.log_likelihood, Censored):
+    if sample.response.intervals:
         shown = [("survival", survival, {}), ("density", density, {}), quantiles, last]
     elif sample.known:
         shown = [("density", density, {}), ("cdf", cdf, {}), ("residuals", residuals, {}), last]
@@ -92,7 +90,7 @@ def _draw(fit: Any, figure: Any, shown: Any, mosaic: Any, level: float) -> dict[
         attempt(ax, draw, fit, **options, **more)
         if name in _TITLES and ax.axison and not (name == "contours" and fit.model.free > 2):
             ax.set_title(_TITLES[name], loc="left")
-    ax.figure.suptitle(style.title_of(fit), x=0.01, ha="left", fontsize=12)
+    next(iter(found.values())).figure.suptitle(style.title_of(fit), x=0.01, ha="left", fontsize=12)
     return found
 
 
@@ -113,9 +111,13 @@ def _many(fits: Any, figure: Any, level: float, labels: Any) -> dict[str, Any]:
     return grid
 
 
+def _univariate(fit: Any) -> bool:
+    return fit.model.response is not None and fit.model.response.univariate
+
+
 def _heights(fits: Any) -> list[float]:
     """Of the rows of a batch's picture, in inches."""
-    kinds = len(np.unique(fits._outcome.status))
+    kinds = len(np.unique(fits.solution.outcome.status))
     return [
         float(np.clip(0.16 * len(fits) + 1.2, 2.6, 8.5)) if len(fits) <= 60 else 5.0,
         2.6,
@@ -125,6 +127,6 @@ def _heights(fits: Any) -> list[float]:
 
 def size(fit: Any) -> tuple[float, float]:
     """Of the picture, in inches."""
-    if not fit._single:
+    if not fit.solution.single:
         return max(4.6 * min(len(fit.names), _SHOWN), 6.0), sum(_heights(fit)) + 0.4
-    return 10.0, 3.8 if not is_law(fit) or distribution_of(fit).event else 7.6
+    return 10.0, 7.6 if _univariate(fit) else 3.8

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from jaxmle._util.compile import in_float64
-from jaxmle.inference.predict import distribution_of, usable
-from jaxmle.models import Censored
+from jaxmle.inference.predict import response_of
+from jaxmle.model.response import Response
 from jaxmle.plot.empirical import kaplan_meier, turnbull
 from jaxmle.plot.style import one
 
@@ -17,16 +17,16 @@ GRID = 512
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """One data set under a law of one number.
+    """One data set under a distribution of one number.
 
     Attributes:
-        law: the `Distribution`.
+        response: of the fitted model.
         lower, upper: what is known of each row, f[n]; equal where it is exact.
         weights: positive, f[n].
         known: further data columns (trials), f[n] each.
     """
 
-    law: Any
+    response: Response
     lower: np.ndarray
     upper: np.ndarray
     weights: np.ndarray
@@ -69,61 +69,53 @@ def sample_of(fit: Any, what: str, columns: bool = True) -> Sample:
         columns: whether the picture can show data of several columns (successes and trials).
     """
     one(fit, what)
-    if not is_law(fit):
+    if not has_distribution(fit):
         raise TypeError(
             f"{what} needs a distribution, and {fit.model.name or 'this model'} is a log-likelihood of your own; draw "
             "contours(fit), profile(fit) or history(fit)"
         )
-    law = distribution_of(fit)
-    if law.event:
+    response = response_of(fit.solution)
+    if not response.univariate:
         raise TypeError(
-            f"{what} draws laws of one number, and {law.name} is one of vectors; draw contours(fit), profile(fit) or "
-            "history(fit)"
+            f"{what} draws distributions of one number, and {response.name} is one of vectors; draw contours(fit), "
+            "profile(fit) or history(fit)"
         )
-    if law.columns and not columns:
-        raise TypeError(f"{what} cannot show data with {' and '.join(law.columns)}; draw residuals(fit) or cdf(fit)")
+    if response.known and not columns:
+        names = " and ".join(response.columns)
+        raise TypeError(f"{what} cannot show data with {names}; draw residuals(fit) or cdf(fit)")
     data, weights = rows_of(fit, what)
-    known: dict[str, np.ndarray] = {}
-    if isinstance(fit.model.log_likelihood, Censored):
-        lower, upper = (np.asarray(data[name], float) for name in ("lower", "upper"))
-    elif law.columns:
-        lower = upper = np.asarray(data[law.columns[0]], float)
-        known = {name: np.asarray(data[name], float) for name in law.columns[1:]}
-    else:
-        lower = upper = np.asarray(data, float)
+    lower, upper = (np.asarray(x, float) for x in response.bounds(data))
+    known = {name: np.asarray(x, float) for name, x in response.known_of(data).items()}
     used = (weights > 0) & ~np.isnan(lower) & ~np.isnan(upper) & ~(np.isinf(lower) & np.isinf(upper))
     if not used.any():
         raise ValueError(f"{what} got a fit without data: no row has a positive weight")
-    return Sample(law, lower[used], upper[used], weights[used], {name: x[used] for name, x in known.items()})
+    return Sample(response, lower[used], upper[used], weights[used], {name: x[used] for name, x in known.items()})
 
 
-def is_law(fit: Any) -> bool:
-    """Whether a distribution was fitted, not a log-likelihood of one's own."""
-    try:
-        distribution_of(fit)
-    except TypeError:
-        return False
-    return True
+def has_distribution(fit: Any) -> bool:
+    """Whether a distribution of one column was fitted, not a log-likelihood of one's own."""
+    response = fit.model.response
+    return response is not None and len(response.outcome) <= 1
 
 
 def rows_of(fit: Any, what: str) -> tuple[Any, np.ndarray]:
     """Data and weights of one fit, or a clear refusal."""
     try:
-        fit._batch.check_unchanged()
+        fit.solution.batch.check_unchanged()
     except RuntimeError as error:
         raise RuntimeError(f"{what}: {error}; the estimates alone can be drawn with forest or histograms") from None
-    return fit._batch.one(0)
+    return fit.solution.batch.data_set(0)
 
 
 def fitted(fit: Any) -> bool:
     """Whether there is a fitted law to draw: a certified maximum or a limit."""
-    return bool(usable(fit)[0])
+    return bool(fit.solution.usable[0])
 
 
 @in_float64
-def inside(law: Any, x: np.ndarray) -> np.ndarray:
-    """Which x the law can give, bool[m]."""
-    return np.asarray(law.support(np.asarray(x, float)))
+def inside(response: Response, x: np.ndarray) -> np.ndarray:
+    """Which x the distribution can give, bool[m]."""
+    return np.asarray(response.support(np.asarray(x, float), {}))
 
 
 def quantiles(fit: Any, sample: Sample) -> np.ndarray:
@@ -178,11 +170,11 @@ def view(sample: Sample, curve: np.ndarray) -> tuple[float, float]:
         width = abs(low) * 0.1 or 1.0
         low, high = low - width, high + width
     margin = 0.03 * (high - low)
-    if 0 < low < 0.1 * high and not sample.known and not inside(sample.law, np.array([-margin]))[0]:
+    if 0 < low < 0.1 * high and not sample.known and not inside(sample.response, np.array([-margin]))[0]:
         low = 0.0  # the end of the support is near enough to be shown
     outer = np.array([low - margin, high + margin])
     if not sample.known:
-        legal = inside(sample.law, outer)
+        legal = inside(sample.response, outer)
         outer = np.where(legal, outer, [low, high])
     return float(outer[0]), float(outer[1])
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from jaxmle._solver.status import Status
 from jaxmle._util.optional import optional
-from jaxmle.inference.predict import usable
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
@@ -79,8 +78,7 @@ def short(x: Any, digits: int = 4, trailing: bool = False) -> str:
 
 
 def name_of(fit: Any) -> str:
-    rule = fit.model.log_likelihood
-    return fit.model.name or getattr(rule, "__name__", "") or "model"
+    return fit.model.label
 
 
 def law_name(fit: Any) -> str:
@@ -101,10 +99,10 @@ def in_short(status: Status) -> str:
 def title_of(fit: Any) -> str:
     """What was fitted: the name with the estimates, and the verdict where it is no certified maximum."""
     name = name_of(fit).replace("_", " ")
-    values = fit._natural[0]
+    values = fit.solution.natural[0]
     if not fit.converged:
         name = f"{name}: {verdict(fit)}"
-    if len(values) > 3 or not np.isfinite(values).all() or not usable(fit)[0]:
+    if len(values) > 3 or not np.isfinite(values).all() or not fit.solution.usable[0]:
         return name
     estimates = ", ".join(f"{n} {short(x)}" for n, x in zip(fit.names, values, strict=True))
     return f"{name}{', ' if not fit.converged else ': '}{estimates}"
@@ -153,7 +151,7 @@ def note(ax: Any, text: str, x: float = 0.98, y: float = 0.97, **options: Any) -
 
 def one(fit: Any, what: str) -> None:
     """Refuses a batch."""
-    if not fit._single:
+    if not fit.solution.single:
         raise ValueError(
             f"{what} draws one fit and got {len(fit)}; choose one, such as fits[0] or fits['key'], or draw all of them with "
             "forest, histograms, estimates_map or verdicts"
@@ -162,7 +160,7 @@ def one(fit: Any, what: str) -> None:
 
 def many(fits: Any, what: str) -> None:
     """Refuses a single fit."""
-    if fits._single:
+    if fits.solution.single:
         raise ValueError(
             f"{what} draws many fits and got one: fit_many gives them; for one fit draw density, cdf, qq, profile or "
             "contours"

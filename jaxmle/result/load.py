@@ -1,14 +1,16 @@
 """`load`: fits back from files."""
 
+import dataclasses
 import os
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxmle.inference import covariance
+from jaxmle._engine.solution import Solution
+from jaxmle.inference import at_point
 from jaxmle.models import as_model
-from jaxmle.result import saved as _keep
+from jaxmle.result import saved
 from jaxmle.result.fit import Fit
 
 
@@ -33,35 +35,37 @@ def load(path: str | os.PathLike[str], *, model: Any = None) -> Fit:
         >>> round(float(jm.load(path)["b"].params["rate"]), 12)
         0.333333333333
     """
-    saved = _keep.read(path)
-    found, name = saved.model, saved.header["model"]["name"]
+    header, solution, known = saved.read(path)
+    name, found = header["model"]["name"], solution.model
     if model is not None:
-        found = as_model(model, saved.batch.buckets[0].data if saved.batch.kept else None)
-        if not _keep.same_space(saved, found):
+        found = as_model(model, solution.batch.buckets[0].data if solution.batch.kept else None)
+        if not saved.same_space(header, found):
             raise ValueError(
                 f"{path} holds a fit of {name}, whose parameters are not those of the model given: "
                 f"{', '.join(found.names)} in {list(jax.tree.leaves(found.space))}; give the model that was fitted"
             )
-    if found is None:
+    elif not known:
         raise ValueError(
             f"{path} holds a fit of {name} with a space of the user's own, which a file cannot hold; give the model "
             "that was fitted: load(path, model=...)"
         )
-    fit = Fit(found, saved.outcome, saved.batch, saved.single, saved.header["info"], saved.starts)
-    if model is not None and saved.batch.kept:
-        _check(fit, path)
-    return fit
+    solution = dataclasses.replace(solution, model=found)
+    if model is not None and solution.batch.kept:
+        _check(solution, path)
+    return Fit(solution)
 
 
-def _check(fit: Fit, path: Any) -> None:
-    """The model given has the log-likelihood that was saved, at every certified maximum."""
-    u = np.where(fit._ok[:, None], fit._outcome.u, 0.0)
+def _check(solution: Solution, path: Any) -> None:
+    """Raise unless the model given has the log-likelihood that was saved, at every certified maximum."""
+    u = np.where(solution.certified[:, None], solution.outcome.u, 0.0)
     with jax.enable_x64(True):
-        here = fit._evaluate(covariance.value, u)
-    gap = np.where(fit._ok, np.abs(here - fit._outcome.value) / (1 + np.abs(fit._outcome.value)), 0.0)
+        here = solution.evaluate(at_point.value, u)
+    gap = np.where(
+        solution.certified, np.abs(here - solution.outcome.value) / (1 + np.abs(solution.outcome.value)), 0.0
+    )
     if not (gap < 1e-6).all():
         i = int(np.argmax(~(gap < 1e-6)))
         raise ValueError(
-            f"the model given is not the one in {path}: at the saved estimate of data set {fit._label(i)} its "
-            f"log-likelihood is {-here[i]:.6g}, the file says {-fit._outcome.value[i]:.6g}; give the model that was fitted"
+            f"the model given is not the one in {path}: at the saved estimate of data set {solution.label(i)} its "
+            f"log-likelihood is {-here[i]:.6g}, the file says {-solution.outcome.value[i]:.6g}; give the model that was fitted"
         )

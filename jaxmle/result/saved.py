@@ -7,54 +7,27 @@ import zipfile
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
 from jaxmle import spaces
 from jaxmle._engine.batch import Absent, Batch, Bucket
-from jaxmle._engine.multistart import Starts
+from jaxmle._engine.solution import Report, Solution, Starts
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status
-from jaxmle._solver.step import Outcome
 from jaxmle._util.atomic_write import whole
-from jaxmle._util.records import record
-from jaxmle.distributions import by_name, names
+from jaxmle.model.geometry import Geometry
 from jaxmle.model.model import Model, constant
 from jaxmle.model.observations import is_constant
-from jaxmle.models import IID, Censored, censored, iid
+from jaxmle.model.unsaved import NotSaved
+from jaxmle.models.recipes import made_by, recipe_of
 
 MAGIC, FORMAT = "jaxmle fit", 1
 
-_OPTIONAL = ("simulate", "information", "maximum")
-"Parts of a model that it need not have."
 
-
-@record
-class NotSaved:
-    """Stands for a function of a user's model, which no file holds."""
-
-    name: str
-
-    def __call__(self, *_: Any) -> Any:
-        raise RuntimeError(
-            f"this needs the log-likelihood of {self.name}, and a saved fit holds numbers, not functions; load it with "
-            "jaxmle.load(path, model=...) to give it again"
-        )
-
-
-class Saved(NamedTuple):
-    """A file's content: what `Fit` takes; `model` is None where only the user's own can stand for it."""
-
-    header: dict[str, Any]
-    model: Model | None
-    outcome: Outcome
-    batch: Batch
-    single: bool
-    starts: Starts | None
-
-
-def save(fit: Any, path: str | os.PathLike[str], *, data: bool = False) -> Path:
+def save(solution: Solution, path: str | os.PathLike[str], *, data: bool = False) -> Path:
     """Writes the fit to one file; `jaxmle.load(path)` reads it, without the model that was fitted.
 
     The file is an .npz archive: estimates, information, verdicts and keys as arrays, a JSON header with names, spaces,
@@ -76,19 +49,19 @@ def save(fit: Any, path: str | os.PathLike[str], *, data: bool = False) -> Path:
         True
     """
     if data:
-        fit._batch.check_unchanged()
+        solution.batch.check_unchanged()
     store: dict[str, np.ndarray] = {}
     header = {
         "magic": MAGIC,
         "format": FORMAT,
-        "single": fit._single,
-        "model": _encode_model(fit.model, _Names(store)),
-        "info": {name: x for name, x in fit.info.items() if name != "starts"},
-        "batch": _encode_batch(fit, data, _Names(store)),
+        "single": solution.single,
+        "model": _encode_model(solution.model, _Names(store)),
+        "info": {name: x for name, x in solution.info.items() if name != "starts"},
+        "batch": _encode_batch(solution, data, _Names(store)),
     }
-    store |= {f"outcome.{name}": x for name, x in fit._outcome._asdict().items()}
-    if fit._starts is not None:
-        store |= {f"starts.{name}": x for name, x in fit._starts._asdict().items()}
+    store |= {f"outcome.{name}": x for name, x in solution.outcome._asdict().items()}
+    if solution.starts is not None:
+        store |= {f"starts.{name}": x for name, x in solution.starts._asdict().items()}
     store["header"] = np.frombuffer(json.dumps(header, default=str).encode(), np.uint8)
     with whole(path) as name, open(name, "wb") as file:
         np.savez(file, allow_pickle=False, **store)  # pyright: ignore[reportArgumentType]
@@ -108,8 +81,8 @@ class _Names:
         return self.seen[id(x)][0]
 
 
-def _encode_batch(fit: Any, data: bool, put: _Names) -> dict[str, Any]:
-    batch: Batch = fit._batch
+def _encode_batch(solution: Solution, data: bool, put: _Names) -> dict[str, Any]:
+    batch = solution.batch
     found: dict[str, Any] = {"key_name": batch.key_name, "keys": None, "size": batch.size}
     if batch.keys is not None:
         found["keys"] = put(batch.keys)
@@ -117,12 +90,12 @@ def _encode_batch(fit: Any, data: bool, put: _Names) -> dict[str, Any]:
         found["dropped"] = put(batch.dropped)
     if batch.of is not None:
         found["of"] = put(batch.of)
-    found["n"] = put(np.atleast_1d(np.asarray(fit.n_observations)))
+    found["n"] = put(solution.n_observations)
     if data:
         found["own"] = list(batch.own)
         found["buckets"] = [
             {
-                "index": put(b.index),
+                "index": put(b.positions),
                 "weights": put(b.weights),
                 "status": put(b.status),
                 "data": _encode(b.data, put),
@@ -133,20 +106,18 @@ def _encode_batch(fit: Any, data: bool, put: _Names) -> dict[str, Any]:
 
 
 def _encode_model(model: Model, put: _Names) -> dict[str, Any]:
-    f, made = model.log_likelihood, None
-    if isinstance(f, (IID, Censored)) and f.distribution.name in names():
-        law = by_name(f.distribution.name)
-        if law == f.distribution:
-            made = {"distribution": law.name} | ({"kinds": f.kinds} if isinstance(f, Censored) else {})
     try:
         space = _encode(model.space, lambda s: _encode_space(s, put))
     except TypeError:  # a container of the user's own: its leaves by name
         leaves = jax.tree.leaves(model.space)
         space = _encode(OrderedDict(zip(model.names, leaves, strict=True)), lambda s: _encode_space(s, put))
-    name = model.name or getattr(f, "__name__", "") or getattr(f, "name", "") or "model"
-    has = {k: getattr(model, k) is not None for k in _OPTIONAL}
-    found = {"name": name, "names": model.names, "observations": model.observations, "space": space, "made": made}
-    return found | has
+    has = {
+        "simulate": model.simulate is not None,
+        "information": model.geometry.information is not None,
+        "maximum": model.geometry.closed_form is not None,
+    }
+    found = {"name": model.label, "names": model.names, "observations": model.observations, "space": space}
+    return found | {"made": recipe_of(model)} | has
 
 
 def _encode_space(s: Any, put: Callable[[Any], str]) -> dict[str, Any]:
@@ -216,18 +187,26 @@ def _decode(x: Any, leaf: Callable[[Any], Any]) -> Any:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def read(path: str | os.PathLike[str]) -> Saved:
-    """A file that `save` wrote.
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Solution, bool]:
+    """Read a file that `save` wrote: its header, the solution, and whether its model is known.
 
     Raises:
         FileNotFoundError, ValueError: where there is none, or it is something else, damaged, or of a later format.
     """
     header, arrays = _open(path)
-    arrays.setdefault("outcome.rung", np.zeros_like(arrays["outcome.steps"]))  # files from before second chances
+    arrays.setdefault("outcome.rung", np.zeros_like(arrays["outcome.steps"]))  # files from before further attempts
+    arrays.setdefault("outcome.rule", np.full_like(arrays["outcome.status"], -1))  # files from before rules had names
+    arrays.setdefault("outcome.evidence", np.full((len(arrays["outcome.status"]), 0), np.nan))
     outcome = Outcome(*(arrays[f"outcome.{name}"] for name in Outcome._fields))
     batch = _decode_batch(header, outcome, arrays)
     starts = Starts(*(arrays[f"starts.{name}"] for name in Starts._fields)) if "starts.status" in arrays else None
-    return Saved(header, _decode_model(header["model"], arrays), outcome, batch, header["single"], starts)
+    model = _decode_model(header["model"], arrays)
+    nothing = Model(NotSaved(header["model"]["name"]), {})
+    info = header["info"]
+    report = Report(**{name: info[name] for name in Report._fields if name in info})
+    options = {name: x for name, x in info.items() if name not in Report._fields}
+    solution = Solution(model or nothing, batch, outcome, options, report, starts)
+    return header, solution, model is not None
 
 
 def _open(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -268,7 +247,7 @@ def _decode_batch(header: dict[str, Any], outcome: Outcome, arrays: dict[str, np
         index = np.arange(saved["size"])
         buckets = [Bucket(index, Absent(), array("n")[:, None], outcome.status)]
     return Batch(
-        buckets, saved["size"], own, array("keys"), saved["key_name"], array("dropped"), of=array("of"),
+        buckets, saved["size"], own, header["single"], array("keys"), saved["key_name"], array("dropped"), of=array("of"),
         digest=header["info"]["data"],
     )  # fmt: skip
 
@@ -284,16 +263,22 @@ def _decode_model(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model
             kinds[s["kind"]], tuple(s["value_shape"]), tuple(s["coordinate_shape"]), bounds, s["source"]
         )
 
-    found, made = _decode(saved["space"], space), saved["made"]
-    if made is not None and made["distribution"] in names():
-        law = by_name(made["distribution"])
-        model = censored(law, made["kinds"]) if "kinds" in made else iid(law)
-        if model.names == Model(NotSaved(""), found).names:
-            maximum = model.maximum if saved["maximum"] else None
-            return dataclasses.replace(model, space=found, maximum=maximum, name=saved["name"])
+    found, model = _decode(saved["space"], space), made_by(saved["made"])
+    if model is not None and model.names == Model(NotSaved(""), found).names:
+        held = any(s.kind in (spaces.PINNED, spaces.TIED) for s in jax.tree.leaves(found))
+        geometry = model.geometry.restricted() if held else model.geometry
+        return dataclasses.replace(model, space=found, geometry=geometry, name=saved["name"])
     lost = NotSaved(saved["name"])
-    more: dict[str, Any] = {k: lost for k in _OPTIONAL if saved[k]}
-    return Model(lost, found, observations=saved["observations"], name=saved["name"], **more)
+    # What is not smooth is certified by the information, where there is one.
+    geometry = Geometry(
+        maximum=lost if saved["maximum"] else None,
+        information=lost if saved["information"] else None,
+        regularity="smooth" if not saved["maximum"] else "kinked" if saved["information"] else "edge",
+    )
+    return Model(
+        lost, found, simulate=lost if saved["simulate"] else None, observations=saved["observations"], name=saved["name"],
+        geometry=geometry,
+    )  # fmt: skip
 
 
 def _leaves(encoded: Any) -> list[Any]:
@@ -302,9 +287,9 @@ def _leaves(encoded: Any) -> list[Any]:
     return found
 
 
-def same_space(saved: Saved, model: Model) -> bool:
+def same_space(header: dict[str, Any], model: Model) -> bool:
     """Whether a model's parameters are those of the file: names, families, shapes."""
-    encoded = saved.header["model"]
+    encoded = header["model"]
     theirs = [(s["kind"], *map(tuple, (s["value_shape"], s["coordinate_shape"]))) for s in _leaves(encoded["space"])]
     mine = [(s.kind.name, s.value_shape, s.coordinate_shape) for s in jax.tree.leaves(model.space)]
     return (encoded["names"], theirs) == (model.names, mine)
@@ -319,8 +304,8 @@ def describe(path: str | os.PathLike[str]) -> dict[str, str]:
         >>> describe(path)["parameters"]
         'mean (positive)'
     """
-    saved = read(path)
-    header, model = saved.header, saved.header["model"]
+    header, saved, _ = read(path)
+    model = header["model"]
     codes, counts = np.unique(saved.outcome.status, return_counts=True)
     keys = saved.batch.keys
     named = [f"{n} ({s['kind']})" for n, s in zip(model["names"], _leaves(model["space"]), strict=True)]

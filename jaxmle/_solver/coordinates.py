@@ -1,0 +1,23 @@
+"""What the unconstrained coordinates of a model stand for."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def finite_ends(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each coordinate: is it elementwise, has its space a finite end below, above (bool[p] each)."""
+    rows: list[tuple[bool, bool, bool]] = []
+    for s in jax.tree.leaves(model.space):
+        ends = s.kind.ends
+        row = (ends is not None, bool(ends) and "infinity" not in ends[0], bool(ends) and "infinity" not in ends[1])
+        rows += [row] * int(np.prod(s.coordinate_shape))
+    table = np.array(rows, bool).reshape(-1, 3)
+    return table[:, 0], table[:, 1], table[:, 2]
+
+
+def logarithmic(model: Any) -> np.ndarray:
+    """Which coordinates are the logarithm of a distance from one finite end, bool[p]: their unit is that of the data."""
+    elementwise, low, high = finite_ends(model)
+    return elementwise & (low ^ high)

@@ -1,0 +1,207 @@
+"""One fit as arrays and as a compiled program: `Problem`, `Program`, and functions of their leaves."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxmle import spaces
+from jaxmle._solver.start import first, sweeps
+from jaxmle._solver.step import certifies
+from jaxmle._util.records import join, split
+from jaxmle.model.model import Model
+from jaxmle.model.objective import Objective
+from jaxmle.model.observations import clean, float_dtype, for_model, row_leaves
+from jaxmle.optimizers import bhhh, fisher_scoring, lbfgs, newton
+
+
+class Problem(NamedTuple):
+    """Everything about one fit that may vary without a new compilation; a pytree.
+
+    Attributes:
+        numbers: the model's numbers, as `split` lists them.
+        data: leaves [n, ...] or `constant`.
+        weights: f[n].
+        start: natural params, or None for the model's own start.
+        status: RUNNING, or a verdict already known, int[].
+        tolerance: log-likelihood still to be gained, f[].
+        max_steps: evaluations, int[].
+    """
+
+    numbers: Any
+    data: Any
+    weights: Any
+    start: Any
+    status: Any
+    tolerance: Any
+    max_steps: Any
+
+
+class Program(NamedTuple):
+    """Everything that decides the compiled program; hashable.
+
+    Attributes:
+        skeleton: the model without its numbers.
+        optimizer: the method.
+        tree, axes: structure of `Problem`, and for each of its leaves whether it has a data-set axis.
+        lanes: fits that step together.
+    """
+
+    skeleton: Any
+    optimizer: Any
+    tree: Any
+    axes: tuple[bool, ...]
+    lanes: int
+
+
+def default_tolerance(dtype: Any) -> float:
+    """Return the log-likelihood still to be gained at which a fit counts as converged: 1e-9, or 1e-3 in float32."""
+    return 1e-9 if jnp.finfo(dtype).bits >= 64 else 1e-3
+
+
+def default_max_steps(optimizer: Any) -> int:
+    """Return the evaluations allowed: 100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for methods whose steps are many and cheap."""
+    return 100 if optimizer in (newton(), fisher_scoring()) else 1000 if optimizer in (bhhh(), lbfgs()) else 10_000
+
+
+def objective_of(skeleton: Any, problem: Problem, cleaned: bool = False) -> Objective:
+    """Build the objective of one problem, rows of weight 0 replaced unless they were `cleaned` before."""
+    data, weights = (problem.data, problem.weights) if cleaned else clean(problem.data, problem.weights)
+    model = join(skeleton, problem.numbers)
+    return Objective(model, for_model(model, data), weights)
+
+
+def has_closed_form(program: Program) -> bool:
+    """Return whether the maximum is computed and not climbed to, whatever the method."""
+    return join(program.skeleton, itertools.repeat(None)).geometry.closed_form is not None
+
+
+def one_phase(program: Program) -> bool:
+    """Return whether the climb is its own certificate."""
+    return certifies(program.optimizer) or has_closed_form(program)
+
+
+def items_of(program: Program, problem: Problem) -> tuple[list[Any], list[Any]]:
+    """Return the leaves of a batched problem: those with a data-set axis, and the shared ones."""
+    leaves = jax.tree.leaves(problem)
+    return (
+        [x for x, own in zip(leaves, program.axes, strict=True) if own],
+        [x for x, own in zip(leaves, program.axes, strict=True) if not own],
+    )
+
+
+def taken(problem: Problem, axes: tuple[bool, ...], which: Any) -> Problem:
+    """Return the problem of one of the data sets, or of some: a slice, or their positions."""
+    leaves, tree = jax.tree.flatten(problem)
+    return jax.tree.unflatten(tree, [x[which] if own else x for x, own in zip(leaves, axes, strict=True)])
+
+
+def without_start(program: Program, problem: Problem) -> tuple[Program, Problem]:
+    """Return program and problem with the model's own start."""
+    axes: Any = jax.tree.unflatten(program.tree, program.axes)
+    bare = problem._replace(start=None)
+    flat = tuple(jax.tree.leaves(axes._replace(start=None)))
+    return program._replace(tree=jax.tree.structure(bare), axes=flat), bare
+
+
+def with_starts(program: Program, problem: Problem, starts: Any) -> tuple[Program, Problem]:
+    """Return program and problem with a start for each data set, leaves [B, ...]."""
+    axes: Any = jax.tree.unflatten(program.tree, program.axes)
+    full = problem._replace(start=starts)
+    flat = tuple(jax.tree.leaves(axes._replace(start=jax.tree.map(lambda _: True, starts))))
+    return program._replace(tree=jax.tree.structure(full), axes=flat), full
+
+
+def own_starts(program: Program, own: list[Any], shared: list[Any]) -> Any:
+    """Compute the natural params where the model's own start begins, leaves [B, ...]."""
+    build = builder(program, shared)
+
+    def one(mine: Any) -> Any:
+        objective = objective_of(program.skeleton, build((mine,)))
+        model, dtype = objective.model, objective.weights.dtype
+        if model.start is None:
+            return model.forward(first(objective, None))
+        return jax.tree.map(lambda x: jnp.asarray(x, dtype), model.start(objective.data, objective.weights))
+
+    return lax.map(one, own, batch_size=min(256, len(own[0])))
+
+
+def start_shapes(program: Program, problem: Problem) -> Any:
+    """Return arrays of the shape and dtype of `own_starts`, without computing any."""
+    model, dtype, size = (
+        join(program.skeleton, problem.numbers),
+        problem.weights.dtype,
+        len(items_of(program, problem)[0][0]),
+    )
+    return jax.tree.map(lambda s: np.broadcast_to(np.ones((), dtype), (size, *s.value_shape)), model.space)
+
+
+def builder(program: Program, shared: list[Any]) -> Callable[[Any], Problem]:
+    def build(item: Any) -> Problem:
+        mine, common = iter(item[0]), iter(shared)
+        return jax.tree.unflatten(program.tree, [next(mine) if own else next(common) for own in program.axes])
+
+    return build
+
+
+def climbs(program: Program) -> int:
+    """Return how many phases come before `SETTLE`."""
+    return 1 if one_phase(program) else 2
+
+
+def among(program: Program, chosen: Callable[[Problem], Any]) -> tuple[bool, ...]:
+    """Return which leaves of a problem are among those that `chosen` takes of it."""
+    problem = jax.tree.unflatten(program.tree, range(len(program.axes)))
+    mine = set(jax.tree.leaves(chosen(problem)))
+    return tuple(i in mine for i in range(len(program.axes)))
+
+
+def with_rows(problem: Problem) -> Any:
+    """Return the leaves that have an observation axis."""
+    return row_leaves(problem.data), problem.weights
+
+
+def row_flags(program: Program) -> tuple[list[bool], list[bool]]:
+    """Return which of `items_of`'s leaves have an observation axis."""
+    return items_of(program, jax.tree.unflatten(program.tree, among(program, with_rows)))
+
+
+def weights_at(program: Program) -> int:
+    """Return the position of the weights among the leaves that each data set has for its own."""
+    return sum(program.axes[: among(program, lambda p: p.weights).index(True)])
+
+
+def starts_itself(program: Program, problem: Problem) -> bool:
+    """Return whether the climb begins where the model's own start says, or at a sweep."""
+    model = join(program.skeleton, problem.numbers)
+    return problem.start is None and (model.start is not None or sweeps(model)) and model.geometry.closed_form is None
+
+
+def starts_with_sweep(program: Program, problem: Problem) -> bool:
+    """Return whether that start is a sweep, whose loop native kernels do not take."""
+    return starts_itself(program, problem) and join(program.skeleton, problem.numbers).start is None
+
+
+def problem_dtype(data: Any, weights: Any) -> Any:
+    """Return the dtype of the computation, from data and weights."""
+    return float_dtype(data if weights is None else (data, weights))
+
+
+def numbers_of(model: Model, size: int, dtype: Any) -> tuple[list[np.ndarray], list[bool]]:
+    """Return the model's numbers, and which of them come one for each data set."""
+    per_set = []
+    for name, s in zip(model.names, jax.tree.leaves(model.space), strict=True):
+        one = 0 if s.kind.name == spaces.HELD else len(s.value_shape)
+        if (s.kind is spaces.PINNED or s.kind.name == spaces.HELD) and np.ndim(s.bounds[0]) == one + 1:
+            if np.shape(s.bounds[0])[0] != size:
+                raise ValueError(
+                    f"pinned {name} has shape {list(np.shape(s.bounds[0]))}; expected {list(s.value_shape)}, or one value "
+                    f"for each of the {size} data sets"
+                )
+            per_set.append(id(s.bounds[0]))
+    numbers = split(model)[1]
+    return [np.asarray(x, dtype) for x in numbers], [id(x) in per_set for x in numbers]

@@ -1,0 +1,1 @@
+"""What families of several kinds of support share."""

@@ -1,0 +1,13 @@
+"""Exponents beyond which numbers and their derivatives overflow."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+LARGEST_LOG = 320.0
+"The logarithm, or asinh, of a shape that is as good as infinite; the square of such a shape is still finite."
+
+
+def below_overflow(v: Array) -> Array:
+    """Clip exponents v from above, so that exp(v) and its first two derivatives stay finite."""
+    return jnp.minimum(v, 0.6 * float(np.log(jnp.finfo(v.dtype).max)))

@@ -1,0 +1,1 @@
+"""Families of counts and other whole numbers."""

@@ -1,0 +1,1 @@
+"""Families of maxima, minima and exceedances."""

@@ -1,0 +1,91 @@
+"""Functions of an objective at one point, for `_engine.evaluate`: values, scores, information, ends of an interval."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxmle.model.objective import Objective
+
+
+def opg(objective: Objective, u: Any, unravel: Any) -> Any:
+    """Compute K = sum w s s', f[p, p], the outer product of scores (Berndt, Hall, Hall & Hausman 1974)."""
+    return objective.opg(unravel(u))
+
+
+def expected(objective: Objective, u: Any, unravel: Any) -> Any:
+    """Compute the expected information in unconstrained coordinates, f[p, p]."""
+    return objective.expected(unravel(u))
+
+
+def value(objective: Objective, u: Any, unravel: Any) -> Any:
+    """Compute the negative log-likelihood, f[]."""
+    return objective(unravel(u))
+
+
+def contributions(objective: Objective, u: Any, unravel: Any) -> Any:
+    """Compute contributions times weights, f[n]; 0 on padding."""
+    return objective.weights * objective.contributions(unravel(u))
+
+
+def endpoints(objective: Objective, u: Any, unravel: Any, drop: Any) -> Any:
+    """Find where the log-likelihood of a one-parameter model has fallen by `drop` from its maximum, f[2].
+
+    Doubled steps until it has fallen further, then bisection. A maximum at a limit (u infinite) is its own end on that
+    side, so that its likelihood interval is one-sided; an end beyond which the log-likelihood never falls is infinite.
+    Pawitan 2001, *In All Likelihood*, section 2.6.
+
+    Args:
+        u: the maximum, f[1].
+        drop: half a chi-square quantile, f[].
+    """
+    best = objective(unravel(u))
+
+    def inside(x: Any) -> Any:
+        return objective(unravel(x)) - best <= drop
+
+    def end(side: float) -> Any:
+        limit = jnp.isinf(u)
+        begin, first = jnp.where(limit, -700.0 * side, u), jnp.where(limit, 1.0, 1e-10 * jnp.maximum(jnp.abs(u), 1))
+
+        def going(state: Any) -> Any:
+            step, count = state
+            return (count < 1000) & inside(begin + side * step)
+
+        step, count = lax.while_loop(going, lambda s: (2 * s[0], s[1] + 1), (first, 0))
+
+        def halve(_: Any, ends: Any) -> Any:
+            near, far = ends
+            middle = 0.5 * (near + far)
+            return lax.cond(inside(middle), lambda: (middle, far), lambda: (near, middle))
+
+        near = begin + side * jnp.where(count > 0, 0.5 * step, 0)
+        near, far = lax.fori_loop(0, 80, halve, (near, begin + side * step))
+        falls = (count < 1000) & ~jnp.isnan(objective(unravel(far)))
+        found = jnp.where(falls, 0.5 * (near + far), side * jnp.inf)
+        return jnp.where(limit & (jnp.sign(u) == side), u, found)
+
+    return jnp.concatenate([end(-1.0), end(1.0)])
+
+
+def score_and(information: str, objective: Objective, u: Any, unravel: Any) -> Any:
+    """Compute the score S and an information matrix side by side, f[p, p + 1]."""
+    rule = {"observed": objective.information, "expected": objective.expected, "opg": objective.opg}[information]
+    score = -jax.grad(lambda x: objective(unravel(x)))(u)
+    return jnp.concatenate([score[:, None], rule(unravel(u))], axis=1)
+
+
+def score_and_observed(objective: Objective, u: Any, unravel: Any) -> Any:
+    """Compute S and J, f[p, p + 1]."""
+    return score_and("observed", objective, u, unravel)
+
+
+def score_and_expected(objective: Objective, u: Any, unravel: Any) -> Any:
+    """Compute S and the expected information, f[p, p + 1]."""
+    return score_and("expected", objective, u, unravel)
+
+
+def score_and_opg(objective: Objective, u: Any, unravel: Any) -> Any:
+    """Compute S and K, f[p, p + 1]."""
+    return score_and("opg", objective, u, unravel)

@@ -1,0 +1,18 @@
+"""A stand-in for functions of a user's model, which no file holds."""
+
+from typing import Any
+
+from jaxmle._util.records import record
+
+
+@record
+class NotSaved:
+    """Stand for a function of a user's model, which no file holds; calling it says how to give it again."""
+
+    name: str
+
+    def __call__(self, *_: Any) -> Any:
+        raise RuntimeError(
+            f"this needs the log-likelihood of {self.name}, and a saved fit holds numbers, not functions; load it with "
+            "jaxmle.load(path, model=...) to give it again"
+        )
