@@ -65,18 +65,18 @@ INSIDE = {
     "_native": (
         "runtime lowering codegen passes ir"  # in each the files of one room, from the top down
         " | runtime/arguments | runtime/cuda | runtime/cpu runtime/xla_ffi"
-        " | lowering/fit_program | lowering/reductions | lowering/elementwise | lowering/loops lowering/sort"
+        " | lowering/fit_program | lowering/reductions lowering/elementwise lowering/loops | lowering/shapes | lowering/sort"
         " | lowering/tracer"
         " | codegen/interleaved_kernel | codegen/kernel | codegen/block codegen/module | codegen/schedule"
         " | codegen/row_pass codegen/recurrence codegen/sorting codegen/histogram | codegen/scope | codegen/lane_loop"
         " | codegen/context | codegen/loop codegen/reductions | codegen/elements | codegen/vector_math"
         " | codegen/builder codegen/entry"
         " | passes/guards passes/product_sharing passes/simplify passes/value_counts | passes/sum_factoring"
-        " | passes/products | passes/sqrt_powers | passes/quotients"
+        " | passes/products | passes/sqrt_powers | passes/quotients | passes/finite"
         " | ir/program | ir/graph | ir/nodes ir/layout"
     ),
     "special": "inverses | bessel hurwitz incomplete owens | gamma quadrature | elementary",
-    "_util": "compile | cache | records text_tables html_tables group_keys linalg progress checksum | arrays atomic_write optional threads version",
+    "_util": "compile | cache | records text_tables html_tables group_keys linalg marks progress checksum | arrays atomic_write optional threads version",
 }
 
 # Imported inside a function, when it is called, by a room below.
