@@ -74,7 +74,7 @@ def check(
     with jax.enable_x64(True):
         case, integers = _case(model, params, data, weights, key)
         rows = [_integers(integers), check_shape(case)]
-        title = f"{model.label}: {case.n} observations, {len(case.flat)} parameters"
+        title = f"{_title(model)}: {case.n} observations, {len(case.flat)} parameters"
         if rows[-1]["verdict"] == "fail":
             rows.append(row("other checks", "skipped", "correct the contributions first"))
             return Report(title, rows, [], [])
@@ -101,6 +101,11 @@ def check(
         rows += [*check_rows(case), check_batch(case, points[-1]), check_float32(case), *check_start(case)]
         rows += check_bartlett(case) if finite else []
         return Report(title, rows, scores, hessians)
+
+
+def _title(model: Model) -> str:
+    """Name the model, by the function inside `rows` where it has no name of its own."""
+    return model.label if model.name or model.function_name in ("", "<lambda>") else model.function_name
 
 
 def _integers(names: list[str]) -> dict[str, str]:
