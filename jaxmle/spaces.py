@@ -108,7 +108,9 @@ class Space:
         return jnp.all(jnp.isfinite(x)) & jnp.all(self.kind.inside(x, *self.bounds))
 
     def __repr__(self) -> str:
-        bounds = ", ".join(f"{float(b):g}" if np.ndim(b) == 0 and _concrete(b) else "..." for b in self.bounds)
+        bounds = ", ".join(
+            f"{float(np.asarray(b)):g}" if np.ndim(b) == 0 and _concrete(b) else "..." for b in self.bounds
+        )
         inside = self.source or bounds
         shape = f", shape={self.value_shape}" if self.value_shape else ""
         return f"{self.kind.name}({inside}{shape if inside else shape[2:]})"
@@ -368,9 +370,9 @@ class _Held:
     index: int
     part: Literal["forward", "inverse", "inside"]
 
-    def __call__(self, x: Array, coordinate: ArrayLike, *bounds: ArrayLike) -> Array | bool:
+    def __call__(self, x: Array, coordinate: ArrayLike, *bounds: ArrayLike) -> Array:
         if self.part == "inside":
-            return self.kind.inside(x, *bounds)
+            return jnp.asarray(self.kind.inside(x, *bounds))
         if self.part == "inverse":
             return jnp.delete(self.kind.inverse(x, *bounds).reshape(-1), self.index, assume_unique_indices=True)
         coordinate = jnp.asarray(coordinate, x.dtype)[None]
