@@ -50,7 +50,7 @@ INSIDE = {
     "inference": "ascent simulate | predict surface | intervals | profile | covariance information_criteria | at_point matrices interval_record",
     "checks": "check | promises bartlett derivatives | explain given trace | parametrizations | exact | report",
     "io": "tables",
-    "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | batch plan",
+    "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | batch phase_leaves plan",
     "models": "recipes restricted | censoring copulas | independent",
     # Families that are built on others, then all others, then what the families of a folder share.
     "distributions": "bounded/kumaraswamy multivariate/dirichlet_multinomial positive/burr12 positive/exponentiated_weibull positive/lomax"

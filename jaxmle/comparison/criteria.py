@@ -108,7 +108,7 @@ def compare(fits: Mapping[str, Fit], criterion: str = "aic") -> Comparison:
         a `Comparison`. A fit that found no maximum gets NaN and no weight; one at a limit is compared by its supremum.
 
     Raises:
-        TypeError, ValueError: for fits of different data, weights or data sets, and discrete against continuous laws.
+        TypeError, ValueError: for fits of different data, weights or data sets, and discrete against continuous distributions.
 
     Example:
         >>> import jaxmle as jm
