@@ -71,9 +71,7 @@ def _flat(values: list[Any]) -> Any:
 
 
 def _expected(case: Case, x: Any, weights: Any) -> Any:
-    return np.tensordot(
-        weights, np.asarray(case.model.geometry.information(case.at(x), for_model(case.model, case.data))), 1
-    )
+    return np.tensordot(weights, np.asarray(case.model.geometry.information(case.at(x), for_model(case.model, case.data))), 1)
 
 
 def _inverse(m: Any) -> Any:
