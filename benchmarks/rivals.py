@@ -204,17 +204,22 @@ def _vmap(task: Task) -> Callable[[], Answer]:
     def one(theta: Any, own: Any, shared: Any) -> Any:
         mine, u = build(own, shared), unravel(theta)
 
-        def ended(state: Any) -> Any:
-            return (state.before <= tolerance) & (state.decrement <= tolerance)
+        def ended(carry: Any) -> Any:
+            _, state, before = carry
+            return (before <= tolerance) & (state.decrement <= tolerance)
 
         def step(carry: Any) -> Any:
-            u, state = carry
+            u, state, _ = carry
+            before = state.decrement
             value, gradient = jax.value_and_grad(mine)(u)
             move, state = newton.update(gradient, state, u, value=value, grad=gradient, value_fn=mine)
-            return optax.apply_updates(u, move), state
+            return optax.apply_updates(u, move), state, before
 
-        u, state = lax.while_loop(lambda c: ~ended(c[1]) & (c[1].count < MAX_STEPS), step, (u, newton.init(u)))
-        return ravel_pytree(u)[0], ended(state), state.count
+        begun = newton.init(u)
+        end = lax.while_loop(
+            lambda c: ~ended(c) & (c[1].count < MAX_STEPS), step, (u, begun, jnp.full_like(begun.decrement, jnp.inf))
+        )
+        return ravel_pytree(end[0])[0], ended(end), end[1].count
 
     return vmapped(task, one)
 

@@ -118,7 +118,7 @@ def measure(sets: int) -> tuple[int, Counter[str], Counter[str]]:
         for n in ROWS:
             model, data, regular = family(np.random.default_rng([k, n]), sets, n)
             fits = jm.fit_many(model, data, retries=0)
-            status, rule = np.asarray(fits.status), fits._outcome.rule
+            status, rule = np.asarray(fits.status), fits.solution.outcome.rule
             total += int(regular.sum())
             for i in np.flatnonzero(regular & ~fits.converged):
                 kind = alarms if status[i] in ALARMS else failures

@@ -132,7 +132,7 @@ def test_every_mean_is_the_expectation(x64):
     found, infinite = means(table), means(INFINITE)
     assert all(np.isnan(x) for x in infinite.values()), infinite
     for name, row in catalogue.TABLE.items():
-        if row.law is None:  # the sum over the mass, or the average of the quantile
+        if row.scipy is None:  # the sum over the mass, or the average of the quantile
             law, q, k = distributions.by_name(name), (np.arange(4000) + 0.5) / 4000, np.arange(400.0)
             want = k @ np.exp(law.logpdf(row.params, k)) if law.discrete else law.quantile(row.params, q).mean()
             want, close = float(want), 2e-3

@@ -543,7 +543,7 @@ def test_rules_have_a_name_of_their_own_and_a_reason(name):
 
 
 def rule_of(fit):
-    return NAMED[int(fit._outcome.rule[0])].name
+    return NAMED[int(fit.solution.outcome.rule[0])].name
 
 
 NORMAL = jm.Model(normal_log_likelihood, LOCATION, start=lambda x, w: {"loc": jnp.mean(x), "scale": 2.0})

@@ -173,7 +173,10 @@ def check_support(model: Model, batch: Batch) -> None:
     whole = jax.tree.map(
         lambda x: x.value if is_constant(x) else np.resize(x, (many, *x.shape[1:])), data, is_leaf=is_constant
     )
-    outside = ~np.asarray(_supported(*split(model), whole))[:n] & (bucket.weights[0] > 0)
+    possible = np.asarray(_supported(*split(model), whole))
+    if possible.shape != (many,):  # rows of the wrong shape break the contract, which is checked with the problem
+        return
+    outside = ~possible[:n] & (bucket.weights[0] > 0)
     if outside.any():
         row = int(np.argmax(outside))
         values = {name: x[row].item() if np.ndim(x[row]) == 0 else x[row].tolist() for name, x in row_items(data)}

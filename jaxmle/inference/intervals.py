@@ -15,7 +15,7 @@ from jaxmle._util.compile import compiled_once, in_float64
 from jaxmle.inference import at_point, matrices, profile
 from jaxmle.inference.covariance import in_coordinates
 from jaxmle.inference.interval_record import Derived, Interval, IntervalStatus, normal_quantile
-from jaxmle.model.unsaved import NotSaved
+from jaxmle.model.unsaved import is_unsaved
 from jaxmle.spaces import Space
 
 
@@ -161,7 +161,7 @@ def _one_sided(solution: Solution, z: float) -> tuple[np.ndarray, tuple[np.ndarr
     if u.shape[1] != 1:
         return None
     which = (outcome.status == Status.AT_BOUNDARY) & outcome.attained & np.isinf(u[:, 0])
-    lost = not solution.batch.kept or isinstance(solution.model.log_likelihood, NotSaved)
+    lost = not solution.batch.kept or is_unsaved(solution.model.log_likelihood)
     return (which, _ends(solution, which, z)) if which.any() and not lost else None
 
 
