@@ -1,4 +1,4 @@
-"""Spaces: where a parameter lives, and its smooth map to unconstrained coordinates.
+"""Spaces: the legal values of a parameter, and their smooth map to unconstrained coordinates.
 
 The maximum does not depend on how parameters are written (Casella & Berger, *Statistical Inference*, 2nd ed.,
 theorem 7.2.10), so a space needs `forward` and `inverse` and no log-determinant.
@@ -18,25 +18,52 @@ Every space takes `shape=`: that many independent copies.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Float
 from jaxmle._util.records import is_traced, numbers, record
+
+__all__ = [
+    "Kind",
+    "Space",
+    "correlation",
+    "covariance",
+    "interval",
+    "ordered",
+    "positive",
+    "real",
+    "simplex",
+    "unit_vector",
+]
+
+Spaces = Any
+"A pytree of `Space` with the structure of params."
+
+Shape = int | tuple[int, ...]
+"How many independent copies of a space: a number, or a shape."
 
 
 @record
 class Kind:
-    """The pure functions of a family of spaces; `bounds` are its numbers."""
+    """The pure functions of a family of spaces, each called with the `bounds` of the space behind its argument.
+
+    Attributes:
+        name: shown in messages and tables.
+        forward: `(u, *bounds) -> x`, unconstrained coordinates to legal values.
+        inverse: `(x, *bounds) -> u`.
+        inside: `(x, *bounds) -> bool`, whether values are strictly inside.
+        ends: what an elementwise coordinate tends to at minus and plus infinity; None where coordinates mix.
+    """
 
     name: str
-    forward: Callable[..., Any]
-    inverse: Callable[..., Any]
-    inside: Callable[..., Any]
+    forward: Callable[..., Array]
+    inverse: Callable[..., Array]
+    inside: Callable[..., Bool[Array, "..."] | bool]
     ends: tuple[str, str] | None = None
-    "What an elementwise coordinate tends to at minus and plus infinity; None where coordinates mix."
 
     @property
     def unitless(self) -> bool:
@@ -59,54 +86,56 @@ class Space:
     kind: Kind
     value_shape: tuple[int, ...] = ()
     coordinate_shape: tuple[int, ...] = ()
-    bounds: tuple[Any, ...] = numbers(default=())
+    bounds: tuple[ArrayLike, ...] = numbers(default=())
     source: str = ""
 
-    def __call__(self, *, shape: int | tuple[int, ...] = ()) -> "Space":
-        """The same space, `shape` times: `real(shape=(3,))`."""
+    def __call__(self, *, shape: Shape = ()) -> "Space":
+        """Repeat the space `shape` times, independently: `real(shape=(3,))`."""
         shape = _shape(shape)
         return Space(self.kind, shape + self.value_shape, shape + self.coordinate_shape, self.bounds, self.source)
 
-    def forward(self, u: Any) -> Any:
-        """Unconstrained coordinates [*coordinate_shape] to a legal value [*value_shape]."""
+    def forward(self, u: ArrayLike) -> Array:
+        """Map unconstrained coordinates [*coordinate_shape] to a legal value [*value_shape]."""
         return self.kind.forward(u, *self.bounds)
 
-    def inverse(self, x: Any) -> Any:
-        """A legal value [*value_shape] to unconstrained coordinates [*coordinate_shape]."""
+    def inverse(self, x: ArrayLike) -> Array:
+        """Map a legal value [*value_shape] to unconstrained coordinates [*coordinate_shape]."""
         return self.kind.inverse(x, *self.bounds)
 
-    def contains(self, x: Any) -> Any:
-        """Whether every element is strictly inside; a scalar boolean."""
+    def contains(self, x: ArrayLike) -> Bool[Array, ""]:
+        """Tell whether every element of x is strictly inside; a scalar boolean."""
         x = jnp.asarray(x)
         return jnp.all(jnp.isfinite(x)) & jnp.all(self.kind.inside(x, *self.bounds))
 
     def __repr__(self) -> str:
-        bounds = ", ".join(f"{float(b):g}" if np.ndim(b) == 0 and _concrete(b) else "..." for b in self.bounds)
+        bounds = ", ".join(
+            f"{float(np.asarray(b)):g}" if np.ndim(b) == 0 and _concrete(b) else "..." for b in self.bounds
+        )
         inside = self.source or bounds
         shape = f", shape={self.value_shape}" if self.value_shape else ""
         return f"{self.kind.name}({inside}{shape if inside else shape[2:]})"
 
 
-def _concrete(x: Any) -> bool:
+def _concrete(x: ArrayLike) -> bool:
     return not is_traced(x)
 
 
-def _shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:
+def _shape(shape: Shape) -> tuple[int, ...]:
     return (shape,) if isinstance(shape, int) else tuple(shape)
 
 
-def _identity(x: Any) -> Any:
+def _identity(x: Array) -> Array:
     return x
 
 
-def _everywhere(x: Any) -> Any:
+def _everywhere(x: ArrayLike) -> Bool[Array, "..."]:
     return jnp.ones(jnp.shape(x), bool)
 
 
 # --- elementwise -----------------------------------------------------------------------------------------
 
 
-def _interval_forward(u: Any, a: Any, b: Any) -> Any:
+def _interval_forward(u: Array, a: Array, b: Array) -> Array:
     # Measured from the nearer end: close to an end the distance keeps all its digits.
     s = jax.nn.sigmoid(-jnp.abs(u))
     return jnp.where(u < 0, a + (b - a) * s, b - (b - a) * s)
@@ -137,8 +166,8 @@ _BELOW = Kind(
 )
 
 
-def interval(lower: Any, upper: Any, *, shape: int | tuple[int, ...] = ()) -> Space:
-    """Numbers strictly between `lower` and `upper`; either end may be infinite.
+def interval(lower: ArrayLike, upper: ArrayLike, *, shape: Shape = ()) -> Space:
+    """Make the space of numbers strictly between `lower` and `upper`; either end may be infinite.
 
     >>> from jaxmle import spaces
     >>> float(spaces.interval(0.0, 10.0).forward(0.0))
@@ -157,19 +186,19 @@ def interval(lower: Any, upper: Any, *, shape: int | tuple[int, ...] = ()) -> Sp
     return Space(_INTERVAL, shape, shape, (lower, upper))
 
 
-def _is_infinite(x: Any) -> bool:
+def _is_infinite(x: ArrayLike) -> bool:
     return _concrete(x) and bool(np.all(np.isinf(x)))
 
 
-# --- several coordinates that mix ------------------------------------------------------------------------
+# --- values of several coordinates ------------------------------------------------------------------------
 
 
-def _simplex_forward(u: Any) -> Any:
+def _simplex_forward(u: Array) -> Array:
     logits = jnp.concatenate([u, jnp.zeros((*u.shape[:-1], 1), u.dtype)], axis=-1)
     return jnp.exp(jax.nn.log_softmax(logits, axis=-1))
 
 
-def _simplex_inverse(x: Any) -> Any:
+def _simplex_inverse(x: Array) -> Array:
     logs = jnp.log(x)
     return logs[..., :-1] - logs[..., -1:]
 
@@ -182,42 +211,45 @@ _SIMPLEX = Kind(
 )
 
 
-def simplex(k: int, *, shape: int | tuple[int, ...] = ()) -> Space:
-    """`k` positive shares that sum to 1; k - 1 free coordinates (Aitchison 1986, additive log ratios)."""
+def simplex(k: int, *, shape: Shape = ()) -> Space:
+    """Make the space of `k` positive shares that sum to 1; k - 1 free coordinates (Aitchison 1986, additive log ratios)."""
     shape = _shape(shape)
     if k < 1:
         raise ValueError(f"simplex: needs at least 1 share, got k = {k}")
     return Space(_SIMPLEX, (*shape, k), (*shape, k - 1))
 
 
-def _ordered_forward(u: Any) -> Any:
+def _ordered_forward(u: Array) -> Array:
     return jnp.cumsum(jnp.concatenate([u[..., :1], jnp.exp(u[..., 1:])], axis=-1), axis=-1)
 
 
-def _ordered_inverse(x: Any) -> Any:
+def _ordered_inverse(x: Array) -> Array:
     return jnp.concatenate([x[..., :1], jnp.log(jnp.diff(x, axis=-1))], axis=-1)
 
 
 _ORDERED = Kind("ordered", _ordered_forward, _ordered_inverse, lambda x: jnp.diff(x, axis=-1) > 0)
 
 
-def ordered(k: int, *, shape: int | tuple[int, ...] = ()) -> Space:
-    """`k` strictly increasing numbers, such as the cut points of an ordinal model."""
+def ordered(k: int, *, shape: Shape = ()) -> Space:
+    """Make the space of `k` strictly increasing numbers, such as the cut points of an ordinal model."""
     shape = _shape(shape)
     if k < 1:
         raise ValueError(f"ordered: needs at least 1 number, got k = {k}")
     return Space(_ORDERED, (*shape, k), (*shape, k))
 
 
-def _unit_lower(c: Any, d: int) -> Any:
-    """Regression weights [..., d(d-1)/2] to a unit lower triangle [..., d, d]."""
+def _unit_lower(c: Float[Array, "... k"], d: int) -> Float[Array, "... d d"]:
+    """Put regression weights [..., d(d-1)/2] below the diagonal of a unit lower triangle [..., d, d]."""
     rows, columns = np.tril_indices(d, -1)
     eye = jnp.broadcast_to(jnp.eye(d, dtype=c.dtype), (*c.shape[:-1], d, d))
     return eye.at[..., rows, columns].set(c)
 
 
-def _weights_of(x: Any) -> tuple[Any, Any]:
-    """Log scales of the Cholesky factor and its rows over their diagonal; scaled first, so nothing overflows."""
+def _weights_of(x: Float[Array, "... d d"]) -> tuple[Float[Array, "... d"], Float[Array, "... k"]]:
+    """Split a covariance matrix into the log scales of its Cholesky factor and the factor's rows over their diagonal.
+
+    The matrix is scaled to unit diagonal first, so that nothing overflows.
+    """
     scale = jnp.sqrt(jnp.diagonal(x, axis1=-2, axis2=-1))
     low = jnp.linalg.cholesky(x / scale[..., :, None] / scale[..., None, :])
     diagonal = jnp.diagonal(low, axis1=-2, axis2=-1)
@@ -225,24 +257,24 @@ def _weights_of(x: Any) -> tuple[Any, Any]:
     return jnp.log(diagonal) + jnp.log(scale), (low / diagonal[..., :, None])[..., rows, columns]
 
 
-def _covariance_forward(u: Any) -> Any:
+def _covariance_forward(u: Float[Array, "... k"]) -> Float[Array, "... d d"]:
     d = int((np.sqrt(8 * u.shape[-1] + 1) - 1) / 2 + 0.5)
     low = jnp.exp(u[..., :d])[..., :, None] * _unit_lower(u[..., d:], d)
     return low @ jnp.swapaxes(low, -1, -2)
 
 
-def _covariance_inverse(x: Any) -> Any:
+def _covariance_inverse(x: Float[Array, "... d d"]) -> Float[Array, "... k"]:
     return jnp.concatenate(_weights_of(x), axis=-1)
 
 
-def _correlation_forward(u: Any) -> Any:
+def _correlation_forward(u: Float[Array, "... k"]) -> Float[Array, "... d d"]:
     d = int((np.sqrt(8 * u.shape[-1] + 1) + 1) / 2 + 0.5)
     low = _unit_lower(u, d)
     low = low / jnp.linalg.norm(low, axis=-1, keepdims=True)
     return (low @ jnp.swapaxes(low, -1, -2)).at[..., np.arange(d), np.arange(d)].set(1.0)
 
 
-def _positive_definite(x: Any) -> Any:
+def _positive_definite(x: Float[Array, "... d d"]) -> Bool[Array, "..."]:
     scale = jnp.sqrt(jnp.diagonal(x, axis1=-2, axis2=-1))
     scaled = x / scale[..., :, None] / scale[..., None, :]
     symmetric = jnp.all(jnp.abs(scaled - jnp.swapaxes(scaled, -1, -2)) < 1e-6, axis=(-1, -2))
@@ -258,10 +290,11 @@ _CORRELATION = Kind(
 )
 
 
-def covariance(d: int, *, shape: int | tuple[int, ...] = ()) -> Space:
-    """Positive definite d x d matrices: L L' with L's rows scaled by exp (a change of units only shifts them).
+def covariance(d: int, *, shape: Shape = ()) -> Space:
+    """Make the space of positive definite d x d matrices, L L' with the rows of L scaled by exponentials of coordinates.
 
-    Pourahmadi 1999, *Biometrika* 86, 677-690, eq. 2-3: the below-diagonal part are regression weights.
+    A change of units only shifts these coordinates. The others, below the diagonal, are regression weights: Pourahmadi
+    1999, *Biometrika* 86, 677-690, eq. 2-3.
     """
     shape = _shape(shape)
     if d < 1:
@@ -269,31 +302,34 @@ def covariance(d: int, *, shape: int | tuple[int, ...] = ()) -> Space:
     return Space(_COVARIANCE, (*shape, d, d), (*shape, d * (d + 1) // 2))
 
 
-def correlation(d: int, *, shape: int | tuple[int, ...] = ()) -> Space:
-    """Positive definite d x d matrices with unit diagonal."""
+def correlation(d: int, *, shape: Shape = ()) -> Space:
+    """Make the space of positive definite d x d matrices with unit diagonal."""
     shape = _shape(shape)
     if d < 2:
         raise ValueError(f"correlation: the dimension must be at least 2, got d = {d}")
     return Space(_CORRELATION, (*shape, d, d), (*shape, d * (d - 1) // 2))
 
 
-def _away(d: int) -> np.ndarray:
-    """v with I - 2 v v' / v'v taking the last axis to the point opposite to all coordinates 0: nobody's direction."""
+def _reflector(d: int) -> Float[np.ndarray, " d"]:
+    """Choose v of the reflection I - 2 v v' / v'v, which maps the last axis to the point that has no coordinates.
+
+    That point is none of the directions that occur in practice, such as the axes.
+    """
     axis = np.sqrt(2.0 + np.arange(d)) * (-1.0) ** np.arange(d)
     return np.eye(d)[-1] - axis / np.linalg.norm(axis)
 
 
-def _reflected(x: Any) -> Any:
-    v = jnp.asarray(_away(x.shape[-1]), x.dtype)
+def _reflected(x: Float[Array, "... d"]) -> Float[Array, "... d"]:
+    v = jnp.asarray(_reflector(x.shape[-1]), x.dtype)
     return x - (2 / (v @ v)) * (x @ v)[..., None] * v
 
 
-def _unit_forward(u: Any) -> Any:
+def _unit_forward(u: Array) -> Array:
     square = jnp.sum(u * u, -1, keepdims=True)
     return _reflected(jnp.concatenate([2 * u, square - 1], -1) / (square + 1))
 
 
-def _unit_inverse(x: Any) -> Any:
+def _unit_inverse(x: Array) -> Array:
     y = _reflected(x)
     return y[..., :-1] / (1 - y[..., -1:])
 
@@ -303,8 +339,8 @@ _UNIT = Kind(
 )
 
 
-def unit_vector(d: int, *, shape: int | tuple[int, ...] = ()) -> Space:
-    """Vectors of length 1 in d dimensions: directions, through the stereographic projection from a point off every axis.
+def unit_vector(d: int, *, shape: Shape = ()) -> Space:
+    """Make the space of vectors of length 1 in d dimensions, by the stereographic projection from a point off every axis.
 
     Mardia & Jupp 2000, *Directional Statistics*, section 9.1; only that one point has no coordinates.
     """
@@ -314,41 +350,41 @@ def unit_vector(d: int, *, shape: int | tuple[int, ...] = ()) -> Space:
     return Space(_UNIT, (*shape, d), (*shape, d - 1))
 
 
-# --- not free --------------------------------------------------------------------------------------------
+# --- fixed and tied parameters --------------------------------------------------------------------------------------------
 
 PINNED = Kind("pinned", lambda u, value: value, lambda x, value: jnp.zeros((0,)), lambda x, value: True)
 TIED = Kind("tied", _identity, lambda x: jnp.zeros((0,)), lambda x: True)
 
 
-def pinned_at(space: Space, value: Any) -> Space:
-    """`space` held at `value`: no free coordinates; the value is an argument of compiled code."""
+def pinned_at(space: Space, value: ArrayLike) -> Space:
+    """Fix `space` at `value`: no free coordinates; the value is an argument of compiled code."""
     return Space(PINNED, space.value_shape, (0,), (value,))
 
 
 @record
 class _Held:
-    """One coordinate of an elementwise space of several, held: how to put it back in (or leave it out)."""
+    """A function of an elementwise space in which the coordinate of one element is held: `part` names which."""
 
     kind: Kind
     shape: tuple[int, ...]
     index: int
-    way: str
+    part: Literal["forward", "inverse", "inside"]
 
-    def __call__(self, x: Any, coordinate: Any, *bounds: Any) -> Any:
-        if self.way == "inside":
-            return self.kind.inside(x, *bounds)
-        if self.way == "inverse":
+    def __call__(self, x: Array, coordinate: ArrayLike, *bounds: ArrayLike) -> Array:
+        if self.part == "inside":
+            return jnp.asarray(self.kind.inside(x, *bounds))
+        if self.part == "inverse":
             return jnp.delete(self.kind.inverse(x, *bounds).reshape(-1), self.index, assume_unique_indices=True)
         coordinate = jnp.asarray(coordinate, x.dtype)[None]
         whole = jnp.concatenate([x[: self.index], coordinate, x[self.index :]])
         return self.kind.forward(whole.reshape(self.shape), *bounds)
 
 
-def held_at(space: Space, index: int, coordinate: Any) -> Space:
-    """An elementwise space with the unconstrained coordinate of one element held, an argument of compiled code."""
-    forward, inverse, inside = (
-        _Held(space.kind, space.value_shape, index, way) for way in ("forward", "inverse", "inside")
-    )
+def held_at(space: Space, index: int, coordinate: ArrayLike) -> Space:
+    """Hold the unconstrained coordinate of one element of an elementwise space; it is an argument of compiled code."""
+    kind, shape = space.kind, space.value_shape
+    forward, inverse = _Held(kind, shape, index, "forward"), _Held(kind, shape, index, "inverse")
+    inside = _Held(kind, shape, index, "inside")
     size = int(np.prod(space.value_shape)) - 1
     return Space(
         Kind(HELD, forward, inverse, inside, space.kind.ends), space.value_shape, (size,), (coordinate, *space.bounds)
@@ -359,5 +395,5 @@ HELD = "held"
 
 
 def tied_to(space: Space, source: str) -> Space:
-    """`space` copying the parameter named `source`."""
+    """Make a parameter of `space` a copy of the parameter named `source`."""
     return Space(TIED, space.value_shape, (0,), (), source)

@@ -50,7 +50,7 @@ INSIDE = {
     "inference": "ascent simulate | predict surface | intervals | profile | covariance information_criteria | at_point matrices interval_record",
     "checks": "check | promises bartlett derivatives | explain given trace | parametrizations | exact | report",
     "io": "tables",
-    "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | batch plan",
+    "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | batch phase_leaves plan",
     "models": "recipes restricted | censoring copulas | independent",
     # Families that are built on others, then all others, then what the families of a folder share.
     "distributions": "bounded/kumaraswamy multivariate/dirichlet_multinomial positive/burr12 positive/exponentiated_weibull positive/lomax"
@@ -65,18 +65,18 @@ INSIDE = {
     "_native": (
         "runtime lowering codegen passes ir"  # in each the files of one room, from the top down
         " | runtime/arguments | runtime/cuda | runtime/cpu runtime/xla_ffi"
-        " | lowering/fit_program | lowering/reductions | lowering/elementwise | lowering/loops lowering/sort"
+        " | lowering/fit_program | lowering/reductions lowering/elementwise lowering/loops | lowering/shapes | lowering/sort"
         " | lowering/tracer"
         " | codegen/interleaved_kernel | codegen/kernel | codegen/block codegen/module | codegen/schedule"
         " | codegen/row_pass codegen/recurrence codegen/sorting codegen/histogram | codegen/scope | codegen/lane_loop"
         " | codegen/context | codegen/loop codegen/reductions | codegen/elements | codegen/vector_math"
         " | codegen/builder codegen/entry"
         " | passes/guards passes/product_sharing passes/simplify passes/value_counts | passes/sum_factoring"
-        " | passes/products | passes/sqrt_powers | passes/quotients"
+        " | passes/products | passes/sqrt_powers | passes/quotients | passes/finite"
         " | ir/program | ir/graph | ir/nodes ir/layout"
     ),
     "special": "inverses | bessel hurwitz incomplete owens | gamma quadrature | elementary",
-    "_util": "compile | cache | records text_tables html_tables group_keys linalg progress checksum | arrays atomic_write optional threads version",
+    "_util": "compile | cache | records text_tables html_tables group_keys linalg marks progress checksum | arrays atomic_write optional threads version",
 }
 
 # Imported inside a function, when it is called, by a room below.

@@ -111,8 +111,8 @@ def test_many_is_one_by_one_and_padding_changes_nothing(case):
     agree(case, ragged(case.name)[2], alone(case.name))
 
 
-def test_the_machine_and_the_lanes_agree(case):
-    """The machine understands every case; what it says is what the lanes say, wherever a maximum was found."""
+def test_native_kernels_and_the_lanes_agree(case):
+    """Native kernels support every case; their fits are those of the lanes, wherever a maximum was found."""
     data, weights, mine = ragged(case.name)
     if mine.info["lanes"] != "native":
         assert _native.missing("cpu") is not None

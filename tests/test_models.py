@@ -309,3 +309,13 @@ def test_tied_and_pinned_do_not_mix():
         models.tied(models.pinned(NESTED, {"noise.other": 1.0}), {"noise.other": "noise.scale"})
     with pytest.raises(ValueError, match="must be the same"):
         models.tied(Model(_quadratic, {"a": spaces.real, "b": spaces.positive}), b="a")
+
+
+def test_a_model_of_an_unnamed_function_is_called_model():
+    def density(params, x):
+        return -((x - params["a"]) ** 2)
+
+    space = {"a": spaces.real}
+    assert Model(density, space).label == "density"
+    assert Model(lambda params, x: density(params, x), space).label == "model"
+    assert Model(lambda params, x: density(params, x), space, name="mine").label == "mine"

@@ -1,4 +1,4 @@
-"""Fits as functions of the machine: they are what the lanes compute, for whatever they understand."""
+"""Fits as compiled kernels: they compute what the lanes compute, for every model that they support."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from jaxmle._solver import lanes
 pytest.importorskip("llvmlite")
 
 
-def test_a_loop_over_the_rows_is_understood():
+def test_a_loop_over_the_rows_is_compiled():
     """The other cases are in the laws, where all of them meet the lanes, climbed by Newton's method."""
     data, weights = padded(GARCH_CASE.data(1, 6, GARCH_CASE.n)), weights_of(GARCH_CASE, 6)
     fits = jm.fit_many(GARCH_CASE.model, data, weights=weights, lanes="native")
@@ -30,7 +30,7 @@ AGREE = [
 
 
 @pytest.mark.parametrize(("name", "optimizer"), AGREE)
-def test_the_machine_and_the_lanes_agree(name, optimizer):
+def test_kernels_and_lanes_agree(name, optimizer):
     case = BY_NAME[name]
     data = case.data(3, 16, case.n)
     mine, theirs = (
@@ -198,6 +198,45 @@ def _exact(f, x):
         return float(value) if mpmath.im(value) == 0 else np.nan
 
 
+# --- where there is NaN ----------------------------------------------------------------------------------
+
+ZEROS = {
+    "0 log(negative)": lambda at, x: 0 * jnp.log(at - 100),
+    "0 log(negative) in some rows": lambda at, x: 0.0 * jnp.log(at * x - 4),
+    "0 log(negative) of the data": lambda at, x: 0 * jnp.log(x - 5.0),
+    "0 infinity": lambda at, x: 0 * x,
+    "infinity less infinity": lambda at, x: x - x,
+    "0 / 0": lambda at, x: 0 / jnp.floor(jnp.abs(x - 5)),
+    "below a sum": lambda at, x: jnp.exp(jnp.sum(0 * jnp.log(x - 5.0)) * at) + jnp.zeros_like(x),
+    "in a branch that is not taken": lambda at, x: jnp.where(at > 0, 0.0, 0 * jnp.log(at - 100)),
+    "in a branch that is taken": lambda at, x: jnp.where(at > 0, 0 * jnp.log(at - 100), 0.0),
+    "a factor in a branch that is not taken": lambda at, x: jnp.where(
+        at < 0, jax.lax.stop_gradient(at) * jnp.log(x - 4.5), 0.0
+    ),
+    "of what is finite": lambda at, x: 0 * jnp.tanh(at) + 0 * jnp.exp(-at),
+    "over the rows": lambda at, x: 0 * jax.lax.scan(lambda c, y: (c + y, jnp.log(c - y * at)), 0.0, x)[1],
+}
+"What is 0 or NaN beside a log-likelihood, by location and data."
+
+
+FAST = {"0 log(negative)", "0 infinity", "below a sum", "a factor in a branch that is not taken", "over the rows"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(x, marks=() if x in FAST else pytest.mark.slow) for x in ZEROS])
+def test_kernels_and_lanes_agree_in_where_they_are_nan(name):
+    """0 x is 0 for a finite x only: which rows are NaN decides whether a point counts, whatever derivatives leave out."""
+
+    def log_likelihood(params, x):
+        return -0.5 * (jnp.minimum(x, 9.0) - params["at"]) ** 2 + ZEROS[name](params["at"], x)
+
+    model = jm.Model(log_likelihood, {"at": spaces.real()}, start=lambda x, w: {"at": jnp.asarray(4.0)})
+    x = np.random.default_rng(0).normal(6.0, 0.4, (6, 30))
+    x[1, 3], x[2, 7], x[3] = np.inf, 2.0, 8.0
+    mine, theirs = (jm.fit_many(model, x, lanes=lanes, retries=0, max_steps=30) for lanes in ("native", 8))
+    np.testing.assert_array_equal(mine.status, theirs.status)
+    np.testing.assert_allclose(mine.log_likelihood, theirs.log_likelihood, rtol=1e-12)
+
+
 # --- rows that do not count ------------------------------------------------------------------------------
 
 
@@ -249,7 +288,7 @@ def test_data_sets_do_not_touch_each_other():
     np.testing.assert_array_equal(one.solution.outcome.u[0], clean.solution.outcome.u[20])
 
 
-# --- what is not understood goes through the lanes --------------------------------------------------------
+# --- what is not supported goes through the lanes --------------------------------------------------------
 
 
 def by_the_mean(params, x):
@@ -285,7 +324,7 @@ def test_a_count_of_rows_means_the_rows_that_are_there():
 
 
 def negative_arguments(params, x):
-    # lgamma has values left of 0, where the machine's is NaN.
+    # lgamma has values left of 0, where the kernel's is NaN.
     return -((x - params["loc"]) ** 2) + 0.0 * jax.lax.lgamma(params["loc"] - 10.0)
 
 

@@ -8,99 +8,23 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-import llvmlite.binding as llvm
-from graphs import evaluate
-from threads import THREAD_LOOP
+from templates import WAYS, Template, W, at, compiled, doubles, expected, inputs_of, run, template
 
-from jaxmle._native.codegen import sorting
-from jaxmle._native.codegen.block import emit_nodes
 from jaxmle._native.codegen.builder import Builder, literal, upwards
-from jaxmle._native.codegen.context import Context, InterleavedContext
+from jaxmle._native.codegen.context import Context
 from jaxmle._native.codegen.elements import emit_operation, from_double, to_double
-from jaxmle._native.codegen.entry import GRID
 from jaxmle._native.codegen.histogram import histogram
-from jaxmle._native.codegen.interleaved_kernel import InterleavedKernelEmitter
-from jaxmle._native.codegen.kernel import thread_kernel, vector_kernel
 from jaxmle._native.codegen.lane_loop import emit_lane_loop
 from jaxmle._native.codegen.loop import Carried, counted_loop, loop_over_rows
-from jaxmle._native.codegen.module import assemble_module
 from jaxmle._native.codegen.recurrence import Recurrence, emit_recurrences
 from jaxmle._native.codegen.reductions import NEUTRAL, combine, fold
 from jaxmle._native.codegen.row_pass import emit_row_pass
-from jaxmle._native.codegen.schedule import number_passes, schedule
-from jaxmle._native.codegen.scope import Scope
 from jaxmle._native.codegen.sorting import emit_sorts
-from jaxmle._native.codegen.vector_math import ELEMENTARY, functions, intrinsics
+from jaxmle._native.codegen.vector_math import ELEMENTARY
 from jaxmle._native.ir.graph import Graph
 from jaxmle._native.ir.layout import Column, Layout
-from jaxmle._native.ir.nodes import BOOL, FLOAT, INT, reachable
-from jaxmle._native.ir.program import FitProgram
+from jaxmle._native.ir.nodes import BOOL, FLOAT, INT
 from jaxmle._native.passes.simplify import RULES
-from jaxmle._native.runtime import cpu
-
-W = 4
-KEPT = []  # the owners of compiled code, for as long as the tests run
-
-
-def compiled(text):
-    """The address of @f in a module."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine, _ = cpu.target_machine(llvm)
-    module = llvm.parse_assembly(text)
-    cpu.inline(llvm, module, machine)
-    module.verify()
-    KEPT.append(cpu.load(llvm, machine.emit_object(module)))
-    return KEPT[-1]
-
-
-def declarations(width):
-    masked = "".join(
-        f"declare <{k} x {t}> @llvm.masked.load.v{k}{n}.p0(ptr, i32, <{k} x i1>, <{k} x {t}>)\n"
-        f"declare void @llvm.masked.store.v{k}{n}.p0(<{k} x {t}>, ptr, i32, <{k} x i1>)\n"
-        for k in {width, 2 * width} - {1} for t, n in (("double", "f64"), ("i64", "i64"))
-    )  # fmt: skip
-    return masked + "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n"
-
-
-def run(body, *arguments, widths=(W,), reals=("double",), allocas=(), extra=""):
-    """Compiles a function of these arguments, arrays (%a0, %a1, ...) and integers (%i0, ...), and calls it.
-
-    Args:
-        body: appends its code to a builder.
-        allocas: a list that is read once the body is there.
-    """
-    builder, names, pointers, types, given = Builder(), [], [], [], []
-    for x in arguments:
-        array = isinstance(x, np.ndarray)
-        names.append(f"{'ptr %a' if array else 'i64 %i'}{sum(t is type_of(x) for t in types)}")
-        types.append(type_of(x))
-        given.append(x.ctypes.data if array else x)
-        pointers.append(ctypes.c_void_p if array else ctypes.c_int64)
-    body(builder)
-    own = {(k, r) for k in (1, *widths) for r in reals}
-    parts = [intrinsics(k, r) for k in {1, 2, 4, 8, *widths} for r in ("double", "float")]
-    parts += [functions(*x) for x in sorted(own)] if reals else []
-    text = "\n".join(
-        [
-            *parts, declarations(W), extra, f"define void @f({', '.join(names)}) {{", "entry:", *allocas, *builder.text,
-            "  ret void", "}",
-        ]
-    )  # fmt: skip
-    ctypes.CFUNCTYPE(None, *pointers)(compiled(text).get_function_address("f"))(*given)
-
-
-def type_of(x):
-    return np.ndarray if isinstance(x, np.ndarray) else int
-
-
-def at(builder, pointer, index, base="double"):
-    return builder.let(f"getelementptr {base}, ptr {pointer}, i64 {index}")
-
-
-def doubles(rng, *shape):
-    return np.ascontiguousarray(rng.normal(size=shape))
-
 
 # --- numbers and vectors ---------------------------------------------------------------------------------
 
@@ -351,99 +275,7 @@ def test_extremes_of_rows_keep_nan():
     assert np.isnan(out[0])
 
 
-# --- passes over rows ------------------------------------------------------------------------------------
-
-
-class Template:
-    """Runs code that reads rows, for one data set in vectors (or one row at a time), or for `W` data sets interleaved.
-
-    Args:
-        data: columns f[lanes, columns, n].
-        lengths: rows of each data set.
-    """
-
-    def __init__(self, data, state, lengths, width, interleaved=False, real="double"):
-        self.data, self.lengths, self.real = data, np.asarray(lengths, np.int64), real
-        lanes, columns, self.n = data.shape
-        layout = Layout([Column(True, 1)] * columns, [])
-        if interleaved:
-            self.context = InterleavedContext(layout, lanes)
-            self.context.reserve_columns(range(columns))
-        else:
-            self.context = Context(layout, width)
-        self.state = np.ascontiguousarray(state.T)  # [numbers, lanes]
-        self.lanes = lanes if interleaved else 1
-
-    def __call__(self, emit, outputs):
-        """Emits code in a scope; the values of uniform outputs f[outputs, lanes], and of all buffers."""
-        context, builder = self.context, Builder(self.lanes)
-        buffers = 12
-        scratch = np.full((buffers, self.n, self.lanes), np.nan)
-        out = np.zeros((len(outputs), self.lanes))
-        if context.interleaved:
-            scratch[: self.data.shape[1]] = np.moveaxis(self.data, 0, 2)
-            context.n = builder.let(f"load {builder.type('i64')}, ptr %lengths, align 8")
-            context.shortest, context.longest = "%shortest", "%longest"
-        else:
-            context.n = "%longest"
-            context.row_base = [
-                builder.let(f"getelementptr double, ptr %data, i64 {i * self.n}") for i in range(self.data.shape[1])
-            ]
-        scope = Scope(context, builder, {}, {}, set(), self.real)
-        for x in reachable(outputs):
-            if x.op == "state":
-                scope.names[x] = context.load(builder, FLOAT, at(builder, "%state", x.attr * self.lanes))
-            elif x.op == "count":
-                scope.names[x] = context.n
-        emit(scope)
-        for i, x in enumerate(outputs):
-            value = to_double(builder, scope.names[x], x.kind)
-            builder.emit(
-                f"  store {builder.type('double')} {value}, ptr {at(builder, '%out', i * self.lanes)}, align 8"
-            )
-        parts = [intrinsics(k, r) for k in (1, 2, 4, 8) for r in ("double", "float")]
-        parts += [functions(k, r) for k in (1, W) for r in ("double",)]
-        parts += [functions(context.vector_width("float"), "float")] if self.real == "float" else []
-        names = "ptr %data, ptr %state, ptr %lengths, ptr %scratch, ptr %out, i64 %shortest, i64 %longest, i64 %room"
-        text = "\n".join([
-            *parts, declarations(W), sorting.FUNCTIONS, f"define void @f({names}) {{", "entry:", *context.allocas,
-            *builder.text, "  ret void", "}",
-        ])  # fmt: skip
-        call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 3)
-        arrays = [self.data, self.state, self.lengths, scratch, out]
-        bounds = int(self.lengths.min()), int(self.lengths.max()), self.n
-        call(compiled(text).get_function_address("f"))(*(x.ctypes.data for x in arrays), *bounds)
-        assert context.buffers <= buffers
-        return out, scratch, scope
-
-
-def expected(nodes, template, lane):
-    """The values of nodes for one data set, by NumPy."""
-    n = int(template.lengths[lane])
-    inputs = {("state", i): x[lane] for i, x in enumerate(template.state)}
-    inputs |= {("load", i): x[:n] for i, x in enumerate(template.data[lane])}
-    return evaluate(nodes, inputs, n)
-
-
-WAYS = {
-    "one row at a time": {"width": 1, "lengths": [7]},
-    "vectors": {"width": W, "lengths": [11]},
-    "whole vectors": {"width": W, "lengths": [8]},
-    "a row": {"width": W, "lengths": [1]},
-    "interleaved": {"width": 1, "lengths": [3, 9, 6, 9], "interleaved": True},
-}
-
-
-def template(way, real="double", seed=3):
-    rng, options = np.random.default_rng(seed), WAYS[way]
-    lanes, n = len(options["lengths"]), max(options["lengths"])
-    return Template(doubles(rng, lanes, 3, n), rng.normal(size=(lanes, 3)), real=real, **options)
-
-
-def inputs_of(graph):
-    return [graph.leaf("state", i, FLOAT, False, False) for i in range(3)], [
-        graph.leaf("load", i, FLOAT, True, True) for i in range(3)
-    ]
+# --- passes over rows ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -608,140 +440,3 @@ def test_lane_loops():
     want = np.c_[count, numbers + column[offset], numbers > 0]
     want[1] = -1.0
     np.testing.assert_array_equal(out, want)
-
-
-# --- blocks ----------------------------------------------------------------------------------------------
-
-
-def softmax(graph):
-    """A sum of exp(eta - max eta), then one of what is divided by it: three passes, each of which needs the one before."""
-    make = graph.make
-    (a, *_), (x, y, _) = inputs_of(graph)
-    eta = make("mul", a, x)
-    shifted = make("exp", make("sub", eta, graph.typed("rmax", eta)))
-    total = graph.typed("rsum", shifted)
-    share = make("div", shifted, total)
-    return shifted, [graph.typed("rsum", make("mul", share, make("tanh", y)))]
-
-
-def test_a_schedule_has_a_pass_for_each_sum_that_another_needs():
-    graph = Graph(RULES)
-    shifted, outputs = softmax(graph)
-    nodes = reachable(outputs)
-    number = number_passes(nodes)
-    stages = schedule(nodes, number, [], {})
-    assert [len(s.ends) for s in stages if s.ends] == [1, 1, 1]
-    keeps = [x for s in stages for x in s.keep]
-    assert shifted in keeps  # costly, and needed by two passes
-    assert all(number[a] <= number[x] for x in nodes for a in x.args)
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("way", ["one row at a time", "vectors", "interleaved"])
-def test_a_block_of_dependent_sums(way, reverse):
-    """Sums that take other sums; a running number in several of them runs once, in its direction."""
-    graph, t = Graph(RULES), template(way)
-    _, outputs = softmax(graph)
-    make = graph.make
-    (a, b, _), (x, *_) = inputs_of(graph)
-    line = make("linear", b, make("tanh", a), x, attr=reverse)
-    outputs += [make("rsum", make("exp", make("mul", line, graph.const(0.1)))), make("add", outputs[0], b)]
-    for _ in range(2):
-        outputs.append(make("rsum", make("tanh", make("mul", line, outputs[-1]))))
-    out, _, _ = t(lambda scope: emit_nodes(scope, outputs), outputs)
-    for lane in range(t.lanes):
-        np.testing.assert_allclose(out[:, lane], expected(outputs, t, lane), rtol=1e-12)
-
-
-# --- kernels ---------------------------------------------------------------------------------------------
-
-
-def newton(graph):
-    """The mean of exp(x / 2) y + z by steps that take a share of what is left, z a number of the data set.
-
-    State: the mean so far, the steps. It ends when the step is small, or after 40.
-    """
-    make = graph.make
-    now, steps = (graph.leaf("state", i, FLOAT, False, False) for i in range(2))
-    x, y = (graph.leaf("load", i, FLOAT, True, True) for i in range(2))
-    z = graph.leaf("number", 0, FLOAT, False, True)
-    row = make("add", make("mul", make("exp", make("mul", x, graph.const(0.5))), y), z)
-    apart = make("div", make("rsum", make("sub", row, now)), make("convert", graph.count(), attr=FLOAT))
-    step = make("mul", apart, graph.const(0.75))
-    new = [make("add", now, step), make("add", steps, graph.const(1.0))]
-    small = make("lt", make("abs", make("sub", new[0], now)), graph.const(1e-9))
-    done = make("or", small, make("ge", new[1], graph.const(40.0)))
-    valid = [make("rand", make("gt", x, graph.const(-5.0)))]
-    first = [z, graph.const(0.0)]
-    ends = [now, steps, make("rsum", make("mul", row, now))]
-    return FitProgram(valid, first, graph.const(False), new, done, ends)
-
-
-def batch(rng, sets):
-    """Data sets of several lengths, one without rows and one that is not valid."""
-    lengths = rng.integers(1, 20, sets)
-    lengths[2] = 0
-    x, y = (doubles(rng, sets, 20) for _ in range(2))
-    x[4, 0] = -6.0
-    return x, y, doubles(rng, sets), lengths
-
-
-def numpy_fits(x, y, z, lengths):
-    out, left = np.zeros((3, len(x))), np.ones(len(x), np.uint8)
-    for i, n in enumerate(lengths):
-        if n and (x[i, :n] > -5).all():
-            row = np.exp(x[i, :n] / 2) * y[i, :n] + z[i]
-            now, steps, done = z[i], 0, False
-            while not done:
-                new = now + 0.75 * np.mean(row - now)
-                done, now, steps = abs(new - now) < 1e-9 or steps + 1 >= 40, new, steps + 1
-            out[:, i], left[i] = (now, steps, np.sum(row * now)), 0
-    return out, left
-
-
-def call_kernel(text, context, x, y, z, lengths):
-    address = compiled(text).get_function_address("fit")
-    out, left = np.zeros((3, len(x))), np.ones(len(x), np.uint8)
-    offset, count = 20 * np.arange(len(x)), lengths.astype(np.int64)
-    leaves = (ctypes.c_void_p * 3)(x.ctypes.data, y.ctypes.data, z.ctypes.data)
-    scratch = np.full(max(context.lanes, len(x)) * context.buffers * 20 + 1, 7.0)
-    pointers = [ctypes.addressof(leaves), *(a.ctypes.data for a in (offset, count, out, left, scratch))]
-    cpu.CALL(address)(0, len(x), *pointers, 20, len(x))
-    return out, left
-
-
-KERNELS = {
-    "vectors of rows": lambda p, layout: vector_kernel(p, layout, W, W),
-    "two vectors of rows": lambda p, layout: vector_kernel(p, layout, 2 * W, W),
-    "interleaved": lambda p, layout: InterleavedKernelEmitter(p, layout, W),
-    "a thread each": thread_kernel,
-}
-
-
-@pytest.mark.parametrize("name", KERNELS)
-def test_kernels(name):
-    """More data sets than lanes, of other lengths and numbers of steps; those without rows or not valid are left alone."""
-    rng = np.random.default_rng(9)
-    emitter = KERNELS[name](newton(Graph(RULES)), Layout([Column(True, 1)] * 2, [Column(True, 1)]))
-    text = emitter.text().replace(GRID, THREAD_LOOP)
-    data = batch(rng, 13)
-    out, left = call_kernel(text, emitter.context, *data)
-    want, missing = numpy_fits(*data)
-    np.testing.assert_array_equal(left, missing)
-    fitted = missing == 0
-    assert fitted.sum() == 11 and len(set(want[1, fitted])) > 1
-    np.testing.assert_allclose(out[:, fitted], want[:, fitted], rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    "options", [(1, 1, False, False), (4, 4, False, True), (8, 4, True, False), (1, 8, False, False)]
-)
-def test_modules_are_well_formed(options):
-    width, lanes, draft, sorts = options
-    module = llvm.parse_assembly(
-        assemble_module(["define void @f() {", "  ret void", "}"], "", width, lanes, draft, sorts)
-    )
-    module.verify()
-    names = {f.name for f in module.functions}
-    assert {f"jm.exp.{width}d", f"jm.exp.{lanes}d", "erf"} <= names and ("order" in names) == sorts
-    assert ("jm.exp.16f" in names) == draft

@@ -6,6 +6,7 @@ from graphs import evaluate, leaves, plain, random_nodes, same_values, values
 
 from jaxmle._native.ir.graph import Graph
 from jaxmle._native.ir.nodes import FLOAT, INT, cost, reachable
+from jaxmle._native.passes.finite import keep_nan
 from jaxmle._native.passes.guards import assume, check_guards, find_guards, implied_by
 from jaxmle._native.passes.product_sharing import multiplications, share_products
 from jaxmle._native.passes.quotients import inverse_of
@@ -119,6 +120,105 @@ def test_equal_nodes_are_one():
     assert graph.make("sub", x, y) is not graph.make("sub", y, x)
     assert graph.const(0.0) is not graph.const(-0.0) and graph.const(1) is not graph.const(1.0)
     assert graph.make("mul", a, x).row and not graph.make("mul", a, x).invariant and x.invariant
+
+
+# --- products with 0 -------------------------------------------------------------------------------------
+
+
+def with_zeros(graph, rng, size):
+    """Sums and products of rows and of their logarithms, many of them by 0."""
+    states, columns = leaves(graph)
+    pool = [*columns, *states, *(graph.const(c) for c in (0.0, 0.0, 0.0, 1.0, -1.0))]
+    make = graph.make
+    ways = [
+        lambda a, b: make("add", a, b), lambda a, b: make("sub", a, b), lambda a, b: make("mul", a, b),
+        lambda a, b: make("neg", a), lambda a, b: make("log", a), lambda a, b: make("mul", a, graph.const(0.0)),
+        lambda a, b: make("select", make("lt", columns[0], states[0]), a, b), lambda a, b: make("tanh", a),
+        lambda a, b: make("sub", a, a), lambda a, b: make("div", graph.const(0.0), b),
+    ]  # fmt: skip
+    while len(pool) < size:
+        pool.append(ways[rng.integers(len(ways))](*(pool[rng.integers(len(pool))] for _ in range(2))))
+    return pool[-8:]
+
+
+def spoiled(seed):
+    """Inputs with an infinite row, one that is NaN, and zeros."""
+    inputs = values(np.random.default_rng((seed, 1)), 12)
+    for i, bad in enumerate((np.inf, np.nan, 0.0)):
+        inputs["load", i][3 * i : 3 * i + 2] = bad
+    return inputs
+
+
+def checked(graph, seed):
+    """Which rows meet the conditions under which the graph simplified; data sets with others are left to the lanes."""
+    held = evaluate([*graph.guards], spoiled(seed), 12)
+    return np.all([np.ones(12, bool), *(np.broadcast_to(x, 12) for x in held)], axis=0)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_exact_graphs_keep_what_is_not_finite(seed):
+    """0 x = 0 for a finite x only."""
+    before = with_zeros(plain(), np.random.default_rng(seed), 60)
+    graph = Graph(RULES, exact=True)
+    after = simplify(graph, before)
+    rows = checked(graph, seed)
+    for a, b in zip(evaluate(before, spoiled(seed), 12), evaluate(after, spoiled(seed), 12), strict=True):
+        a, b = (np.broadcast_to(x, 12)[rows] for x in (a, b))
+        np.testing.assert_array_equal(np.isfinite(a), np.isfinite(b))
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_nan_is_put_back(seed):
+    """An inexact node with the NaN of the exact one: the number of one, where the other is one."""
+    nodes = with_zeros(plain(), np.random.default_rng(seed), 60)
+    graph = Graph(RULES)
+    inexact = simplify(graph, nodes)
+    exact = simplify(graph.exactly(), nodes)
+    assert graph.inexact or exact == inexact
+    mended = [keep_nan(graph, *pair) for pair in zip(exact, inexact, strict=True)]
+    rows = checked(graph, seed)
+    for a, b in zip(evaluate(exact, spoiled(seed), 12), evaluate(mended, spoiled(seed), 12), strict=True):
+        a, b = (np.broadcast_to(x, 12)[rows] for x in (a, b))
+        np.testing.assert_array_equal(np.isfinite(a), np.isfinite(b))
+        np.testing.assert_allclose(b[np.isfinite(a)], a[np.isfinite(a)], rtol=1e-9, atol=1e-9)
+
+
+def test_zero_times_what_is_finite_is_zero():
+    """In exact graphs too; and graphs that are not count where they use more than holds of all numbers."""
+    for graph in (Graph(RULES), Graph(RULES, exact=True)):
+        _, (x, *_) = leaves(graph)
+        zero, k = graph.const(0.0), graph.leaf("load", 9, INT, True, True)
+        bounded = graph.make("tanh", graph.make("convert", k, attr=FLOAT))
+        assert graph.make("mul", zero, bounded) is zero and graph.inexact == 0
+        assert graph.make("mul", graph.const(0), k).is_(0) and graph.inexact == 0
+        made = graph.make("mul", zero, x)
+        assert (made.op, graph.inexact) == (("times_zero", 0) if graph.exact else ("const", 1))
+
+
+def test_an_exact_node_shares_the_inexact_one():
+    """a (b + 0 x) is a b + 0 x, where that is NaN or not; not so where a choice decides whether it counts."""
+    graph = Graph(RULES)
+    (a, b, _), (x, y, _) = leaves(graph)
+    row = graph.make("mul", graph.make("exp", graph.make("mul", a, y)), b)
+    zero = graph.exactly().make("mul", graph.const(0.0), x)
+    exact = graph.make("tanh", graph.make("add", row, zero))
+    inexact = graph.make("tanh", row)
+    assert keep_nan(graph, inexact, inexact) is inexact
+    assert keep_nan(graph, exact, inexact) is graph.make("add", inexact, zero)
+    chosen = graph.make("select", graph.make("lt", a, b), graph.make("add", row, zero), row)
+    assert keep_nan(graph, chosen, row) is chosen
+
+
+def test_a_factor_leaves_a_choice_only_where_it_is_finite():
+    """select(p, a x, 0) = select(p, a, 0) x for finite x: of data it is a condition, of what steps change it is not done."""
+    graph = Graph(RULES)
+    (a, b, _), (x, y, _) = leaves(graph)
+    p, zero = graph.make("lt", a, b), graph.const(0.0)
+    shared = graph.make("select", p, graph.make("mul", a, x), zero)
+    assert shared.op == "mul" and graph.guards == {graph.make("is_finite", x): True}
+    running = graph.make("linear", b, a, y, attr=False)
+    kept = graph.make("select", p, graph.make("mul", a, running), zero)
+    assert kept.op == "select" and len(graph.guards) == 1
 
 
 # --- powers of a root ------------------------------------------------------------------------------------
@@ -237,6 +337,23 @@ def test_an_invariant_choice():
     after = simplify(Graph(RULES), before)
     same_values(before, after, 5)
     assert varying(before) > 0 == varying(after)
+
+
+@pytest.mark.parametrize(("rows", "finite"), [([-1.0, -2.0, -3.0], True), ([-1.0, 0.0, 2.0], False)])
+def test_an_infinite_factor_of_a_branch_means_nothing_where_no_row_takes_it(rows, finite):
+    """sum_i select(c_i, a x_i, y_i) with a infinite; where a row takes the branch and x is 0 it is NaN, as 0 a is."""
+
+    def total(graph):
+        (a, *_), (c, x, y) = leaves(graph)
+        which = graph.make("ge", c, graph.const(0.0))
+        return [graph.make("rsum", graph.make("select", which, graph.make("mul", a, x), graph.make("exp", y)))]
+
+    after = simplify(Graph(RULES), total(plain()))
+    assert not varying(after)
+    inputs = {("state", 0): np.inf, ("load", 0): np.array(rows), ("load", 1): np.zeros(3), ("load", 2): np.zeros(3)}
+    found, want = (evaluate(nodes, inputs, 3)[0] for nodes in (after, total(plain())))
+    np.testing.assert_array_equal(found, want)
+    assert np.isfinite(found) == finite
 
 
 def products_of_sums(graph):

@@ -1,4 +1,4 @@
-"""Loops over the rows as functions of the machine: value, score and both ways to a Hessian, against JAX row by row."""
+"""Loops over the rows as compiled kernels: value, score and both ways to a Hessian, against JAX row by row."""
 
 import jax
 import jax.numpy as jnp

@@ -186,6 +186,19 @@ def test_optax_in_our_place(name):
     assert "Newton's" in fit.summary()
 
 
+def test_a_learning_rate_means_the_same_for_every_number_of_rows():
+    """First-order methods see the mean contribution: one clipped chain for 30, 300 and 30 000 rows."""
+    chain, r = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.3, momentum=0.9)), rng(62)
+    sizes = (30, 300, 30_000)
+    x, groups = np.concatenate([r.gamma(2.5, 1.5, n) for n in sizes]), np.repeat([0, 1, 2], sizes)
+    fits, newton = jm.fit_many("gamma", x, groups=groups, optimizer=chain), jm.fit_many("gamma", x, groups=groups)
+    assert fits.converged.all() and fits.steps.max() < 1000
+    np.testing.assert_allclose(fits.params["shape"], newton.params["shape"], rtol=1e-8)
+    np.testing.assert_allclose(fits.log_likelihood, newton.log_likelihood, rtol=1e-12)  # reported values are sums
+    alone = jm.fit("gamma", x[groups == 0], optimizer=chain)
+    assert alone.converged and alone.log_likelihood == pytest.approx(fits.log_likelihood[0], rel=1e-12)
+
+
 def test_running_out_of_steps_is_said():
     fit = fitted(optax.sgd(1e-6), max_steps=20)
     assert fit.status is Status.MAX_STEPS and fit.rung == 0

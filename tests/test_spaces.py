@@ -132,3 +132,10 @@ def test_spaces_hash_by_value():
     assert hash(spaces.interval(0.0, 1.0)) == hash(spaces.interval(0.0, 2.0))
     assert spaces.simplex(3) == spaces.simplex(3) != spaces.simplex(4)
     assert repr(spaces.interval(0.0, 1.0)) == "interval(0, 1)" and repr(spaces.positive) == "positive()"
+
+
+def test_public_names():
+    assert set(spaces.__all__) == {
+        "Kind", "Space", "correlation", "covariance", "interval", "ordered", "positive", "real", "simplex", "unit_vector",
+    }  # fmt: skip
+    assert all(hasattr(spaces, name) for name in spaces.__all__)

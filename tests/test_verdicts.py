@@ -14,6 +14,7 @@ from cases import gaussian, logistic_log_likelihood, rng
 
 import jaxmle as jm
 from jaxmle import Status, models, spaces
+from jaxmle._solver.verdict import NAMED, RULES
 from jaxmle.inference.interval_record import IntervalStatus
 
 LIMITS = {Status.AT_INFINITY, Status.AT_BOUNDARY}
@@ -414,3 +415,171 @@ def test_no_standard_errors_beyond_half_a_shape(name):
     assert (none, wald) == (IntervalStatus.NONE, IntervalStatus.WALD) and np.isnan(ends.lower["scale"][0])
     assert "not regular at these parameters" in fits[0].message() and "regular" not in fits[1].message()
     assert np.isnan(fits[0].quantile(0.5).standard_errors) and np.isfinite(fits[0].quantile(0.5).value)
+
+
+# --- units -----------------------------------------------------------------------------------------------
+
+
+def weibull_log_likelihood(params, x):
+    z = x / params["scale"]
+    return jnp.log(params["shape"] / params["scale"]) + (params["shape"] - 1) * jnp.log(z) - z ** params["shape"]
+
+
+def own_start(x, weights):
+    return {"loc": jnp.mean(x), "scale": jnp.std(x)}
+
+
+def normal_log_likelihood(params, x):
+    return gaussian(x - params["loc"], params["scale"])
+
+
+LOCATION = {"loc": spaces.real, "scale": spaces.positive}
+POSITIVE = rng(40).gamma(2.3, 1.7, 200)
+TAILED = 1.0 + 2.0 * rng(41).standard_t(4.0, 200)
+UNITS = {
+    "normal": ("normal", POSITIVE),
+    "gamma": ("gamma", POSITIVE),
+    "weibull": ("weibull", POSITIVE),
+    "exponential": ("exponential", POSITIVE),
+    "student_t": ("student_t", TAILED),
+    "own, no start": (jm.Model(normal_log_likelihood, LOCATION), TAILED),
+    "own with a shape, no start": (
+        jm.Model(weibull_log_likelihood, {"scale": spaces.positive, "shape": spaces.positive}), POSITIVE,
+    ),
+    "own, a start": (jm.Model(normal_log_likelihood, LOCATION, start=own_start), TAILED),
+}  # fmt: skip
+POWER = {"loc": 1, "scale": 1, "rate": -1, "shape": 0, "df": 0}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_units_change_nothing(name):
+    model, data = UNITS[name]
+
+    def fitted(x):
+        if name != "student_t":
+            return jm.fit(model, x, retries=0, tolerance=1e-12)
+        # In lanes: of its native kernel's products of powers of a scale some are 0 at 1e46.
+        return jm.fit_many(model, x[None], lanes=1, retries=0, tolerance=1e-12)[0]
+
+    plain = fitted(data)
+    assert plain.status is Status.CONVERGED
+    few = 4 if "no start" in name else 0  # in units of 1 the origin is near enough and is kept
+    for unit in (1e-46, 1e-100, 1e46, 1e100):
+        fit = fitted(data * unit)
+        assert fit.status == plain.status and abs(fit.steps - plain.steps) <= few, (unit, fit.message())
+        assert fit.log_likelihood + len(data) * np.log(unit) == pytest.approx(plain.log_likelihood, rel=1e-12)
+        for k, value in fit.params.items():
+            assert float(value) / unit ** POWER[k] == pytest.approx(float(plain.params[k]), rel=1e-7), (unit, k)
+
+
+def exposures_log_likelihood(params, data):
+    mean = params["s"] * data["e"] + params["b"] * data["b"]
+    return data["n"] * jnp.log(mean) - mean
+
+
+def exposures():
+    r = rng(42)
+    e, b = r.uniform(0.5, 2.0, 60), r.uniform(0.5, 2.0, 60)
+    return {"n": r.poisson(3 * e + 5 * b).astype(float), "e": e, "b": b}
+
+
+def variances_log_likelihood(params, data):
+    variance = params["v0"] + params["v1"] * data["z"]
+    return -0.5 * (jnp.log(variance) + data["y"] ** 2 / variance)
+
+
+def variances():
+    r = rng(43)
+    z = r.uniform(0.0, 3.0, 200)
+    return {"z": z, "y": np.sqrt(1 + 2 * z) * r.normal(size=200)}
+
+
+EXPOSURES = jm.Model(exposures_log_likelihood, {"s": spaces.positive, "b": spaces.positive})
+VARIANCES = jm.Model(variances_log_likelihood, {"v0": spaces.positive, "v1": spaces.positive})
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "start"),
+    [
+        (EXPOSURES, exposures, {"s": 1e-6, "b": 1.0}),
+        (EXPOSURES, exposures, {"s": 1e-12, "b": 1e-12}),
+        (VARIANCES, variances, {"v0": 1.0, "v1": 1e-8}),
+        (VARIANCES, variances, {"v0": 1e-4, "v1": 1e-4}),
+        (VARIANCES, variances, {"v0": 1e-10, "v1": 1e-10}),
+    ],
+)
+def test_a_start_beside_a_boundary_is_left(model, data, start):
+    """There slope and curvature are gone, but the slope points inward: no limit (Karush, Kuhn and Tucker)."""
+    best, fit = jm.fit(model, data()), jm.fit(model, data(), start=start, retries=0)
+    assert fit.status is Status.CONVERGED, fit.explain()
+    assert fit.log_likelihood == pytest.approx(best.log_likelihood, rel=1e-12)
+
+
+def test_a_slope_that_points_out_is_a_boundary():
+    """The nearest case to the above: the same model, where no variance grows with z."""
+    r = rng(44)
+    z = r.uniform(0.0, 3.0, 200)
+    data = {"z": z, "y": r.normal(size=200) / np.sqrt(1 + z)}
+    for start in (None, {"v0": 1.0, "v1": 1e-8}):
+        fit = jm.fit(VARIANCES, data, start=start, retries=0)
+        assert fit.status is Status.AT_BOUNDARY and fit.params["v1"] == 0.0, fit.explain()
+        assert fit.params["v0"] == pytest.approx(np.mean(data["y"] ** 2), rel=1e-6)
+
+
+def test_a_log_likelihood_of_any_height_is_bounded():
+    """Without its constant the log-likelihood of large counts is beyond 1e5 a row."""
+    x = rng(45).poisson(1e5, 50).astype(float)
+    model = jm.Model(lambda p, x: x * jnp.log(p["mean"]) - p["mean"], {"mean": spaces.positive})
+    assert float(jm.fit(model, x).params["mean"]) == pytest.approx(x.mean(), rel=1e-9)
+
+
+# --- the table of rules ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [rule.name for rule in NAMED])
+def test_rules_have_a_name_of_their_own_and_a_reason(name):
+    (rule,) = (rule for rule in NAMED if rule.name == name)
+    assert len(rule.why) > 20 and bool(rule.conditions) == (rule in RULES)
+
+
+def rule_of(fit):
+    return NAMED[int(fit._outcome.rule[0])].name
+
+
+NORMAL = jm.Model(normal_log_likelihood, LOCATION, start=lambda x, w: {"loc": jnp.mean(x), "scale": 2.0})
+# A case that a rule must name, and the nearest regular one that it must leave alone.
+RULED = {
+    "no finite start": (lambda: jm.fit(NORMAL, [1.0, 2.0, 4.0], start={"loc": 1e300, "scale": 1e-10}, retries=0),
+                        lambda: jm.fit(NORMAL, [1.0, 2.0, 4.0], start={"loc": 1e3, "scale": 1e-3}, retries=0)),
+    "point mass": (lambda: jm.fit("normal", np.full(20, 3.7)),
+                   lambda: jm.fit("normal", 3.7 + 1e-12 * rng(50).normal(size=20))),
+    "certificate": (lambda: jm.fit("gamma", POSITIVE), lambda: jm.fit("gamma", POSITIVE, max_steps=2)),
+    "rise that gains pace": (lambda: jm.fit(REVERSED, rng(10).normal(size=30)),
+                             lambda: jm.fit(NORMAL, rng(10).normal(size=30), start={"loc": 1e6, "scale": 1e-2}, retries=0)),
+    "long tail": (lambda: jm.fit("student_t", light_tails(100)),
+                  lambda: jm.fit("student_t", rng(51).standard_t(30.0, 2000))),
+    "flat ridge": (lambda: jm.fit(TWICE, twice_the_same(30)),
+                   lambda: jm.fit(TWICE, twice_the_same(30) | {"v": twice_the_same(30)["u"] * 2 + 1e-3 * np.arange(30) ** 2})),
+    "constant rows, many steps": (lambda: jm.fit("gamma", np.full(20, 3.7)),
+                                  lambda: jm.fit("gamma", 3.7 + 1e-3 * rng(52).normal(size=20))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RULED)
+def test_a_rule_names_its_case_and_leaves_the_nearest_alone(name):
+    named, regular = (f() for f in RULED[name])
+    assert rule_of(named) == name, named.explain()
+    assert rule_of(regular) != name
+    assert regular.converged or name == "certificate", regular.explain()
+
+
+def test_the_fit_explains_its_verdict(tmp_path):
+    fit, limit = jm.fit("gamma", POSITIVE), jm.fit("poisson", np.zeros(15))
+    assert "by the rule 'certificate'" in fit.explain() and "at most the tolerance, 1e-09" in fit.explain()
+    assert "by the rule 'long tail'" in limit.explain() and "a step inward from the limit loses" in limit.explain()
+    assert jm.load(fit.save(tmp_path / "fit.npz")).explain() == fit.explain()
+    many = jm.fit_many("poisson", np.stack([np.zeros(15), np.ones(15)]))
+    assert many.explain(0).startswith("at boundary") and many.explain(1).startswith("converged")
+    assert (
+        "refused" in jm.fit("gamma", np.zeros(0)).explain() or "did not run" in jm.fit("gamma", np.zeros(0)).explain()
+    )

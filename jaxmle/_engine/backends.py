@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle import _native
 from jaxmle._engine.devices import platforms_of
+from jaxmle._engine.phase_leaves import PhaseLeaves, Shared
 from jaxmle._engine.plan import Auto, Backend, Device, Drafted, Lanes, Native
 from jaxmle._solver import lanes
 from jaxmle._solver.charts import ascent_objective
@@ -35,12 +36,16 @@ from jaxmle._solver.problem import (
 from jaxmle._solver.state import RUNNING, State
 from jaxmle._solver.status import Status, at_maximum, failed
 from jaxmle._solver.step import certifies, done, init
+from jaxmle._util.arrays import Bool, Int, Params
 from jaxmle._util.compile import compiled_with
 from jaxmle.optimizers import newton
 
 _LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "geqp3", "householder_product", "svd", "schur",
     "hessenberg", "tridiagonal", "tridiagonal_solve"}  # fmt: skip
 "Primitives that XLA computes by LAPACK on a CPU."
+
+KernelItem = tuple[Any, Any]
+"One data set as a kernel reads it: its leaves as a lane's item holds them, and the shared leaves."
 
 DRAFT_LEFT, DRAFT_STEPS = 1e-4, 30
 "The decrement at which a draft is near enough to a maximum, and how many steps it may take to that."
@@ -50,9 +55,9 @@ LONG = 64
 
 
 def native_policy(program: Program, phase: int) -> lanes.Policy:
-    """Make the policy of a phase for a native kernel: items are (item of the lanes, shared leaves), rows of weight 0 replaced."""
+    """Make the policy of a phase for a native kernel, whose items are `KernelItem`s with rows of weight 0 replaced."""
 
-    def policy(item: Any) -> lanes.Policy:
+    def policy(item: KernelItem) -> lanes.Policy:
         return phases(program, item[1], cleaned=True)[phase]
 
     return lanes.Policy(
@@ -64,14 +69,18 @@ def native_policy(program: Program, phase: int) -> lanes.Policy:
 
 
 class Draft(NamedTuple):
-    """When a draft of a climb ends, and where another climb begins then; an item is as in `native_fit`.
+    """When a draft of a climb ends, and the state from which the climb in float64 continues.
 
-    A draft is Newton's own climb whose sums over the rows are taken in float32. It ends where the next step leads near
-    enough to the maximum that an evaluation or two in float64 certify it, and counts for nothing where it ends otherwise.
+    A draft is Newton's own climb whose sums over the rows are taken in float32. It ends where the next step comes near
+    enough to the maximum that an evaluation or two in float64 certify it, and is discarded where it ends otherwise.
+
+    Attributes:
+        ended: (state, item) -> bool[].
+        led: (last state of the draft, item) -> first state in float64.
     """
 
-    ended: Callable[[State, Any], Any]
-    led: Callable[[State, Any], State]
+    ended: Callable[[State, KernelItem], Bool[jax.Array, ""]]
+    led: Callable[[State, KernelItem], State]
 
 
 def draft_of(program: Program) -> Draft | None:
@@ -79,19 +88,19 @@ def draft_of(program: Program) -> Draft | None:
     if not certifies(program.optimizer) or has_closed_form(program):
         return None
 
-    def near(state: State, item: Any) -> Any:
+    def near(state: State, item: KernelItem) -> Bool[jax.Array, ""]:
         c, problem = state.opt, builder(program, item[1])(item[0])
         noise = float(jnp.finfo(jnp.float32).eps) * (jnp.abs(c.value) + jnp.sum(problem.weights))
         good = (state.status == RUNNING) | at_maximum(state.status)
         small = c.accepted & c.definite & (c.decrement <= jnp.maximum(DRAFT_LEFT, noise / 16))
-        # What was to be gained, where rounding may have hidden that it was.
+        # A rejected step whose possible gain is below the rounding error of float32: it may have been an ascent.
         hidden = ~c.accepted & (c.count > 1) & (0.5 * jnp.abs(c.gradient @ c.plain) <= 16 * noise)
         return good & (small | hidden)
 
-    def ended(state: State, item: Any) -> Any:
+    def ended(state: State, item: KernelItem) -> Bool[jax.Array, ""]:
         return done(state) | near(state, item) | (state.steps >= DRAFT_STEPS) | (state.opt.rejected > 2)
 
-    def led(state: State, item: Any) -> State:
+    def led(state: State, item: KernelItem) -> State:
         problem = builder(program, item[1])(item[0])
         objective = objective_of(program.skeleton, problem, cleaned=True)
         status = jnp.where((problem.status == RUNNING) & ~near(state, item), int(Status.STALLED), problem.status)
@@ -105,9 +114,9 @@ def draft_of(program: Program) -> Draft | None:
 
 @functools.lru_cache(maxsize=64)
 def _independent_of_length(program: Program, own: tuple[_native.Leaf, ...], shared: tuple[_native.Leaf, ...]) -> bool:
-    """Whether contributions and start of a model are the same expressions for all numbers of rows."""
+    """Return whether contributions and start of a model are the same expressions for all numbers of rows."""
 
-    def made(item: Any) -> tuple[Any, Any]:
+    def made(item: KernelItem) -> tuple[Any, Any]:
         problem = builder(program, item[1])(item[0])
         begun = phases(program, item[1], cleaned=True)[0].begin(item[0])
         objective = objective_of(program.skeleton, problem, cleaned=True)
@@ -122,13 +131,13 @@ def _independent_of_length(program: Program, own: tuple[_native.Leaf, ...], shar
 def _built(
     program: Program, phase: int, leaves: tuple[_native.Leaf, ...], tree: Any, platform: str, drafts: bool
 ) -> Callable[[int], _native.Compiled] | str:
-    """Compile a phase to a native kernel for any number of rows, or return what keeps it from that."""
+    """Compile a phase to a native kernel for any number of rows, or return the reason why it cannot be compiled."""
     draft = draft_of(program) if drafts else None
     if drafts and draft is None:
         return "no climb with Newton's method"
     try:
         built = _native.build(leaves, tree, native_policy(program, phase), platform, draft)
-        own, shared = (len(x) for x in row_flags(program))  # between them is what another phase has found
+        own, shared = (len(x) for x in row_flags(program))  # between them are the leaves of the outcome before
         if not _independent_of_length(
             program._replace(optimizer=newton()), leaves[:own], leaves[len(leaves) - shared :]
         ):
@@ -139,15 +148,16 @@ def _built(
 
 
 def _shapes(leaves: tuple[_native.Leaf, ...], tree: Any, n: int) -> tuple[Any, ...]:
+    """Return the arguments of a native policy's functions as shapes and dtypes, for data sets of n rows."""
     sized = [(tuple(n if k == _native.ROWS else k for k in leaf.shape), leaf.dtype) for leaf in leaves]
     return (jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(*x) for x in sized]),)
 
 
 @functools.lru_cache(maxsize=64)
 def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[_native.Leaf, ...], tree: Any) -> bool:
-    """Whether a step calls LAPACK: two such programs at once on one CPU never end, as they fill XLA's pool of threads.
+    """Return whether a step calls LAPACK: two such programs at once on one CPU deadlock in XLA's thread pool.
 
-    Each waits in one of its threads for work that it has put into the same pool (JAX 0.10.2, 2 cores).
+    Each waits in one of the pool's threads for work that it has queued in the same pool (JAX 0.10.2, 2 cores).
     """
     fit = native_policy(program, phase)
     with jax.enable_x64(True):
@@ -163,42 +173,45 @@ def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[_native.Le
 
 
 def built(
-    program: Program, phase: int, items: Any, shared: Any, rows: int, ones: bool, platform: str, drafts: bool = False
+    program: Program, phase: int, leaves: PhaseLeaves, ones: bool, platform: str, drafts: bool = False
 ) -> _native.Compiled | str:
-    """Compile a phase to a native kernel for leaves like these, or return what keeps it from that.
+    """Compile a phase to a native kernel for leaves like these, or return the reason why it cannot be compiled.
 
     Args:
-        rows: of a data set, at most.
+        program, phase: which to compile.
+        leaves: arrays or their shapes; only shapes and dtypes count.
         ones: if all weights are 1.
+        platform: "cpu" or "gpu".
         drafts: if it begins with a climb in float32.
     """
-    found = _built(program._replace(lanes=0), phase, *_signature(program, items, shared, ones), platform, drafts)
-    return found if isinstance(found, str) else found(rows)
+    found = _built(program._replace(lanes=0), phase, *_signature(program, leaves, ones), platform, drafts)
+    return found if isinstance(found, str) else found(leaves.rows)
 
 
-def doubtful(kernel: _native.Compiled, status: np.ndarray) -> np.ndarray:
-    """Find the verdicts of a native kernel that deserve a second opinion in XLA, bool[B].
+def doubtful(kernel: _native.Compiled, status: Int[np.ndarray, " B"]) -> Bool[np.ndarray, " B"]:
+    """Find the verdicts of a native kernel that XLA is to check, bool[B].
 
-    All failures where it has a NaN that JAX has not; else those without a finite start, as its products of powers of a scale
-    overflow sooner than XLA's.
+    These are all failures where the kernel has a NaN that JAX has not; else those without a finite start, as the kernel's
+    products of powers of a scale overflow sooner than XLA's.
     """
     return failed(status) if kernel.partial else status == Status.NO_FINITE_START
 
 
 def kernels_of(
-    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, platforms: set[str], backend: Backend
+    program: Program, phase: int, leaves: PhaseLeaves, platforms: set[str], backend: Backend
 ) -> list[_native.Compiled]:
-    """Compile a phase to native kernels, to be tried one after the other; what they leave is for the lanes.
+    """Compile a phase to native kernels, to be tried one after the other; what they leave unfitted is for the lanes.
 
-    One is for data sets whose weights are all 1, one for the others: which one fits a data set does not depend on its
-    neighbors.
+    One kernel is for data sets whose weights are all 1, one for the others, so that the kernel of a data set does not
+    depend on its neighbors.
 
     Raises:
-        ValueError: where the backend is `Native` and something keeps it from that, saying what.
+        ValueError: where the backend is `Native` and the phase cannot be compiled, with the reason.
     """
     if isinstance(backend, Lanes):
         return []
     found: list[_native.Compiled | str]
+    weights = leaves.weights
     platform = next(iter(platforms))
     if len(platforms) > 1:
         found = ["devices of several kinds"]
@@ -211,10 +224,7 @@ def kernels_of(
     else:
         plain = _native.unit_weights(weights)
         kinds = [ones for ones, some in ((True, plain.any()), (False, not plain.all())) if some]
-        found = [
-            built(program, phase, items, shared, weights.shape[1], ones, platform, isinstance(backend, Drafted))
-            for ones in kinds
-        ]
+        found = [built(program, phase, leaves, ones, platform, drafts=isinstance(backend, Drafted)) for ones in kinds]
     reasons = [x for x in found if isinstance(x, str)]
     if reasons and isinstance(backend, Native):
         raise ValueError(f"lanes='native' cannot fit this model: {reasons[0]}. Pass lanes='auto' or a number")
@@ -224,7 +234,7 @@ def kernels_of(
 def prepared(
     program: Program, problem: Problem, devices: list[Device], backend: Backend
 ) -> tuple[Program, Problem, list[_native.Compiled]]:
-    """Compile the first phase to native kernels; where only the start keeps it from that, compute the start in XLA.
+    """Compile the first phase to native kernels; where the start is a sweep, or alone keeps it from that, compute it in XLA.
 
     Returns:
         program and problem, with the starts where those were computed, and the kernels as `kernels_of` gives them.
@@ -232,46 +242,86 @@ def prepared(
 
     def first(program: Program, problem: Problem, backend: Backend) -> list[_native.Compiled]:
         own, shared = items_of(program, problem)
-        return kernels_of(program, 0, (own,), shared, problem.weights, platforms_of(devices), backend)
+        return kernels_of(program, 0, PhaseLeaves((own,), shared, problem.weights), platforms_of(devices), backend)
 
+    if starts_with_sweep(program, problem):
+        program, problem = with_starts(program, problem, _swept(program, problem))
     if isinstance(backend, Lanes) or not starts_itself(program, problem):
         return program, problem, first(program, problem, backend)
     tried = Auto() if isinstance(backend, Native) else backend
-    if not starts_with_sweep(program, problem) and (found := first(program, problem, tried)):
+    if found := first(program, problem, tried):
         return program, problem, found
     own, shared = items_of(program, problem)
-    some = start_shapes(program, problem)
-    if first(*with_starts(program, problem, some), tried):
+    if first(*with_starts(program, problem, start_shapes(program, problem)), tried):
         starts = jax.tree.map(np.asarray, _starts(program._replace(lanes=0), own, shared))
         program, problem = with_starts(program, problem, starts)
     return program, problem, first(program, problem, backend)
 
 
 @compiled_with(static_argnums=0)
-def _starts(program: Program, own: Any, shared: Any) -> Any:
+def _starts(program: Program, own: list[Any], shared: Shared) -> Params:
     return own_starts(program, own, shared)
 
 
-def _signature(program: Program, items: Any, shared: Any, ones: bool) -> tuple[tuple[_native.Leaf, ...], Any]:
-    """List the leaves of (items, shared) without their data-set axis, and their tree; `ones` if all weights are 1."""
+@compiled_with(quick=True, static_argnums=0)
+def _few_starts(program: Program, own: Any, shared: Any) -> Any:
+    return own_starts(program, own, shared)
+
+
+SWEPT = 256
+"Data sets that are swept at a time."
+
+QUICK_BELOW = 4096
+"Data sets that are swept before a program compiled with more care would have begun."
+
+
+def _swept(program: Program, problem: Problem) -> Any:
+    """Sweep for the start of each data set, [B, ...]; numbers of rows and of data sets are powers of two: few programs."""
+    own, shared = items_of(program, problem)
     own_rows, shared_rows = row_flags(program)
-    own, common = jax.tree.leaves(items), jax.tree.leaves(shared)
+    count, n = problem.weights.shape
+    compute = _few_starts if count < QUICK_BELOW else _starts
+    size, rows, at = min(_power_of_two(count), SWEPT), _power_of_two(n), weights_at(program)
+
+    def padded(x: Any, axis: int, fill: str) -> np.ndarray:
+        more = [(0, rows - n if k == axis else 0) for k in range(np.ndim(x))]
+        return np.pad(x, more, fill) if rows > n else np.asarray(x)  # pyright: ignore
+
+    shared = [padded(x, 0, "edge") if has else x for x, has in zip(shared, shared_rows, strict=True)]
+    parts = []
+    for begin in range(0, count, size):
+        which = np.arange(begin, begin + size) % count
+        some = [np.asarray(x[which]) for x in own]
+        some = [
+            padded(x, 1, "constant" if i == at else "edge") if has else x
+            for i, (x, has) in enumerate(zip(some, own_rows, strict=True))
+        ]
+        parts.append(jax.tree.map(np.asarray, compute(program._replace(lanes=0), some, shared)))
+    return jax.tree.map(lambda *x: np.concatenate(x)[:count], *parts)
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << max(int(n) - 1, 0).bit_length()
+
+
+def _signature(program: Program, leaves: PhaseLeaves, ones: bool) -> tuple[tuple[_native.Leaf, ...], Any]:
+    """Describe the leaves of (items, shared) without their data-set axis, and their tree; `ones` if all weights are 1."""
+    own_rows, shared_rows = row_flags(program)
+    own, common = jax.tree.leaves(leaves.items), jax.tree.leaves(leaves.shared)
     rows = own_rows + [False] * (len(own) - len(own_rows)) + shared_rows
     at = weights_at(program)
-    leaves = []
+    found = []
     for i, (x, has_rows) in enumerate(zip([*own, *common], rows, strict=True)):
         shape = np.shape(x)[i < len(own) :]
         shape = (_native.ROWS, *shape[1:]) if has_rows else shape
-        leaves.append(_native.Leaf(shape, x.dtype, i < len(own), i == at, ones and i == at))
-    return tuple(leaves), jax.tree.structure((items, shared))
+        found.append(_native.Leaf(shape, x.dtype, i < len(own), i == at, ones and i == at))
+    return tuple(found), jax.tree.structure((leaves.items, leaves.shared))
 
 
-def lane_workers(
-    program: Program, phase: int, items: Any, shared: Any, weights: np.ndarray, devices: list[Device]
-) -> list[Device]:
-    """List the devices of workers in lanes: one a device where the programs call LAPACK, which two at once cannot."""
+def lane_workers(program: Program, phase: int, leaves: PhaseLeaves, devices: list[Device]) -> list[Device]:
+    """List the device of each worker in lanes: one worker a device where the programs call LAPACK, see `_calls_lapack`."""
     alone = list(dict.fromkeys(devices))
     if len(alone) == len(devices):
         return devices
-    signature = _signature(program, items, shared, False)
-    return alone if _calls_lapack(program._replace(lanes=0), phase, weights.shape[1], *signature) else devices
+    signature = _signature(program, leaves, False)
+    return alone if _calls_lapack(program._replace(lanes=0), phase, leaves.rows, *signature) else devices

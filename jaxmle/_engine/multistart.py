@@ -34,7 +34,7 @@ _AT_ONCE = 1 << 26
 "Bytes of data that are repeated so that several starts climb in one call."
 
 _SAME = 100.0
-"Two certified points are one maximum within this many times the log-likelihood still to be gained there."
+"Two certified points are one maximum within this many times the remaining possible gain of log-likelihood there."
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,8 +1,6 @@
-"""Fits of one bucket: native kernels first where they can be had, then lanes; in smaller chunks where memory runs out."""
+"""Fits of one bucket: native kernels first where the model compiles to them, then lanes; smaller chunks where memory runs out."""
 
-import functools
 import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -12,14 +10,16 @@ from jaxmle import _native
 from jaxmle._engine.backends import doubtful, kernels_of, lane_workers, prepared
 from jaxmle._engine.devices import host_if_small, platforms_of, worker_devices
 from jaxmle._engine.memory import lanes_that_fit, out_of_memory, share
+from jaxmle._engine.phase_leaves import PhaseLeaves
 from jaxmle._engine.plan import Auto, Device, Drafted, Plan
 from jaxmle._engine.settle import settle
 from jaxmle._engine.solution import Report
-from jaxmle._engine.workers import PhaseRun, run_phase
+from jaxmle._engine.workers import LanePhase, PhaseRun, run_phase
 from jaxmle._solver.problem import Problem, Program, climbs, items_of, taken
 from jaxmle._solver.solve import solve_one
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status
+from jaxmle._util.arrays import Bool
 from jaxmle._util.compile import compiled_with
 from jaxmle._util.progress import Progress
 
@@ -28,43 +28,10 @@ WORTH = 10.0
 
 
 class Run(NamedTuple):
-    """What a run over one bucket gives: the outcome of every data set, [b, ...], and how it was done."""
+    """The outcome of every data set of a bucket, leaves [b, ...], and a report of how they were fitted."""
 
     outcome: Outcome
     report: Report
-
-
-def _tuned(
-    phase_run: Callable[[Program], PhaseRun], program: Program, devices: list[Device]
-) -> tuple[Program, dict[int, float], bool]:
-    """Measure other numbers of lanes; return the program with the fastest, what was tried, and whether interrupted.
-
-    Each other number costs a compilation. What the trials fitted is fitted again, so that the number alone replays the
-    run.
-    """
-    tried: dict[int, float] = {}
-    for factor in (1.0, 4.0, 0.25):
-        here = program._replace(lanes=int(program.lanes * factor))
-        if here.lanes < 1:
-            continue
-        trial = phase_run(here)
-        most = trial.size * max(16 * here.lanes * len(devices) // trial.size, len(devices))
-        trial.begins = iter(range(0, min(most, trial.count), trial.size))
-        began = time.perf_counter()
-        try:
-            trial.compile(devices[0])
-            compiled = time.perf_counter()
-            if run_phase(trial, devices, None, 0):
-                return program, tried, True
-        except Exception as error:
-            if not out_of_memory(error):
-                raise
-            continue
-        tried[here.lanes] = float(trial.finished.sum()) / max(time.perf_counter() - compiled, 1e-9)
-        if trial.count / tried[here.lanes] < WORTH * (compiled - began):
-            break
-    best = max(tried, key=lambda w: tried[w], default=program.lanes)
-    return program._replace(lanes=best), {w: round(x, 1) for w, x in tried.items()}, False
 
 
 def run_bucket(
@@ -81,80 +48,160 @@ def run_bucket(
         program, problem: of the bucket.
         plan: for backend, memory and stages.
         devices: the device of each worker.
-        shown: is told how many fits are done.
-        interrupted: if nothing is to be run any more, since an interrupt came before.
-
-    Where memory runs out all the same, what is left goes on in chunks, then in lanes, half as large.
+        shown: shows how many fits are done.
+        interrupted: if an interrupt came before, so that all fits are to be returned as not run.
     """
-    count = len(problem.status)
     program, problem, kernels = prepared(program, problem, devices, plan.backend)
     own, shared = items_of(program, problem)
+    leaves = PhaseLeaves((own,), shared, problem.weights)
+    bucket_run = _BucketRun(program, plan, devices, leaves, interrupted)
     last = climbs(program) - 1
-    items: Any = (own,)
-    bound = share(devices, plan.memory)
-    program = program._replace(lanes=lanes_that_fit(program.lanes, items, bound))
-    report = Report(lanes=program.lanes)
-    results: Any = None
-    finished = np.zeros(count, bool)
+    outcome: Any = None
+    finished = np.zeros(len(problem.status), bool)
     for phase in range(last + 1):
-        watched = shown if phase == last else None
-        if phase:
-            kernels = kernels_of(program, phase, items, shared, problem.weights, platforms_of(devices), plan.backend)
-        results, finished, left = None, np.zeros(count, bool), np.arange(count)
-        turns: list[_native.Compiled | None] = [*kernels] if isinstance(plan.backend, Drafted) else [*kernels, None]
-        while turns and len(left) and not (interrupted and results is not None):
-            kernel = turns.pop(0)
-            mine, weights = items, problem.weights
-            if len(left) < count:
-                mine, weights = jax.tree.map(lambda x, left=left: x[left], (items, weights))
-            phase_run = functools.partial(
-                PhaseRun, phase=phase, items=mine, shared=shared, count=len(left), workers=len(devices), kernel=kernel,
-                weights=weights, bound=bound, few=plan.quick,
-            )  # fmt: skip
-            workers = devices
-            if kernel is not None:
-                workers = [device for device in devices for _ in range(kernel.workers_per_device)]
-                if len(left) <= kernel.min_batch(weights.shape[1]):
-                    workers = workers[:1]
-            elif not interrupted:
-                workers = lane_workers(program, phase, items, shared, problem.weights, devices)
-                many = len(left) >= 32 * program.lanes * len(workers)
-                if isinstance(plan.backend, Auto) and not (phase or kernels) and many:
-                    program, tried, interrupted = _tuned(phase_run, program, workers)
-                    report = report._replace(tried=tried)
-            current = phase_run(program)
-            if not interrupted:
-                try:
-                    interrupted = run_phase(current, workers, watched, count - len(left))
-                except Exception as error:
-                    if not out_of_memory(error) or current.size == 1:
-                        raise
-                    bound = 2 * current.size * current.each
-                    program = program._replace(lanes=lanes_that_fit(program.lanes, items, bound))
-                    turns.insert(0, kernel)
+        if phase:  # the certificate of what another method nominated
+            leaves = leaves._replace(items=(own, outcome))
+            kernels = kernels_of(bucket_run.program, phase, leaves, platforms_of(devices), plan.backend)
+        outcome, finished = bucket_run.run(phase, leaves, kernels, shown if phase == last else None)
+    shown.advance(len(finished))
+    interrupted = bucket_run.interrupted
+    if plan.settle:
+        interrupted |= settle(bucket_run.program, problem, outcome, finished, plan.backend)
+    if not finished.all():
+        _mark_not_run(outcome, ~finished)
+    return Run(outcome, bucket_run.report._replace(interrupted=interrupted))
+
+
+class _BucketRun:
+    """The phases of one bucket, each on one backend after another, in smaller chunks and fewer lanes where memory runs out.
+
+    Attributes:
+        program: with the number of lanes that measurement or memory has chosen.
+        bound: bytes of data that each worker may hold at once.
+        interrupted: whether an interrupt came.
+        report: of the phases that have run.
+    """
+
+    def __init__(
+        self, program: Program, plan: Plan, devices: list[Device], leaves: PhaseLeaves, interrupted: bool
+    ) -> None:
+        self.plan, self.devices, self.interrupted = plan, devices, interrupted
+        self.bound = share(devices, plan.memory)
+        self.program = program._replace(lanes=lanes_that_fit(program.lanes, leaves.items, self.bound))
+        self.report = Report(lanes=self.program.lanes)
+
+    def run(
+        self, phase: int, leaves: PhaseLeaves, kernels: list[_native.Compiled], shown: Progress | None
+    ) -> tuple[Outcome, Bool[np.ndarray, " b"]]:
+        """Run one phase by native kernels, then in lanes; return the outcomes and which data sets have one."""
+        count = len(leaves.weights)
+        results: Any = None
+        finished, left = np.zeros(count, bool), np.arange(count)
+        backends: list[_native.Compiled | None] = [*kernels]
+        if not isinstance(self.plan.backend, Drafted):
+            backends.append(None)  # the lanes
+        while backends and len(left) and not (self.interrupted and results is not None):
+            kernel = backends.pop(0)
+            mine = leaves if len(left) == count else leaves.take(left)
+            workers = self._workers(phase, kernel, mine, tune=not (phase or kernels))
+            phase_run = self._phase_run(phase, kernel, mine)
+            if self._ran_out_of_memory(phase_run, workers, shown, count - len(left)):
+                self.bound = 2 * phase_run.size * phase_run.each
+                self.program = self.program._replace(lanes=lanes_that_fit(self.program.lanes, leaves.items, self.bound))
+                backends.insert(0, kernel)
             if results is None:
-                results = current.results
+                results = phase_run.results
             else:
-                current.copy_to(results, left)
-            finished[left[current.finished]] = True
-            again = ~current.finished | (doubtful(kernel, current.results.status) if kernel is not None else False)
+                phase_run.copy_to(results, left)
+            finished[left[phase_run.finished]] = True
+            again = ~phase_run.finished
+            if kernel is not None:
+                again |= doubtful(kernel, phase_run.results.status)
             left = left[again]
             if kernels:
-                report = report._replace(lanes="native", utilization=None)
+                self.report = self.report._replace(lanes="native", utilization=None)
             else:
-                report = report._replace(lanes=program.lanes, utilization=current.utilization)
-        items = (own, results)  # what another method nominated waits for its certificate
-    shown.advance(count)
-    outcome: Outcome = results
-    if plan.settle:
-        interrupted |= settle(program, problem, outcome, finished, plan.backend)
-    if not finished.all():
-        outcome = _not_run(outcome, ~finished)
-    return Run(outcome, report._replace(interrupted=interrupted))
+                self.report = self.report._replace(lanes=self.program.lanes, utilization=phase_run.utilization)
+        return results, finished
+
+    def _phase_run(self, phase: int, kernel: _native.Compiled | None, leaves: PhaseLeaves) -> PhaseRun:
+        """Divide a phase among the workers."""
+        backend = LanePhase(self.program, phase, self.plan.quick) if kernel is None else kernel
+        return PhaseRun(backend, leaves, len(self.devices), self.bound)
+
+    def _workers(self, phase: int, kernel: _native.Compiled | None, leaves: PhaseLeaves, tune: bool) -> list[Device]:
+        """List the device of each worker; in lanes, where `tune` and there are many data sets, measure how many lanes."""
+        count = len(leaves.weights)
+        if kernel is not None:
+            workers = [device for device in self.devices for _ in range(kernel.workers_per_device)]
+            return workers[:1] if count <= kernel.min_batch(leaves.rows) else workers
+        if self.interrupted:
+            return self.devices
+        workers = lane_workers(self.program, phase, leaves, self.devices)
+        if isinstance(self.plan.backend, Auto) and tune and count >= 32 * self.program.lanes * len(workers):
+            self._tune(leaves, workers)
+        return workers
+
+    def _tune(self, leaves: PhaseLeaves, workers: list[Device]) -> None:
+        """Measure other numbers of lanes, and take the fastest.
+
+        Each other number costs a compilation. Data sets that the trials fitted are fitted again, so that the number alone
+        replays the run.
+        """
+        tried: dict[int, float] = {}
+        for factor in (1.0, 4.0, 0.25):
+            program = self.program._replace(lanes=int(self.program.lanes * factor))
+            if program.lanes < 1:
+                continue
+            backend = LanePhase(program, 0, self.plan.quick)
+            trial = PhaseRun(backend, leaves, len(self.devices), self.bound)
+            most = trial.size * max(16 * program.lanes * len(workers) // trial.size, len(workers))
+            trial.begins = iter(range(0, min(most, trial.count), trial.size))
+            began = time.perf_counter()
+            try:
+                trial.compile(workers[0])
+                compiled = time.perf_counter()
+                if run_phase(trial, workers, None, 0):
+                    self.interrupted = True
+                    self.report = self.report._replace(tried=tried)
+                    return
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                continue
+            tried[program.lanes] = float(trial.finished.sum()) / max(time.perf_counter() - compiled, 1e-9)
+            if trial.count / tried[program.lanes] < WORTH * (compiled - began):
+                break
+        best = max(tried, key=lambda w: tried[w], default=self.program.lanes)
+        self.program = self.program._replace(lanes=best)
+        self.report = self.report._replace(tried={w: round(x, 1) for w, x in tried.items()})
+
+    def _ran_out_of_memory(
+        self, phase_run: PhaseRun, workers: list[Device], shown: Progress | None, before: int
+    ) -> bool:
+        """Run a phase on its workers unless an interrupt came; return whether memory ran out.
+
+        Where not even chunks of one data set fit, the error is raised.
+        """
+        if self.interrupted:
+            return False
+        try:
+            self.interrupted = run_phase(phase_run, workers, shown, before)
+        except Exception as error:
+            if not out_of_memory(error) or phase_run.size == 1:
+                raise
+            return True
+        return False
 
 
 def run_one(program: Program, problem: Problem, plan: Plan, numbers: int) -> Run:
-    """Fit a batch of one data set, which holds so many numbers, in this thread: by native kernels, else by XLA's loop."""
+    """Fit a batch of one data set in this thread: by native kernels, else by XLA's loop.
+
+    Args:
+        program, problem: of the data set.
+        plan: for backend, devices and stages.
+        numbers: how many the data hold.
+    """
     outcome, lanes = _by_kernels(program, problem, plan, numbers), "native"
     if outcome is None:
         with host_if_small(numbers):
@@ -166,25 +213,25 @@ def run_one(program: Program, problem: Problem, plan: Plan, numbers: int) -> Run
 
 
 def _by_kernels(program: Program, problem: Problem, plan: Plan, numbers: int) -> Outcome | None:
-    """Fit one data set by native kernels in this thread; None where that cannot be."""
-    here = worker_devices(plan.devices, numbers)[:1]
-    program, problem, kernels = prepared(program, problem, here, plan.backend)
+    """Fit one data set by native kernels in this thread; None where a phase does not compile or an outcome is doubtful."""
+    devices = worker_devices(plan.devices, numbers)[:1]
+    program, problem, kernels = prepared(program, problem, devices, plan.backend)
     own, shared = items_of(program, problem)
-    items: Any = (own,)
-    results: Any = None
+    leaves = PhaseLeaves((own,), shared, problem.weights)
+    outcome: Outcome | None = None
     for phase in range(climbs(program)):
-        results = None
         if phase:
-            kernels = kernels_of(program, phase, items, shared, problem.weights, platforms_of(here), plan.backend)
+            leaves = leaves._replace(items=(own, outcome))
+            kernels = kernels_of(program, phase, leaves, platforms_of(devices), plan.backend)
+        outcome = None
         for kernel in kernels:
-            current = PhaseRun(program, phase, items, shared, 1, 1, kernel, problem.weights)
-            current.run_kernel(kernel, here[0])
-            if current.finished.all() and not doubtful(kernel, current.results.status).any():
-                results = current.results
-        if results is None:
+            phase_run = PhaseRun(kernel, leaves)
+            phase_run.run_kernel(kernel, devices[0])
+            if phase_run.finished.all() and not doubtful(kernel, phase_run.results.status).any():
+                outcome = phase_run.results
+        if outcome is None:
             return None
-        items = (own, results)
-    return results
+    return outcome
 
 
 @compiled_with(static_argnums=0)
@@ -192,9 +239,8 @@ def _solve_one(program: Program, problem: Problem) -> Outcome:
     return solve_one(program, problem)
 
 
-def _not_run(outcome: Outcome, mask: np.ndarray) -> Outcome:
+def _mark_not_run(outcome: Outcome, mask: Bool[np.ndarray, " b"]) -> None:
     """Mark the data sets of a mask as not run, in place."""
     for x in outcome:
         x[mask] = np.nan if x.dtype.kind == "f" else 0
     outcome.status[mask] = Status.NOT_RUN
-    return outcome

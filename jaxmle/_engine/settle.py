@@ -10,6 +10,7 @@ import numpy as np
 from jaxmle._engine.backends import kernels_of
 from jaxmle._engine.devices import host_if_small
 from jaxmle._engine.memory import bytes_each
+from jaxmle._engine.phase_leaves import PhaseLeaves, Shared
 from jaxmle._engine.plan import Auto, Backend, Native
 from jaxmle._engine.workers import CHUNK_BYTES, on_threads
 from jaxmle._solver.limits import unsettled
@@ -18,6 +19,7 @@ from jaxmle._solver.problem import Problem, Program, items_of, without_start
 from jaxmle._solver.solve import settle_many
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit
+from jaxmle._util.arrays import Bool, Int
 from jaxmle._util.compile import compiled
 from jaxmle._util.records import join
 from jaxmle.optimizers import newton
@@ -26,7 +28,7 @@ QUICK_FITS = 256
 "Up to so many fits are examined by a program that compiles fast, before an optimized one would have begun."
 
 
-def _settled(program: Program, own: Any, shared: Any, outcome: Outcome) -> Outcome:
+def _settled(program: Program, own: list[Any], shared: Shared, outcome: Outcome) -> Outcome:
     return settle_many(program, own, shared, outcome)
 
 
@@ -34,14 +36,16 @@ _settle = compiled(_settled, static_argnums=0)
 _settle_few = compiled(_settled, quick=True, static_argnums=0)
 
 
-def settle(program: Program, problem: Problem, outcome: Outcome, finished: np.ndarray, backend: Backend) -> bool:
+def settle(
+    program: Program, problem: Problem, outcome: Outcome, finished: Bool[np.ndarray, " B"], backend: Backend
+) -> bool:
     """Examine the fits that did not converge for a limit, in place; nothing is compiled where all did.
 
-    What an interrupt leaves unexamined is no longer `finished`.
+    Fits that an interrupt leaves unexamined are no longer `finished`.
 
     Args:
         outcome: of all data sets.
-        finished: which of them are there, bool[B].
+        finished: which of them have an outcome, bool[B].
         backend: of the batch.
 
     Returns:
@@ -53,14 +57,13 @@ def settle(program: Program, problem: Problem, outcome: Outcome, finished: np.nd
     one_for_all = program._replace(optimizer=newton(), lanes=0)  # the same program whatever the method
     program, problem = without_start(one_for_all, problem)
     own, shared = items_of(program, problem)
+    leaves = PhaseLeaves((own,), shared, problem.weights)
     portion = max(CHUNK_BYTES // bytes_each(own), 1)
     try:
         for method in (_native, _one_by_one):
             unsettled_at = np.flatnonzero(waits)
             for i in range(0, len(unsettled_at), portion):
-                for at, found in method(
-                    program, own, shared, problem.weights, outcome, unsettled_at[i : i + portion], backend
-                ):
+                for at, found in method(program, leaves, outcome, unsettled_at[i : i + portion], backend):
                     for mine, new in zip(outcome, found, strict=True):
                         mine[at] = new
                     waits[at] = False
@@ -71,36 +74,34 @@ def settle(program: Program, problem: Problem, outcome: Outcome, finished: np.nd
 
 
 def _native(
-    program: Program, own: Any, shared: Any, weights: Any, outcome: Outcome, positions: np.ndarray, backend: Backend
-) -> Iterator[tuple[np.ndarray, Outcome]]:
-    """Settle fits by a native kernel: (positions, outcomes).
+    program: Program, leaves: PhaseLeaves, outcome: Outcome, positions: Int[np.ndarray, " b"], backend: Backend
+) -> Iterator[tuple[Int[np.ndarray, " b"], Outcome]]:
+    """Settle fits by a native kernel; yield positions and outcomes.
 
-    Fits that seem not identified take eigenvectors, and fits that may lie on a kink take loops: they are left to XLA.
+    Fits that seem not identified need eigenvectors, and fits that may lie on a kink need loops: they are left to XLA.
     """
     positions = positions[outcome.status[positions] != Status.NOT_IDENTIFIED]
     if not len(positions):
         return
-    items, weights = (
-        ([np.asarray(x[positions]) for x in own], jax.tree.map(lambda x: x[positions], outcome)),
-        weights[positions],
-    )
+    own = [np.asarray(x[positions]) for x in leaves.items[0]]
+    mine = jax.tree.map(lambda x: x[positions], outcome)
+    leaves = PhaseLeaves((own, mine), leaves.shared, leaves.weights[positions])
     backend = Auto() if isinstance(backend, Native) else backend
     kinks = join(program.skeleton, itertools.repeat(None)).geometry.kink is not None
-    for kernel in kernels_of(program, SETTLE, items, shared, weights, {"cpu"}, backend):
+    for kernel in kernels_of(program, SETTLE, leaves, {"cpu"}, backend):
         if not kernel.partial:  # where it has a NaN XLA may have none
-            found, left = on_threads(kernel, items, shared, weights)
+            found, left = on_threads(kernel, leaves)
             left |= kinks & ~at_limit(found.status)
             yield positions[~left], jax.tree.map(lambda x, left=left: x[~left], found)
 
 
 def _one_by_one(
-    program: Program, own: Any, shared: Any, _: Any, outcome: Outcome, positions: np.ndarray, backend: Backend
-) -> Iterator[tuple[np.ndarray, Outcome]]:
-    """Settle fits in XLA, one after the other: (positions, outcomes)."""
+    program: Program, leaves: PhaseLeaves, outcome: Outcome, positions: Int[np.ndarray, " b"], _: Backend
+) -> Iterator[tuple[Int[np.ndarray, " b"], Outcome]]:
+    """Settle fits in XLA, one after the other; yield positions and outcomes."""
     padded = np.resize(positions, 1 << int(np.ceil(np.log2(len(positions)))))  # few shapes, few programs
     settle = _settle_few if len(padded) <= QUICK_FITS else _settle
     with host_if_small(0):
-        found = settle(
-            program, [np.asarray(x[padded]) for x in own], shared, jax.tree.map(lambda x: x[padded], outcome)
-        )
+        own = [np.asarray(x[padded]) for x in leaves.items[0]]
+        found = settle(program, own, leaves.shared, jax.tree.map(lambda x: x[padded], outcome))
     yield positions, jax.tree.map(lambda x: np.asarray(x)[: len(positions)], found)

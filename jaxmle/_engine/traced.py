@@ -1,12 +1,12 @@
 """Fits inside a traced JAX program: one, or as many as `vmap` asks for, however it is nested.
 
-On a CPU, in float64, they are a call of native kernels, and what those leave goes through the loop or the lanes;
-elsewhere all fits do.
+On a CPU, in float64, they are a call of native kernels; fits that the kernels leave, and all fits elsewhere, go through
+the loop or the lanes.
 """
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +17,7 @@ from jax.custom_batching import custom_vmap
 
 from jaxmle import _native
 from jaxmle._engine.backends import built, doubtful
+from jaxmle._engine.phase_leaves import Items, PhaseLeaves
 from jaxmle._engine.workers import on_threads
 from jaxmle._solver.problem import (
     Problem,
@@ -33,6 +34,7 @@ from jaxmle._solver.problem import (
 )
 from jaxmle._solver.solve import settle_many, settle_one, solve_many, solve_one
 from jaxmle._solver.state import Outcome
+from jaxmle._util.arrays import Array, Bool
 
 LANES = 64
 "Lanes of a traced program."
@@ -49,11 +51,11 @@ def solver(program: Program, ones: bool) -> Callable[..., Outcome]:
     many = any(program.axes)
 
     @custom_vmap
-    def solve(*leaves: Any) -> Outcome:
+    def solve(*leaves: Array) -> Outcome:
         return (_many if many else _one)(program, jax.tree.unflatten(program.tree, leaves), ones)
 
     @solve.def_vmap
-    def _(size: int, batched: Any, *leaves: Any) -> Any:
+    def _(size: int, batched: Sequence[bool], *leaves: Array) -> tuple[Outcome, Any]:
         if not any(batched):  # one fit serves all
             outcome = solve(*leaves)
             return outcome, jax.tree.map(lambda _: False, outcome)
@@ -68,12 +70,12 @@ def solver(program: Program, ones: bool) -> Callable[..., Outcome]:
     return solve
 
 
-def _size(leaves: Any, batched: Any, axes: Any) -> int:
+def _size(leaves: Sequence[Array], batched: Sequence[bool], axes: tuple[bool, ...]) -> int:
     """Return how many data sets a program had before it was batched once more."""
     return next(x.shape[int(outer)] for x, outer, own in zip(leaves, batched, axes, strict=True) if own)
 
 
-def _flat(x: Any, size: int, inner: int | None, batched: bool, own: bool) -> Any:
+def _flat(x: Array, size: int, inner: int | None, batched: bool, own: bool) -> Array:
     """Reshape a leaf to size * inner data sets, or return the one that they share."""
     x = jnp.asarray(x)
     if inner is None or not (batched or own):
@@ -84,6 +86,8 @@ def _flat(x: Any, size: int, inner: int | None, batched: bool, own: bool) -> Any
 
 
 def _one(program: Program, problem: Problem, ones: bool) -> Outcome:
+    """Fit one problem by native kernels on a CPU, else by XLA's loop."""
+
     def loop(problem: Problem, *_: Any) -> Outcome:
         return solve_one(program, problem)
 
@@ -102,6 +106,7 @@ def _one(program: Program, problem: Problem, ones: bool) -> Outcome:
 
 
 def _many(program: Program, problem: Problem, ones: bool) -> Outcome:
+    """Fit a batch of problems by native kernels on a CPU, else in lanes."""
     size = len(items_of(program, problem)[0][0])
 
     def in_lanes(problem: Problem) -> Outcome:
@@ -123,7 +128,7 @@ def _many(program: Program, problem: Problem, ones: bool) -> Outcome:
 
 
 class _Kernels(NamedTuple):
-    """Native kernels for all phases of a program.
+    """Native kernels of all phases of a program.
 
     Attributes:
         kernels: one for each.
@@ -135,8 +140,8 @@ class _Kernels(NamedTuple):
     starts: bool
     ones: bool
 
-    def fit(self, program: Program, problem: Problem, size: int) -> tuple[Outcome, Any]:
-        """Fit `size` data sets: their outcomes, and which of them the kernels leave unfitted, bool[B]."""
+    def fit(self, program: Program, problem: Problem, size: int) -> tuple[Outcome, Bool[jax.Array, " B"]]:
+        """Fit `size` data sets; return their outcomes, and which of them the kernels leave unfitted."""
         if self.starts:
             program, problem = with_starts(program, problem, own_starts(program, *items_of(program, problem)))
         program, views = _widened(program, self.ones)
@@ -157,8 +162,8 @@ class _Call(NamedTuple):
 
     Attributes:
         shared: how many leaves have no data-set axis; they come last.
-        views: which of the others lack it too; every data set sees the same.
-        weights: which are the weights.
+        views: positions of the others that lack it too: all data sets have the same value.
+        weights: the position of the weights.
     """
 
     kernel: _native.Compiled
@@ -178,27 +183,31 @@ class _Call(NamedTuple):
         for i in self.views:
             operands[i] = np.broadcast_to(operands[i], (len(left), *operands[i].shape))
         own = len(operands) - self.shared
-        made, more = on_threads(self.kernel, operands[:own], operands[own:], operands[self.weights])
+        leaves = PhaseLeaves((operands[:own],), operands[own:], operands[self.weights])
+        made, more = on_threads(self.kernel, leaves)
         for x, mine in zip(found, jax.tree.leaves(made), strict=True):
             x[...] = mine
         left[:] = more | doubtful(self.kernel, made.status)
 
 
-def _many_of(x: Any, size: int) -> jax.ShapeDtypeStruct:
+def _many_of(x: Array | jax.ShapeDtypeStruct, size: int) -> jax.ShapeDtypeStruct:
+    """Return shape and dtype of `size` arrays like x, stacked."""
     return jax.ShapeDtypeStruct((size, *x.shape), x.dtype)
 
 
 def _widened(program: Program, ones: bool) -> tuple[Program, tuple[int, ...]]:
-    """Each data set has its own weights, if only in name; and its own rows where some may not count, as another row
-    takes their place. With it, which of the own leaves are so only in name."""
+    """Give weights a data-set axis, and rows too where weights vary; return the program and which leaves share one value.
+
+    A kernel reads the weights of each data set, and replaces its rows of weight 0, so both are its own.
+    """
     rows = among(program, (lambda p: p.weights) if ones else with_rows)
     axes = tuple(a or b for a, b in zip(program.axes, rows, strict=True))
-    in_name = [not mine for mine, own in zip(program.axes, axes, strict=True) if own]
-    return program._replace(axes=axes), tuple(i for i, x in enumerate(in_name) if x)
+    same = [not mine for mine, own in zip(program.axes, axes, strict=True) if own]
+    return program._replace(axes=axes), tuple(i for i, x in enumerate(same) if x)
 
 
 def _kernels(program: Program, problem: Problem, ones: bool) -> _Kernels | None:
-    """Compile a program to native kernels; None where something keeps it from that."""
+    """Compile a program to native kernels; None where a phase cannot be compiled."""
     if problem.weights.dtype != np.float64 or _native.missing("cpu") is not None:
         return None
     size = len(items_of(program, problem)[0][0])
@@ -207,10 +216,10 @@ def _kernels(program: Program, problem: Problem, ones: bool) -> _Kernels | None:
         program, views = _widened(program, ones)
         own, shared = items_of(program, problem)
         own = [_many_of(x, size) if i in views else x for i, x in enumerate(own)]
-        items: Any = (own,)
+        items: Items = (own,)
         found = []
         for phase in range(climbs(program)):
-            kernel = built(program, phase, items, shared, problem.weights.shape[-1], ones, "cpu")
+            kernel = built(program, phase, PhaseLeaves(items, shared, problem.weights), ones, "cpu")
             if isinstance(kernel, str):
                 return None
             found.append(kernel)

@@ -1,16 +1,16 @@
 """Worker threads that fit the chunks of one phase of one bucket.
 
-Each worker is a host thread that runs lanes of its own or a native kernel. It takes the next chunk when it has handed out
-the last one while its lanes run on, so that no worker waits for another. Between slices progress is shown and an
-interrupt is noticed; what is finished by then is kept.
+Each worker is a host thread that runs lanes of its own or a native kernel. It takes the next chunk as soon as all data
+sets of the last one are in its lanes, so that no worker waits for another. Between slices progress is shown and an
+interrupt is noticed; fits that are finished by then are kept.
 """
 
 import functools
 import queue
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +18,14 @@ import numpy as np
 
 from jaxmle import _native
 from jaxmle._engine.memory import bytes_each
+from jaxmle._engine.phase_leaves import Items, PhaseLeaves, Shared
+from jaxmle._engine.plan import Device
 from jaxmle._solver import lanes
 from jaxmle._solver.phases import phases
 from jaxmle._solver.problem import Program
+from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import failed
+from jaxmle._util.arrays import Bool, Int
 from jaxmle._util.compile import compiled
 from jaxmle._util.progress import Progress
 from jaxmle._util.threads import cores
@@ -42,7 +46,7 @@ SMALL = 1 << 20
 "Bytes up to which a chunk has a data set for each lane however few are left, so that one program serves all."
 
 
-def _begun(program: Program, phase: int, items: Any, shared: Any, capacity: int) -> lanes.Carry:
+def _begun(program: Program, phase: int, items: Items, shared: Shared, capacity: int) -> lanes.Carry:
     return lanes.start(phases(program, shared)[phase], items, program.lanes, capacity)
 
 
@@ -59,59 +63,77 @@ _advance = compiled(_advanced, static_argnums=(0, 1), donate_argnums=4)
 _advance_few = compiled(_advanced, quick=True, static_argnums=(0, 1), donate_argnums=4)
 
 
-class PhaseRun:
-    """One phase of one bucket, divided among workers.
+class LanePhase(NamedTuple):
+    """A phase of a program, to be run in lanes.
 
     Attributes:
+        program: for the model, the method and the number of lanes.
+        number: of the phase.
+        quick: whether it is compiled fast rather than optimized.
+    """
+
+    program: Program
+    number: int
+    quick: bool = False
+
+
+class PhaseRun:
+    """One phase of one bucket, divided among workers: in lanes, or by a native kernel.
+
+    Attributes:
+        count: B, the data sets.
         size, each: data sets of a chunk, and bytes of a data set.
-        left: 0 for data sets whose results are there, uint8[count].
-        out: what the native kernel writes, f[k, count].
+        left: 0 for data sets that have results, uint8[B].
+        out: results of the native kernel, f[k, B].
     """
 
     def __init__(
-        self, program: Any, phase: int, items: Any, shared: Any, count: int, workers: int,
-        kernel: _native.Compiled | None = None, weights: Any = None, bound: int = CHUNK_BYTES, few: bool = False,
-    ) -> None:  # fmt: skip
-        self.advance = _advance_few if few else _advance
-        self.program, self.phase, self.items, self.shared, self.count = program, phase, items, shared, count
-        self.kernel, self.weights = kernel, weights
-        self.each = bytes_each(items)
+        self, backend: LanePhase | _native.Compiled, leaves: PhaseLeaves, workers: int = 1, bound: int = CHUNK_BYTES
+    ) -> None:
+        self.lane_phase = backend if isinstance(backend, LanePhase) else None
+        self.kernel = kernel = None if isinstance(backend, LanePhase) else backend
+        self.items, self.shared, self.rows = leaves.items, leaves.shared, leaves.rows
+        self.count = count = len(leaves.weights)
+        self.each = bytes_each(self.items)
         if kernel is not None and kernel.on_gpu:  # whose buffers lie beside the data
-            self.each += 8 * (kernel.kernel.results + kernel.kernel.buffers * weights.shape[1])
+            self.each += 8 * (kernel.kernel.results + kernel.kernel.buffers * self.rows)
         else:
             bound = min(4 * CHUNK_BYTES, bound)
         most = bound // 4 // self.each
         self.position, self.workers = 0, workers
-        if kernel is not None:
-            self.size, self.least = max(min(most, kernel.max_batch), 1), kernel.min_batch(weights.shape[1])
-        else:
-            least = min(program.lanes, max(count, SMALL // self.each))
+        if isinstance(backend, LanePhase):
+            least = min(backend.program.lanes, max(count, SMALL // self.each))
             room = max(min(count // (CHUNKS * workers), most) // least, 1)
             self.size = least * 4 ** min((room.bit_length() - 1) // 2, 2)  # 1, 4 or 16 data sets a lane: few programs
+        else:
+            self.size, self.least = max(min(most, backend.max_batch), 1), backend.min_batch(self.rows)
         self.begins, self.lock = iter(range(0, count, self.size)), threading.Lock()
         self.stop: threading.Event = threading.Event()
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.left, self.lane_steps = np.ones(count, np.uint8), 0
-        if kernel is not None:
-            arrays = jax.tree.leaves((items, shared))
-            self.reader = kernel.arguments(arrays, weights)
-            self.out = np.zeros((kernel.kernel.results, count))
-        else:
-            log = jax.eval_shape(lambda i, s: lanes.start(phases(program, s)[phase], i, 1, 1).log, items, shared)
+        if isinstance(backend, LanePhase):
+
+            def log_of(items: Items, shared: Shared) -> Any:
+                return lanes.start(phases(backend.program, shared)[backend.number], items, 1, 1).log
+
+            log = jax.eval_shape(log_of, self.items, self.shared)
             self.log = jax.tree.map(lambda s: np.zeros((count, *s.shape[1:]), s.dtype), log)
+        else:
+            self.arguments = backend.arguments(jax.tree.leaves((self.items, self.shared)), leaves.weights)
+            self.out = np.zeros((backend.kernel.results, count))
 
     @property
     def finished(self) -> np.ndarray:
-        """Which data sets have results, bool[count]."""
+        """Return which data sets have results, bool[B]."""
         return self.left == 0
 
     @functools.cached_property
-    def results(self) -> Any:
-        """Results of all data sets, leaves [count, ...], NumPy; complete for those that are `finished`."""
+    def results(self) -> Outcome:
+        """Return the results of all data sets as NumPy arrays [B, ...]; complete for those that are `finished`."""
         return self.log if self.kernel is None else self.kernel.results(self.out)
 
-    def chunk(self, begin: int, device: Any) -> lanes.Work:
-        """Copy the data sets from `begin` on to a device."""
+    def chunk(self, begin: int, device: Device) -> lanes.Work:
+        """Copy the chunk of data sets that begins at `begin` to a device."""
         held = min(self.size, self.count - begin)
 
         def part(x: Any) -> Any:
@@ -121,31 +143,31 @@ class PhaseRun:
         items = jax.device_put(jax.tree.map(part, self.items), device)
         return lanes.Work(items, np.int32(0), np.int32(held), np.int32(begin), np.bool_(False))
 
-    def next(self, device: Any) -> lanes.Work | None:
+    def next(self, device: Device) -> lanes.Work | None:
         """Copy the next chunk to a device; None when all are taken."""
         with self.lock:
             begin = next(self.begins, None)
         return None if begin is None else self.chunk(begin, device)
 
-    def compile(self, device: Any) -> None:
-        """Compile the program once, before several workers would compile it side by side."""
-        if self.kernel is not None:
-            return
-        with jax.default_device(device):
-            self.run_lanes(device, self.chunk(0, device)._replace(stop=np.int32(0), drain=np.bool_(True)))
+    def compile(self, device: Device | None) -> None:
+        """Compile the program of the lanes once, before several workers would compile it side by side."""
+        if self.lane_phase is not None and device is not None:
+            with jax.default_device(device):
+                work = self.chunk(0, device)._replace(stop=np.int32(0), drain=np.bool_(True))
+                self.run_lanes(self.lane_phase, device, work)
 
-    def run_lanes(self, device: Any, work: lanes.Work | None) -> None:
+    def run_lanes(self, phase: LanePhase, device: Device, work: lanes.Work | None) -> None:
         """Fit `work` and every further chunk in lanes, until the lanes are empty."""
         if work is None:
             return
+        program, number = phase.program, phase.number
+        advance = _advance_few if phase.quick else _advance
         shared = jax.device_put(self.shared, device)
-        carry = _start(self.program, self.phase, work.items, shared, self.size + self.program.lanes)
+        carry = _start(program, number, work.items, shared, self.size + program.lanes)
         refills, busy = 8, True
         while busy and not self.stop.is_set():
             began = time.perf_counter()
-            carry, position, busy = self.advance(
-                self.program, self.phase, shared, work, carry[:3], carry[3:], np.int32(refills)
-            )
+            carry, position, busy = advance(program, number, shared, work, carry[:3], carry[3:], np.int32(refills))
             position, busy = np.int32(position), bool(busy)
             if not work.drain and position == work.stop:
                 work, busy = self.next(device) or work._replace(position=work.stop, drain=np.bool_(True)), True
@@ -155,37 +177,44 @@ class PhaseRun:
             took = max(time.perf_counter() - began, 1e-4)
             refills = int(np.clip(refills * SLICE_SECONDS / took, 1, min(4 * refills, 10_000)))
         with self.lock:
-            self.lane_steps += int(carry.steps) * self.program.lanes
+            self.lane_steps += int(carry.steps) * program.lanes
 
-    def run_kernel(self, kernel: _native.Compiled, device: Any, between: Callable[[], None] = lambda: None) -> None:
+    def run_kernel(
+        self, kernel: _native.Compiled, device: Device | None, between: Callable[[], None] = lambda: None
+    ) -> None:
         """Fit data sets by a native kernel: fewer and fewer at a time, and never more than a slice of time allows.
 
-        What it has fitted is finished even where an interrupt comes first; `between` is called after each call.
+        Data sets that it has fitted are finished even where an interrupt comes first.
+
+        Args:
+            kernel: of this run.
+            device: None for the host.
+            between: called after each call of the kernel.
         """
-        pace = self.size if kernel.on_gpu else self.least  # before it knows how long they take
-        room = kernel.scratch(self.weights.shape[1])
+        pace = self.size if kernel.on_gpu else self.least  # before any time is measured
+        scratch = kernel.scratch(self.rows)
         status = kernel.result_offsets.status
         while not self.stop.is_set():
             with self.lock:
                 begin, rest = self.position, self.count - self.position
                 least = max(rest // (2 * self.workers), self.least, pace // MOMENT)
-                held = min(pace, self.size, least)
-                held = min(max(held - held % kernel.group_size, kernel.group_size), rest)
-                self.position += held
-            if not held:
+                size = min(pace, self.size, least)
+                size = min(max(size - size % kernel.group_size, kernel.group_size), rest)
+                self.position += size
+            if not size:
                 return
             began = time.perf_counter()
-            self.reader.fit(begin, held, self.out, self.left, device, room)
+            self.arguments.fit(begin, size, self.out, self.left, device, scratch)
             took = max(time.perf_counter() - began, 1e-6)
-            pace = int(np.clip(held * SLICE_SECONDS / took, 1, 8 * pace))
-            part = slice(begin, begin + held)
+            pace = int(np.clip(size * SLICE_SECONDS / took, 1, 8 * pace))
+            part = slice(begin, begin + size)
             fitted = self.left[part] == 0
             bad = failed(self.out[status, part].astype(np.int32)) & fitted
             self.messages.put((int(fitted.sum()), int(bad.sum())))
             between()
 
     def collect(self, carry: lanes.Carry) -> None:
-        """Copy the results that a slice has written."""
+        """Copy the results that a slice of time has written to the host."""
         written = int(carry.written)
         log = jax.tree.map(lambda x: np.asarray(x)[:written], carry.log)
         ids = np.asarray(carry.ids)[:written]
@@ -196,36 +225,36 @@ class PhaseRun:
 
     @property
     def utilization(self) -> float | None:
-        """Share of the lanes' steps that a fit needed; None for a native kernel."""
-        steps = self.results.polish if self.phase else self.results.steps
+        """Return the share of the lanes' steps that a fit needed; None for a native kernel."""
+        steps = self.results.polish if self.lane_phase and self.lane_phase.number else self.results.steps
         return float(np.sum(steps[self.finished])) / self.lane_steps if self.lane_steps else None
 
-    def copy_to(self, results: Any, where: np.ndarray) -> None:
-        """Copy what is finished into the results of a larger batch, at positions `where`."""
+    def copy_to(self, results: Outcome, where: Int[np.ndarray, " B"]) -> None:
+        """Copy the results of finished data sets into those of a larger batch, at positions `where`."""
         done = self.finished
         for all_, mine in zip(jax.tree.leaves(results), jax.tree.leaves(self.results), strict=True):
             all_[where[done]] = mine[done]
 
-    def work(self, device: Any) -> None:
+    def work(self, device: Device) -> None:
         """Run one worker's thread; contexts of JAX belong to a thread."""
         try:
             if self.kernel is not None:
                 self.run_kernel(self.kernel, device)
-            else:
+            elif self.lane_phase is not None:
                 with jax.enable_x64(True), jax.default_device(device):
-                    self.run_lanes(device, self.next(device))
+                    self.run_lanes(self.lane_phase, device, self.next(device))
             self.messages.put(None)
         except BaseException as error:
             self.messages.put(error)
 
 
-def run_phase(run: PhaseRun, devices: list[Any], shown: Progress | None, before: int) -> bool:
-    """Run one phase on its workers; return whether it was interrupted. What a worker raises is raised here.
+def run_phase(run: PhaseRun, devices: Sequence[Device | None], shown: Progress | None, before: int) -> bool:
+    """Run one phase on its workers; return whether it was interrupted. An error of a worker is raised here.
 
     Args:
         run: the phase.
-        devices: one for each worker.
-        shown: is told how many data sets are done.
+        devices: one for each worker; None for the host.
+        shown: shows how many data sets are done.
         before: how many were done already.
 
     On the cores of the host this thread is a worker too: of two threads that begin while it goes to sleep, one often
@@ -272,7 +301,7 @@ def run_phase(run: PhaseRun, devices: list[Any], shown: Progress | None, before:
         except KeyboardInterrupt:
             run.stop.set()
             interrupted = True
-        except BaseException as raised:  # by a worker, or by whoever watches the progress
+        except BaseException as raised:  # by a worker, or by the user's progress function
             run.stop.set()
             error = raised
     for thread in threads:
@@ -283,10 +312,10 @@ def run_phase(run: PhaseRun, devices: list[Any], shown: Progress | None, before:
     return interrupted
 
 
-def on_threads(kernel: _native.Compiled, items: Any, shared: Any, weights: np.ndarray) -> tuple[Any, np.ndarray]:
-    """Fit a batch by a native kernel on every core, without a call of JAX: results, and which were not fitted, bool[B]."""
-    workers = cores() if len(weights) > kernel.min_batch(weights.shape[1]) else 1
-    run = PhaseRun(None, 0, items, shared, len(weights), workers, kernel, weights)
+def on_threads(kernel: _native.Compiled, leaves: PhaseLeaves) -> tuple[Outcome, Bool[np.ndarray, " B"]]:
+    """Fit a batch by a native kernel on every core, without a call of JAX; return results and which were not fitted."""
+    workers = cores() if len(leaves.weights) > kernel.min_batch(leaves.rows) else 1
+    run = PhaseRun(kernel, leaves, workers)
     if workers == 1:
         run.run_kernel(kernel, None)
     elif run_phase(run, [None] * workers, None, 0):

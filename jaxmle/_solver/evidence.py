@@ -42,8 +42,10 @@ class Evidence(NamedTuple):
         certain: whether the last candidate was accepted and J is definite, bool[].
         left: log-likelihood that is left: the less of `decrement_before` and what the next plain step w promises along the
             slope, 1/2 |g'w|.
-        rise, rise_before: that promise per unit of weight, 1/2 |g'w| / W, at u and where v began.
+        rise: that promise per unit of weight, 1/2 |g'w| / W.
+        gaining: steps in a row over which J was not definite and the promise grew, int[].
         vanished: whether some logarithm or logit has neither slope nor curvature left, bool[].
+        leaves: whether one has as little, but its slope points out of there, bool[].
         furthest: the greatest distance that a logarithm or a logit has gone from where the climb began, in units of half the
             range of exponents: from 1 on the square of that factor is no number.
         narrowness: the greatest of log(J_jj / W) over logarithms and logits, or how far one has gone: e^-20 is the square of
@@ -74,8 +76,9 @@ class Evidence(NamedTuple):
     certain: Any
     left: Any
     rise: Any
-    rise_before: Any
+    gaining: Any
     vanished: Any
+    leaves: Any
     furthest: Any
     narrowness: Any
     resolution: Any
@@ -85,16 +88,16 @@ class Evidence(NamedTuple):
 
 
 NOTED = (
-    "decrement_before", "lowest_pivot", "curvature_ratio", "curvature_retained", "tail_rate", "left", "rise", "furthest",
-    "narrowness", "resolution", "inward",
+    "decrement_before", "lowest_pivot", "curvature_ratio", "curvature_retained", "tail_rate", "left", "rise", "gaining",
+    "furthest", "narrowness", "resolution", "inward",
 )  # fmt: skip
 "What an outcome keeps of the evidence, for `Fit.explain`; `inward` is what one step inward from a limit loses."
 
 
 def note(e: Evidence) -> Any:
     """Return the numbers of `NOTED`, f[k]; NaN for what is not known."""
-    unknown = jnp.full_like(e.left, jnp.nan)
-    return jnp.stack([getattr(e, name, unknown) for name in NOTED])
+    known = e._asdict() | {"inward": jnp.full_like(e.left, jnp.nan)}
+    return jnp.stack([known[name].astype(e.left.dtype) for name in NOTED])
 
 
 def noted(numbers: Any, inward: Any) -> Any:
@@ -108,7 +111,7 @@ def none_yet(u: Any) -> Evidence:
     return Evidence(
         evaluations=jnp.zeros((), jnp.int32), accepted=no, undamped=no, stuck=no, tolerance=zero, rounding=zero, allowed=zero,
         decrement=inf, decrement_before=inf, definite=no, lowest_pivot=zero, curvature_ratio=zero, curvature_retained=zero,
-        tail_rate=zero + 1, tailing=no, certain=no, left=inf, rise=zero, rise_before=zero, vanished=no, furthest=zero, narrowness=zero, resolution=zero, minute=no, varies=no,
+        tail_rate=zero + 1, tailing=no, certain=no, left=inf, rise=zero, gaining=jnp.zeros((), jnp.int32), vanished=no, leaves=no, furthest=zero, narrowness=zero, resolution=zero, minute=no, varies=no,
         last_step=jnp.zeros_like(u),
     )  # fmt: skip
 
@@ -130,7 +133,8 @@ def gather(
     pivot = jnp.where(old.damping > 0, jnp.inf, _share(new.lowest, old.lowest))
     retained = jnp.minimum(jnp.min(own, initial=jnp.inf), pivot)
 
-    gone = jnp.where(unitless, jnp.abs(new.anchor - begin), 0.0)
+    travelled = jnp.where(unitless, jnp.abs(new.anchor - begin), 0.0)
+    gone, leaving = _nothing_left(new.matrix, new.gradient, objective)
     concentrated = jnp.where(unitless, jnp.log(jnp.maximum(diagonal / jnp.where(weight > 0, weight, 1.0), 1.0)), 0.0)
 
     def latest(fresh: Any, last: Any) -> Any:
@@ -138,6 +142,7 @@ def gather(
 
     spacing, rounding = eps * jnp.abs(new.anchor), 2 * eps * (jnp.abs(new.value) + weight)
     promise, decrement_before = 0.5 * jnp.abs(new.gradient @ new.plain), latest(old.decrement, known.decrement_before)
+    rise = jnp.where(weight > 0, promise / jnp.where(weight > 0, weight, 1.0), 0.0)
     return Evidence(
         evaluations=new.count,
         accepted=accepted,
@@ -156,11 +161,14 @@ def gather(
         tailing=new.tailing,
         certain=accepted & new.definite,
         left=jnp.minimum(promise, decrement_before).astype(dtype),
-        rise_before=latest(known.rise, known.rise_before),
-        rise=jnp.where(weight > 0, promise / jnp.where(weight > 0, weight, 1.0), 0.0).astype(dtype),
-        vanished=jnp.any(vanished(new.matrix, new.gradient, objective)),
-        furthest=(jnp.max(gone, initial=0.0) / half_range(dtype)).astype(dtype),
-        narrowness=jnp.max(jnp.maximum(gone, concentrated), initial=0.0).astype(dtype),
+        rise=rise.astype(dtype),
+        gaining=jnp.where(
+            accepted, jnp.where(~new.definite & (rise > known.rise), known.gaining + 1, 0), known.gaining
+        ),
+        vanished=jnp.any(gone & ~leaving),
+        leaves=jnp.any(gone & leaving),
+        furthest=(jnp.max(travelled, initial=0.0) / half_range(dtype)).astype(dtype),
+        narrowness=jnp.max(jnp.maximum(travelled, concentrated), initial=0.0).astype(dtype),
         resolution=resolution(new.anchor, new.matrix, weight).astype(dtype),
         minute=jnp.all((jnp.abs(new.move) <= spacing) | (0.5 * diagonal * new.move**2 <= 0.1 * tolerance)),
         varies=objective.varies,
@@ -186,10 +194,16 @@ def vanished(information: Any, gradient: Any, objective: Objective) -> Any:
     parameter, the log-likelihood is c + a s; where a > 0 it rises inward (the condition of Karush, Kuhn and Tucker fails), the
     slope is -a s and the curvature the same.
     """
+    gone, leaving = _nothing_left(information, gradient, objective)
+    return gone & ~leaving
+
+
+def _nothing_left(information: Any, gradient: Any, objective: Objective) -> tuple[Any, Any]:
+    """Return logarithms and logits with hardly a slope and a curvature, and those that leave a boundary, bool[p] each."""
     least = NOTHING * jnp.minimum(1.0, jnp.sum(objective.weights))
     curvature, slope = jnp.diagonal(information), jnp.abs(gradient)
-    gone = (jnp.abs(curvature) <= least) & (slope <= 5 * least)
-    return jnp.asarray(objective.unitless) & gone & ~departing(curvature, slope)
+    gone = jnp.asarray(objective.unitless) & (jnp.abs(curvature) <= least) & (slope <= 5 * least)
+    return gone, departing(curvature, slope)
 
 
 def departing(curvature: Any, slope: Any) -> Any:

@@ -69,7 +69,7 @@ def hold_kink(objective: Objective, outcome: Outcome, tolerance: Any, max_steps:
     kink = model.geometry.kink
     if kink is None or any(k is spaces.TIED for k in kinds.values()) or kinds[kink.name] is spaces.PINNED:
         return outcome
-    # Between two rows a Laplace law is flat in its loc, and each of the two is a maximum.
+    # Between two rows a Laplace density is flat in its loc, and each of the two is a maximum.
     waits = undecided(outcome.status) | (outcome.status == Status.NOT_IDENTIFIED)
     return lax.cond(waits, lambda: _ascend_held(objective, outcome, tolerance, max_steps), lambda: outcome)
 

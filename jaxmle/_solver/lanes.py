@@ -75,7 +75,7 @@ class Carry(NamedTuple):
 
 
 def room(lanes: int) -> int:
-    """How many lanes are served at a time."""
+    """Return how many lanes are served at a time."""
     return max(lanes // SHARE, 1)
 
 
@@ -84,7 +84,7 @@ def _take(items: Any, index: Any) -> Any:
 
 
 def start(policy: Policy, items: Any, lanes: int, capacity: int) -> Carry:
-    """Lanes without work, and an empty log for `capacity` results between two calls of `advance`."""
+    """Return lanes without work, and an empty log for `capacity` results between two calls of `advance`."""
     item = jax.tree.map(lambda x: jnp.broadcast_to(x[0], (lanes, *x.shape[1:])), items)
     state = jax.eval_shape(jax.vmap(policy.begin), item)
     results = jax.eval_shape(jax.vmap(policy.end), state, item)
@@ -96,12 +96,12 @@ def start(policy: Policy, items: Any, lanes: int, capacity: int) -> Carry:
 
 
 def busy(carry: Carry, work: Work) -> Any:
-    """Whether there is something to do."""
+    """Return whether there is something to do."""
     return (work.position < work.stop) | (work.drain & jnp.any(carry.index != IDLE))
 
 
 def refill(policy: Policy, carry: Carry, work: Work) -> tuple[Carry, Any]:
-    """Steps until a share of the lanes is free, writes what ended and hands out; the carry and the next position."""
+    """Step until a share of the lanes is free, write what ended and hand out; return the carry and the next position."""
     served = room(carry.index.shape[0])
     live = carry.index != IDLE
     idle = jnp.sum(~live, dtype=jnp.int32)
@@ -155,7 +155,7 @@ def refill(policy: Policy, carry: Carry, work: Work) -> tuple[Carry, Any]:
 
 
 def advance(policy: Policy, carry: Carry, work: Work, refills: Any) -> tuple[Carry, Any]:
-    """A slice of the work: at most `refills` refills, as far as the log reaches; the carry and the next position."""
+    """Do a slice of the work, at most `refills` refills, as far as the log reaches; the carry and the next position."""
     served, size = room(carry.index.shape[0]), carry.ids.shape[0]
 
     def goes_on(loop: Any) -> Any:
@@ -171,7 +171,7 @@ def advance(policy: Policy, carry: Carry, work: Work, refills: Any) -> tuple[Car
 
 
 def run(policy: Policy, items: Any, lanes: int) -> Any:
-    """All of it in one traced program; results with leaves [B, ...]."""
+    """Do all of it in one traced program; return results with leaves [B, ...]."""
     size = jax.tree.leaves(items)[0].shape[0]
     carry = start(policy, items, min(lanes, size), size)
     work = Work(items, jnp.int32(0), jnp.int32(size), jnp.int32(0), jnp.array(True))

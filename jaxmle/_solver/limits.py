@@ -30,7 +30,7 @@ FEWEST, MOST_STEPS = 4, 39
 "Steps beside a limit at least, and at most."
 
 GAIN = 1e-6
-"Log-likelihood below which a step beside a limit, or inward from it, gains nothing."
+"Log-likelihood below which a step beside a limit gains nothing, and a step inward from it loses nothing."
 
 AS_INFINITE = 100.0
 "How far from where the climb began a logarithm or a logit stands for infinity: what is left there is 1e-43 of what was."
@@ -48,9 +48,9 @@ MOVING = 0.01
 "A logarithm or a logit diverges where it still moves by this, a coordinate with units by this share of its way."
 
 FLATTEST, HARDLY = 1e-3, 0.05
-"Along a ridge: the greatest curvature in the rows' units, and the share of a unit change that may be lost over a short step."
+"Along a ridge: the greatest curvature in the rows' units, and the share of a unit change that a short step may lose."
 
-LED_AWAY = 15.0
+GONE_AWAY = 15.0
 "How far logarithms on a ridge have gone where it leads to infinity, or others in units of where the climb began."
 
 PLATEAU = 1e-8
@@ -85,7 +85,7 @@ class Settling(NamedTuple):
         stage: int[].
         at: where to evaluate next.
         beside: Newton's state in the coordinates that do not diverge, the others held.
-        last, gained: its last step, and what that gained, f[].
+        gained: what its last step gained, f[].
         value, information, decrement, definite, noise: where the ascent ended; the last is rounding's part of the value, f[].
         status, rule: as they stand, int[] each.
         direction: in which the coordinates diverge.
@@ -97,7 +97,6 @@ class Settling(NamedTuple):
     stage: Any
     at: Any
     beside: Any
-    last: Any
     gained: Any
     value: Any
     information: Any
@@ -117,7 +116,7 @@ def begin_settling(outcome: Outcome) -> Settling:
     u, dtype = outcome.u, outcome.u.dtype
     zero, no, none, whole = jnp.zeros((), dtype), jnp.array(False), jnp.zeros_like(u), jnp.zeros((), jnp.int32)
     return Settling(
-        stage=whole, at=u, beside=newton().init(u), last=none, gained=zero, value=zero,
+        stage=whole, at=u, beside=newton().init(u), gained=zero, value=zero,
         information=jnp.eye(u.shape[0], dtype=dtype), decrement=zero, definite=no, noise=zero,
         status=outcome.status.astype(jnp.int32), rule=outcome.rule.astype(jnp.int32), direction=none,
         diverging=jnp.zeros(u.shape, bool), inward=zero + jnp.inf, k=whole,
@@ -150,7 +149,7 @@ def settle_step(s: Settling, outcome: Outcome, objective: Objective, unravel: An
 
 def _joining(s: Settling, objective: Objective) -> Any:
     """Return what still goes at a tail's pace beside a limit: it diverges too, bool[p]."""
-    return jnp.asarray(finite_ends(objective.model)[0] & objective.unitless) & (jnp.abs(s.last) > TAIL_PACE)
+    return jnp.asarray(finite_ends(objective.model)[0] & objective.unitless) & (jnp.abs(s.beside.plain) > TAIL_PACE)
 
 
 def _rises(s: Settling, objective: Objective) -> Any:
@@ -178,7 +177,7 @@ def conclude(s: Settling, outcome: Outcome, objective: Objective, unravel: Any) 
         jnp.int32
     )
     rule = jnp.where(climbs, number_of("rise beside a limit"), jnp.where(inward, number_of("rise inward"), s.rule))
-    direction, diverging, near, last = s.direction, s.diverging, s.beside.anchor, s.last
+    direction, diverging, near, last = s.direction, s.diverging, s.beside.anchor, s.beside.plain
 
     at_limit = status == Status.AT_INFINITY
     limit = jnp.where(at_limit & diverging & elementwise, jnp.sign(direction) * jnp.inf, u)
@@ -276,14 +275,14 @@ def _along_ridge(
     status = jnp.where(none, int(Status.STALLED), status)
     rule = jnp.where(none, number_of("no ridge"), outcome.rule)
     direction = jnp.where(status == Status.NOT_IDENTIFIED, null, outcome.direction)
-    # A ridge of logarithms and logits that led e^15 away is flat because it leads to infinity, and so is one along
+    # A ridge along which logarithms and logits went e^15 is flat because it leads to infinity, and so is one along
     # coordinates whose curvature is gone that had some where the climb began, 15 of its units away.
     ridge = jnp.abs(null) * root > 0.1 * SHORT
-    led = jnp.any(ridge & (jnp.abs(outcome.travel) > LED_AWAY)) & ~jnp.any(ridge & units)
+    gone_far = jnp.any(ridge & (jnp.abs(outcome.travel) > GONE_AWAY)) & ~jnp.any(ridge & units)
     was = jnp.abs(jnp.diagonal(objective.information(unravel(u - outcome.travel))))
-    gone = (jnp.abs(jnp.diagonal(information)) <= PLATEAU * was) & (jnp.abs(outcome.travel) * jnp.sqrt(was) > LED_AWAY)
+    gone = (jnp.abs(jnp.diagonal(information)) <= PLATEAU * was) & (jnp.abs(outcome.travel) * jnp.sqrt(was) > GONE_AWAY)
     plateau = jnp.any(gone) & jnp.all(~ridge | gone)
-    away = (status == Status.NOT_IDENTIFIED) & (led | plateau)
+    away = (status == Status.NOT_IDENTIFIED) & (gone_far | plateau)
     direction = jnp.where(away, jnp.where(jnp.where(plateau, gone, ridge), outcome.travel, 0.0), direction)
     return (
         jnp.where(away, int(Status.AT_INFINITY), status), direction, jnp.where(away, number_of("ridge to infinity"), rule)
@@ -302,30 +301,26 @@ def _at_the_limit(
     went = s._replace(
         at=b.anchor + b.move,
         beside=b,
-        last=jnp.where(b.accepted, b.anchor - s.beside.anchor, 0.0),
         gained=gained,
         k=s.k + 1,
     )
     over = (went.k >= FEWEST) & ~(_rises(went, objective) & (went.k < MOST_STEPS))
 
-    # The limit must be no lower than where the ascent ended. Where it is by more than a tail leaves, several coordinates
+    # The limit must be as high as where the ascent ended, but for what a tail leaves. Where it is not, several coordinates
     # went out by different powers, or rounding has its way so far out: nothing is known then.
-    lower = b.value - s.value
-    seen_from = jnp.maximum(s.noise, GAIN)
-    far = _far(objective, s.diverging, s.direction)
-    refuted = over & (lower > seen_from) & (lower <= LITTLE) & (jnp.sum(far) == 1)
-    tried = over & (lower <= s.noise) & jnp.any(far)
-    stage = jnp.where(tried, INWARD, jnp.where(over, SETTLED, BESIDE))
+    near = b.value - s.value <= LITTLE
+    further = over & near & jnp.any(_far(objective, s.diverging, s.direction))
     went = went._replace(
-        stage=stage, inward=jnp.where(refuted, -lower, s.inward), k=jnp.where(over, 0, went.k),
-        at=jnp.where(tried, _inward(went, outcome, objective, 0), went.at),
+        stage=jnp.where(further, INWARD, jnp.where(over, SETTLED, BESIDE)), k=jnp.where(over, 0, went.k),
+        at=jnp.where(further, _inward(went, outcome, objective, 0), went.at),
     )  # fmt: skip
 
+    # A loss that rounding lets be seen confirms the limit; only a gain of more than a tail leaves refutes it.
     lost = jnp.where(jnp.isfinite(value), value - s.beside.value, jnp.inf)
-    seen = ~(jnp.abs(lost) <= seen_from)
+    known = (lost > jnp.maximum(s.noise, GAIN)) | (lost < -jnp.maximum(s.noise, LITTLE))
     k = s.k + 1
     tried = s._replace(
-        stage=jnp.where(seen | (k >= len(OFFSETS)), SETTLED, INWARD), inward=jnp.where(seen, lost, s.inward), k=k,
+        stage=jnp.where(known | (k >= len(OFFSETS)), SETTLED, INWARD), inward=jnp.where(known, lost, s.inward), k=k,
         at=_inward(s, outcome, objective, k),
     )  # fmt: skip
     return jax.tree.map(lambda x, y: jnp.where(beside, x, y), went, tried)
@@ -333,7 +328,7 @@ def _at_the_limit(
 
 def _inward(s: Settling, outcome: Outcome, objective: Objective, k: Any) -> Any:
     """Return the point beside the limit with what diverges k steps inward from where the ascent ended."""
-    offset = jnp.asarray(OFFSETS, outcome.u.dtype)[jnp.minimum(k, len(OFFSETS) - 1)]
+    offset = sum(jnp.where(k == i, x, 0.0) for i, x in enumerate(OFFSETS))  # native kernels take no index that varies
     log = outcome.u - offset * jnp.sign(s.direction)
     units = outcome.u - offset / OFFSETS[-1] * outcome.travel
     at = jnp.where(jnp.asarray(objective.unitless), log, units)

@@ -20,15 +20,15 @@ from jaxmle.optimizers import newton
 POLISH = 50
 "Newton steps that a nominated point may take to its certificate."
 SCOUT = 15
-"Newton steps that look for a maximum at infinity where another method ran out of steps."
+"Newton steps that may find a maximum at infinity where another method ran out of steps."
 SETTLE = -1
-"The last phase: a closer look at what did not converge."
+"The last phase: it settles what did not converge."
 
 
 def policies(
     program: Program, build: Callable[[Any], Problem], cleaned: bool = False
 ) -> tuple[lanes.Policy, lanes.Policy]:
-    """How to climb with the method, and how to certify where it led. An item is a problem, or (problem, climbed)."""
+    """Return the policies of the climb and of its certification; an item is a problem, or (problem, finished climb)."""
     certifier = newton()
 
     def objective_in(problem: Problem) -> Objective:
@@ -68,11 +68,13 @@ def policies(
         return climb, climb
 
     def again(item: Any) -> State:
-        problem, led = build(item), item[-1]
+        problem, nominee = build(item), item[-1]
         objective = objective_in(problem)
         _, unravel = ravel_pytree(objective.model.origin(objective.weights.dtype))
-        goes_on = (led.status == NOMINATED) | (led.status == Status.MAX_STEPS)
-        return init(certifier, ascent_objective(objective), unravel(led.best), jnp.where(goes_on, RUNNING, led.status))
+        goes_on = (nominee.status == NOMINATED) | (nominee.status == Status.MAX_STEPS)
+        return init(
+            certifier, ascent_objective(objective), unravel(nominee.best), jnp.where(goes_on, RUNNING, nominee.status)
+        )
 
     def left(item: Any) -> Any:
         return jnp.where(item[-1].status == NOMINATED, POLISH, SCOUT)
@@ -83,25 +85,25 @@ def policies(
 
 
 def _settling(program: Program, build: Callable[[Any], Problem], cleaned: bool) -> lanes.Policy:
-    """`settled` for items (problem, outcome) that did not converge and are not unidentified; nothing is said of kinks."""
+    """Return the policy that settles items (problem, outcome) without a certificate; ridges and kinks are left to `settle_one`."""
 
     def on(item: Any) -> tuple[Objective, Any]:
         objective = objective_of(program.skeleton, build(item), cleaned)
         return objective, ravel_pytree(objective.model.origin(objective.weights.dtype))[1]
 
-    def step(seen: Any, item: Any) -> Any:
+    def step(s: Any, item: Any) -> Any:
         objective, unravel = on(item)
-        return settle_step(seen, item[1], ascent_objective(objective), unravel, ridges=False)
+        return settle_step(s, item[1], ascent_objective(objective), unravel, ridges=False)
 
-    def end(seen: Any, item: Any) -> Outcome:
+    def end(s: Any, item: Any) -> Outcome:
         objective, unravel = on(item)
-        return map_limits(objective, item[1], conclude(seen, item[1], ascent_objective(objective), unravel))
+        return map_limits(objective, item[1], conclude(s, item[1], ascent_objective(objective), unravel))
 
     return lanes.Policy(lambda item: begin_settling(item[1]), step, is_settled, end)
 
 
 def phases(program: Program, shared: list[Any], cleaned: bool = False) -> tuple[lanes.Policy, ...]:
-    """The lanes' policies, one after the other: climb and certify, or the one that is both; then the closer `SETTLE`."""
+    """Return the phases as policies, in order: climb and certify, or the one that is both; then `SETTLE`."""
     build = builder(program, shared)
     climb, certify = policies(program, build, cleaned)
     return *((climb,) if one_phase(program) else (climb, certify)), _settling(program, build, cleaned)

@@ -59,34 +59,34 @@ class Program(NamedTuple):
 
 
 def default_tolerance(dtype: Any) -> float:
-    """Log-likelihood still to be gained at which a fit counts as converged: 1e-9, or 1e-3 in float32."""
+    """Return the log-likelihood still to be gained at which a fit counts as converged: 1e-9, or 1e-3 in float32."""
     return 1e-9 if jnp.finfo(dtype).bits >= 64 else 1e-3
 
 
 def default_max_steps(optimizer: Any) -> int:
-    """100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for methods whose steps are many and cheap."""
+    """Return the evaluations allowed: 100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for methods whose steps are many and cheap."""
     return 100 if optimizer in (newton(), fisher_scoring()) else 1000 if optimizer in (bhhh(), lbfgs()) else 10_000
 
 
 def objective_of(skeleton: Any, problem: Problem, cleaned: bool = False) -> Objective:
-    """The objective of one problem, rows of weight 0 replaced unless they were `cleaned` before."""
+    """Build the objective of one problem, rows of weight 0 replaced unless they were `cleaned` before."""
     data, weights = (problem.data, problem.weights) if cleaned else clean(problem.data, problem.weights)
     model = join(skeleton, problem.numbers)
     return Objective(model, for_model(model, data), weights)
 
 
 def has_closed_form(program: Program) -> bool:
-    """Whether the maximum is computed and not climbed to, whatever the method."""
+    """Return whether the maximum is computed and not climbed to, whatever the method."""
     return join(program.skeleton, itertools.repeat(None)).geometry.closed_form is not None
 
 
 def one_phase(program: Program) -> bool:
-    """Whether the climb is its own certificate."""
+    """Return whether the climb is its own certificate."""
     return certifies(program.optimizer) or has_closed_form(program)
 
 
 def items_of(program: Program, problem: Problem) -> tuple[list[Any], list[Any]]:
-    """The leaves of a batched problem: those with a data-set axis, and the shared ones."""
+    """Return the leaves of a batched problem: those with a data-set axis, and the shared ones."""
     leaves = jax.tree.leaves(problem)
     return (
         [x for x, own in zip(leaves, program.axes, strict=True) if own],
@@ -95,13 +95,13 @@ def items_of(program: Program, problem: Problem) -> tuple[list[Any], list[Any]]:
 
 
 def taken(problem: Problem, axes: tuple[bool, ...], which: Any) -> Problem:
-    """The problem of one of the data sets, or of some: a slice, or their positions."""
+    """Return the problem of one of the data sets, or of some: a slice, or their positions."""
     leaves, tree = jax.tree.flatten(problem)
     return jax.tree.unflatten(tree, [x[which] if own else x for x, own in zip(leaves, axes, strict=True)])
 
 
 def without_start(program: Program, problem: Problem) -> tuple[Program, Problem]:
-    """The same with the model's own start."""
+    """Return program and problem with the model's own start."""
     axes: Any = jax.tree.unflatten(program.tree, program.axes)
     bare = problem._replace(start=None)
     flat = tuple(jax.tree.leaves(axes._replace(start=None)))
@@ -109,7 +109,7 @@ def without_start(program: Program, problem: Problem) -> tuple[Program, Problem]
 
 
 def with_starts(program: Program, problem: Problem, starts: Any) -> tuple[Program, Problem]:
-    """The same with a start for each data set, leaves [B, ...]."""
+    """Return program and problem with a start for each data set, leaves [B, ...]."""
     axes: Any = jax.tree.unflatten(program.tree, program.axes)
     full = problem._replace(start=starts)
     flat = tuple(jax.tree.leaves(axes._replace(start=jax.tree.map(lambda _: True, starts))))
@@ -117,7 +117,7 @@ def with_starts(program: Program, problem: Problem, starts: Any) -> tuple[Progra
 
 
 def own_starts(program: Program, own: list[Any], shared: list[Any]) -> Any:
-    """Natural params where the model's own start begins, leaves [B, ...]."""
+    """Compute the natural params where the model's own start begins, leaves [B, ...]."""
     build = builder(program, shared)
 
     def one(mine: Any) -> Any:
@@ -149,34 +149,34 @@ def builder(program: Program, shared: list[Any]) -> Callable[[Any], Problem]:
 
 
 def climbs(program: Program) -> int:
-    """How many phases come before `SETTLE`."""
+    """Return how many phases come before `SETTLE`."""
     return 1 if one_phase(program) else 2
 
 
 def among(program: Program, chosen: Callable[[Problem], Any]) -> tuple[bool, ...]:
-    """Which leaves of a problem are among those that `chosen` takes of it."""
+    """Return which leaves of a problem are among those that `chosen` takes of it."""
     problem = jax.tree.unflatten(program.tree, range(len(program.axes)))
     mine = set(jax.tree.leaves(chosen(problem)))
     return tuple(i in mine for i in range(len(program.axes)))
 
 
 def with_rows(problem: Problem) -> Any:
-    """The leaves that have an observation axis."""
+    """Return the leaves that have an observation axis."""
     return row_leaves(problem.data), problem.weights
 
 
 def row_flags(program: Program) -> tuple[list[bool], list[bool]]:
-    """Which of `items_of`'s leaves have an observation axis."""
+    """Return which of `items_of`'s leaves have an observation axis."""
     return items_of(program, jax.tree.unflatten(program.tree, among(program, with_rows)))
 
 
 def weights_at(program: Program) -> int:
-    """Where the weights are among the leaves that each data set has for its own."""
+    """Return the position of the weights among the leaves that each data set has for its own."""
     return sum(program.axes[: among(program, lambda p: p.weights).index(True)])
 
 
 def starts_itself(program: Program, problem: Problem) -> bool:
-    """Whether the climb begins where the model's own start says."""
+    """Return whether the climb begins where the model's own start says, or at a sweep."""
     model = join(program.skeleton, problem.numbers)
     return problem.start is None and (model.start is not None or sweeps(model)) and model.geometry.closed_form is None
 
@@ -187,12 +187,12 @@ def starts_with_sweep(program: Program, problem: Problem) -> bool:
 
 
 def problem_dtype(data: Any, weights: Any) -> Any:
-    """The dtype of the computation, from data and weights."""
+    """Return the dtype of the computation, from data and weights."""
     return float_dtype(data if weights is None else (data, weights))
 
 
 def numbers_of(model: Model, size: int, dtype: Any) -> tuple[list[np.ndarray], list[bool]]:
-    """The model's numbers, and which of them come one for each data set."""
+    """Return the model's numbers, and which of them come one for each data set."""
     per_set = []
     for name, s in zip(model.names, jax.tree.leaves(model.space), strict=True):
         one = 0 if s.kind.name == spaces.HELD else len(s.value_shape)

@@ -16,7 +16,7 @@ from jaxmle._solver.state import Outcome
 
 
 def solve_one(program: Program, problem: Problem) -> Outcome:
-    """One fit: a loop over `step`. What did not converge still waits for `settle_one`."""
+    """Fit one problem by a loop over `step`; what did not converge still waits for `settle_one`."""
 
     def loop(policy: lanes.Policy, item: Any) -> Any:
         state = lax.while_loop(lambda s: ~policy.done(s), lambda s: policy.step(s, item), policy.begin(item))
@@ -30,7 +30,7 @@ def solve_one(program: Program, problem: Problem) -> Outcome:
 
 
 def settle_one(program: Program, problem: Problem, outcome: Outcome) -> Outcome:
-    """Looks closer at a fit that did not converge."""
+    """Settle an outcome without a certificate; any other passes through."""
 
     def settle() -> Outcome:
         objective = objective_of(program.skeleton, problem)
@@ -41,7 +41,7 @@ def settle_one(program: Program, problem: Problem, outcome: Outcome) -> Outcome:
 
 
 def solve_many(program: Program, own: list[Any], shared: list[Any]) -> Outcome:
-    """Many fits in one traced program: lanes over `step`, leaves [B, ...] in and out; `settle_many` comes after."""
+    """Fit many problems in one traced program by lanes, leaves [B, ...] in and out; `settle_many` comes after."""
     items: Any = (own,)
     outcome: Any = None
     for policy in phases(program, shared)[:SETTLE]:
@@ -51,7 +51,7 @@ def solve_many(program: Program, own: list[Any], shared: list[Any]) -> Outcome:
 
 
 def settle_many(program: Program, own: list[Any], shared: list[Any], outcome: Outcome, left: Any = None) -> Outcome:
-    """`settle_one` over a batch, one after the other, after the fits that are `left`; costs nothing where every fit converged.
+    """Settle a batch, one after the other, after fitting what is `left`; costs nothing where every fit converged.
 
     Args:
         left: whose outcome is still missing, bool[B]; None where there is none.

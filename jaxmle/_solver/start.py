@@ -20,6 +20,9 @@ from jaxmle.model.objective import Objective
 WORTH = 0.05
 "Log-likelihood per unit of weight that a power of ten must gain; towards a limit there soon is less, so that the sweep stays."
 
+NEAR = 1.5
+"Powers of ten within which the origin is as good: the likeliest scale is not the best start, as it merges a mixture's parts."
+
 LONGEST = 128.0
 "Powers of ten in a step of the sweep, at most; from 1 it reaches half the range of float64 in eight steps."
 
@@ -54,7 +57,7 @@ def sweep(objective: Objective) -> Any:
     Searches along all positive parameters together, and along each alone, go side by side, and the best is taken; this is
     repeated from there while it gains `WORTH`. On a line a step outward is taken where it gains as much, and doubled; else it
     is halved. A step of one power of ten, and one back, is taken where it gains at all, so that the end does not depend on
-    where the line began. A step from one value that is not finite to another is doubled.
+    where the line began. A step from one value that is not finite to another is doubled. An origin near enough is kept.
     """
     model, dtype = objective.model, objective.weights.dtype
     origin, unravel = ravel_pytree(model.origin(dtype))
@@ -99,7 +102,9 @@ def sweep(objective: Objective) -> Any:
         )
 
     begin = _Round(origin, value_at(origin), jnp.zeros((), jnp.int32))
-    return unravel(lax.while_loop(lambda s: s.rounds <= len(directions), round_of, begin).u)
+    end = lax.while_loop(lambda s: s.rounds <= len(directions), round_of, begin).u
+    near = jnp.all(jnp.abs(end - origin) < NEAR * float(np.log(10.0)))
+    return unravel(jnp.where(near, origin, end))
 
 
 def _directions(swept: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from jaxmle._solver.status import Status
 
 RUNNING, NOMINATED = -1, -2
-"Codes of a fit that has not ended; never seen outside."
+"Codes of a fit that has not ended; no outcome has one."
 
 NEVER_RAN = (
     Status.NO_DATA, Status.OUTSIDE_SUPPORT, Status.NO_FINITE_START, Status.BAD_WEIGHTS, Status.MISSING_VALUES
@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
         status: `Status` code, int[].
         steps: evaluations in all, int[].
         polish: how many of them were Newton's, after another method's nomination, int[].
-        direction, travel: where the last steps led, and the whole way from the start, f[p].
+        direction, travel: the last steps, and the whole way from the start, f[p].
         attained: whether the log-likelihood is reached at the reported params, bool[].
         rung: how many more attempts it took, int[]; `_rungs` counts them.
         rule: which rule decided, an index of `verdict.NAMED`, int[].

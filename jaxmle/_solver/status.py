@@ -80,20 +80,20 @@ _FAILED = np.array([*(x not in _FINE for x in Status), True])  # the last for wh
 
 
 def at_maximum(status: Any) -> Any:
-    """Which fits ended at a certified maximum, bool of the shape of `status`."""
+    """Return which fits ended at a certified maximum, bool of the shape of `status`."""
     return (status == Status.CONVERGED) | (status == Status.CONVERGED_TO_ROUNDING)
 
 
 def at_limit(status: Any) -> Any:
-    """Which fits have a finite supremum that no interior point reaches, bool of the shape of `status`."""
+    """Return which fits have a finite supremum that no interior point reaches, bool of the shape of `status`."""
     return (status == Status.AT_INFINITY) | (status == Status.AT_BOUNDARY)
 
 
 def undecided(status: Any) -> Any:
-    """Which climbs ended without a verdict on the likelihood, bool of the shape of `status`."""
+    """Return which climbs ended without a verdict on the likelihood, bool of the shape of `status`."""
     return (status == Status.MAX_STEPS) | (status == Status.STALLED)
 
 
 def failed(status: np.ndarray) -> np.ndarray:
-    """Which fits ended neither at a maximum nor at an edge of what was allowed, bool of the shape of `status`."""
+    """Return which fits ended neither at a maximum nor at an edge of what was allowed, bool of the shape of `status`."""
     return _FAILED[status]

@@ -28,7 +28,7 @@ CUT_OFF = 1.98
 
 
 def certifies(optimizer: Any) -> bool:
-    """Whether the method's own steps are the certificate's."""
+    """Return whether the method's own steps are the certificate's."""
     return optimizer is newton()
 
 
@@ -132,7 +132,7 @@ def mean_of(objective: Objective, value: Any, gradient: Any) -> tuple[Any, Any, 
 
 
 def _nomination(opt: Any, objective: Objective, u: Any, gradient: Any) -> tuple[Any, bool]:
-    """The decrement a method offers, 1/2 S' K^-1 S by default, and whether it belongs to its own best point."""
+    """Return the decrement a method offers, 1/2 S' K^-1 S by default, and whether it belongs to its own best point."""
     if offers_decrement(opt, alone=True):
         return optax.tree.get(opt, "decrement"), True
     g, opg = ravel_pytree(gradient)[0], objective.opg(u)

@@ -95,6 +95,9 @@ RISES = 1e-3
 STEEP = 1e5
 "Log-likelihood that a step promises per unit of weight on a rise that gains pace where the curvature is turned away."
 
+GAINS = 5
+"Steps in a row over which such a rise gains pace; from a far start it does over two or three."
+
 NARROWEST = 20.0
 "How narrow a density on equal rows must be, as a logarithm, before what ends the climb there is rounding."
 
@@ -107,13 +110,19 @@ CERTIFICATE = _all(
 "That the information is positive definite and the curvature has settled, whatever is left to be gained."
 NOT_DEFINITE = C("definite", "is", False)
 _NEWTON = (_NEXT, C("undamped", "is", True))
+_STAYS = C("leaves", "is", False)
 FLAT = _all(
-    NOT_DEFINITE, C("lowest_pivot", "<=", 1e3), C("lowest_pivot", ">=", -1e3), C("decrement_before", "<=", "allowed"),
+    NOT_DEFINITE, _STAYS, C("lowest_pivot", "<=", 1e3), C("lowest_pivot", ">=", -1e3), C("decrement_before", "<=", "allowed"),
     _NEWTON, C("decrement", "<=", "allowed"),
 )  # fmt: skip
 "That along some direction neither slope nor curvature is left."
 CURVED = _all(
-    _SETTLED, C("curvature_retained", "<", BENT), C("tailing", "is", False), _NEWTON, C("decrement", "<=", "allowed")
+    _SETTLED,
+    _STAYS,
+    C("curvature_retained", "<", BENT),
+    C("tailing", "is", False),
+    _NEWTON,
+    C("decrement", "<=", "allowed"),
 )
 "That the curvature has settled along the step and vanished across it: half way between two rows of a Cauchy law, say."
 NARROW = (C("varies", "is", False), C("narrowness", ">", NARROWEST))
@@ -136,7 +145,7 @@ RULES = (
          _all(C("decrement", ">", "tolerance"), C("minute", "is", True), CERTIFICATE),
          "the next step is less than one unit in the last place of each coordinate, or than the tolerance"),
     Rule("rise that gains pace", Status.UNBOUNDED,
-         _all(_NEXT, _MOVED, NOT_DEFINITE, C("rise", ">", STEEP), C("rise", ">=", "rise_before")),
+         _all(_NEXT, _MOVED, NOT_DEFINITE, C("rise", ">", STEEP), C("gaining", ">=", GAINS)),
          "the curvature is not that of a maximum, and each step promises more than the one before"),
     Rule("endless rise", Status.UNBOUNDED,
          _all(C("furthest", ">", FAR), _NEXT, NOT_DEFINITE, C("rise", ">", RISES)),

@@ -23,6 +23,6 @@ def by_cores(f: Callable[..., Any], *arrays: np.ndarray, unit: int = 1) -> list[
         return [f(*arrays)]
     ends = [n // unit * i // workers * unit for i in range(1, workers)]
     mine, *others = zip(*(np.split(x, ends) for x in arrays), strict=True)
-    with ThreadPoolExecutor(workers - 1) as pool:  # this thread works too: see `_crew.run_phase`
+    with ThreadPoolExecutor(workers - 1) as pool:  # this thread works too: see `_engine.workers.run_phase`
         found = pool.map(lambda parts: f(*parts), others)
         return [f(*mine), *found]

@@ -20,7 +20,7 @@ _ERRORS = 5.0
 
 
 def check_bartlett(case: Case) -> list[dict[str, str]]:
-    """E[score] = 0 and E[score score'] = information at params, within five Monte-Carlo errors.
+    """Check E[score] = 0 and E[score score'] = information at params, within five Monte-Carlo errors.
 
     Bartlett 1953, *Biometrika* 40, 12-19. Unconstrained coordinates: on a simplex the natural ones do not vary freely.
     """
@@ -88,7 +88,7 @@ def check_bartlett(case: Case) -> list[dict[str, str]]:
 
 
 def _information(case: Case, data: Any, information: Any) -> list[dict[str, str]]:
-    """The model's own expected information against the mean of the simulated one."""
+    """Check the model's own expected information against the mean of the simulated one."""
     model, name = case.model, "expected information"
     if model.geometry.information is None:
         return []
@@ -130,7 +130,7 @@ def _draws(model: Any, u: Any, params: Any, data: Any, key: Any) -> Any:
 
 
 def _errors(x: Any) -> Any:
-    """Mean over Monte-Carlo error, over the first axis; rounding is no error."""
+    """Divide the mean over the first axis by its Monte-Carlo error; a mean of rounding size is 0."""
     spread = x.std(0, ddof=1) / np.sqrt(len(x))
     floor = 1e-9 * np.max(np.abs(x), initial=0.0)
     return np.where(np.abs(x.mean(0)) > floor, x.mean(0) / np.maximum(spread, 1e-300), 0.0)
@@ -146,7 +146,7 @@ def _information_at(model: Any, u: Any, data: Any, weights: Any) -> Any:
 
 
 def check_sign(case: Case, points: list[Any]) -> dict[str, str]:
-    """A log-likelihood that curves upwards in every direction is likely the negative one."""
+    """Check the sign: a log-likelihood that curves upwards in every direction is likely the negative one."""
     name = "sign"
     if case.model.free == 0:
         return row(name, "skipped", "no free parameter")

@@ -1,4 +1,4 @@
-"""`check`: hand-derived derivatives against exact ones, and the promises of a model, in words."""
+"""`check`: hand-derived derivatives against exact ones, and the properties that a model must have, in words."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +30,7 @@ def check(
     weights: Any = None,
     key: Any = None,
 ) -> Report:
-    """Checks a hand-derived score and Hessian, and everything that a log-likelihood promises.
+    """Check a hand-derived score and Hessian, and the properties that a log-likelihood must have.
 
     The score is S(theta) = sum w_i d l_i / d theta and the Hessian sum w_i d2 l_i / d theta d theta', both of the
     log-likelihood (not of its negative) and with respect to the natural parameters. Each entry is compared with the
@@ -74,9 +74,9 @@ def check(
     with jax.enable_x64(True):
         case, integers = _case(model, params, data, weights, key)
         rows = [_integers(integers), check_shape(case)]
-        title = f"{model.name or _function_name(model)}: {case.n} observations, {len(case.flat)} parameters"
+        title = f"{_title(model)}: {case.n} observations, {len(case.flat)} parameters"
         if rows[-1]["verdict"] == "fail":
-            rows.append(row("everything else", "skipped", "mend the contributions first"))
+            rows.append(row("other checks", "skipped", "correct the contributions first"))
             return Report(title, rows, [], [])
         try:
             rows += check_trace(model, case.params, for_model(model, case.data), case.n, model.names)
@@ -103,8 +103,9 @@ def check(
         return Report(title, rows, scores, hessians)
 
 
-def _function_name(model: Model) -> str:
-    return model.function_name or type(model.log_likelihood).__name__
+def _title(model: Model) -> str:
+    """Name the model, by the function inside `rows` where it has no name of its own."""
+    return model.label if model.name or model.function_name in ("", "<lambda>") else model.function_name
 
 
 def _integers(names: list[str]) -> dict[str, str]:
@@ -114,7 +115,7 @@ def _integers(names: list[str]) -> dict[str, str]:
     return row("floating params", "pass", "params are floating-point numbers")
 
 
-# --- the door ----------------------------------------------------------------------------------------------
+# --- reading the arguments ----------------------------------------------------------------------------------------------
 
 
 def _case(model: Model, params: Any, data: Any, weights: Any, key: Any) -> tuple[Case, list[str]]:

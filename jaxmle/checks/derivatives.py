@@ -1,4 +1,4 @@
-"""Hand-derived against exact against finite differences, entry by entry, in words."""
+"""Comparison of hand-derived, exact and finite-difference derivatives, entry by entry, in words."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ class Comparison:
 def check_derivatives(
     case: Case, score: Any, hessian: Any
 ) -> tuple[list[dict[str, str]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows, the score table and the Hessian table."""
+    """Compare the derivatives; return the report's rows, the score table and the Hessian table."""
     exact = numpy(evaluate(case.model, case.params, case.data, case.weights))
     fd = finite_differences(case, exact)
     points = nearby(case, exact["hessian"], _POINTS)
@@ -50,7 +50,7 @@ def check_derivatives(
 
 
 def _scales(e: dict[str, Any], weights: Any) -> tuple[Any, Any]:
-    """The size of what is summed in each entry: rounding is relative to it, also where the sum is near 0."""
+    """Measure the size of the summands of each entry, to which rounding is relative also where the sum is near 0."""
     own = np.sqrt(np.abs(np.diag(e["hessian"])))
     score = np.sum(np.abs(weights[:, None] * e["scores"]), axis=0) + 1e-2 * own
     size = np.sqrt(np.sum(weights[:, None] * e["scores"] ** 2, axis=0))
@@ -74,14 +74,14 @@ def _table(names: list[str], exact: Any, fd: Any, error: Any, scale: Any) -> lis
 
 
 def _relative(a: Any, exact: Any, scale: Any) -> Any:
-    """|a - exact| / |exact|, or relative to the summands where the sum is rounding."""
+    """Evaluate |a - exact| / |exact|, or relative to the summands where the sum is rounding."""
     base = np.where(np.abs(exact) > 1e-8 * scale, np.abs(exact), scale)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(a == exact, 0.0, np.abs(a - exact) / base)
 
 
 def _automatic(kind: str, table: list[dict[str, Any]], scale: Any) -> dict[str, str]:
-    """Is the automatic derivative itself the slope of the log-likelihood?"""
+    """Check automatic derivatives against finite differences of the log-likelihood."""
     name = f"exact {kind} against finite differences"
     wrong, worst = [], 0.0
     for e, size in zip(table, scale, strict=True):
@@ -175,7 +175,7 @@ def _total(out: Given, weights: Any) -> Any:
 
 
 def _row_values(case: Case, kind: str, first: Given, *lists: Any) -> Any:
-    """Contributions given as numbers are comparisons of one row each; `first.rows` is [n, p] or [n, p, p]."""
+    """Add comparisons of one row each from contributions given as numbers, `first.rows` [n, p] or [n, p, p]."""
     used, analytic, exact, tolerance, extra = (list(x) for x in lists)
     for i in np.unique(np.linspace(0, case.n - 1, 12).astype(int)):
         weights = np.zeros(case.n)
@@ -273,7 +273,7 @@ def _explanations(
     wrong: list[int],
     gaps: Any,
 ) -> dict[int, str]:
-    """A sentence for each wrong entry; the worst ones are looked at."""
+    """Describe each wrong entry in a sentence; only the worst ones are searched for a formula."""
     p, only = len(case.flat), np.flatnonzero(full)
     everything = _evidence(case, kind, used, a, e, tol, extra)
     whole = _evidence(case, kind, [used[i] for i in only], a[full], e[full], tol[full], [extra[i] for i in only])
@@ -286,7 +286,7 @@ def _explanations(
             continue
         own = [k] if kind == "score" else list(dict.fromkeys(divmod(k, p)))
         if searched >= _SEARCHED:
-            texts[k] = simple(everything, k, own, kind) or "wrong as well; mend the entries that are explained first"
+            texts[k] = simple(everything, k, own, kind) or "also wrong; correct the entries that are explained first"
             continue
         text = explain(everything, k, names, own, kind)
         searched += not simple(everything, k, own, kind)
@@ -324,7 +324,7 @@ def _not_symmetric(case: Case, a: Any, e: Any, tol: Any) -> list[dict[str, str]]
 def _check_rows(
     case: Case, kind: str, first: Given, exact: dict[str, Any], table: list[dict[str, Any]]
 ) -> list[dict[str, str]]:
-    """Contributions can be wrong though their sum is right."""
+    """Check the contributions to the score, which may be wrong though their sum is right."""
     if kind != "score" or any(item["verdict"] != "ok" for item in table):
         return []
     scale = np.abs(exact["scores"]) + np.mean(np.abs(exact["scores"]), axis=0)

@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._util.arrays import Array, Data, Float, Int, Params
 from jaxmle._util.compile import compiled
 from jaxmle._util.records import record
+from jaxmle.model.model import Model
 from jaxmle.model.observations import for_model, is_constant, row_leaves
 
 _LEVELS = 7
@@ -17,7 +19,7 @@ _LEVELS = 7
 
 @record
 class Case:
-    """One model, one point, one data set, as everything in `check` sees them.
+    """One model, one point and one data set to check.
 
     Args:
         model: the Model.
@@ -27,13 +29,13 @@ class Case:
         key: for the nearby points and the simulations.
     """
 
-    model: Any
-    params: Any
-    flat: Any
-    unravel: Callable[[Any], Any]
-    data: Any
-    weights: Any
-    key: Any
+    model: Model
+    params: Params
+    flat: Float[np.ndarray, " p"]
+    unravel: Callable[[Array], Params]
+    data: Data
+    weights: Float[np.ndarray, " n"]
+    key: Array
 
     @property
     def n(self) -> int:
@@ -45,43 +47,43 @@ class Case:
         """The names of the p natural scalars."""
         return self.model.value_names
 
-    def at(self, x: Any) -> Any:
-        """Flat f[p] to params."""
+    def at(self, x: Float[np.ndarray, " p"]) -> Params:
+        """Map natural scalars f[p] to params."""
         return self.unravel(jnp.asarray(x))
 
-    def rows(self, index: Any) -> Any:
-        """The data of some rows."""
+    def rows(self, index: Int[np.ndarray, " m"]) -> Data:
+        """Select the data of some rows."""
         return take(self.data, index)
 
 
-def take(data: Any, index: Any) -> Any:
-    """Rows `index` of every leaf that has an observation axis."""
+def take(data: Data, index: Int[np.ndarray, " m"]) -> Data:
+    """Select rows `index` of every leaf that has an observation axis."""
     return jax.tree.map(lambda x: x if is_constant(x) else x[index], data, is_leaf=is_constant)
 
 
-def join_rows(first: Any, second: Any) -> Any:
-    """The rows of one data set, then those of another."""
+def join_rows(first: Data, second: Data) -> Data:
+    """Concatenate the rows of two data sets."""
     return jax.tree.map(
         lambda x, y: x if is_constant(x) else np.concatenate([x, y]), first, second, is_leaf=is_constant
     )
 
 
 @compiled
-def contributions(model: Any, params: Any, data: Any) -> Any:
-    """l_i, f[n]."""
+def contributions(model: Model, params: Params, data: Data) -> Float[Array, " n"]:
+    """Evaluate the contributions l_i."""
     return model.log_likelihood(params, for_model(model, data))
 
 
 @compiled
-def gradient(model: Any, params: Any, data: Any, weights: Any) -> Any:
-    """The score f[p] with respect to the natural parameters."""
+def gradient(model: Model, params: Params, data: Data, weights: Float[Array, " n"]) -> Float[Array, " p"]:
+    """Evaluate the score f[p] with respect to the natural parameters."""
     flat, unravel = ravel_pytree(params)
     return jax.grad(lambda x: jnp.sum(weights * model.log_likelihood(unravel(x), for_model(model, data))))(flat)
 
 
 @compiled
-def evaluate(model: Any, params: Any, data: Any, weights: Any) -> dict[str, Any]:
-    """Contributions f[n], their scores f[n, p], the total score f[p] and Hessian f[p, p], natural parameters."""
+def evaluate(model: Model, params: Params, data: Data, weights: Float[Array, " n"]) -> dict[str, Array]:
+    """Evaluate contributions f[n], their scores f[n, p], the total score f[p] and Hessian f[p, p], natural parameters."""
     flat, unravel = ravel_pytree(params)
 
     def each(x: Any) -> Any:
@@ -99,12 +101,12 @@ def evaluate(model: Any, params: Any, data: Any, weights: Any) -> dict[str, Any]
 
 
 def numpy(tree: Any) -> Any:
-    """The same pytree in NumPy."""
+    """Convert the leaves of a pytree to NumPy arrays."""
     return jax.tree.map(np.asarray, tree)
 
 
 def nearby(case: Case, hessian: Any, count: int) -> list[Any]:
-    """The point itself and `count` legal ones around it, about a standard error away, f[p] each."""
+    """List the point itself and `count` legal ones around it, about a standard error away, f[p] each."""
     model = case.model
     u, unravel = ravel_pytree(model.inverse(case.params))
     jacobian = jax.jacfwd(lambda v: ravel_pytree(model.forward(unravel(v)))[0])(u)
@@ -129,7 +131,7 @@ def _pinned(model: Any) -> Any:
 
 
 def central(f: Callable[[float], Any], h: float, noise: Any) -> tuple[Any, Any]:
-    """f'(0) by Richardson's extrapolation of central differences, with an estimate of its error.
+    """Evaluate f'(0) by Richardson's extrapolation of central differences, with an estimate of its error.
 
     Steps h, h/2, h/4, ...; the tableau's entry with the smallest estimated error is kept
     (Ridders 1982, *Advances in Engineering Software* 4, 75-76).
@@ -159,7 +161,7 @@ def central(f: Callable[[float], Any], h: float, noise: Any) -> tuple[Any, Any]:
 
 
 def finite_differences(case: Case, exact: dict[str, Any]) -> dict[str, Any]:
-    """Score from differences of contributions, Hessian from differences of the exact score, and their errors."""
+    """Evaluate the score from differences of contributions, Hessian from differences of the exact score, and their errors."""
     p = len(case.flat)
     weights = case.weights
     eps = np.finfo(float).eps
@@ -185,7 +187,7 @@ def finite_differences(case: Case, exact: dict[str, Any]) -> dict[str, Any]:
 
 
 def _steps(case: Case, hessian: Any) -> list[float]:
-    """A first step for each scalar: half a standard error, less where that would leave the space."""
+    """Choose a first step for each scalar: half a standard error, less where that would leave the space."""
     steps = []
     spaces = [s for s in jax.tree.leaves(case.model.space) for _ in range(int(np.prod(s.value_shape)))]
     for x, curvature, space in zip(case.flat, np.abs(np.diag(hessian)), spaces, strict=True):
@@ -200,7 +202,7 @@ def _steps(case: Case, hessian: Any) -> list[float]:
 
 
 def features(case: Case, index: Any, weights: Any) -> dict[str, float]:
-    """Sums over rows of simple functions of the data, by a name a person would write."""
+    """Sum simple functions of the data over rows, by names such as sum(x**2)."""
     paths = jax.tree_util.tree_flatten_with_path(case.data, is_leaf=is_constant)[0]
     columns: dict[str, Any] = {}
     for path, leaf in paths:
@@ -224,6 +226,6 @@ def features(case: Case, index: Any, weights: Any) -> dict[str, float]:
     return {name: float(np.sum(weights[index] * values[index])) for name, values in out.items()}
 
 
-def row_count(data: Any) -> int:
-    """n, from the first leaf that has an observation axis."""
+def row_count(data: Data) -> int:
+    """Count the rows n by the first leaf that has an observation axis."""
     return row_leaves(data)[0].shape[0]

@@ -1,7 +1,7 @@
-"""From a wrong derivative to a sentence: which simple mistake explains every comparison at once.
+"""Descriptions of wrong derivatives: the simple mistake that explains all comparisons at once, in a sentence.
 
-Each comparison is one point and one subset of the rows. With a dozen of them, a rule with one unknown
-constant that explains all to seven digits does not do so by accident.
+Each comparison is one point and one subset of the rows. A formula with one unknown
+constant that fits a dozen of them to seven digits does not do so by chance.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ class Evidence:
 
 
 def explain(evidence: Evidence, k: int, names: list[str], own: list[int], kind: str) -> str:
-    """One sentence about entry `k`.
+    """Describe what is wrong with entry `k` in one sentence.
 
     Args:
         evidence: the comparisons.
@@ -76,7 +76,7 @@ def explain(evidence: Evidence, k: int, names: list[str], own: list[int], kind: 
 
 
 def simple(evidence: Evidence, k: int, own: list[int], kind: str) -> str:
-    """The mistakes that one look reveals (not finite, 0, a constant factor), or an empty string."""
+    """Describe a value that is not finite, 0 or off by a constant factor; an empty string for any other."""
     a, e, tol = evidence.analytic[:, k], evidence.exact[:, k], evidence.tolerance[:, k]
     if not np.all(np.isfinite(a)):
         return "the analytic value is not finite; look for log, division or a power at 0"
@@ -85,7 +85,7 @@ def simple(evidence: Evidence, k: int, own: list[int], kind: str) -> str:
             "the cross term is missing" if kind == "hessian" and len(own) > 1 else "the whole derivative is missing"
         )
     c = _constant(a, e, tol)
-    # A "factor" of 1 is lost digits.
+    # A factor of 1 means that digits were lost.
     if c is None or np.isclose(c, 1, rtol=1e-6) or not (len(a) > 1 or _nice(c)):
         return ""
     return _factor(c, evidence)
@@ -98,11 +98,11 @@ def _factor(c: float, evidence: Evidence) -> str:
     for value, word in ((n, "n"), (-n, "-n"), (1 / n, "1/n"), (-1 / n, "-1/n")):
         if np.isclose(c, value, rtol=1e-6) and n > 4:
             tail = "; the score is a sum over the observations, not a mean" if "1/n" in word else ""
-            return f"a factor {word} too much (n = {n:g}){tail}"
+            return f"an extra factor {word} (n = {n:g}){tail}"
     if np.isclose(abs(c), np.log(10), rtol=1e-6) or np.isclose(abs(c), 1 / np.log(10), rtol=1e-6):
-        return f"a factor {c:.6g} too much, which is log(10) or its inverse: a logarithm to base 10?"
+        return f"an extra factor {c:.6g}, which is log(10) or its inverse: a logarithm to base 10?"
     sign = " (and the wrong sign)" if c < 0 else ""
-    return f"a factor {_coefficient(c) or '1'} too much{sign}: the analytic value is {c:.6g} times the exact one"
+    return f"an extra factor {_coefficient(c) or '1'}{sign}: the analytic value is {c:.6g} times the exact one"
 
 
 def _chain(c: float, name: str, evidence: Evidence, own: list[int], kind: str) -> str:
@@ -117,17 +117,17 @@ def _chain(c: float, name: str, evidence: Evidence, own: list[int], kind: str) -
         }
         for (value, power), target in known.items():
             if name == power and np.isclose(c, value, rtol=1e-6):
-                return f"the derivative with respect to {target} was taken in place of {x}: a factor {factor} too much"
+                return f"the derivative with respect to {target} was taken in place of {x}: an extra factor {factor}"
     hint = (
         f", as for a derivative with respect to log({name})"
         if name in evidence.param_names and np.isclose(c, 1)
         else ""
     )
-    return f"a factor {factor} too much: the analytic value is {factor} times the exact one{hint}"
+    return f"an extra factor {factor}: the analytic value is {factor} times the exact one{hint}"
 
 
 def _difference(evidence: Evidence, k: int, names: list[str], own: list[int], kind: str) -> str:
-    """The rule is a sum: look at analytic minus exact."""
+    """Describe analytic minus exact as a term of the sum that is missing, extra or of the wrong sign."""
     d, tol = evidence.analytic[:, k] - evidence.exact[:, k], evidence.tolerance[:, k]
     n = evidence.n
     # Only where the number of rows varies can a term that depends on the data be told from one that does not.
@@ -164,7 +164,7 @@ def _term(c: float, name: str, where: str) -> str:
 
 
 def _constant(target: Any, base: Any, tolerance: Any) -> float | None:
-    """c with target = c * base in every comparison, or None."""
+    """Fit c of target = c * base in every comparison; None where no c does."""
     if not (np.all(np.isfinite(base)) and np.any(np.abs(target) > 10 * tolerance)):
         return None
     weight = 1 / (tolerance + 1e-7 * np.abs(target) + 1e-300)
@@ -226,7 +226,7 @@ def _coefficient(c: float) -> str:
 
 
 def _product(c: float, name: str) -> str:
-    """-1/2 and n/scale: '-1/2 * n/scale'."""
+    """Write a product: of -1/2 and n/scale, '-1/2 * n/scale'."""
     word = _coefficient(c)
     if name == "1":
         return word if word not in ("", "-") else word + "1"

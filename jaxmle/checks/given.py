@@ -1,4 +1,4 @@
-"""Reads a user's score or Hessian, in whatever natural form it comes."""
+"""Readers of a user's score and Hessian, in any of the forms that people use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from jaxmle.model.observations import bare
 
 @record
 class Given:
-    """A total f[p] (or f[p, p]), or contributions f[n, p] (f[n, p, p]); `note` says what had to be mended."""
+    """A total f[p] (or f[p, p]), or contributions f[n, p] (f[n, p, p]); `note` says what had to be corrected."""
 
     total: Any = None
     rows: Any = None
@@ -22,7 +22,7 @@ class Given:
 
 
 def _call(given: Any, case: Case, x: Any, index: Any, what: str) -> Any:
-    """Calls the user's function on JAX arrays; where that fails, on NumPy arrays."""
+    """Call the user's function on JAX arrays; where that fails, on NumPy arrays."""
     if not callable(given):
         return given
     data = bare(case.data if index is None else case.rows(index))
@@ -40,7 +40,7 @@ def _call(given: Any, case: Case, x: Any, index: Any, what: str) -> Any:
 
 
 def read_score(given: Any, case: Case, x: Any, index: Any) -> Given:
-    """The score at flat parameters `x` on the rows `index` (None for all)."""
+    """Read the score at flat parameters `x` on the rows `index` (None for all)."""
     out = _call(given, case, x, index, "score")
     n, p = case.n if index is None else len(index), len(case.flat)
     leaves, tree = jax.tree.flatten(case.model.space)
@@ -70,7 +70,8 @@ def read_score(given: Any, case: Case, x: Any, index: Any) -> Given:
         return Given(rows=values.reshape(n, p))
     if values.shape == (p, n):
         return Given(
-            rows=values.T, note=f"transposed: shape [{p}, {n}] came, [n, p] = [{n}, {p}] is expected; return its .T"
+            rows=values.T,
+            note=f"transposed: shape [{p}, {n}] was returned, [n, p] = [{n}, {p}] is expected; return its .T",
         )
     raise ValueError(
         f"score has shape {list(values.shape)}; expected [p] = [{p}] (the total) or [n, p] = [{n}, {p}] "
@@ -79,7 +80,7 @@ def read_score(given: Any, case: Case, x: Any, index: Any) -> Given:
 
 
 def read_hessian(given: Any, case: Case, x: Any, index: Any) -> Given:
-    """The Hessian at flat parameters `x` on the rows `index` (None for all)."""
+    """Read the Hessian at flat parameters `x` on the rows `index` (None for all)."""
     out = _call(given, case, x, index, "hessian")
     n, p = case.n if index is None else len(index), len(case.flat)
     leaves, tree = jax.tree.flatten(case.model.space)
@@ -119,7 +120,7 @@ def _is_bare_leaf(tree: Any) -> bool:
 
 
 def _is_array(out: Any, case: Case) -> bool:
-    """An array, a number, or a list of numbers standing for one (unless params themselves are a list)."""
+    """Tell whether the result is an array, a number, or a list of numbers standing for one (unless params themselves are a list)."""
     if isinstance(out, (list, tuple)):
         return not isinstance(case.model.space, (list, tuple))
     return hasattr(out, "shape") or isinstance(out, (int, float))

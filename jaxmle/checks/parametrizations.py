@@ -1,4 +1,4 @@
-"""Well-known wrong derivatives: another parametrization, another kind of information, an inverse."""
+"""Common mistakes in derivatives: those of another parametrization, another kind of information, an inverse."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from jaxmle.model.observations import for_model
 
 
 def alternatives(case: Case, kind: str, where: list[tuple[Any, Any]], exact: list[dict[str, Any]]) -> dict[str, Any]:
-    """What each entry would be had a common mistake been made.
+    """Evaluate each entry as it would be after each of the common mistakes.
 
     Args:
         case: model and data.
@@ -44,7 +44,7 @@ def alternatives(case: Case, kind: str, where: list[tuple[Any, Any]], exact: lis
 
 
 def _reparametrized(case: Case, kind: str, where: list[tuple[Any, Any]], exact: list[dict[str, Any]]) -> dict[str, Any]:
-    """The chain rule of each elementwise space: S dx/du, and H (dx/du)^2 + S d2x/du2 on the diagonal."""
+    """Evaluate derivatives in the coordinates of elementwise spaces: S dx/du, and H (dx/du)^2 + S d2x/du2 on the diagonal."""
     leaves = jax.tree.leaves(case.model.space)
     if any(s.kind.ends is None for s in leaves):
         return {}
@@ -71,7 +71,9 @@ def _flat(values: list[Any]) -> Any:
 
 
 def _expected(case: Case, x: Any, weights: Any) -> Any:
-    return np.tensordot(weights, np.asarray(case.model.geometry.information(case.at(x), for_model(case.model, case.data))), 1)
+    information = case.model.geometry.information
+    assert information is not None
+    return np.tensordot(weights, np.asarray(information(case.at(x), for_model(case.model, case.data))), 1)
 
 
 def _inverse(m: Any) -> Any:
@@ -82,7 +84,7 @@ def _inverse(m: Any) -> Any:
 
 
 def _slopes(case: Case, x: Any) -> tuple[Any, Any]:
-    """dx/du and d2x/du2 of elementwise spaces, f[p] each."""
+    """Evaluate dx/du and d2x/du2 of elementwise spaces, f[p] each."""
     u, unravel = ravel_pytree(case.model.inverse(case.at(x)))
     one = jnp.ones_like(u)
 

@@ -1,22 +1,22 @@
-"""What a log-likelihood promises, tested one promise at a time; float64 must be on."""
-
-from typing import Any
+"""Checks of the properties that a log-likelihood must have, one function for each; float64 must be on."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmle._util.arrays import Array, Bool, Data, Float, Int, Params
 from jaxmle._util.compile import compiled
 from jaxmle.checks.exact import Case, contributions, evaluate, gradient, join_rows, numpy, take
 from jaxmle.checks.report import row
 from jaxmle.checks.trace import failure_in_words
+from jaxmle.model.model import Model
 from jaxmle.model.observations import for_model, row_leaves
 
 _SAME = 1e-9
 
 
 def check_shape(case: Case) -> dict[str, str]:
-    """One contribution per observation, shape exactly [n]: anything else broadcasts against the weights."""
+    """Check that there is one contribution per observation, shape exactly [n]: others broadcast against the weights."""
     name = "contributions"
     try:
         out = jax.eval_shape(case.model.log_likelihood, case.params, for_model(case.model, case.data))
@@ -30,20 +30,18 @@ def check_shape(case: Case) -> dict[str, str]:
     if shape == (n,):
         return row(name, "fail", f"contributions have dtype {out.dtype}; expected real floating-point numbers")
     if shape == ():
-        text = (
-            "a scalar came: did you sum? Return one value per observation, or write it for one row and use jaxmle.rows"
-        )
+        text = "a scalar was returned: did you sum? Return one value per observation, or write it for one row and use jaxmle.rows"
     elif shape in ((n, 1), (1, n)):
-        text = f"shape {list(shape)} came: squeeze it to [{n}], or keep a vector's axis out of the broadcast (x[:, 0])"
+        text = f"shape {list(shape)} was returned: squeeze it to [{n}], or keep a vector's axis out of the broadcast (x[:, 0])"
     elif len(shape) == 2 and shape[0] == n:
-        text = f"shape {list(shape)} came: sum over the last axis, which is within an observation"
+        text = f"shape {list(shape)} was returned: sum over the last axis, which is within an observation"
     else:
-        text = f"shape {list(shape)} came: return one value per observation, or use jaxmle.rows"
+        text = f"shape {list(shape)} was returned: return one value per observation, or use jaxmle.rows"
     return row(name, "fail", f"{text} (expected [{n}])")
 
 
 def check_finite(case: Case) -> list[dict[str, str]]:
-    """Finite contributions, and finite scores of them."""
+    """Check that contributions, score and Hessian are finite."""
     e = numpy(evaluate(case.model, case.params, case.data, case.weights))
     bad = np.flatnonzero(~np.isfinite(e["value"]) & (case.weights != 0))
     if len(bad):
@@ -64,7 +62,7 @@ def check_finite(case: Case) -> list[dict[str, str]]:
         text = (
             f"the value is finite but the derivative with respect to {', '.join(names[k] for k in which)} is not"
             f"{where}: "
-            "jnp.where differentiates both branches, so a NaN in the branch not taken still arrives; clean the "
+            "jnp.where differentiates both branches, so a NaN in the branch not taken reaches the derivative; clean the "
             "argument before it enters log, sqrt, division or a power, not only the result"
         )
         return [*rows, row("finite gradients", "fail", text)]
@@ -89,15 +87,18 @@ def check_finite(case: Case) -> list[dict[str, str]]:
 
 
 def check_rows(case: Case) -> list[dict[str, str]]:
-    """Rows do not talk to each other; extra rows of weight 0 change nothing; the order of rows means nothing."""
+    """Check that contributions depend on their own row only, not on rows of weight 0, and not on the order of rows.
+
+    In an ordered model they may depend on earlier rows.
+    """
     if case.n < 2:
-        return [row("rows do not talk", "skipped", "one row only")]
+        return [row("no dependence on other rows", "skipped", "one row only")]
     model, data, n = case.model, case.data, case.n
     ordered = model.observations == "ordered"
     base = _values(case, data)
     rows = []
-    name = "rows do not talk" if not ordered else "later rows do not reach back"
-    talk = None
+    name = "no dependence on later rows" if ordered else "no dependence on other rows"
+    pair = None
     for j in np.unique([0, n // 2, n - 1]):
         other = _different_row(data, int(j))
         if other is None:
@@ -107,13 +108,13 @@ def check_rows(case: Case) -> list[dict[str, str]]:
         moved = np.flatnonzero(~_close(_values(case, take(data, index)), base))
         moved = moved[moved < j] if ordered else moved[moved != j]
         if len(moved):
-            talk = talk or (int(j), int(moved[0]))
-    if talk and ordered:
-        text = f"row {talk[0]} changes the contribution of the earlier row {talk[1]}: condition on the past only"
+            pair = pair or (int(j), int(moved[0]))
+    if pair and ordered:
+        text = f"row {pair[0]} changes the contribution of the earlier row {pair[1]}: condition on the past only"
         rows.append(row(name, "fail", text))
-    elif talk:
+    elif pair:
         text = (
-            f"row {talk[0]} changes the contribution of row {talk[1]}: a mean, a sum or a norm over the rows inside "
+            f"row {pair[0]} changes the contribution of row {pair[1]}: a mean, a sum or a norm over the rows inside "
             "the log-likelihood? Compute it beforehand and pass it as a jaxmle.constant; if the rows are a series, set "
             "observations='ordered'"
         )
@@ -157,12 +158,12 @@ def check_rows(case: Case) -> list[dict[str, str]]:
 
 
 @compiled
-def _batched(model: Any, params: Any, data: Any) -> Any:
+def _batched(model: Model, params: Params, data: Data) -> Float[Array, "B n"]:
     return jax.vmap(lambda p, d: model.log_likelihood(p, for_model(model, d)))(params, data)
 
 
-def check_batch(case: Case, other: Any) -> dict[str, str]:
-    """vmap over two data sets equals each alone; `other` f[p] are a second set of parameters."""
+def check_batch(case: Case, other: Float[np.ndarray, " p"]) -> dict[str, str]:
+    """Check that vmap over two data sets equals each alone; `other` f[p] are a second set of parameters."""
     name = "batch equals loop"
     second = take(case.data, np.arange(case.n)[::-1].copy())
     stack = lambda a, b: np.stack([np.asarray(a), np.asarray(b)])
@@ -182,7 +183,7 @@ def check_batch(case: Case, other: Any) -> dict[str, str]:
 
 
 def check_float32(case: Case) -> dict[str, str]:
-    """How many digits of value and score survive in float32."""
+    """Count the digits of value and score that float32 keeps."""
     name = "float32 digits"
     low = lambda x: x.astype(np.float32) if x.dtype == np.float64 else x
     params, data = jax.tree.map(low, numpy(case.params)), jax.tree.map(low, case.data)
@@ -216,7 +217,7 @@ def _digits(relative: float) -> float:
 
 
 def check_start(case: Case) -> list[dict[str, str]]:
-    """The start is legal, finite, pure, and respects weights."""
+    """Check that the start is legal, finite, pure, and respects weights."""
     model, data, n = case.model, case.data, case.n
     if model.start is None:
         start = numpy(model.forward(model.origin(jnp.float64)))
@@ -225,7 +226,7 @@ def check_start(case: Case) -> list[dict[str, str]]:
     try:
         start = numpy(_start(model, data, case.weights))
     except Exception as error:
-        text = f"the start cannot be compiled, but it must run inside the lanes: {failure_in_words(error)}"
+        text = f"the start cannot be compiled, but it must be a pure JAX function, since many starts run at once: {failure_in_words(error)}"
         return [row("start", "fail", text)]
     wanted = jax.tree.structure(case.params)
     if jax.tree.structure(start) != wanted:
@@ -235,7 +236,7 @@ def check_start(case: Case) -> list[dict[str, str]]:
     if rows[0]["verdict"] == "fail":
         return rows
 
-    def moved(changed: Any, weights: Any, reference: Any) -> list[str]:
+    def moved(changed: Data, weights: Float[np.ndarray, " n"], reference: Params) -> list[str]:
         now = jax.tree.leaves(numpy(_start(model, changed, weights)))
         pairs = zip(model.names, now, jax.tree.leaves(reference), strict=True)
         return [name for name, a, b in pairs if not np.allclose(a, b, rtol=1e-7, atol=1e-12, equal_nan=True)]
@@ -267,11 +268,12 @@ def check_start(case: Case) -> list[dict[str, str]]:
 
 
 @compiled
-def _start(model: Any, data: Any, weights: Any) -> Any:
+def _start(model: Model, data: Data, weights: Float[Array, " n"]) -> Params:
+    assert model.start is not None
     return model.start(for_model(model, data), weights)
 
 
-def _start_is_legal(case: Case, start: Any) -> dict[str, str]:
+def _start_is_legal(case: Case, start: Params) -> dict[str, str]:
     leaves = zip(case.model.names, jax.tree.leaves(case.model.space), jax.tree.leaves(start), strict=True)
     integers = []
     for name, space, x in leaves:
@@ -291,7 +293,7 @@ def _start_is_legal(case: Case, start: Any) -> dict[str, str]:
     return result
 
 
-def _start_is_finite(case: Case, start: Any, what: str) -> dict[str, str]:
+def _start_is_finite(case: Case, start: Params, what: str) -> dict[str, str]:
     start = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), start)
     e = numpy(evaluate(case.model, start, case.data, case.weights))
     used = case.weights != 0
@@ -305,26 +307,26 @@ def _start_is_finite(case: Case, start: Any, what: str) -> dict[str, str]:
     return row("start", "pass", f"{what} is legal and finite: {where}")
 
 
-def _brief(x: Any) -> str:
+def _brief(x: Float[np.ndarray, "..."]) -> str:
     return np.array2string(np.asarray(x), precision=4, threshold=6, edgeitems=2)
 
 
-def _values(case: Case, data: Any) -> Any:
+def _values(case: Case, data: Data) -> Float[np.ndarray, " n"]:
     return np.asarray(contributions(case.model, case.params, data))
 
 
-def _close(a: Any, b: Any) -> Any:
+def _close(a: Float[np.ndarray, "..."], b: Float[np.ndarray, "..."]) -> Bool[np.ndarray, "..."]:
     size = np.sqrt(np.mean(np.where(np.isfinite(b), b, 0.0) ** 2))
     with np.errstate(invalid="ignore"):
         return (np.abs(a - b) <= _SAME * (np.abs(b) + size) + 1e-300) | (a == b) | (np.isnan(a) & np.isnan(b))
 
 
-def _leaves(data: Any) -> list[Any]:
+def _leaves(data: Data) -> list[np.ndarray]:
     return [np.asarray(x) for x in row_leaves(data)]
 
 
-def _different_row(data: Any, j: int) -> int | None:
-    """A row whose content differs from row j's; the most different in the first leaf that varies."""
+def _different_row(data: Data, j: int) -> int | None:
+    """Find a row that differs from row j, most of all in the first leaf that varies; None where all are equal."""
     for x in _leaves(data):
         gap = np.sum(np.abs(x.reshape(len(x), -1) - x.reshape(len(x), -1)[j]).astype(float), axis=1)
         if np.any(gap > 0):
@@ -332,7 +334,7 @@ def _different_row(data: Any, j: int) -> int | None:
     return None
 
 
-def _extremes(data: Any, n: int) -> Any:
-    """Rows with the smallest and the largest values: those that move a start most."""
+def _extremes(data: Data, n: int) -> Int[np.ndarray, " m"]:
+    """Find the rows with the smallest and the largest values, which influence a start most."""
     ends = [int(f(x.reshape(n, -1)[:, 0])) for x in _leaves(data) for f in (np.argmin, np.argmax)]
     return np.unique([0, *ends])[:4]

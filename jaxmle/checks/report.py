@@ -12,7 +12,7 @@ _SHOWN = 30
 
 
 def row(name: str, verdict: str, message: str) -> dict[str, str]:
-    """One named verdict with its sentence."""
+    """Make a row of the report: a named verdict with its sentence."""
     return {"name": name, "verdict": verdict, "message": message}
 
 
@@ -57,7 +57,7 @@ class Report:
         raise KeyError(f"no check named {name!r}; there are {', '.join(repr(r['name']) for r in self.rows)}")
 
     def raise_if_failed(self) -> None:
-        """Raises `AssertionError` with every failed row; useful as the last line of a test."""
+        """Raise `AssertionError` with every failed row; useful as the last line of a test."""
         failed = [r for r in self.rows if r["verdict"] == "fail"]
         if failed:
             lines = "\n".join(f"  {r['name']}: {r['message']}" for r in failed)
@@ -102,7 +102,7 @@ def _sentence(r: dict[str, Any]) -> list[str]:
 
 
 def _table(name: str, entries: list[dict[str, Any]]) -> str:
-    """Aligned plain text; of a long table the wrong entries come first and the rest is counted."""
+    """Write a table as aligned plain text; of a long table the wrong entries come first and the rest is counted."""
     analytic = any(e["analytic"] is not None for e in entries)
     shown, wrong = entries, [e for e in entries if e["verdict"] in ("wrong", "imprecise")]
     if len(entries) > _SHOWN:

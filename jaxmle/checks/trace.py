@@ -1,4 +1,4 @@
-"""What the traced log-likelihood shows: float32 inside, data closed over, impurity."""
+"""Checks of the traced log-likelihood: float32 numbers, data captured in the function, unused arguments, impurity."""
 
 import re
 from collections.abc import Iterator
@@ -8,15 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmle._util.arrays import Data, Params
 from jaxmle._util.records import is_traced
 from jaxmle.checks.report import row
+from jaxmle.model.model import Model
 
 _LOW = ("float32", "float16", "bfloat16")
 _LARGE = 64
 
 
-def check_trace(model: Any, params: Any, data: Any, n: int, names: list[str]) -> list[dict[str, str]]:
-    """Rows about precision, closed-over data, unused arguments and purity; float64 must be on."""
+def check_trace(model: Model, params: Params, data: Data, n: int, names: list[str]) -> list[dict[str, str]]:
+    """Check precision, captured data, unused arguments and purity of a log-likelihood; float64 must be on."""
     first, second = (_trace(model, params, data) for _ in range(2))
     constants = [np.asarray(c) for c in _constants(first) if not _is_key(c)]
     return [
@@ -27,7 +29,7 @@ def check_trace(model: Any, params: Any, data: Any, n: int, names: list[str]) ->
     ]
 
 
-def _trace(model: Any, params: Any, data: Any) -> Any:
+def _trace(model: Model, params: Params, data: Data) -> Any:
     # A new function object each time: a cached trace would hide that the second one differs.
     return jax.make_jaxpr(lambda p, d: model.log_likelihood(p, d))(params, data)
 
@@ -41,7 +43,7 @@ def _inner(value: Any) -> Iterator[Any]:
 
 
 def _all(closed: Any) -> Iterator[Any]:
-    """The jaxpr and every one inside it."""
+    """Walk through a jaxpr and all that it contains."""
     yield closed
     for equation in getattr(closed, "jaxpr", closed).eqns:
         for value in equation.params.values():
@@ -59,8 +61,8 @@ def _literals(closed: Any) -> list[Any]:
     return [v.val for e in equations for v in e.invars if hasattr(v, "val")]
 
 
-def _precision(closed: Any, constants: list[Any]) -> dict[str, str]:
-    name = "float32 inside"
+def _precision(closed: Any, constants: list[np.ndarray]) -> dict[str, str]:
+    name = "float32 numbers"
     casts = [
         str(v.aval.dtype)
         for j in _all(closed)
@@ -85,16 +87,16 @@ def _precision(closed: Any, constants: list[Any]) -> dict[str, str]:
             "float in place of float32(...)"
         )
     if found:
-        return row(name, "fail", "the answer has only float32's 7 digits: " + "; ".join(found))
+        return row(name, "fail", "the result has only float32's 7 digits: " + "; ".join(found))
     return row(name, "pass", "no float32 constants or casts in the float64 model")
 
 
-def _short(x: Any) -> str:
+def _short(x: np.ndarray) -> str:
     return f"{float(x):.17g}" if np.ndim(x) == 0 else f"an array of shape {list(np.shape(x))}"
 
 
-def _was_float32(x: Any) -> bool:
-    """Whether float64 numbers carry exactly float32's 24 bits, as 0.10000000149011612 does and 0.1, 0.5, 3 do not."""
+def _was_float32(x: np.ndarray) -> bool:
+    """Tell whether float64 numbers carry exactly float32's 24 bits, as 0.10000000149011612 does and 0.1, 0.5, 3 do not."""
     x = np.asarray(x)
     if x.dtype != np.float64 or x.size == 0 or not np.all(np.isfinite(x)):
         return False
@@ -105,8 +107,8 @@ def _was_float32(x: Any) -> bool:
     return bool(np.mean(bits != np.floor(bits)) > 0.5)  # more than 17 bits in use
 
 
-def _closure(constants: list[Any], data: Any, n: int) -> dict[str, str]:
-    name = "data as an argument"
+def _closure(constants: list[np.ndarray], data: Data, n: int) -> dict[str, str]:
+    name = "no data captured in the function"
     leaves = [np.asarray(x) for x in jax.tree.leaves(data)]
     for c in constants:
         same = c.ndim > 0 and c.size > 1 and any(x.shape == c.shape and np.allclose(x, c, 1e-5, 0) for x in leaves)
@@ -114,18 +116,18 @@ def _closure(constants: list[Any], data: Any, n: int) -> dict[str, str]:
             return row(
                 name,
                 "fail",
-                f"the data are closed over: a constant of shape {list(c.shape)} inside the log-likelihood equals the "
-                "data; use the `data` argument, otherwise every data set gets this one's answer",
+                f"the data are captured in the function: a constant of shape {list(c.shape)} in the log-likelihood equals the "
+                "data; use the `data` argument, otherwise every data set gets the estimates of this one",
             )
     for c in constants:
         if c.ndim > 0 and n > 1 and (c.shape[0] == n or c.size > _LARGE):
             return row(
                 name,
                 "warn",
-                f"a constant of shape {list(c.shape)} is closed over; if it is data, pass it in the data pytree "
+                f"a constant of shape {list(c.shape)} is captured in the function; if it is data, pass it in the data pytree "
                 "(jaxmle.constant(x) where it has no observation axis); tables such as quadrature nodes are fine",
             )
-    return row(name, "pass", "no large array is closed over")
+    return row(name, "pass", "no large array is captured")
 
 
 def _unused(closed: Any, names: list[str], n_params: int) -> dict[str, str]:
@@ -139,7 +141,7 @@ def _unused(closed: Any, names: list[str], n_params: int) -> dict[str, str]:
     return row("arguments used", "pass", "the log-likelihood uses the data and every parameter")
 
 
-def _purity(first: Any, second: Any, model: Any, params: Any, data: Any) -> dict[str, str]:
+def _purity(first: Any, second: Any, model: Model, params: Params, data: Data) -> dict[str, str]:
     name = "pure"
     texts = [re.sub(r"0x[0-9a-f]+", "", str(j)) for j in (first, second)]
     a, b = ([np.asarray(x) for x in _plain(_constants(j) + _literals(j))] for j in (first, second))
@@ -155,9 +157,7 @@ def _purity(first: Any, second: Any, model: Any, params: Any, data: Any) -> dict
         )
     leaks = [x for x in jax.tree.leaves(model.log_likelihood(params, data)) if is_traced(x)]
     if leaks:
-        return row(
-            name, "fail", "not pure: a traced value of an earlier call leaks out through a global or an attribute"
-        )
+        return row(name, "fail", "not pure: a traced value of an earlier call is kept in a global or an attribute")
     return row(name, "pass", "two traces of the log-likelihood are the same")
 
 
@@ -174,18 +174,18 @@ def _plain(values: list[Any]) -> list[Any]:
 
 
 def failure_in_words(error: Exception) -> str:
-    """A tracing error as a sentence for the author of the log-likelihood."""
+    """Describe an error of tracing in a sentence for the author of the log-likelihood."""
     kind = type(error).__name__
     if kind == "TracerArrayConversionError":
         return "NumPy (or SciPy, pandas) was called on a traced value: use jax.numpy (or jaxmle.special) in its place"
     if kind == "TracerBoolConversionError":
-        return "Python's if, and, or, while or assert meets a traced value: use jnp.where, & and | in its place"
+        return "Python's if, and, or, while or assert is applied to a traced value: use jnp.where, & and | in its place"
     if kind in ("ConcretizationTypeError", "TracerIntegerConversionError", "NonConcreteBooleanIndexError"):
         return (
             "a traced value is used where a plain number is needed (float(), int(), range(), a boolean index or a "
             "shape): use jax.numpy operations and jnp.where in its place"
         )
     if kind == "UnexpectedTracerError":
-        return "a traced value of an earlier call leaks out through a global or an attribute: make the function pure"
+        return "a traced value of an earlier call is kept in a global or an attribute: make the function pure"
     text = str(error).strip().splitlines()
     return f"it raised {kind}: {text[0] if text else 'no message'}"

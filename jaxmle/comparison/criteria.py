@@ -108,7 +108,7 @@ def compare(fits: Mapping[str, Fit], criterion: str = "aic") -> Comparison:
         a `Comparison`. A fit that found no maximum gets NaN and no weight; one at a limit is compared by its supremum.
 
     Raises:
-        TypeError, ValueError: for fits of different data, weights or data sets, and discrete against continuous laws.
+        TypeError, ValueError: for fits of different data, weights or data sets, and discrete against continuous distributions.
 
     Example:
         >>> import jaxmle as jm
@@ -228,7 +228,7 @@ def two_groups(fits: Fit, level: float = 0.95) -> Contrast:
         )
     response, z = fits.model.response, normal_quantile(level)
     share = response is not None and response.name in ("bernoulli", "binomial")
-    found = fits.mean(**dict.fromkeys(response.known if response else (), 1))
+    found = fits.mean(trials=1) if response is not None and "trials" in response.known else fits.mean()
     m, se = found.value, found.standard_errors
     with np.errstate(all="ignore"):
         value = [m[1] - m[0], m[1] / m[0]]

@@ -124,7 +124,7 @@ def likelihood_ratio(null: Fit, full: Fit, *, on_edge: int | None = None) -> Sig
         a `Significance`.
 
     Raises:
-        TypeError, ValueError: for fits of different data or weights, discrete against continuous laws, and a null
+        TypeError, ValueError: for fits of different data or weights, discrete against continuous distributions, and a null
             that is not a smaller special case.
 
     Example:

@@ -26,7 +26,7 @@ class Ascent(NamedTuple):
         steps: evaluations so far, int[m].
         u: coordinates, f[m, p].
         log_likelihood: f[m].
-        decrement: log-likelihood still to be gained by the quadratic there, f[m]; NaN where it has no maximum.
+        decrement: remaining possible gain of log-likelihood by the quadratic there, f[m]; NaN where it has no maximum.
     """
 
     steps: np.ndarray
@@ -51,11 +51,11 @@ class _Climb:
         begin = first(objective, None) if self.own_start else unravel(u)
         _, (steps, best) = lax.scan(one, init(self.optimizer, objective, begin), None, self.length)
 
-        def look(x: Any) -> Any:
+        def matrices_at(x: Any) -> Any:
             both = at_point.score_and_observed(objective, x, unravel)
             return jnp.concatenate([x, -objective(unravel(x))[None], both.reshape(-1)])
 
-        return jnp.concatenate([steps[:, None].astype(u.dtype), lax.map(look, best)], axis=1)
+        return jnp.concatenate([steps[:, None].astype(u.dtype), lax.map(matrices_at, best)], axis=1)
 
 
 @in_float64

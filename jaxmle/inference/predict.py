@@ -212,7 +212,7 @@ def sf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed
 
 @in_float64
 def quantile(solution: Solution, q: Any, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
-    """The least x with P(X <= x) >= q in the fitted distribution: `quantile(0.1)` is the B10 life of a lifetime law.
+    """The least x with P(X <= x) >= q in the fitted distribution: `quantile(0.1)` is the B10 life of a lifetime distribution.
 
     dx/du = -(dF/du) / f(x). Intervals are formed on the logarithm for positive data. The quantile of counts moves in
     steps and has no standard error.

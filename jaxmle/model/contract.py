@@ -1,4 +1,4 @@
-"""The contract of a model's functions: checks at trace time, each mistake with its own sentence."""
+"""Checks of a model's functions at trace time: shapes and structures, each mistake with its own sentence."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmle._util.arrays import Data, Float
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
 from jaxmle.model.observations import bare
@@ -16,7 +17,7 @@ def check_contributions(objective: Objective, n: int) -> None:
     """Check at trace time that the log-likelihood returns exactly [n].
 
     Raises:
-        TypeError, ValueError: saying what came, and what to try.
+        TypeError, ValueError: saying what was returned, and what to try.
     """
     model = objective.model
     u = model.origin(objective.weights.dtype)
@@ -50,7 +51,7 @@ def check_start(objective: Objective) -> None:
     """Check at trace time that the model's own start has the structure of its space.
 
     Raises:
-        TypeError, ValueError: saying what came, and what to try.
+        TypeError, ValueError: saying what was returned, and what to try.
     """
     model = objective.model
     if model.start is None:
@@ -67,7 +68,7 @@ def check_start(objective: Objective) -> None:
 
 
 def _traced(name: str, objective: Objective, call: Callable[[], Any]) -> Any:
-    """Evaluate the shape of `call()`; explain a missing name and a function that JAX cannot trace in words."""
+    """Evaluate the shapes that `call()` returns; explain in words a missing name and a function that JAX cannot trace."""
     try:
         return jax.eval_shape(call)
     except (KeyError, AttributeError) as error:
@@ -75,10 +76,10 @@ def _traced(name: str, objective: Objective, call: Callable[[], Any]) -> Any:
             raise
         asked = error.name if isinstance(error, AttributeError) else error.args[0]
         data = objective.data
-        held = f"; data have {sorted(map(str, data))}" if isinstance(data, dict) else ""
+        columns = f"; data have {sorted(map(str, data))}" if isinstance(data, dict) else ""
         raise ValueError(
             f"{name} asks for {asked!r}, which is not there: params have {objective.model.names}, as the model's space "
-            f"says{held}. Give the space, the start and the function the same keys"
+            f"says{columns}. Give the space, the start and the function the same keys"
         ) from error
     except _UNTRACEABLE as error:
         raise TypeError(
@@ -97,7 +98,7 @@ _UNTRACEABLE = (
 )
 
 
-def percent(model: Model, data: Any, weights: Any) -> str:
+def percent(model: Model, data: Data, weights: Float[np.ndarray, " n"]) -> str:
     """Suggest to divide by 100 where data outside the support would then be inside it; else the empty string.
 
     Args:

@@ -1,44 +1,41 @@
-"""Geometry: what is known of a log-likelihood's shape beyond its values; every part is optional."""
+"""Geometry: what is known of the shape of a log-likelihood beyond its values; every part is optional."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from jax import Array
-
+from jaxmle._util.arrays import Array, Bool, Data, Float, Params
 from jaxmle._util.records import record
 
-Params = Any
-"A pytree of natural parameters; a dict in all that jaxmle ships."
-Data = Any
-"A pytree of arrays with one row for each observation."
-Coordinates = Mapping[str, Array]
+Anchor = Any
+"What of the data a chart depends on: a pytree of the chart's own."
+Coordinates = Mapping[str, Float[Array, ""]]
 "A point of a chart, or unconstrained coordinates: scalars by the names of the params."
 Regularity = Literal["smooth", "kinked", "edge"]
 
 
 @record
 class Chart:
-    """Coordinates v to climb in, one-to-one with the unconstrained coordinates u of the parameters.
+    """Coordinates v for the ascent, one-to-one with the unconstrained coordinates u of the parameters.
 
     All three of params, u and v are dicts with the same names.
 
     Attributes:
-        anchor: `(data, weights[n]) -> pytree` of what of the data the chart depends on, such as the greatest row.
+        anchor: `(data, weights[n]) -> pytree`, what of the data the chart depends on, such as the greatest row.
         contributions: `(v, data, anchor) -> f[n]`, the log-likelihood there; exact where the parameters overflow.
         outward: `(v, anchor) -> u`, also from infinite v.
         inward: `(u, anchor) -> v`.
         unitless: which of v stand for a logarithm or a logit, by name in order.
-        limits: `(data, weights, anchor) -> [v, ...]`, all points at infinity where the log-likelihood may have a supremum: a
-            climb that ended at infinity reports the highest. Loops are allowed here.
+        limits: `(data, weights, anchor) -> [v, ...]`, all points at infinity where the log-likelihood may have a supremum: an
+            ascent that ended at infinity reports the highest. Loops are allowed here.
     """
 
-    anchor: Callable[[Data, Array], Any]
-    contributions: Callable[[Coordinates, Data, Any], Array]
-    outward: Callable[[Coordinates, Any], Coordinates]
-    inward: Callable[[Coordinates, Any], Coordinates]
+    anchor: Callable[[Data, Float[Array, " n"]], Anchor]
+    contributions: Callable[[Coordinates, Data, Anchor], Float[Array, " n"]]
+    outward: Callable[[Coordinates, Anchor], Coordinates]
+    inward: Callable[[Coordinates, Anchor], Coordinates]
     unitless: tuple[bool, ...]
-    limits: Callable[[Data, Array, Any], Sequence[Coordinates]] | None = None
+    limits: Callable[[Data, Float[Array, " n"], Anchor], Sequence[Coordinates]] | None = None
 
 
 @record
@@ -53,13 +50,13 @@ class Kink:
     """
 
     name: str
-    best: Callable[[Params, Data, Array], Params]
-    on: Callable[[Params, Data], Array]
+    best: Callable[[Params, Data, Float[Array, " n"]], Params]
+    on: Callable[[Params, Data], Bool[Array, ""]]
 
 
 @record
 class Geometry:
-    """The shape of a log-likelihood: where it is not smooth, what is known in closed form, how to climb it.
+    """The shape of a log-likelihood: where it is not smooth, what is known in closed form, the coordinates of its ascent.
 
     A combinator passes it on or replaces it whole.
 
@@ -70,8 +67,8 @@ class Geometry:
             parameters, in the order of `jax.flatten_util.ravel_pytree(params)` (dict keys sorted).
         regularity: `"smooth"`, `"kinked"` (certified by `information`) or `"edge"` (the support moves with the parameters).
         regular: `(params) -> bool[]`, whether standard errors exist at these parameters; None where they always do.
-        kink: a parameter to hold where the climb ends without a verdict.
-        chart: other coordinates to climb in, where the parameters are scalars and free.
+        kink: a parameter to hold where the ascent ends without a verdict.
+        chart: other coordinates for the ascent, where the parameters are scalars and free.
 
     Example:
         >>> from jaxmle import distributions
@@ -79,16 +76,16 @@ class Geometry:
         'edge'
     """
 
-    maximum: Callable[[Data, Array], Params] | None = None
-    information: Callable[[Params, Data], Array] | None = None
+    maximum: Callable[[Data, Float[Array, " n"]], Params] | None = None
+    information: Callable[[Params, Data], Float[Array, "n p p"]] | None = None
     regularity: Regularity = "smooth"
-    regular: Callable[[Params], Array] | None = None
+    regular: Callable[[Params], Bool[Array, ""]] | None = None
     kink: Kink | None = None
     chart: Chart | None = None
 
     @property
-    def closed_form(self) -> Callable[[Data, Array], Params] | None:
-        """The maximum that replaces the ascent; None where derivatives climb."""
+    def closed_form(self) -> Callable[[Data, Float[Array, " n"]], Params] | None:
+        """The maximum that replaces the ascent; None where the ascent follows derivatives."""
         return None if self.regularity == "smooth" else self.maximum
 
     def restricted(self) -> "Geometry":
@@ -100,4 +97,4 @@ class Geometry:
 
 
 SMOOTH = Geometry()
-"Nothing is known but that derivatives climb."
+"Nothing is known but that the log-likelihood is smooth."

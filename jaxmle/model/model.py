@@ -1,4 +1,4 @@
-"""The model: one log-likelihood contribution per observation, and where its parameters live."""
+"""The model: one log-likelihood contribution per observation, and the spaces of its parameters."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,13 +7,20 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from jaxmle import spaces
+from jaxmle._util.arrays import Array, Bool, Data, Float, Params
 from jaxmle._util.records import record, register
 from jaxmle.model.geometry import SMOOTH, Geometry
 from jaxmle.model.response import Response
+from jaxmle.spaces import Spaces
 
 Observations = Literal["independent", "ordered", "units"]
+LogLikelihood = Callable[[Params, Data], Float[Array, " n"]]
+Start = Callable[[Data, Float[Array, " n"]], Params]
+Simulation = Callable[[Array, Params, Data], Data]
+Information = Callable[[Params, Data], Float[Array, "n p p"]]
 
 
 @register
@@ -46,21 +53,21 @@ class Model:
         0.5
     """
 
-    log_likelihood: Callable[[Any, Any], Any]
-    space: Any
-    start: Callable[[Any, Any], Any] | None
-    simulate: Callable[[Any, Any, Any], Any] | None
+    log_likelihood: LogLikelihood
+    space: Spaces
+    start: Start | None
+    simulate: Simulation | None
     observations: Observations
     name: str
     geometry: Geometry
 
     def __init__(
         self,
-        log_likelihood: Callable[[Any, Any], Any],
-        space: Any,
-        start: Callable[[Any, Any], Any] | None = None,
-        simulate: Callable[[Any, Any, Any], Any] | None = None,
-        information: Callable[[Any, Any], Any] | None = None,
+        log_likelihood: LogLikelihood,
+        space: Spaces,
+        start: Start | None = None,
+        simulate: Simulation | None = None,
+        information: Information | None = None,
         observations: Observations = "independent",
         name: str = "",
         geometry: Geometry = SMOOTH,
@@ -94,13 +101,13 @@ class Model:
             raise ValueError(f"Model: observations={self.observations!r}; expected 'independent', 'ordered' or 'units'")
 
     @property
-    def information(self) -> Callable[[Any, Any], Any] | None:
+    def information(self) -> Information | None:
         """The expected information of each observation, `(params, data) -> f[n, p, p]`: that of the geometry."""
         return self.geometry.information
 
     # --- coordinates -------------------------------------------------------------------------------------
 
-    def forward(self, u: Any) -> Any:
+    def forward(self, u: Params) -> Params:
         """Map unconstrained coordinates (pytree) to params."""
         leaves, tree = jax.tree.flatten(self.space)
         coordinates = tree.flatten_up_to(u)
@@ -115,7 +122,7 @@ class Model:
             values = [by_name[s.source] if s.kind is spaces.TIED else v for s, v in zip(leaves, values, strict=True)]
         return jax.tree.unflatten(tree, values)
 
-    def inverse(self, params: Any) -> Any:
+    def inverse(self, params: Params) -> Params:
         """Map params to unconstrained coordinates, both with the structure of `space`."""
         leaves, tree = jax.tree.flatten(self.space)
         values = [jnp.asarray(x) for x in tree.flatten_up_to(params)]
@@ -124,8 +131,8 @@ class Model:
             [s.inverse(x).astype(_floating(x.dtype)) for s, x in zip(leaves, values, strict=True)],
         )
 
-    def origin(self, dtype: Any) -> Any:
-        """The point that is zero in every unconstrained coordinate."""
+    def origin(self, dtype: DTypeLike) -> Params:
+        """Make the point that is zero in every unconstrained coordinate."""
         return jax.tree.map(lambda s: jnp.zeros(s.coordinate_shape, dtype), self.space)
 
     # --- data --------------------------------------------------------------------------------------------
@@ -140,8 +147,8 @@ class Model:
         """Whether data reach the functions of this model with their `constant` marks; else constants come bare."""
         return isinstance(self.log_likelihood, TakesConstants)
 
-    def possible(self, data: Any) -> jax.Array | None:
-        """Whether some parameters make each row possible, bool[n]; None where the model does not say."""
+    def possible(self, data: Data) -> Bool[Array, " n"] | None:
+        """Tell whether some parameters make each row possible, bool[n]; None where the model does not say."""
         return None if self.response is None else self.response.possible(data)
 
     # --- names -------------------------------------------------------------------------------------------
@@ -154,8 +161,9 @@ class Model:
 
     @property
     def label(self) -> str:
-        """What tables and pictures call the model."""
-        return self.name or getattr(self.log_likelihood, "__name__", "model")
+        """The title of the model in tables and pictures: its name, else that of its function, else "model"."""
+        name = self.name or getattr(self.log_likelihood, "__name__", "")
+        return "model" if name in ("", "<lambda>") else name
 
     @property
     def names(self) -> list[str]:
@@ -180,7 +188,7 @@ class Model:
         return sum(int(np.prod(s.coordinate_shape)) for s in jax.tree.leaves(self.space))
 
 
-def _name(path: Any) -> str:
+def _name(path: jax.tree_util.KeyPath) -> str:
     return jax.tree_util.keystr(path, simple=True, separator=".") if path else "params"
 
 
@@ -188,17 +196,17 @@ def _indexed(name: str, shape: tuple[int, ...]) -> list[str]:
     return [f"{name}[{','.join(map(str, i))}]" if shape else name for i in np.ndindex(*shape)]
 
 
-def _floating(dtype: Any) -> Any:
+def _floating(dtype: DTypeLike) -> DTypeLike:
     return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
 
 
 class TakesConstants:
-    """Marks a record that is a log-likelihood and takes data with their `constant` marks, since those have no rows."""
+    """Mark a record that is a log-likelihood and takes data with their `constant` marks, since those have no rows."""
 
 
 @record
 class rows(TakesConstants):
-    """Lifts a rule written for one observation, `f(params, row) -> f[]`, to contributions `f[n]`.
+    """Turn a function of one observation, `f(params, row) -> f[]`, into one of all, with contributions f[n].
 
     Example:
         >>> import jax.numpy as jnp, jaxmle as jm
@@ -208,9 +216,9 @@ class rows(TakesConstants):
         (2,)
     """
 
-    f: Callable[[Any, Any], Any]
+    f: Callable[[Params, Data], Float[Array, ""]]
 
-    def __call__(self, params: Any, data: Any) -> Any:
+    def __call__(self, params: Params, data: Data) -> Float[Array, " n"]:
         leaves, tree = jax.tree.flatten(data, is_leaf=_is_constant)
         row = tuple(None if _is_constant(x) else 0 for x in leaves)
         values = [x.value if _is_constant(x) else x for x in leaves]
@@ -220,7 +228,7 @@ class rows(TakesConstants):
 @jax.tree_util.register_pytree_node_class
 @dataclasses.dataclass(frozen=True)
 class constant:
-    """Marks a data leaf that has no observation axis: a known scale, a table, a distance matrix.
+    """Mark a data leaf that has no observation axis: a known scale, a table, a distance matrix.
 
     The log-likelihood receives the bare value.
 

@@ -8,6 +8,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._util.linalg import hessian
+from jaxmle._util.marks import mark_contributions
 from jaxmle.model.geometry import Chart
 from jaxmle.model.model import Model
 
@@ -41,7 +42,8 @@ class Objective:
 
     def contributions(self, u: Any) -> Any:
         """Evaluate the log-likelihood contributions l_i at u, f[n]."""
-        return self.model.log_likelihood(self.model.forward(u), self.data).astype(self.weights.dtype)
+        rows = self.model.log_likelihood(self.model.forward(u), self.data)
+        return mark_contributions(rows.astype(self.weights.dtype))
 
     def __call__(self, u: Any) -> Any:
         return -jnp.sum(self.weights * self.contributions(u))
@@ -119,7 +121,7 @@ class Charted(Objective):
         return self.chart.outward(v, self.anchor)
 
     def contributions(self, u: Any) -> Any:
-        return self.chart.contributions(u, self.data, self.anchor).astype(self.weights.dtype)
+        return mark_contributions(self.chart.contributions(u, self.data, self.anchor).astype(self.weights.dtype))
 
     def expected(self, u: Any) -> Any:
         flat, unravel = ravel_pytree(u)

@@ -1,19 +1,18 @@
-"""What a row is: the distribution of its outcome given the parameters and its known columns, and how data show it.
+"""Response: the distribution of a row's outcome given the parameters and its known columns, and how data show it.
 
 A model made from distributions carries a `Response`. Whoever needs to know what such a model is (prediction, residuals,
 simulation, pictures, files, comparison, the explorer, the command line) asks it, and nothing else.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
 
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Data, Float, Params
 from jaxmle._util.records import record
 
-Known = Mapping[str, Any]
+Known = Mapping[str, ArrayLike]
 "Known columns by name, f[n, ...] each or one value for all rows: trials, covariates, times of entry."
 
 
@@ -30,36 +29,36 @@ class ConditionalDistribution(Protocol):
         """Whether `mean` is known."""
         ...
 
-    def logpdf(self, params: Any, y: Any, known: Known) -> Array:
-        """The log-density, or log-mass of counts, f[n]; -inf outside the support, all constants kept."""
+    def logpdf(self, params: Params, y: Data, known: Known) -> Float[Array, " n"]:
+        """Evaluate the log-density, or log-mass of counts, f[n]; -inf outside the support, all constants kept."""
         ...
 
-    def logcdf(self, params: Any, y: Any, known: Known) -> Array:
-        """log P(Y <= y), f[n]."""
+    def logcdf(self, params: Params, y: Data, known: Known) -> Float[Array, " n"]:
+        """Evaluate log P(Y <= y), f[n]."""
         ...
 
-    def logsf(self, params: Any, y: Any, known: Known) -> Array:
-        """log P(Y > y), f[n]."""
+    def logsf(self, params: Params, y: Data, known: Known) -> Float[Array, " n"]:
+        """Evaluate log P(Y > y), f[n]."""
         ...
 
-    def quantile(self, params: Any, q: ArrayLike, known: Known) -> Array:
-        """The least y with P(Y <= y) >= q, f[n]."""
+    def quantile(self, params: Params, q: ArrayLike, known: Known) -> Float[Array, " n"]:
+        """Find the least y with P(Y <= y) >= q, f[n]."""
         ...
 
-    def sample(self, key: Array, params: Any, shape: tuple[int, ...], known: Known) -> Any:
-        """Outcomes drawn at random, one for each row of `shape`."""
+    def sample(self, key: Array, params: Params, shape: tuple[int, ...], known: Known) -> Data:
+        """Draw outcomes at random, one for each row of `shape`."""
         ...
 
-    def mean(self, params: Any, known: Known) -> Array:
-        """The expectation of the outcome; NaN where it does not exist or is infinite."""
+    def mean(self, params: Params, known: Known) -> Array:
+        """Evaluate the expectation of the outcome; NaN where it does not exist or is infinite."""
         ...
 
-    def support(self, y: Any, known: Known) -> Array:
-        """Whether some parameters make y possible, bool[n]."""
+    def support(self, y: Data, known: Known) -> Bool[Array, " n"]:
+        """Tell whether some parameters make y possible, bool[n]."""
         ...
 
-    def range(self, known: Known) -> tuple[Any, Any]:
-        """The ends between which outcomes lie under all parameters; -inf and inf where there is none."""
+    def range(self, known: Known) -> tuple[ArrayLike, ArrayLike]:
+        """Give the ends between which outcomes lie under all parameters; -inf and inf where there is none."""
         ...
 
 
@@ -74,20 +73,20 @@ class Observation(Protocol):
         """Whether a row may show an interval in place of its outcome."""
         ...
 
-    def bounds(self, response: "Response", data: Any) -> tuple[Any, Any]:
-        """Lower and upper end of what each row shows, its outcome in (lower, upper]; equal where it is exact."""
+    def bounds(self, response: "Response", data: Data) -> tuple[Data, Data]:
+        """Give the lower and upper end of what each row shows, its outcome in (lower, upper]; equal where it is exact."""
         ...
 
-    def contributions(self, response: "Response", params: Any, data: Any) -> Array:
-        """The log-probability of what each row shows, f[n]; of an exact row the log-density."""
+    def contributions(self, response: "Response", params: Params, data: Data) -> Float[Array, " n"]:
+        """Evaluate the log-probability of what each row shows, f[n]; of an exact row the log-density."""
         ...
 
-    def possible(self, response: "Response", data: Any) -> Array:
-        """Whether some parameters make each row possible, bool[n]."""
+    def possible(self, response: "Response", data: Data) -> Bool[Array, " n"]:
+        """Tell whether some parameters make each row possible, bool[n]."""
         ...
 
-    def show(self, response: "Response", y: Any, data: Any) -> Any:
-        """Data that show outcomes y as the rows of `data` show theirs; known columns are kept."""
+    def show(self, response: "Response", y: Data, data: Data) -> Data:
+        """Make data that show outcomes y as the rows of `data` show theirs; known columns are kept."""
         ...
 
 
@@ -99,17 +98,17 @@ class Exact:
     def intervals(self) -> bool:
         return False
 
-    def bounds(self, response: "Response", data: Any) -> tuple[Any, Any]:
+    def bounds(self, response: "Response", data: Data) -> tuple[Data, Data]:
         y, _ = response.split(data)
         return y, y
 
-    def contributions(self, response: "Response", params: Any, data: Any) -> Array:
+    def contributions(self, response: "Response", params: Params, data: Data) -> Float[Array, " n"]:
         return response.logpdf(params, *response.split(data))
 
-    def possible(self, response: "Response", data: Any) -> Array:
+    def possible(self, response: "Response", data: Data) -> Bool[Array, " n"]:
         return response.support(*response.split(data))
 
-    def show(self, response: "Response", y: Any, data: Any) -> Any:
+    def show(self, response: "Response", y: Data, data: Data) -> Data:
         return response.join(y, data)
 
 
@@ -170,56 +169,56 @@ class Response:
         """Whether a row may show an interval in place of its outcome."""
         return self.observation.intervals
 
-    def split(self, x: Any) -> tuple[Any, dict[str, Any]]:
-        """Outcome and known columns of exact rows."""
+    def split(self, x: Data) -> tuple[Data, Known]:
+        """Split exact rows into outcome and known columns."""
         if not self.outcome:
             return x, {}
         self._check_columns(x, self.columns)
         y = {name: x[name] for name in self.outcome}
         return y if len(y) > 1 else x[self.outcome[0]], self.known_of(x)
 
-    def join(self, y: Any, known: Known) -> Any:
-        """Exact rows of outcome and known columns: the inverse of `split`; further columns of `known` are kept."""
+    def join(self, y: Data, known: Known) -> Data:
+        """Join outcome and known columns to exact rows: the inverse of `split`; further columns of `known` are kept."""
         if not self.outcome:
             return y
         return {**known, **(y if len(self.outcome) > 1 else dict.fromkeys(self.outcome, y))}
 
-    def known_of(self, data: Any) -> dict[str, Any]:
-        """The known columns of data."""
+    def known_of(self, data: Data) -> Known:
+        """Select the known columns of data."""
         self._check_columns(data, self.known)
         return {name: data[name] for name in self.known}
 
-    def _check_columns(self, data: Any, needed: tuple[str, ...]) -> None:
+    def _check_columns(self, data: Data, needed: tuple[str, ...]) -> None:
         if needed and (not isinstance(data, Mapping) or any(name not in data for name in needed)):
             given = sorted(data) if isinstance(data, Mapping) else type(data).__name__
             raise TypeError(
                 f"a distribution of {', '.join(needed)} needs data with these columns, got {given}; name them alike"
             )
 
-    def before(self, y: Any) -> Any:
-        """The greatest outcome below y where outcomes are counts, else y itself: P(before < Y <= y) is the step at y."""
+    def before(self, y: Data) -> Data:
+        """Give the greatest outcome below y where outcomes are counts, else y itself: P(before < Y <= y) is the step at y."""
         return y - 1.0 if self.discrete else y
 
     # --- the distribution of an outcome ----------------------------------------------------------------------
 
-    def logpdf(self, params: Any, y: Any, known: Known) -> Array:
-        """The log-density, or log-mass of counts, f[n]."""
+    def logpdf(self, params: Params, y: Data, known: Known) -> Float[Array, " n"]:
+        """Evaluate the log-density, or log-mass of counts, f[n]."""
         return self.distribution.logpdf(params, y, known)
 
-    def logcdf(self, params: Any, y: Any, known: Known) -> Array:
-        """log P(Y <= y), f[n]."""
+    def logcdf(self, params: Params, y: Data, known: Known) -> Float[Array, " n"]:
+        """Evaluate log P(Y <= y), f[n]."""
         return self.distribution.logcdf(params, y, known)
 
-    def logsf(self, params: Any, y: Any, known: Known) -> Array:
-        """log P(Y > y), f[n]."""
+    def logsf(self, params: Params, y: Data, known: Known) -> Float[Array, " n"]:
+        """Evaluate log P(Y > y), f[n]."""
         return self.distribution.logsf(params, y, known)
 
-    def quantile(self, params: Any, q: ArrayLike, known: Known) -> Array:
-        """The least y with P(Y <= y) >= q, f[n]."""
+    def quantile(self, params: Params, q: ArrayLike, known: Known) -> Float[Array, " n"]:
+        """Find the least y with P(Y <= y) >= q, f[n]."""
         return self.distribution.quantile(params, q, known)
 
-    def sample(self, key: Array, params: Any, shape: tuple[int, ...], known: Known) -> Any:
-        """Outcomes drawn at random, one for each row of `shape`."""
+    def sample(self, key: Array, params: Params, shape: tuple[int, ...], known: Known) -> Data:
+        """Draw outcomes at random, one for each row of `shape`."""
         return self.distribution.sample(key, params, shape, known)
 
     @property
@@ -227,30 +226,30 @@ class Response:
         """Whether the expectation is known."""
         return self.distribution.has_mean
 
-    def mean(self, params: Any, known: Known) -> Array:
-        """The expectation of the outcome; NaN where it does not exist or is infinite."""
+    def mean(self, params: Params, known: Known) -> Array:
+        """Evaluate the expectation of the outcome; NaN where it does not exist or is infinite."""
         return self.distribution.mean(params, known)
 
-    def support(self, y: Any, known: Known) -> Array:
-        """Whether some parameters make the outcome y possible, bool[n]."""
+    def support(self, y: Data, known: Known) -> Bool[Array, " n"]:
+        """Tell whether some parameters make the outcome y possible, bool[n]."""
         return self.distribution.support(y, known)
 
-    def range(self, known: Known) -> tuple[Any, Any]:
-        """The ends between which outcomes lie under all parameters; -inf and inf where there is none."""
+    def range(self, known: Known) -> tuple[ArrayLike, ArrayLike]:
+        """Give the ends between which outcomes lie under all parameters; -inf and inf where there is none."""
         return self.distribution.range(known)
 
     # --- data ------------------------------------------------------------------------------------------------
 
-    def __call__(self, params: Any, data: Any) -> Array:
-        """The log-likelihood contribution of each row, f[n]."""
+    def __call__(self, params: Params, data: Data) -> Float[Array, " n"]:
+        """Evaluate the log-likelihood contribution of each row, f[n]."""
         return self.observation.contributions(self, params, data)
 
-    def possible(self, data: Any) -> Array:
-        """Whether some parameters make each row possible, bool[n]."""
+    def possible(self, data: Data) -> Bool[Array, " n"]:
+        """Tell whether some parameters make each row possible, bool[n]."""
         return self.observation.possible(self, data)
 
-    def bounds(self, data: Any) -> tuple[Any, Any]:
-        """Lower and upper end of what each row shows, its outcome in (lower, upper]; equal where it is exact."""
+    def bounds(self, data: Data) -> tuple[Data, Data]:
+        """Give the lower and upper end of what each row shows, its outcome in (lower, upper]; equal where it is exact."""
         return self.observation.bounds(self, data)
 
 
@@ -260,7 +259,7 @@ class Simulate:
 
     response: Response
 
-    def __call__(self, key: Array, params: Any, data: Any) -> Any:
+    def __call__(self, key: Array, params: Params, data: Data) -> Data:
         r = self.response
         lower, _ = r.bounds(data)
         column = lower[r.outcome[0]] if len(r.outcome) > 1 else lower

@@ -1,6 +1,6 @@
 """A stand-in for functions of a user's model, which no file holds."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 from jaxmle._util.records import record
 
@@ -11,7 +11,7 @@ class NotSaved:
 
     name: str
 
-    def __call__(self, *_: Any) -> Any:
+    def __call__(self, *_: Any) -> NoReturn:
         raise RuntimeError(
             f"this needs the log-likelihood of {self.name}, and a saved fit holds numbers, not functions; load it with "
             "jaxmle.load(path, model=...) to give it again"

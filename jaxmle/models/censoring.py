@@ -1,11 +1,11 @@
-"""Rows of which only an interval is known: exact, right-, left- and interval-censored data in one form."""
+"""Censored data: rows of which only an interval is known, exact, right-, left- and interval-censored data in one form."""
 
 import functools
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import jax.numpy as jnp
-from jax import Array
 
+from jaxmle._util.arrays import Array, Bool, Data, Float, Params
 from jaxmle._util.records import record
 from jaxmle.distributions import Distribution
 from jaxmle.model.geometry import Geometry
@@ -21,20 +21,20 @@ Kinds = Literal["all", "right"]
 class Rows(NamedTuple):
     """The kind of each row, bool[n] each; all false where lower > upper or either is NaN."""
 
-    exact: Array
-    right: Array
-    left: Array
-    between: Array
-    unknown: Array
+    exact: Bool[Array, " n"]
+    right: Bool[Array, " n"]
+    left: Bool[Array, " n"]
+    between: Bool[Array, " n"]
+    unknown: Bool[Array, " n"]
 
     @property
-    def legal(self) -> Array:
-        """Whether the row has a kind."""
+    def legal(self) -> Bool[Array, " n"]:
+        """Whether each row has a kind."""
         return self.exact | self.right | self.left | self.between | self.unknown
 
 
-def kinds_of(lower: Array, upper: Array) -> Rows:
-    """Tell the kind of each row from the ends of its interval, f[n] each."""
+def kinds_of(lower: Float[Array, " n"], upper: Float[Array, " n"]) -> Rows:
+    """Classify each row by the ends of its interval."""
     low, high = jnp.isfinite(lower), jnp.isfinite(upper)
     return Rows(
         exact=low & (lower == upper),
@@ -45,29 +45,33 @@ def kinds_of(lower: Array, upper: Array) -> Rows:
     )
 
 
-def _read(data: Any) -> tuple[Array, Array, Rows]:
+def _read(data: Data) -> tuple[Float[Array, " n"], Float[Array, " n"], Rows]:
     lower, upper = floating(data["lower"]), floating(data["upper"])
     return lower, upper, kinds_of(lower, upper)
 
 
 class Scheme(Protocol):
-    """How outcomes would have been censored: a record that turns drawn outcomes into intervals."""
+    """How outcomes are censored: a record that turns drawn outcomes into intervals."""
 
-    def __call__(self, t: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
-        """Observe outcomes t f[n] in the place of rows that show lower and upper; the new ends, f[n] each."""
+    def __call__(
+        self, t: Float[Array, " n"], lower: Float[Array, " n"], upper: Float[Array, " n"]
+    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+        """Censor outcomes t as the rows that show `lower` and `upper` were; return the new ends."""
         ...
 
 
 @record
 class RowByRow:
-    """The scheme that each row reveals by itself.
+    """The censoring scheme that each row shows by itself.
 
-    A right-censored row is watched until its `lower`: exact if T comes first, else censored there again. A
-    left-censored row is watched from its `upper` on. An interval row is inspected at its two ends: T lies before,
-    between or after them. An exact row reveals no censoring time, so its new value is exact.
+    A right-censored row is observed until its `lower`: exact if T comes first, else censored there again. A
+    left-censored row is observed from its `upper` on. An interval row is inspected at its two ends: T lies before,
+    between or after them. An exact row shows no censoring time, so its new value is exact.
     """
 
-    def __call__(self, t: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    def __call__(
+        self, t: Float[Array, " n"], lower: Float[Array, " n"], upper: Float[Array, " n"]
+    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         rows = kinds_of(lower, upper)
         new_lower, new_upper = t, t
         late = rows.right & (t > lower) | rows.between & (t > upper)
@@ -76,8 +80,8 @@ class RowByRow:
         early = rows.left & (t <= upper) | rows.between & (t <= lower)
         new_upper = jnp.where(early, jnp.where(rows.between, lower, upper), new_upper)
         new_lower = jnp.where(early, -jnp.inf, new_lower)
-        caught = rows.between & (t > lower) & (t <= upper) | rows.unknown
-        return jnp.where(caught, lower, new_lower), jnp.where(caught, upper, new_upper)
+        unchanged = rows.between & (t > lower) & (t <= upper) | rows.unknown
+        return jnp.where(unchanged, lower, new_lower), jnp.where(unchanged, upper, new_upper)
 
 
 @record
@@ -86,7 +90,7 @@ class Censored:
 
     Attributes:
         kinds: which kinds of rows there are; `"right"` stands for exact and right-censored ones.
-        scheme: how rows drawn anew are censored.
+        scheme: how simulated rows are censored.
     """
 
     kinds: Kinds = "all"
@@ -96,13 +100,13 @@ class Censored:
     def intervals(self) -> bool:
         return True
 
-    def bounds(self, response: Response, data: Any) -> tuple[Any, Any]:
+    def bounds(self, response: Response, data: Data) -> tuple[Data, Data]:
         return data["lower"], data["upper"]
 
-    def contributions(self, response: Response, params: Any, data: Any) -> Array:
+    def contributions(self, response: Response, params: Params, data: Data) -> Float[Array, " n"]:
         d, known = response.distribution, response.known_of(data)
         lower, upper, rows = _read(data)
-        # Every branch sees arguments that are legal for it; rows of another kind lend it a harmless one.
+        # Every branch gets arguments that are legal for it; rows of another kind get a legal one in place of their own.
         a = jnp.where(rows.exact | rows.right | rows.between, lower, jnp.where(rows.left, upper, 1))
         if self.kinds == "right":
             value = jnp.where(rows.exact, d.logpdf(params, a, known), d.logsf(params, a, known))
@@ -122,12 +126,12 @@ class Censored:
         value = jnp.where(rows.exact, density, jnp.where(rows.right, above[0], jnp.where(rows.left, below[1], inner)))
         return jnp.where(rows.unknown, 0, jnp.where(rows.legal, value, -jnp.inf))
 
-    def possible(self, response: Response, data: Any) -> Array:
-        """Whether some parameters make each row possible, bool[n]; lower > upper and NaN are not."""
+    def possible(self, response: Response, data: Data) -> Bool[Array, " n"]:
+        """Tell whether some parameters make each row possible, bool[n]; lower > upper and NaN are not."""
         lower, upper, rows = _read(data)
         known = response.known_of(data)
 
-        def inside(y: Array) -> Array:
+        def inside(y: Float[Array, " n"]) -> Bool[Array, " n"]:
             return response.support(y, known)
 
         if response.discrete:
@@ -139,14 +143,14 @@ class Censored:
             right = rows.right
         return rows.unknown | rows.exact & inside(lower) | rows.right & right | (rows.left | rows.between) & some
 
-    def show(self, response: Response, y: Any, data: Any) -> Any:
+    def show(self, response: Response, y: Data, data: Data) -> Data:
         lower, upper, _ = _read(data)
         lower, upper = self.scheme(y.astype(lower.dtype), lower, upper)
         return {**data, "lower": lower, "upper": upper}
 
 
-def _between(below: Array, above: Array, rows: Array) -> Array:
-    """log P(a < X <= b), as a difference in whichever tail the smaller probabilities are."""
+def _between(below: Float[Array, "2 n"], above: Float[Array, "2 n"], rows: Bool[Array, " n"]) -> Float[Array, " n"]:
+    """Evaluate log P(a < X <= b) from the log-probabilities of the smaller tail at both ends; -inf in other rows."""
     upper_side = above[0] < below[1]
     more = jnp.where(upper_side, above[0], below[1])
     step = jnp.where(upper_side, above[1], below[0]) - more
@@ -156,17 +160,17 @@ def _between(below: Array, above: Array, rows: Array) -> Array:
 
 @record
 class CensoredStart:
-    """The distribution's own start at plausible values: exact ones, midpoints, and censored ones moved outwards."""
+    """Start where the distribution does for imputed outcomes: exact ones, midpoints, and censored ones moved outwards."""
 
     distribution: Distribution
 
-    def __call__(self, data: Any, weights: Any) -> Any:
+    def __call__(self, data: Data, weights: Float[Array, " n"]) -> Params:
         lower, upper, rows = _read(data)
         x = jnp.where(rows.exact | rows.right, lower, jnp.where(rows.left, upper, jnp.nan))
         x = jnp.where(rows.between, lower + 0.5 * (jnp.where(rows.between, upper, lower) - lower), x)
         used = (weights > 0) & rows.legal & ~rows.unknown
         weights = jnp.where(used, weights, 0)
-        # A right-censored row would have gone on: by the average time so far, times censored rows per event.
+        # A right-censored row is imputed beyond its time: by the average time so far, times censored rows per event.
         size = jnp.max(jnp.where(used, jnp.abs(x), 0))
         y = jnp.where(used, x, 0) / jnp.where(size > 0, size, 1)
         least = jnp.min(jnp.where(used, y, jnp.inf))
@@ -182,7 +186,7 @@ class CensoredStart:
 
 @functools.lru_cache(maxsize=256)
 def censored(distribution: Distribution, kinds: Kinds = "all") -> Model:
-    """Independent rows of one distribution, each known exactly or to lie in an interval.
+    """Make the model of independent rows of one distribution, each known exactly or to lie in an interval.
 
     Data are {"lower": f[n], "upper": f[n]}:
 

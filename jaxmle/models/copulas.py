@@ -1,14 +1,12 @@
-"""Copulas: any margins, bound together by the dependence of a normal or a t vector."""
+"""Copulas: vectors with any margins and the dependence of a normal or a t vector."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
 
 from jaxmle import spaces
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Data, Float, Params
 from jaxmle._util.records import record
 from jaxmle.distributions import Distribution, by_name, multivariate_normal, multivariate_t, normal, student_t
 from jaxmle.distributions.multivariate.covariances import correlation_of
@@ -35,7 +33,7 @@ class Copula:
     def has_mean(self) -> bool:
         return False
 
-    def logpdf(self, params: Any, y: Any, known: Known) -> Array:
+    def logpdf(self, params: Params, y: Data, known: Known) -> Float[Array, " n"]:
         columns = self.columns(y)
         inside = self.support(y, known)
         total = sum(d.logpdf(params[name], x) for (name, d), x in zip(self.margins, columns, strict=True))
@@ -51,8 +49,13 @@ class Copula:
             alone = normal.logpdf({"loc": 0.0, "scale": 1.0}, z)
         return jnp.where(inside, total + jnp.where(inside, joint - jnp.sum(alone, -1), 0), -jnp.inf)
 
-    def scores(self, params: Any, columns: list[Array], inside: Array) -> Array:
-        """z, f[n, d], each from whichever tail is smaller; the quantile is called once, since its slopes are long."""
+    def scores(
+        self, params: Params, columns: list[Float[Array, " n"]], inside: Bool[Array, " n"]
+    ) -> Float[Array, "n d"]:
+        """Evaluate the scores z_j = H_j^-1(F_j(x_j)), each from the smaller tail.
+
+        The quantile is called once for all, since its derivatives are long programs.
+        """
         each = list(zip(self.margins, columns, strict=True))
         below = jnp.stack([d.logcdf(params[name], x) for (name, d), x in each], -1)
         above = jnp.stack([d.logsf(params[name], x) for (name, d), x in each], -1)
@@ -62,39 +65,39 @@ class Copula:
         z = quantile_of_log(params["df"], tail) if self.heavy else ndtri_exp(tail)
         return jnp.where(lower, z, -z)
 
-    def columns(self, data: Any) -> list[Array]:
-        """The columns that the margins belong to."""
+    def columns(self, data: Data) -> list[Float[Array, " n"]]:
+        """List the columns of the data in the order of the margins."""
         return [floating(data[name]) for name, _ in self.margins]
 
-    def sample(self, key: Array, params: Any, shape: tuple[int, ...], known: Known) -> dict[str, Array]:
-        """A normal or a t vector for each row, and the margins' quantiles at its probabilities."""
+    def sample(self, key: Array, params: Params, shape: tuple[int, ...], known: Known) -> dict[str, Float[Array, " n"]]:
+        """Draw a normal or a t vector for each row, and map it to the margins' quantiles at its probabilities."""
         matrix = floating(params["correlation"])
         loc = jnp.zeros_like(matrix[0])
         if self.heavy:
             z = multivariate_t(len(loc)).sample(key, {"df": params["df"], "loc": loc, "scatter": matrix}, shape)
-            share = jnp.exp(student_t.logcdf({"df": params["df"], "loc": 0.0, "scale": 1.0}, z))
+            probability = jnp.exp(student_t.logcdf({"df": params["df"], "loc": 0.0, "scale": 1.0}, z))
         else:
             z = multivariate_normal(len(loc)).sample(key, {"covariance": matrix, "loc": loc}, shape)
-            share = jax.scipy.special.ndtr(z)
-        return {name: d.quantile(params[name], share[..., j]) for j, (name, d) in enumerate(self.margins)}
+            probability = jax.scipy.special.ndtr(z)
+        return {name: d.quantile(params[name], probability[..., j]) for j, (name, d) in enumerate(self.margins)}
 
-    def support(self, y: Any, known: Known) -> Array:
+    def support(self, y: Data, known: Known) -> Bool[Array, " n"]:
         inside = [d.support(x) for (_, d), x in zip(self.margins, self.columns(y), strict=True)]
         return jnp.all(jnp.stack(inside), 0)
 
-    def logcdf(self, params: Any, y: Any, known: Known) -> Array:
+    def logcdf(self, params: Params, y: Data, known: Known) -> Float[Array, " n"]:
         raise TypeError(_NO_TAIL)
 
-    def logsf(self, params: Any, y: Any, known: Known) -> Array:
+    def logsf(self, params: Params, y: Data, known: Known) -> Float[Array, " n"]:
         raise TypeError(_NO_TAIL)
 
-    def quantile(self, params: Any, q: ArrayLike, known: Known) -> Array:
+    def quantile(self, params: Params, q: ArrayLike, known: Known) -> Float[Array, " n"]:
         raise TypeError(_NO_TAIL)
 
-    def mean(self, params: Any, known: Known) -> Array:
+    def mean(self, params: Params, known: Known) -> Array:
         raise TypeError("the mean of a copula is not known here; ask its margins")
 
-    def range(self, known: Known) -> tuple[Any, Any]:
+    def range(self, known: Known) -> tuple[ArrayLike, ArrayLike]:
         raise TypeError("the rows of a copula have several columns; ask its margins for their range")
 
 
@@ -103,11 +106,11 @@ _NO_TAIL = "a copula has no distribution function and no quantile here; use logp
 
 @record
 class CopulaStart:
-    """The margins' own starts, and the correlations of the normal scores there."""
+    """Start at the margins' own starts and the correlations of the normal scores there."""
 
     copula: Copula
 
-    def __call__(self, data: Any, weights: Any) -> Any:
+    def __call__(self, data: Data, weights: Float[Array, " n"]) -> Params:
         columns, inside = self.copula.columns(data), self.copula.support(data, {})
         params = {name: d.start(x, weights) for (name, d), x in zip(self.copula.margins, columns, strict=True)}
         z = Copula(self.copula.margins, False).scores(params, columns, inside)
@@ -116,8 +119,8 @@ class CopulaStart:
         return params | ({"df": jnp.full_like(z[0, 0], 8.0)} if self.copula.heavy else {})
 
 
-def gaussian_copula(margins: Mapping[str, Any]) -> Model:
-    """Any continuous margins, dependent as the components of a normal vector are.
+def gaussian_copula(margins: Mapping[str, Distribution | str]) -> Model:
+    """Make the model of vectors with any continuous margins and the dependence of a normal vector.
 
     log f(x) = sum_j log f_j(x_j) - (log |R| + z' (R^-1 - I) z) / 2, z_j = Phi^-1(F_j(x_j)), R = correlation.
 
@@ -139,8 +142,8 @@ def gaussian_copula(margins: Mapping[str, Any]) -> Model:
     return _copula(margins, False)
 
 
-def t_copula(margins: Mapping[str, Any]) -> Model:
-    """Any continuous margins, dependent as the components of a t vector are: extremes come together.
+def t_copula(margins: Mapping[str, Distribution | str]) -> Model:
+    """Make the model of vectors with any continuous margins and the dependence of a t vector: extremes occur together.
 
     As `gaussian_copula`, with t quantiles z_j = T_df^-1(F_j(x_j)); df -> infinity is the Gaussian copula.
 
@@ -154,7 +157,7 @@ def t_copula(margins: Mapping[str, Any]) -> Model:
     return _copula(margins, True)
 
 
-def _copula(margins: Mapping[str, Any], heavy: bool) -> Model:
+def _copula(margins: Mapping[str, Distribution | str], heavy: bool) -> Model:
     kind = "t" if heavy else "gaussian"
     if not isinstance(margins, Mapping) or len(margins) < 2:
         raise ValueError(f"a copula needs two margins or more, by the names of the data's columns; got {margins!r}")

@@ -1,7 +1,6 @@
-"""Models by words: what a file keeps of a model, and the model that the words make again."""
+"""Descriptions of models in words: what a file keeps of a model, and the model made from it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from jaxmle.distributions import by_name, names
 from jaxmle.model.model import Model
@@ -10,7 +9,7 @@ from jaxmle.models.independent import iid
 
 
 def recipe_of(model: Model) -> dict[str, str] | None:
-    """Describe a model's response in words that make it again; None where no words do.
+    """Describe a model's response by the arguments of the function that makes it; None where there is no such function.
 
     >>> from jaxmle import models
     >>> recipe_of(models.pinned("weibull", shape=1.0))
@@ -26,7 +25,7 @@ def recipe_of(model: Model) -> dict[str, str] | None:
     return None
 
 
-def made_by(recipe: Mapping[str, Any] | None) -> Model | None:
+def made_by(recipe: Mapping[str, str] | None) -> Model | None:
     """Make the model that a recipe describes; None where there is no recipe, or a distribution of an unknown name."""
     if recipe is None or recipe["distribution"] not in names():
         return None

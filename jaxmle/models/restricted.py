@@ -1,4 +1,4 @@
-"""Models with fewer free parameters: some held at a value, some copies of others."""
+"""Models with fewer free parameters: some fixed at a value, some copies of others."""
 
 import dataclasses
 import difflib
@@ -9,15 +9,17 @@ import jax
 import numpy as np
 
 from jaxmle import spaces
+from jaxmle._util.arrays import ArrayLike, Data, Float
 from jaxmle._util.records import is_traced
 from jaxmle._util.threads import by_cores
 from jaxmle.distributions import Distribution, by_name
 from jaxmle.model.model import Model
 from jaxmle.models.censoring import censored
 from jaxmle.models.independent import iid
+from jaxmle.spaces import Space
 
 
-def as_model(x: Any, data: Any = None) -> Model:
+def as_model(x: Model | Distribution | str, data: Data = None) -> Model:
     """Make a model from a Model, a Distribution or a distribution's name.
 
     With data that have columns `lower` and `upper` a distribution becomes `censored`, else `iid`.
@@ -39,8 +41,8 @@ def as_model(x: Any, data: Any = None) -> Model:
     return iid(x)
 
 
-def _right_only(lower: Any, upper: Any) -> bool:
-    """Whether every row is exact, right-censored, unknown or illegal; False for traced or unreadable data."""
+def _right_only(lower: ArrayLike, upper: ArrayLike) -> bool:
+    """Tell whether every row is exact, right-censored, unknown or illegal; False for traced or unreadable data."""
     if is_traced(lower) or is_traced(upper):
         return False
     try:
@@ -48,7 +50,7 @@ def _right_only(lower: Any, upper: Any) -> bool:
     except (TypeError, ValueError):
         return False
 
-    def fine(lower: np.ndarray, upper: np.ndarray) -> bool:
+    def fine(lower: Float[np.ndarray, " n"], upper: Float[np.ndarray, " n"]) -> bool:
         known = (upper == lower) | (upper == np.inf)
         return bool(known.all()) or bool(np.all(known | np.isnan(lower) | np.isnan(upper)))
 
@@ -57,8 +59,8 @@ def _right_only(lower: Any, upper: Any) -> bool:
     return fine(lower, upper)
 
 
-def pinned(model: Any, values: Any = None, /, **named: Any) -> Model:
-    """Hold some parameters of a model fixed; params keep their structure and contain the held values.
+def pinned(model: Model | Distribution | str, values: Mapping[str, Any] | None = None, /, **named: Any) -> Model:
+    """Fix some parameters of a model; params keep their structure and contain the fixed values.
 
     The values are arguments of compiled code: a thousand different ones compile once. In `fit_many` a value with
     one extra leading axis means one for each data set.
@@ -88,7 +90,7 @@ def pinned(model: Any, values: Any = None, /, **named: Any) -> Model:
     return _with(model, by)
 
 
-def tied(model: Any, mapping: Any = None, /, **named: Any) -> Model:
+def tied(model: Model | Distribution | str, mapping: Mapping[str, Any] | None = None, /, **named: Any) -> Model:
     """Tie some parameters of a model to others; params keep their structure.
 
     Args:
@@ -133,14 +135,15 @@ def tied(model: Any, mapping: Any = None, /, **named: Any) -> Model:
     return _with(model, by)
 
 
-def _with(model: Model, by: dict[str, Any]) -> Model:
+def _with(model: Model, by: dict[str, Space]) -> Model:
+    """Replace the spaces of the parameters, given by name."""
     tree = jax.tree.structure(model.space)
     return dataclasses.replace(
         model, space=jax.tree.unflatten(tree, list(by.values())), geometry=model.geometry.restricted()
     )
 
 
-def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
+def _flat(values: Mapping[str, Any] | None, prefix: str = "") -> dict[str, Any]:
     """Flatten nested dicts to dotted names."""
     if values is None:
         return {}
@@ -161,7 +164,7 @@ def _check_names(verb: str, given: Mapping[str, Any], known: Mapping[str, Any]) 
             raise ValueError(f"{verb}: no parameter {name!r}.{hint} The model has: {', '.join(known)}")
 
 
-def _checked(name: str, value: Any, space: Any) -> Any:
+def _checked(name: str, value: ArrayLike, space: Space) -> ArrayLike:
     """Convert the value to an array and check its shape and that its space contains it; traced values pass unchecked."""
     if is_traced(value):
         return value

@@ -1,4 +1,4 @@
-"""Optimizers by name, and the check that something is an optimizer at all."""
+"""Optimizers by name, and the check that an argument is an optimizer."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _NAMES = {"newton": newton, "fisher_scoring": fisher_scoring, "bhhh": bhhh, "lbf
 
 
 def by_name(optimizer: Any) -> optax.GradientTransformationExtraArgs:
-    """An optimizer from its name, or the optax optimizer given.
+    """Look up an optimizer by its name, or prepare an optax optimizer for extra arguments.
 
     Raises:
         ValueError: for an unknown name.

@@ -1,4 +1,4 @@
-"""L-BFGS with one evaluation of value and gradient a step: no line search, so that lanes never wait for one."""
+"""L-BFGS with one evaluation of value and gradient a step: no line search, for which other lanes would wait."""
 
 from typing import Any, NamedTuple
 
@@ -7,17 +7,18 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Float, Int, Params
 from jaxmle.optimizers.curvature import REACH, _cached, _check, rounding
 
 ENOUGH = 1e-4
 "Share of the decrease promised by the slope that a candidate must keep (Nocedal & Wright 2006, p. 33)."
 
-FORGET = 6
-"Candidates given up in a row after which the pairs are forgotten."
+RESET_AFTER = 6
+"Candidates rejected in a row after which the pairs are dropped."
 
 
 class LbfgsState(NamedTuple):
-    """What L-BFGS remembers: the last accepted point, and m pairs of moves and changes of the gradient.
+    """The state of L-BFGS: the last accepted point, and m pairs of moves and changes of the gradient.
 
     Attributes:
         anchor: the last accepted point, f[p].
@@ -25,28 +26,28 @@ class LbfgsState(NamedTuple):
         moves, changes: s_k and y_k, the oldest first, f[m, p].
         products: 1 / s_k'y_k, f[m]; 0 where there is no pair.
         seed: diagonal of the curvature that the recursion starts from, f[p].
-        decrement: 1/2 g'Hg there, f[]; infinite while nothing is known of the curvature, or a candidate was given up.
+        decrement: 1/2 g'Hg there, f[]; infinite while nothing is known of the curvature, or a candidate was rejected.
         move: the next step from the anchor, f[p].
-        rejected: candidates given up in a row, int[].
-        wary: whether steps are still kept short because a candidate was not finite, bool[].
+        rejected: candidates rejected in a row, int[].
+        cautious: whether steps are still kept short because a candidate was not finite, bool[].
     """
 
-    anchor: Any
-    value: Any
-    gradient: Any
-    moves: Any
-    changes: Any
-    products: Any
-    seed: Any
-    decrement: Any
-    move: Any
-    rejected: Any
-    wary: Any
+    anchor: Float[Array, " p"]
+    value: Float[Array, ""]
+    gradient: Float[Array, " p"]
+    moves: Float[Array, "m p"]
+    changes: Float[Array, "m p"]
+    products: Float[Array, " m"]
+    seed: Float[Array, " p"]
+    decrement: Float[Array, ""]
+    move: Float[Array, " p"]
+    rejected: Int[Array, ""]
+    cautious: Bool[Array, ""]
 
 
 @_cached
 def lbfgs(memory: int = 10) -> optax.GradientTransformationExtraArgs:
-    r"""Limited-memory BFGS: for parameters in the tens to thousands, where a Hessian costs too much.
+    r"""Make the limited-memory BFGS optimizer, for parameters in the tens to thousands, where a Hessian costs too much.
 
     The step is :math:`-\alpha H g`. H follows from the last m moves :math:`s_k = x_{k+1} - x_k` and changes of the
     gradient :math:`y_k = g_{k+1} - g_k` by
@@ -64,8 +65,8 @@ def lbfgs(memory: int = 10) -> optax.GradientTransformationExtraArgs:
     sum of weights: a lower bound of the outer product of scores.
 
     There is no line search. A candidate that lowers the function by enough becomes the point (:math:`\alpha = 1`); one
-    that does not is given up, and the next step from the same point is at most half as long in the norm of B. Its pair
-    is kept all the same (as in their algorithm 6.2, p. 146): the curvature that it ran into is known afterwards. Pairs
+    that does not is rejected, and the next step from the same point is at most half as long in the norm of B. Its pair
+    is kept all the same (as in their algorithm 6.2, p. 146): it tells of the curvature there. Pairs
     without safely positive :math:`y's` are left out; where curvature was not positive the next step is longer. Near the
     maximum, where values are rounding noise, candidates are judged as in `newton`.
 
@@ -100,17 +101,17 @@ def lbfgs(memory: int = 10) -> optax.GradientTransformationExtraArgs:
             'optax.inject_hyperparams say static_args="memory"'
         )
 
-    def init(params: Any) -> LbfgsState:
+    def init(params: Params) -> LbfgsState:
         flat, _ = ravel_pytree(params)
         none, pairs = jnp.zeros_like(flat), jnp.zeros((memory, flat.size), flat.dtype)
         inf = jnp.full((), jnp.inf, flat.dtype)
         return LbfgsState(
             anchor=flat, value=inf, gradient=none, moves=pairs, changes=pairs, products=jnp.zeros(memory, flat.dtype),
             seed=none + 1, decrement=inf, move=none, rejected=jnp.zeros((), jnp.int32),
-            wary=jnp.zeros((), bool),
+            cautious=jnp.zeros((), bool),
         )  # fmt: skip
 
-    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+    def update(updates: Params, state: Any, params: Params = None, **extra: Any) -> tuple[Params, LbfgsState]:
         value, value_fn = extra.get("value"), extra.get("value_fn")
         _check("lbfgs", None, params, value_fn if value is None else value)
         flat, unravel = ravel_pytree(params)
@@ -124,13 +125,13 @@ def lbfgs(memory: int = 10) -> optax.GradientTransformationExtraArgs:
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _over(a: Any, b: Any) -> Any:
-    """a / b where b is positive, else 0."""
+def _over(a: ArrayLike, b: Array) -> Array:
+    """Divide a by b where b is positive; 0 elsewhere."""
     return jnp.where(b > 0, a / jnp.where(b > 0, b, 1.0), 0.0)
 
 
-def _recursion(s: LbfgsState, gradient: Any) -> Any:
-    """H g by two loops over the pairs, written out (Nocedal & Wright 2006, algorithm 7.4), f[p]."""
+def _recursion(s: LbfgsState, gradient: Float[Array, " p"]) -> Float[Array, " p"]:
+    """Evaluate H g by two loops over the pairs, written out (Nocedal & Wright 2006, algorithm 7.4)."""
     pairs = list(zip(s.moves, s.changes, s.products, strict=True))
     q, parts = gradient, []
     for move, change, product in reversed(pairs):
@@ -142,19 +143,26 @@ def _recursion(s: LbfgsState, gradient: Any) -> Any:
     return q
 
 
-def _first_seed(x: Any, gradient: Any, total: Any, unitless: Any) -> Any:
-    """Curvature to begin with, f[p]: in the right units whatever those are.
+def _first_seed(
+    x: Float[Array, " p"], gradient: Float[Array, " p"], total: Float[Array, ""], unitless: Bool[Array, " p"]
+) -> Float[Array, " p"]:
+    """Choose the diagonal of the curvature to begin with, equivariant to the units of the coordinates.
 
-    Of a row it is about 1 for a logarithm or a logit, no less than 1 / x^2 for a coordinate with units, and in sum no
+    Each row adds about 1 for a logarithm or a logit, no less than 1 / x^2 for a coordinate with units, and in sum no
     less than g^2 / W.
     """
-    known = jnp.where(unitless, total, _over(total, x**2))
-    seed = jnp.maximum(_over(gradient**2, total), known)
+    least = jnp.where(unitless, total, _over(total, x**2))
+    seed = jnp.maximum(_over(gradient**2, total), least)
     return jnp.where(seed > 0, seed, 1.0)
 
 
-def _remember(s: LbfgsState, move: Any, change: Any, allowed: Any) -> tuple[LbfgsState, Any]:
-    """The state with this pair and the seed that follows from it, and whether its curvature is safely positive."""
+def _with_pair(
+    s: LbfgsState, move: Float[Array, " p"], change: Float[Array, " p"], allowed: Bool[Array, ""]
+) -> tuple[LbfgsState, Bool[Array, ""]]:
+    """Add a pair to the state and update the seed, and tell whether the pair's curvature is safely positive.
+
+    A pair that is not allowed, or whose curvature is not positive, leaves the state as it is.
+    """
     product, bent, sharp = move @ change, move @ (s.seed * move), change @ (change / s.seed)
     keep = allowed & (product > float(jnp.finfo(move.dtype).eps) ** 0.5 * jnp.sqrt(bent * sharp))
     inverse = _over(1.0, product)
@@ -170,8 +178,15 @@ def _remember(s: LbfgsState, move: Any, change: Any, allowed: Any) -> tuple[Lbfg
     return LbfgsState(*(jnp.where(keep, a, b) for a, b in zip(new, s, strict=True))), keep
 
 
-def _advance(s: LbfgsState, x: Any, value: Any, gradient: Any, total: Any, unitless: Any) -> LbfgsState:
-    """Judges the candidate x, remembers what it says of the curvature, and proposes the next step."""
+def _advance(
+    s: LbfgsState,
+    x: Float[Array, " p"],
+    value: Float[Array, ""],
+    gradient: Float[Array, " p"],
+    total: Float[Array, ""],
+    unitless: Bool[Array, " p"],
+) -> LbfgsState:
+    """Accept or reject the candidate x, update the pairs, and propose the next step."""
     first = jnp.isinf(s.value)
     finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
     gradient = jnp.where(finite, gradient, 0.0)
@@ -180,35 +195,35 @@ def _advance(s: LbfgsState, x: Any, value: Any, gradient: Any, total: Any, unitl
     accepted = finite & (value <= s.value + ENOUGH * jnp.minimum(s.gradient @ moved, 0.0) + slack)
     rejected = jnp.where(accepted, 0, s.rejected + 1)
 
-    s, bent = _remember(s, moved, gradient - s.gradient, finite & ~first)
+    s, bent = _with_pair(s, moved, gradient - s.gradient, finite & ~first)
     anchor = jnp.where(accepted, x, s.anchor)
     value = jnp.where(accepted, value, s.value)
     gradient = jnp.where(accepted, gradient, s.gradient)
     seed = jnp.where(first, _first_seed(anchor, gradient, total, unitless), s.seed)
-    s = s._replace(seed=seed, products=jnp.where(rejected >= FORGET, 0.0, s.products))
+    s = s._replace(seed=seed, products=jnp.where(rejected >= RESET_AFTER, 0.0, s.products))
     plain = -_recursion(s, gradient)
     downhill = jnp.all(jnp.isfinite(plain)) & ((gradient @ plain < 0) | jnp.all(gradient == 0))
     products = jnp.where(downhill, s.products, 0.0)
     plain = jnp.where(downhill, plain, -gradient / seed)
     slope = gradient @ plain
 
-    # Of the next step: first, a fifth of a unit of log-likelihood per row at most; after a candidate that was given up,
-    # at most half its length, or less and less where it was not finite; where curvature was not met, twice as far;
+    # Of the next step: first, a fifth of a unit of log-likelihood per row at most; after a candidate that was rejected,
+    # at most half its length, or less and less where it was not finite; where curvature was not positive, twice as far;
     # beside where the function is not finite, twice as far at most.
     ratio = jnp.sqrt(_over(moved @ (seed * moved), plain @ (seed * plain)))
     shorter = jnp.minimum(1.0, jnp.where(finite, 0.5, jnp.exp(float(np.log(0.1)) * rejected.astype(x.dtype))) * ratio)
     longer = jnp.where(bent, 1.0, jnp.maximum(1.0, 2.0 * ratio))
-    wary = (s.wary & ~(accepted & (2.0 * ratio >= 1))) | (~finite & ~first)
-    longer = jnp.where(wary, jnp.minimum(1.0, 2.0 * ratio), longer)
+    cautious = (s.cautious & ~(accepted & (2.0 * ratio >= 1))) | (~finite & ~first)
+    longer = jnp.where(cautious, jnp.minimum(1.0, 2.0 * ratio), longer)
     length = jnp.where(first, jnp.minimum(1.0, _over(0.2 * total, -slope)), jnp.where(accepted, longer, shorter))
     reach = jnp.max(jnp.where(unitless, jnp.abs(plain), 0.0), initial=0.0)
     length = jnp.minimum(length, jnp.where(reach > 0, REACH / jnp.where(reach > 0, reach, 1.0), jnp.inf))
     move = (length * plain).astype(x.dtype)
-    # Steps below one unit in the last place that no longer lower the function: there is no more to be had.
+    # Steps below one unit in the last place that no longer lower the function: there is no more to gain.
     spent = ~accepted & ~first & jnp.all(jnp.abs(move) <= float(jnp.finfo(x.dtype).eps) * jnp.abs(anchor))
     known = accepted & (jnp.any(products > 0) | jnp.all(gradient == 0))
     decrement = jnp.where(known, -0.5 * slope, jnp.where(spent, 0.0, jnp.inf))
     return s._replace(
         anchor=anchor, value=value, gradient=gradient, products=products, seed=seed.astype(x.dtype),
-        decrement=decrement.astype(x.dtype), move=move, rejected=rejected, wary=wary,
+        decrement=decrement.astype(x.dtype), move=move, rejected=rejected, cautious=cautious,
     )  # fmt: skip

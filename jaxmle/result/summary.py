@@ -96,7 +96,7 @@ def table_many(solution: Solution, level: float, kind: str) -> str:
         rows.append((part.label(i), *cells, number(-part.outcome.value[i]), f"{part.n_observations[i]:g}", status))
     body = aligned(rows)
     more = [f"... and {solution.size - _SHOWN:,} more"] if solution.size > _SHOWN else []
-    notes = [second_chances(solution), dropped(solution), several(solution), small(solution)]
+    notes = [retried(solution), dropped(solution), several(solution), small(solution)]
     lines = [f"{solution.size:,} fits of {name}: {counts}", *body, *more, *notes]
     return "\n".join(line for line in lines if line)
 
@@ -119,7 +119,7 @@ def small(solution: Solution) -> str:
     return f"Small sample: {who} {few_each}. Standard errors and Wald intervals need large n; {advice}."
 
 
-def second_chances(solution: Solution) -> str:
+def retried(solution: Solution) -> str:
     """Say how many fits a retry found, and which attempt; nothing where none did."""
     counts = np.bincount(solution.outcome.rung, minlength=len(ATTEMPTS))[1:]
     found = ", ".join(f"{n:,} with {name}" for n, name in zip(counts, ATTEMPTS[1:], strict=True) if n)
@@ -155,8 +155,8 @@ def message(solution: Solution, index: int = 0) -> str:
     head, colon, tail = status.sentence.partition(":")
     text = status.sentence if not where else f"{head} ({where}):{tail}" if colon else f"{status.sentence} ({where})"
     rung = int(solution.outcome.rung[index])
-    chance = [f"found by a retry, with {ATTEMPTS[rung]}"] if rung else []
-    return "; ".join([text, *chance, *_hints(solution, index, status)])
+    retry = [f"found by a retry, with {ATTEMPTS[rung]}"] if rung else []
+    return "; ".join([text, *retry, *_hints(solution, index, status)])
 
 
 def explain(solution: Solution, index: int = 0) -> str:

@@ -6,11 +6,11 @@ derivative of each is the next, so nothing is ever differentiated through the se
 
 from functools import partial
 from math import factorial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxmle._util.arrays import Array, ArrayLike
 from jaxmle.special.elementary import floating, horner, smooth, xlogx_excess
 
 _BERNOULLI = (
@@ -33,8 +33,8 @@ _NEAR_TWO = (
 "Of log Gamma(2 + e) / e over [-1/2, 1/2]: Chebyshev's interpolant, relative error 2e-17."
 
 
-def gammaln(x: Any) -> Any:
-    """log Gamma(x) for x > 0 (NaN below 0); derivatives are `digamma`, `polygamma(1, x)`, ...
+def gammaln(x: ArrayLike) -> Array:
+    """Evaluate log Gamma(x) for x > 0 (NaN below 0); its derivatives are `digamma`, `polygamma(1, x)`, ...
 
     The relative error is below 2e-15, also near the roots 1 and 2.
 
@@ -45,8 +45,8 @@ def gammaln(x: Any) -> Any:
     return _gammaln(floating(x))
 
 
-def digamma(x: Any) -> Any:
-    """The derivative of log Gamma(x), x > 0.
+def digamma(x: ArrayLike) -> Array:
+    """Evaluate the derivative of log Gamma(x), x > 0.
 
     >>> from jaxmle import special
     >>> round(float(special.digamma(1.0)), 6)
@@ -55,13 +55,13 @@ def digamma(x: Any) -> Any:
     return _polygamma(0, floating(x))
 
 
-def trigamma(x: Any) -> Any:
-    """The second derivative of log Gamma(x), x > 0."""
+def trigamma(x: ArrayLike) -> Array:
+    """Evaluate the second derivative of log Gamma(x), x > 0."""
     return _polygamma(1, floating(x))
 
 
-def polygamma(n: int, x: Any) -> Any:
-    """The derivative of order n + 1 of log Gamma(x), x > 0; `n` is a Python integer.
+def polygamma(n: int, x: ArrayLike) -> Array:
+    """Evaluate the derivative of order n + 1 of log Gamma(x), x > 0; `n` is a Python integer.
 
     >>> from jaxmle import special
     >>> round(float(special.polygamma(1, 1.0)), 6)
@@ -70,21 +70,21 @@ def polygamma(n: int, x: Any) -> Any:
     return _polygamma(int(n), floating(x))
 
 
-def betaln(a: Any, b: Any) -> Any:
-    """log B(a, b) = log Gamma(a) + log Gamma(b) - log Gamma(a + b), a, b > 0, without loss where one is large."""
+def betaln(a: ArrayLike, b: ArrayLike) -> Array:
+    """Evaluate log B(a, b) = log Gamma(a) + log Gamma(b) - log Gamma(a + b), a, b > 0, without loss where one is large."""
     a, b = floating(a), floating(b)
     small, large = jnp.minimum(a, b), jnp.maximum(a, b)
     return gammaln(small) - gammaln_difference(small, large)
 
 
-def stirling(w: Any) -> Any:
-    """Stirling's remainder at 1/w: log Gamma(z) = (z - 1/2) log z - z + log(2 pi)/2 + stirling(1/z), z >= 8."""
+def stirling(w: Array) -> Array:
+    """Evaluate Stirling's remainder at z = 1/w: log Gamma(z) = (z - 1/2) log z - z + log(2 pi)/2 + stirling(1/z), z >= 8."""
     return w * horner(_STIRLING, w * w)
 
 
 @smooth
-def gamma_excess(s: Any) -> Any:
-    """s log s - s - log Gamma(s), s > 0: it grows as log(s / (2 pi)) / 2, so that nothing cancels where s is large.
+def gamma_excess(s: ArrayLike) -> Array:
+    """Evaluate s log s - s - log Gamma(s), s > 0, without cancellation where s is large and it is about log(s / (2 pi)) / 2.
 
     >>> from jaxmle import special
     >>> round(float(special.gamma_excess(1e12)), 4)
@@ -98,8 +98,8 @@ def gamma_excess(s: Any) -> Any:
 
 
 @partial(smooth, slopes=(lambda x: _polygamma(0, x),))
-def _gammaln(x: Any) -> Any:
-    # Below 8 from 2 + e by the recurrence, k steps up or, of x below 3/2, down, so that the roots 1 and 2 keep their digits.
+def _gammaln(x: Array) -> Array:
+    # Below 8 by the recurrence from 2 + e, k steps up or, for x below 3/2, down, so that the roots 1 and 2 keep their digits.
     low = x < _SHIFT
     s = jnp.where(low, x, 2)
     k = jnp.maximum(jnp.floor(s - 1.5), -2)
@@ -114,7 +114,7 @@ def _gammaln(x: Any) -> Any:
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _polygamma(n: int, x: Any) -> Any:
+def _polygamma(n: int, x: Array) -> Array:
     shift = _SHIFT + 2 * max(n - 1, 0)
     low = x < shift
     s = jnp.where(low, x, 1)
@@ -133,12 +133,12 @@ def _polygamma(n: int, x: Any) -> Any:
 
 
 @_polygamma.defjvp
-def _polygamma_jvp(n: int, primals: Any, tangents: Any) -> Any:
+def _polygamma_jvp(n: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
     return _polygamma(n, *primals), _polygamma(n + 1, *primals) * tangents[0]
 
 
-def log_rising(y: Any, a: Any, whole: bool = False) -> Any:
-    """log of Gamma(y + r) / (Gamma(r) r^y) with r = 1/a: the sum of log(1 + k a) over k = 0, ..., y - 1.
+def log_rising(y: ArrayLike, a: ArrayLike, whole: bool = False) -> Array:
+    """Evaluate log(Gamma(y + r) / (Gamma(r) r^y)) with r = 1/a: the sum of log(1 + k a) over k = 0, ..., y - 1.
 
     Smooth in a at 0, where it vanishes; every derivative keeps its digits for any y >= 0 (whole or not) and
     a >= 0. The negative binomial needs it near the Poisson (a is its dispersion) and Student's t near the normal.
@@ -146,7 +146,7 @@ def log_rising(y: Any, a: Any, whole: bool = False) -> Any:
     Args:
         y, a: as above.
         whole: promises that y are whole numbers, such as counts: then the first terms of that sum are logarithms that all
-            observations share, and half as much is left to each.
+            observations share, and each observation costs half as much.
 
     >>> from jaxmle import special
     >>> round(float(special.log_rising(3.0, 1e-12)) * 1e12, 3)
@@ -154,27 +154,27 @@ def log_rising(y: Any, a: Any, whole: bool = False) -> Any:
     """
     y, a = floating(y), floating(a)
     if whole:
-        # The first eight terms as they are, each as often as y is greater than k; the others rise from r + 8.
+        # The first eight terms one by one, each where y is greater than k; the product of the others begins at r + 8.
         counted = sum(jnp.where(y > k, 1.0, 0.0).astype(y.dtype) * jnp.log1p(k * a) for k in range(1, _SHIFT))
         left = jnp.maximum(y - _SHIFT, 0)
-        return counted + left * jnp.log1p(_SHIFT * a) + _risen_far(left, a / (1 + _SHIFT * a))
-    # A shift by 8 makes r >= 8 everywhere; with the factors' a set to 0 it does nothing.
+        return counted + left * jnp.log1p(_SHIFT * a) + _log_rising_far(left, a / (1 + _SHIFT * a))
+    # A shift by 8 makes r >= 8 everywhere; where a is set to 0 in the factors, they are 1.
     shifted = jnp.where(a < 1 / _SHIFT, 0, a)
     rates = [shifted / (1 + k * shifted) for k in range(_SHIFT)]
-    first, second = _risen(y, rates[:4]), _risen(y, rates[4:])
-    far = _risen_far(y, a / (1 + _SHIFT * shifted))
+    first, second = _product_less_one(y, rates[:4]), _product_less_one(y, rates[4:])
+    far = _log_rising_far(y, a / (1 + _SHIFT * shifted))
     return far + y * jnp.log1p(_SHIFT * shifted) - jnp.log1p(first) - jnp.log1p(second)
 
 
-def _risen_far(y: Any, a: Any) -> Any:
-    """`log_rising` for 0 <= a <= 1/8, by Stirling's series at both ends."""
+def _log_rising_far(y: Array, a: Array) -> Array:
+    """Evaluate `log_rising` for 0 <= a <= 1/8, by Stirling's series at both ends."""
     q = y * a
     return y * xlogx_excess(q) - 0.5 * jnp.log1p(q) + stirling(a / (1 + q)) - stirling(a)
 
 
-def _risen(y: Any, rates: list[Any]) -> Any:
-    """The product of 1 + y r over the rates, less 1: a polynomial in y whose coefficients all rows share."""
-    coefficients: list[Any] = []
+def _product_less_one(y: Array, rates: list[Array]) -> Array:
+    """Evaluate the product of 1 + y r over the rates r, less 1: a polynomial in y whose coefficients all rows share."""
+    coefficients: list[Array] = []
     for r in rates:
         coefficients = [b + r * a for a, b in zip([1, *coefficients], [*coefficients, 0], strict=True)]
     value = coefficients[-1]
@@ -183,7 +183,7 @@ def _risen(y: Any, rates: list[Any]) -> Any:
     return value * y
 
 
-def gammaln_difference(y: Any, r: Any) -> Any:
-    """log Gamma(y + r) - log Gamma(r), y >= 0, r > 0, without cancellation where r is large."""
+def gammaln_difference(y: ArrayLike, r: ArrayLike) -> Array:
+    """Evaluate log Gamma(y + r) - log Gamma(r), y >= 0, r > 0, without cancellation where r is large."""
     y, r = floating(y), floating(r)
     return log_rising(y, 1 / r) + y * jnp.log(r)

@@ -1,10 +1,10 @@
-"""Hurwitz's zeta function, as a logarithm, with derivatives of every order in both arguments."""
+"""The logarithm of the Hurwitz zeta function, with derivatives of every order in both arguments."""
 
 from math import factorial
-from typing import Any
 
 import jax.numpy as jnp
 
+from jaxmle._util.arrays import Array, ArrayLike
 from jaxmle.special.elementary import floating
 from jaxmle.special.gamma import _BERNOULLI
 
@@ -12,10 +12,10 @@ _SHIFT = 12
 _TERMS = 9
 
 
-def log_zeta(s: Any, a: Any = 1.0) -> Any:
-    """log of zeta(s, a) = sum over k >= 0 of (a + k)^-s; s > 1, a > 0.
+def log_zeta(s: ArrayLike, a: ArrayLike = 1.0) -> Array:
+    """Evaluate log zeta(s, a), zeta(s, a) = sum over k >= 0 of (a + k)^-s; s > 1, a > 0.
 
-    The first twelve terms, then Euler and Maclaurin's series (DLMF 25.11.5); all relative to a^-s, so that nothing
+    By the first twelve terms and the Euler-Maclaurin series (DLMF 25.11.5), all relative to a^-s, so that nothing
     overflows.
 
     >>> import math

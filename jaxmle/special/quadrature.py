@@ -1,25 +1,28 @@
-"""Sums by Gauss and Legendre with fixed nodes: every derivative is the same sum of differentiated terms."""
+"""Gauss-Legendre quadrature with fixed nodes: every derivative is the same sum of differentiated terms."""
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmle._util.arrays import Array, Float
 
-def integral(f: Callable[[Any], Any], low: Any, high: Any, nodes: int) -> Any:
-    """The integral of f from `low` to `high`; f takes its argument with an axis in front for the nodes."""
+
+def integral(f: Callable[[Array], Array], low: Array | float, high: Array, nodes: int) -> Array:
+    """Integrate f from `low` to `high`, elementwise; f takes points with an axis in front for the nodes."""
     low, high = jnp.broadcast_arrays(jnp.asarray(low, high.dtype), high)
-    places, weights = (a.astype(low.dtype) for a in _rule(nodes))
-    places = places.reshape((-1,) + (1,) * low.ndim)
-    return (high - low) * jnp.tensordot(weights, f(low + (high - low) * places), 1)
+    points, weights = (a.astype(low.dtype) for a in _rule(nodes))
+    points = points.reshape((-1,) + (1,) * low.ndim)
+    return (high - low) * jnp.tensordot(weights, f(low + (high - low) * points), 1)
 
 
 @cache
-def _rule(nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes in (0, 1) and weights, each with an error of 1e-15 of its own size, also near the ends, where the integrands
-    have most of their mass and the weights of `numpy.polynomial.legendre.leggauss` are wrong by up to 1e-12.
+def _rule(nodes: int) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """Compute the nodes in (0, 1) and the weights, each to 1e-15 of its own size.
+
+    Near the ends, where the integrands have most of their mass, the weights of `numpy.polynomial.legendre.leggauss` are
+    wrong by up to 1e-12.
 
     Newton's method for the distance s from the end (DLMF 18.9.1 in 1 - s, added up in steps, so that nothing cancels). With
     P' by DLMF 18.9.17, 2 / (s (2 - s) P'^2) is stationary at a node.

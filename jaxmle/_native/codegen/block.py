@@ -15,7 +15,7 @@ from jaxmle._native.ir.nodes import Node, reachable
 
 
 def emit_nodes(scope: Scope, outputs: Sequence[Node], keep: Sequence[Node] = ()) -> None:
-    """Emit what computes uniform nodes and names them in the scope; rows in `keep` go to their buffers."""
+    """Emit code for uniform nodes and name them in the scope; rows in `keep` go to their buffers."""
     nodes = reachable([*outputs, *keep], lambda x: x not in scope.names and x not in scope.stored)
     nodes = [x for x in nodes if x not in scope.names and x not in scope.stored]
     number = number_passes(nodes)
@@ -33,7 +33,7 @@ def emit_nodes(scope: Scope, outputs: Sequence[Node], keep: Sequence[Node] = ())
 
 
 def emit_value_counts(scope: Scope) -> None:
-    """Emit what lists the values of the columns that have buffers for them."""
+    """Emit histograms of the columns that have buffers for their values."""
     context = scope.context
     if context.value_buffers:
         emit_lane_loop(
@@ -43,7 +43,7 @@ def emit_value_counts(scope: Scope) -> None:
 
 
 def _emit_stage(scope: Scope, stage: Stage, reverse: bool, column: int | None = None) -> None:
-    """Emit what is done with rows, or with the values of a column, for one data set after the other."""
+    """Emit a stage over rows, or over the values of a column, for one data set after the other."""
     context, outer = scope.context, scope.builder
     if not context.loops_over_lanes:
         _emit_rows(scope, stage, reverse)

@@ -28,6 +28,8 @@ def emit_operation(b: Builder, x: Node, args: list[str]) -> str:
         return b.const(x.value, b.base(x.kind))
     if op in ("add", "sub", "mul"):
         return b.op(("f" if kind == FLOAT else "") + op, *args, base=base)
+    if op == "times_zero":
+        return b.op("fmul", args[0], b.const(0.0))
     if op == "div" and kind == FLOAT:
         return b.op("fdiv", *args)
     if kind == INT and op in ("div", "rem"):  # 0 only where the result is not used; a processor would stop there

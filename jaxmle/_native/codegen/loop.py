@@ -7,7 +7,7 @@ from jaxmle._native.codegen.builder import Builder, upwards
 
 
 class Carried(NamedTuple):
-    """A number that each turn of a loop changes.
+    """A number that each iteration of a loop changes.
 
     Attributes:
         type: in LLVM.
@@ -19,13 +19,14 @@ class Carried(NamedTuple):
 
 
 Body = Callable[[str, str | None, list[str]], list[str]]
-"Emits the code of one turn, from the first row's number, a mask of the rows that exist (None for all) and carried numbers; returns the new ones."
+"""Emits the code of one iteration, from the first row's number, a mask of the rows that exist (None for all) and the carried
+numbers; returns the new ones."""
 
 
 def loop_over_rows(
     builder: Builder, n: str, together: int, reverse: bool, carried: Sequence[Carried], body: Body
 ) -> None:
-    """Emit a loop over the n rows of a data set, `together` at a time, and one masked turn for the rest."""
+    """Emit a loop over the n rows of a data set, `together` at a time, and one masked iteration for the rest."""
     start = builder.let(f"sub i64 {n}, {together}") if reverse else "0"
     stop = "0" if reverse else builder.let(f"sub i64 {n}, {together - 1}")
     step = -together if reverse else together

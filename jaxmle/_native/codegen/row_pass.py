@@ -84,7 +84,7 @@ class _RowPass:
         places = [carried[x] for x in [*sums, *self.running]]
 
         def body(index: str, mask: str | None, old: list[str]) -> list[str]:
-            return self._turn(index, mask, sums, old, buffers)
+            return self._iteration(index, mask, sums, old, buffers)
 
         self.context.loop_over_rows(self.builder, self.width, self.reverse, places, body)
 
@@ -97,7 +97,7 @@ class _RowPass:
         narrow = one.base(x.kind) == "float"
         return builder.cast("fptrunc", scope.name(x), "double", "float") if narrow else scope.name(x)
 
-    def _turn(
+    def _iteration(
         self, index: str, mask: str | None, sums: list[Node], old: list[str], buffers: list[tuple[Node, int]]
     ) -> list[str]:
         """Emit the code of one vector of rows; return the sums and the running numbers after it."""

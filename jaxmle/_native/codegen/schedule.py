@@ -11,7 +11,7 @@ from jaxmle._native.ir.nodes import COSTLY, RECURRENT, SUMS, Node, by_id, costly
 
 
 class Stage(NamedTuple):
-    """What is done with rows at a time.
+    """Work on rows between two runs of straight code.
 
     Attributes:
         firsts: numbers of the first row.

@@ -17,7 +17,8 @@ NUMPY: dict[str, Callable[..., Any]] = {
     "abs": np.abs, "exp": np.exp, "log": np.log, "log1p": np.log1p, "expm1": np.expm1, "sqrt": np.sqrt, "tanh": np.tanh,
     "sin": np.sin, "cos": np.cos, "floor": np.floor, "ceil": np.ceil, "sign": np.sign, "pow": np.power,
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-    "is_finite": np.isfinite, "rsqrt": lambda x: 1 / np.sqrt(x), "logistic": lambda x: 1 / (1 + np.exp(-x)),
+    "is_finite": np.isfinite, "times_zero": lambda x: 0 * x, "rsqrt": lambda x: 1 / np.sqrt(x),
+    "logistic": lambda x: 1 / (1 + np.exp(-x)),
     "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "not": np.invert,
 }  # fmt: skip
 "Operations on elements that fold where all operands are constants."
@@ -31,17 +32,26 @@ class Graph:
 
     Args:
         rules: for an operation what simplifies it as it is made; none for a plain graph.
+        exact: whether they may use only what holds of infinite numbers and NaN too (see `passes.finite`).
 
     Attributes:
         guards: conditions on each row, and whether they hold, wherever no sum over the rows is infinite.
-        signs: whether a node is known not to be negative, as far as anyone has asked.
+        signs: whether a node cannot be negative, for the nodes that have been asked about.
+        inexact: how many times a rule used what holds of finite numbers only.
     """
 
-    def __init__(self, rules: Mapping[str, Rule]) -> None:
-        self.rules = rules
+    def __init__(self, rules: Mapping[str, Rule], exact: bool = False) -> None:
+        self.rules, self.exact = rules, exact
         self.nodes: dict[Any, Node] = {}
         self.guards: dict[Node, bool] = {}
         self.signs: dict[Node, bool] = {}
+        self.inexact = 0
+
+    def exactly(self) -> "Graph":
+        """A graph of the same nodes that is exact in new ones."""
+        other = Graph(self.rules, exact=True)
+        other.nodes, other.guards, other.signs = self.nodes, self.guards, self.signs
+        return other
 
     # --- making nodes ------------------------------------------------------------------------------------
 

@@ -12,7 +12,9 @@ SUMS = {"rsum", "rmax", "rmin", "rand", "ror"}
 "Reductions over the rows."
 RECURRENT = {"series", "linear"}
 "Rows that need the row before."
-ROUNDED = {"mul", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", *RECURRENT}
+ROUNDED = {
+    "mul", "times_zero", "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", *RECURRENT,
+}  # fmt: skip
 "Operations whose result carries a rounding error of its own size, so that it may be summed apart from its neighbor."
 COSTLY = {
     "div", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "logistic", "pow", "sin", "cos", "tan", "atan2",
@@ -92,7 +94,7 @@ def costly(rows: Iterable[Node], stored: Iterable[Node] = ()) -> list[Node]:
 _CYCLES = {
     "div": 24, "sqrt": 30, "exp": 75, "expm1": 80, "log": 110, "log1p": 130, "tanh": 120, "logistic": 105, "linear": 40,
 }  # fmt: skip
-"About how long a vector waits for what is not a single instruction of 4 cycles."
+"Approximate latencies of vectors in cycles, of operations that are more than one instruction of 4 cycles."
 
 
 def critical_path(outputs: Iterable[Node]) -> float:

@@ -11,7 +11,7 @@ from jaxmle._native.ir.graph import Graph
 from jaxmle._native.ir.layout import ROWS, Column, Layout, Leaf, Unsupported, one_row, row_axis
 from jaxmle._native.ir.nodes import Node
 from jaxmle._native.ir.program import Draft, FitProgram
-from jaxmle._native.lowering import elementwise, loops, reductions, sort
+from jaxmle._native.lowering import elementwise, loops, reductions, shapes, sort
 from jaxmle._native.lowering.tracer import Array, Tracer, kind_of, objects
 from jaxmle._native.passes.guards import assume, check_guards, find_guards, implied_by
 from jaxmle._native.passes.product_sharing import share_products
@@ -19,7 +19,7 @@ from jaxmle._native.passes.simplify import RULES
 from jaxmle._native.passes.sum_factoring import factor_sums
 from jaxmle._native.passes.value_counts import count_columns, sum_by_value
 
-PRIMITIVES = {**elementwise.RULES, **reductions.RULES, **loops.RULES, **sort.RULES}
+PRIMITIVES = {**elementwise.RULES, **shapes.RULES, **reductions.RULES, **loops.RULES, **sort.RULES}
 "The rules of the tracer for JAX's primitives."
 
 
@@ -58,7 +58,7 @@ def lower_fit(leaves: Sequence[Leaf], tree: Any, policy: Any, draft: Any = None,
     tracer = Tracer(graph, PRIMITIVES)
     layout = Layout([], [])
     item = [_input(graph, leaf, layout) for leaf in leaves]
-    shapes = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves])
+    abstract = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves])
 
     def run(f: Callable[..., Any], args: Any, values: list[Array]) -> tuple[list[Array], Any]:
         try:
@@ -67,14 +67,14 @@ def lower_fit(leaves: Sequence[Leaf], tree: Any, policy: Any, draft: Any = None,
             raise Unsupported(f"a function that cannot be traced with {ROWS} rows ({error})") from error
         return tracer.run(closed.jaxpr, closed.consts, values), out
 
-    first, state = run(policy.begin, (shapes,), item)
+    first, state = run(policy.begin, (abstract,), item)
     old = _state(graph, jax.tree.leaves(state))
     size = sum(x.nodes.size for x in old)
     (finished,), _ = run(policy.done, (state,), first)
     (running,), _ = run(policy.done, (state,), old)
-    new, _ = run(policy.step, (state, shapes), old + item)
-    results, out = run(policy.end, (state, shapes), old + item)
-    restart, _ = run(draft.led, (state, shapes), old + item) if draft else ([], None)
+    new, _ = run(policy.step, (state, abstract), old + item)
+    results, out = run(policy.end, (state, abstract), old + item)
+    restart, _ = run(draft.led, (state, abstract), old + item) if draft else ([], None)
 
     nodes = [finished.only, *_flat(first), *_flat(new), *_flat(results), *_flat(restart)]
     guards = find_guards(graph, nodes)
@@ -90,10 +90,10 @@ def lower_fit(leaves: Sequence[Leaf], tree: Any, policy: Any, draft: Any = None,
     (again,), _ = run(policy.done, (state,), new)
     drafted = None
     if draft:
-        led = later[len(later) - size :]
-        (ended,), _ = run(draft.ended, (state, shapes), new + item)
-        (stays,), _ = run(policy.done, (state,), _like(led, old))
-        drafted = Draft(ended.only, led, stays.only)
+        begun_again = later[len(later) - size :]
+        (ended,), _ = run(draft.ended, (state, abstract), new + item)
+        (stays,), _ = run(policy.done, (state,), _like(begun_again, old))
+        drafted = Draft(ended.only, begun_again, stays.only)
     program = FitProgram(valid, begun[1:], begun[0], following, again.only, ends, drafted)
     return Lowered(program, layout, out, tracer.partial, any(x.op == "length" for x in program.nodes))
 
@@ -111,11 +111,11 @@ def _input(graph: Graph, leaf: Leaf, layout: Layout) -> Array:
     return Array(objects((graph.leaf(op, start + i, kind, axis is not None, True) for i in range(count)), shape), axis)
 
 
-def _state(graph: Graph, shapes: Sequence[Any]) -> list[Array]:
+def _state(graph: Graph, leaves: Sequence[Any]) -> list[Array]:
     """Make the nodes of a state, numbered through all of its leaves."""
-    kinds = [kind_of(x.dtype) for x in shapes]
+    kinds = [kind_of(x.dtype) for x in leaves]
     start, made = 0, []
-    for kind, x in zip(kinds, shapes, strict=True):
+    for kind, x in zip(kinds, leaves, strict=True):
         if row_axis(x.shape) is not None:
             raise Unsupported("a state with rows")
         count = int(np.prod(x.shape))

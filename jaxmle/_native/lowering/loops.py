@@ -22,7 +22,7 @@ _serial = itertools.count()
 
 
 def scan(t: Tracer, eqn: Any, *args: Array) -> list[Array]:
-    """A loop."""
+    """Lower a loop: a short one is written out, one over the rows becomes nodes."""
     p = eqn.params
     if "num_consts" in p:
         consts, carry = p["num_consts"], p["num_carry"]
@@ -94,14 +94,14 @@ def _like(nodes: Sequence[Node], arrays: Sequence[Array]) -> list[Array]:
 
 
 class _Loop:
-    """One loop on its way into nodes: what stands for its numbers before a row is replaced by what they are."""
+    """A loop over the rows on its way into nodes: placeholders of its numbers before a row are replaced by nodes."""
 
     def __init__(self, graph: Graph, first: list[Node], before: list[Node], reverse: bool) -> None:
         self.graph, self.first, self.before, self.reverse = graph, first, before, reverse
         self.bits: dict[Node, int] = {x: 1 << i for i, x in enumerate(before)}
 
     def uses(self, x: Node) -> int:
-        """On which of the numbers before a row x depends, as bits."""
+        """Find on which of the numbers before a row x depends, as bits."""
         todo = [x]
         while todo:
             y = todo[-1]
@@ -116,21 +116,22 @@ class _Loop:
         return self.bits[x]
 
     def put(self, nodes: list[Node], values: dict[Node, Node]) -> list[Node]:
+        """Rebuild nodes with values in place of numbers before a row."""
         return self.graph.rebuild(nodes, values, lambda x: self.uses(x) != 0)
 
     def solve(self, after: list[Node], rows: list[Node]) -> tuple[list[Node], list[Node]]:
-        """The numbers after the last row, and the rows that were made on the way."""
+        """Make the numbers after the last row, and the rows that depend on those before each row."""
         if not self.before:
             return [], rows
         values = self._unchanged(after)
         after = self.put(after, values)
         final = {x: values[x] for x in values}
         for group in self._groups([i for i, x in enumerate(self.before) if x not in values], after):
-            self._settle(group, after, values, final)
+            self._add_group(group, after, values, final)
         return [final[x] for x in self.before], self.put(rows, values)
 
     def _unchanged(self, after: list[Node]) -> dict[Node, Node]:
-        """Numbers that no row changes, if they are so together, such as tangents that stay zero."""
+        """Find the numbers that no row changes, the largest set whose members depend on one another alone, such as tangents that stay 0."""
         same = dict(zip(self.before, self.first, strict=True))
         while True:
             at = [i for i, x in enumerate(self.before) if x in same]
@@ -141,7 +142,7 @@ class _Loop:
             same = kept
 
     def _groups(self, left: list[int], after: list[Node]) -> list[list[int]]:
-        """Numbers that depend on one another, each group after those that it depends on."""
+        """Group numbers that depend on one another, each group after those that it depends on."""
         reach = {i: self.uses(after[i]) | 1 << i for i in left}
         for k, i in itertools.product(left, left):
             if reach[i] >> k & 1:
@@ -149,51 +150,59 @@ class _Loop:
         ordered = sorted(left, key=lambda i: (reach[i].bit_count(), reach[i], i))
         return [list(group) for _, group in itertools.groupby(ordered, key=lambda i: reach[i])]
 
-    def _settle(self, group: list[int], after: list[Node], values: dict[Node, Node], final: dict[Node, Node]) -> None:
-        graph, mine = self.graph, [self.before[i] for i in group]
+    def _add_group(
+        self, group: list[int], after: list[Node], values: dict[Node, Node], final: dict[Node, Node]
+    ) -> None:
+        """Make the nodes of a group, a running number or a loop of its own, and note them in `values` and `final`."""
+        graph, before = self.graph, [self.before[i] for i in group]
         first = [self.first[i] for i in group]
-        for known in (True, False):
-            now = [graph.carried(j, x.kind, known) for j, x in enumerate(first)]
-            new = self.put([after[i] for i in group], values | dict(zip(mine, now, strict=True)))
+        for invariant in (True, False):
+            now = [graph.carried(j, x.kind, invariant) for j, x in enumerate(first)]
+            new = self.put([after[i] for i in group], values | dict(zip(before, now, strict=True)))
             if all(x.invariant for x in [*first, *new]):
                 break
         if len(group) == 1 and (line := _line(graph, new[0], now[0])) is not None:
-            values[mine[0]] = graph.make("linear", first[0], *line, attr=self.reverse)
-            final[mine[0]] = graph.make("final", values[mine[0]], attr=0)
+            values[before[0]] = graph.make("linear", first[0], *line, attr=self.reverse)
+            final[before[0]] = graph.make("final", values[before[0]], attr=0)
             return
         loop = graph.make("loop", *first, *new, attr=self.reverse)
-        for j, x in enumerate(mine):
+        for j, x in enumerate(before):
             values[x] = graph.make("series", loop, attr=j)
             final[x] = graph.make("final", loop, attr=j)
 
 
 def _line(graph: Graph, x: Node, before: Node) -> list[Node] | None:
-    """a and b where x is a `before` + b; b alone where it does not depend on it."""
+    """Find a and b with x = a `before` + b; b alone where x does not depend on `before`, None where it is no line."""
     inner = reachable([x], lambda y: y.row and y.op not in RECURRENT)
     if before not in inner:
         return [x]
     if before.kind == BOOL:
         return None
     make, zero, one = graph.make, graph.const(0, before.kind), graph.const(1, before.kind)
-    lines: dict[Node, tuple[Node, ...]] = {before: (one, zero)}  # what is not here does not depend on it
+    lines: dict[Node, tuple[Node, ...]] = {before: (one, zero)}  # other nodes do not depend on it
     for y in inner:
-        mine = [a for a in y.args if a in lines]
-        if not mine:
+        linear = [a for a in y.args if a in lines]
+        if not linear:
             continue
         parts = [lines.get(a, (zero, a)) for a in y.args]
         if y.op in ("add", "sub"):
             lines[y] = tuple(make(y.op, *pair) for pair in zip(*parts, strict=True))
         elif y.op == "neg":
             lines[y] = tuple(make("neg", a) for a in parts[0])
-        elif y.op == "mul" and len(mine) == 1:
-            lines[y] = tuple(make("mul", a, y.args[y.args[0] is mine[0]]) for a in lines[mine[0]])
-        elif y.op == "div" and y.args[0] in lines and len(mine) == 1 and y.kind == FLOAT:
-            lines[y] = tuple(make("div", a, y.args[1]) for a in parts[0])
+        elif y.op == "mul" and len(linear) == 1:
+            lines[y] = tuple(_scaled(graph, "mul", a, y.args[y.args[0] is linear[0]]) for a in lines[linear[0]])
+        elif y.op == "div" and y.args[0] in lines and len(linear) == 1 and y.kind == FLOAT:
+            lines[y] = tuple(_scaled(graph, "div", a, y.args[1]) for a in parts[0])
         elif y.op == "select" and y.args[0] not in lines:
             lines[y] = tuple(make("select", y.args[0], *pair) for pair in zip(*parts[1:], strict=True))
         else:
             return None
     return list(lines[x])
+
+
+def _scaled(graph: Graph, op: str, coefficient: Node, by: Node) -> Node:
+    """Make a coefficient times or over a number; one that is absent stays so, whatever it is scaled by."""
+    return coefficient if coefficient.is_(0) else graph.make(op, coefficient, by)
 
 
 RULES = {"cumsum": cumsum, "scan": scan}

@@ -1,4 +1,4 @@
-"""Rules of the tracer, one for each primitive of JAX: sums, products, small matrices and choices."""
+"""Rules of the tracer for JAX's primitives that combine elements: sums, products, small matrices, choices, indices."""
 
 import functools
 import math
@@ -12,7 +12,7 @@ from jax import lax
 
 from jaxmle._native.ir.layout import Unsupported, row_axis
 from jaxmle._native.ir.nodes import BOOL
-from jaxmle._native.lowering.elementwise import whole
+from jaxmle._native.lowering.shapes import constant_integers
 from jaxmle._native.lowering.sort import row_by_number
 from jaxmle._native.lowering.tracer import Array, Tracer, objects
 
@@ -140,16 +140,16 @@ def cond(t: Tracer, eqn: Any, which: Array, *args: Array) -> list[Array]:
 
 
 def gather(t: Tracer, eqn: Any, a: Array, indices: Array) -> Array:
-    """Where the indices are known now: whatever jax would take of the elements' places."""
+    """Gather elements by constant indices: JAX gathers their numbers."""
     if a.axis is not None:
         return _rows_gathered(t, eqn, a, indices)
     with jax.ensure_compile_time_eval():
-        places = eqn.primitive.bind(_places(a), jnp.asarray(whole(indices)), **eqn.params)
-    return Array(objects(a.nodes.ravel()[np.asarray(places).ravel()], places.shape), None)
+        numbers = eqn.primitive.bind(_numbered(a), jnp.asarray(constant_integers(indices)), **eqn.params)
+    return Array(objects(a.nodes.ravel()[np.asarray(numbers).ravel()], numbers.shape), None)
 
 
 def _rows_gathered(t: Tracer, eqn: Any, a: Array, indices: Array) -> Array:
-    """Rows whose numbers are the same whatever the row, such as those beside a median."""
+    """Gather rows by uniform numbers, such as those beside a median."""
     dims, others = eqn.params["dimension_numbers"], tuple(k for i, k in enumerate(a.nodes.shape) if i != a.axis)
     sizes = tuple(k for i, k in enumerate(eqn.params["slice_sizes"]) if i != a.axis)
     batch = indices.nodes.shape[:-1]
@@ -164,9 +164,9 @@ def _rows_gathered(t: Tracer, eqn: Any, a: Array, indices: Array) -> Array:
 
 
 def scatter(t: Tracer, eqn: Any, a: Array, indices: Array, new: Array) -> Array:
-    places = _scattered(lax.scatter, eqn, _places(a), indices, _places(new) + a.nodes.size)
+    numbers = _scattered(lax.scatter, eqn, _numbered(a), indices, _numbered(new) + a.nodes.size)
     both = np.concatenate([a.nodes.ravel(), new.nodes.ravel()])
-    return Array(objects(both[places.ravel()], places.shape), a.axis)
+    return Array(objects(both[numbers.ravel()], numbers.shape), a.axis)
 
 
 def scatter_add(t: Tracer, eqn: Any, a: Array, indices: Array, new: Array) -> Array:
@@ -174,23 +174,24 @@ def scatter_add(t: Tracer, eqn: Any, a: Array, indices: Array, new: Array) -> Ar
     for i, x in enumerate(new.nodes.ravel()):
         here = np.zeros(new.nodes.size, int)
         here[i] = 1
-        hit = _scattered(lax.scatter_add, eqn, 0 * _places(a), indices, here.reshape(new.nodes.shape))
+        hit = _scattered(lax.scatter_add, eqn, 0 * _numbered(a), indices, here.reshape(new.nodes.shape))
         zero = t.graph.const(0, x.kind)
         out = t.each("add", out, Array(objects((x if k else zero for k in hit.ravel()), hit.shape), a.axis))
     return out
 
 
 def _scattered(f: Callable[..., Any], eqn: Any, a: Any, indices: Array, new: Any) -> np.ndarray:
-    """What jax would put where, for whole numbers that stand for the elements."""
+    """Scatter whole numbers that stand for elements, by JAX."""
     if row_axis(eqn.invars[0].aval.shape) is not None or row_axis(eqn.invars[2].aval.shape) is not None:
         raise Unsupported("rows that are replaced")
     options = {k: eqn.params[k] for k in ("indices_are_sorted", "unique_indices", "mode")}
     with jax.ensure_compile_time_eval():
-        at = jnp.asarray(whole(indices))
+        at = jnp.asarray(constant_integers(indices))
         return np.asarray(f(jnp.asarray(a), at, jnp.asarray(new), eqn.params["dimension_numbers"], **options))
 
 
-def _places(a: Array) -> np.ndarray:
+def _numbered(a: Array) -> np.ndarray:
+    """Number the elements of an array of nodes."""
     return np.arange(a.nodes.size).reshape(a.nodes.shape)
 
 

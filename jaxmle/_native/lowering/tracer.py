@@ -1,5 +1,6 @@
 """From a jaxpr to a graph of scalar expressions: the axis of rows stays symbolic, all others are written out."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,9 +13,28 @@ from jax.extend.core import Literal
 from jaxmle._native.ir.graph import Graph
 from jaxmle._native.ir.layout import ROWS, Unsupported, one_row, row_axis
 from jaxmle._native.ir.nodes import BOOL, FLOAT, INT, Node
+from jaxmle._native.passes.finite import keep_nan
+from jaxmle._util.marks import CONTRIBUTIONS
 
 LIMIT = 60_000
 "Nodes after which a function counts as too large to be written out."
+
+
+_serial = itertools.count()
+
+
+class Application:
+    """An equation that has been evaluated, kept to evaluate it again.
+
+    Attributes:
+        name, eqn, args: its primitive, itself, its operands.
+        number: in order of evaluation.
+        inexact: whether the graph used what holds of finite numbers only.
+    """
+
+    def __init__(self, name: str, eqn: Any, args: Sequence["Array"], inexact: bool) -> None:
+        self.name, self.eqn, self.args, self.inexact = name, eqn, args, inexact
+        self.number = next(_serial)
 
 
 class Array(NamedTuple):
@@ -24,13 +44,15 @@ class Array(NamedTuple):
         nodes: object array; an axis of k times all rows has size k here.
         axis: which one has the rows, or None.
         outer: whether its rows are outermost, each with its k elements.
-        cut: how many rows at the end are not there.
+        cut: how many rows at the end are left out.
+        origin: the equation whose result it is, and which of its results.
     """
 
     nodes: np.ndarray
     axis: int | None
     outer: bool = False
     cut: int = 0
+    origin: tuple[Application, int] | None = None
 
     @property
     def only(self) -> Node:
@@ -43,6 +65,7 @@ class Array(NamedTuple):
 
 
 def kind_of(dtype: Any) -> str:
+    """Map a dtype to the kind of its nodes."""
     if dtype == np.float64:
         return FLOAT
     if jnp.issubdtype(dtype, jnp.bool_):
@@ -53,7 +76,7 @@ def kind_of(dtype: Any) -> str:
 
 
 def objects(nodes: Any, shape: Sequence[int]) -> np.ndarray:
-    """An object array of nodes, whatever its shape."""
+    """Make an object array of nodes, of any shape."""
     out = np.empty(math.prod(shape), object)
     out[:] = list(nodes)
     return out.reshape(shape)
@@ -73,7 +96,9 @@ _INLINED = (
     "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "remat", "checkpoint",
     "custom_vmap_call",
 )  # fmt: skip
-_SAME = ("stop_gradient", "copy", "copy_p", "reduce_precision", "optimization_barrier", "reshard")
+_SAME = ("stop_gradient", "copy", "copy_p", "reduce_precision", "optimization_barrier", "reshard", "name")
+_TRANSPARENT = {*_INLINED, *_SAME}
+"Primitives whose results are those of other equations."
 
 
 class Tracer:
@@ -88,6 +113,7 @@ class Tracer:
         self.graph, self.rules, self.partial = graph, rules, False
 
     def constant(self, x: Any) -> Array:
+        """Make an array of constants."""
         if isinstance(x, Traced):
             raise Unsupported("a value of a function that is being traced around it")
         x = np.asarray(x)
@@ -101,7 +127,7 @@ class Tracer:
         return Array(objects((self.number(v, kind) for v in x.ravel().tolist()), x.shape), axis)
 
     def number(self, value: Any, kind: str) -> Node:
-        """A constant; what equals the number of rows, or one less, is that: `same_for_all_lengths` rules out chance."""
+        """Make a constant; a number that equals the number of rows, or one less, becomes that (see `independent_of_length`)."""
         if kind != BOOL and value in (ROWS, ROWS - 1):
             rows = self.graph.leaf("length", None, INT, False, True)
             return self.graph.make(
@@ -110,6 +136,7 @@ class Tracer:
         return self.graph.const(value, kind)
 
     def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Array]) -> list[Array]:
+        """Evaluate a jaxpr on arrays of nodes."""
         made: dict[Any, Array] = dict(zip(jaxpr.invars, args, strict=True))
         made |= {
             v: c if isinstance(c, Array) else self.constant(c) for v, c in zip(jaxpr.constvars, consts, strict=True)
@@ -119,15 +146,19 @@ class Tracer:
             return self.constant(x.val) if isinstance(x, Literal) else made[x]
 
         for eqn in jaxpr.eqns:
-            name = eqn.primitive.name
+            name, inexact = eqn.primitive.name, self.graph.inexact
             try:
-                results = self.apply(name, eqn, [read(x) for x in eqn.invars])
+                operands = [read(x) for x in eqn.invars]
+                results = self.apply(name, eqn, operands)
             except Unsupported:
                 raise
             except Exception as error:  # another version of JAX may say it in another way
                 raise Unsupported(f"the primitive {name} in this form ({error!r})") from error
             if len(self.graph.nodes) > LIMIT:
                 raise Unsupported(f"more than {LIMIT} operations")
+            if name not in _TRANSPARENT:
+                made_by = Application(name, eqn, operands, self.graph.inexact > inexact)
+                results = [x._replace(origin=(made_by, i)) for i, x in enumerate(results)]
             for x, result in zip(eqn.outvars, results, strict=True):
                 if result.shape != tuple(x.aval.shape):
                     raise Unsupported(f"{name} with shape {x.aval.shape}")
@@ -135,9 +166,12 @@ class Tracer:
         return [read(x) for x in jaxpr.outvars]
 
     def apply(self, name: str, eqn: Any, args: list[Array]) -> list[Array]:
+        """Evaluate one equation, by its primitive's name."""
         if name in _INLINED:
             inner = next(eqn.params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr", "call") if k in eqn.params)
             return self.run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", []), args)
+        if name == "name" and eqn.params["name"] == CONTRIBUTIONS:
+            return [self.exact(x) for x in args]
         if name in _SAME:
             return args
         outer = any(a.outer for a in args)
@@ -155,9 +189,36 @@ class Tracer:
         results = results if isinstance(results, list) else [results]
         return [x._replace(outer=outer) for x in results] if outer and name != "reshape" else results
 
+    def exact(self, a: Array) -> Array:
+        """Put back the NaN that rules for finite numbers have left out of an array, by evaluating it again without them."""
+        found: dict[Application, None] = {}
+        todo = [a]
+        while todo:
+            x = todo.pop()
+            if x.origin is not None and x.origin[0] not in found:
+                found[x.origin[0]] = None
+                todo.extend(x.origin[0].args)
+        if not any(x.inexact for x in found):
+            return a
+        tracer = Tracer(self.graph.exactly(), self.rules)
+        made: dict[Application, list[Array]] = {}
+
+        def again(x: Array) -> Array:
+            return made[x.origin[0]][x.origin[1]] if x.origin is not None and x.origin[0] in made else x
+
+        for x in sorted(found, key=lambda x: x.number):
+            args = [again(arg) for arg in x.args]
+            if x.inexact or any(new is not old for new, old in zip(args, x.args, strict=True)):
+                made[x] = tracer.apply(x.name, x.eqn, args)
+        self.partial |= tracer.partial
+        pairs = zip(again(a).nodes.ravel(), a.nodes.ravel(), strict=True)
+        nodes = (keep_nan(self.graph, exact, inexact) for exact, inexact in pairs)
+        return a._replace(nodes=objects(nodes, a.nodes.shape), origin=None)
+
     # --- elements ----------------------------------------------------------------------------------------
 
     def each(self, op: str, *args: Array) -> Array:
+        """Make an operation on each element of arrays that broadcast."""
         make = self.graph.make
         shape = np.broadcast_shapes(*(a.nodes.shape for a in args))  # axes of size 1 go with every element
         axis = next((a.axis for a in args if a.axis is not None), None)
@@ -165,9 +226,11 @@ class Tracer:
         return Array(objects((make(op, *x) for x in zip(*columns, strict=True)), shape), axis)
 
     def map(self, f: Callable[[Node], Node], a: Array) -> Array:
+        """Map each node of an array."""
         return Array(objects((f(x) for x in a.nodes.ravel()), a.nodes.shape), a.axis)
 
     def spread(self, a: Array, shape: Sequence[int], dims: Sequence[int], kind: str | None = None) -> Array:
+        """Broadcast an array to a shape whose axes `dims` are its own, converted to a kind."""
         if kind is not None:
             a = self.map(lambda x: self.graph.make("convert", x, attr=kind), a)
         full = [1] * len(shape)

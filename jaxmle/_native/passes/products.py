@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from jaxmle._native.ir.graph import Graph
 from jaxmle._native.ir.nodes import FLOAT, RECURRENT, Node, by_id
+from jaxmle._native.passes.finite import finite, zero_times
 from jaxmle._native.passes.sqrt_powers import has_root, merge_root_powers, root_power
 
 
@@ -15,7 +16,7 @@ def simplify_mul(graph: Graph, a: Node, b: Node) -> Node | None:
     """Rewrite a * b: by 0, 1 and -1, signs outside, products of rows in their order."""
     for x, y in ((a, b), (b, a)):
         if x.is_(0):
-            return x
+            return zero_times(graph, x, y)
         if x.is_(1):
             return y
         if x.is_(-1):
@@ -101,6 +102,9 @@ def share_factors(graph: Graph, op: str, args: tuple[Node, Node], *before: Node)
         if not zero
     ]
     both = [f for f in dict.fromkeys(shared[0] if shared else ()) if all(f in fs for fs in shared)]
+    if any(zeros):  # where that branch is taken, 0 f must be 0
+        both = [f for f in both if finite(f) or f.invariant]
+        graph.guards |= {graph.make("is_finite", f): True for f in both if not finite(f)}
     if not both:
         return None
     rests = []

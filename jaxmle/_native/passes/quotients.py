@@ -5,12 +5,15 @@ A division costs a vector most. All that is divided by b, or by a product with b
 
 from jaxmle._native.ir.graph import Graph
 from jaxmle._native.ir.nodes import FLOAT, Node
+from jaxmle._native.passes.finite import zero_over
 
 
 def simplify_div(graph: Graph, a: Node, b: Node) -> Node | None:
     """Rewrite a / b with an inverse of b where b or a differs between rows; None where a / b is simplest."""
-    if b.is_(1) or (a.is_(0) and a.kind == FLOAT):
+    if b.is_(1):
         return a
+    if a.is_(0) and a.kind == FLOAT:
+        return zero_over(graph, a, b)
     if b.is_(-1):
         return graph.make("neg", a)
     if a.op == "neg":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from jaxmle._native.ir.graph import Graph, Rule
 from jaxmle._native.ir.nodes import BOOL, COSTLY, Node, reachable
+from jaxmle._native.passes.finite import simplify_times_zero
 from jaxmle._native.passes.products import combine_alike, share_factors, simplify_mul
 from jaxmle._native.passes.quotients import simplify_div
 from jaxmle._native.passes.sum_factoring import simplify_rsum
@@ -190,4 +191,5 @@ RULES: dict[str, Rule] = {
     "rsum": simplify_rsum,
     "select": simplify_select,
     "sub": simplify_sub,
+    "times_zero": simplify_times_zero,
 }

@@ -87,7 +87,7 @@ def _terms_of_select(graph: Graph, factor: Node, e: Node) -> Iterable[Term]:
                 row = one if r is None else r
                 row = graph.make("select", which, row, zero) if i == 0 else graph.make("select", which, zero, row)
                 # Where no row takes this branch an infinite factor means nothing.
-                none = graph.make("eq", sum_of(graph, row), zero)
+                none = graph.make("rand", which if i else graph.make("not", which))
                 yield graph.make("select", none, zero, graph.make("mul", factor, c)), row
             else:
                 left[i] = graph.make("add", left[i], graph.make("mul", c, r))

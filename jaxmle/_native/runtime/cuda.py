@@ -113,8 +113,8 @@ def chunk(
         for x, (_, skip, columns) in zip(held, tables, strict=True):
             start = x.block_until_ready().unsafe_buffer_pointer()
             pointers.extend(start + 8 * (skip + j) for j in range(columns))
-        told = jax.device_put((np.asarray([*pointers, 0], np.int64), offset, count), device)
-        table, where, many = jax.block_until_ready(told)
+        moved = jax.device_put((np.asarray([*pointers, 0], np.int64), offset, count), device)
+        table, where, many = jax.block_until_ready(moved)
     return Chunk(kernel, device, held, table, where, many, int(count.max(initial=0)))
 
 
@@ -176,7 +176,7 @@ def ptx(text: str) -> bytes:
             module.link_in(other)
             for f in module.functions:
                 if not f.is_declaration and f.name != "fit":
-                    f.linkage = "internal"  # what is not called goes
+                    f.linkage = "internal"  # so that unused ones are dropped
         inline(llvm, module, machine)
         module.verify()
         return machine.emit_assembly(module).encode() + b"\0"

@@ -28,7 +28,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
 
 def _structure(name: str, *fields: tuple[str, Any]) -> Any:
-    """A structure that begins as all of them do, with its size and its extensions."""
+    """Define a structure that begins, as all of them do, with its size and its extensions."""
     return type(name, (Structure,), {"_fields_": [("struct_size", c_size_t), ("extension", c_void_p), *fields]})
 
 
@@ -59,7 +59,7 @@ class _Extension(Structure):
 
 
 def call(key: str, function: Callable[..., Any], results: Sequence[jax.ShapeDtypeStruct], *operands: Any) -> list[Any]:
-    """function(operands, results) inside a traced program: it writes into the arrays of `results`.
+    """Call function(operands, results) inside a traced program: it writes into the arrays of `results`.
 
     Args:
         key: says what the function does, in any process; its first owner keeps it.
@@ -79,7 +79,7 @@ def _registered() -> None:
 def _handle(at: int) -> int | None:
     frame = _Frame.from_address(at)
     if frame.extension and (extension := _Extension.from_address(frame.extension)).type == _METADATA:
-        version = _Api.from_address(frame.api).version  # that of whoever asks: what is read here is in all of them
+        version = _Api.from_address(frame.api).version  # the caller's own: all versions have what is read here
         extension.metadata.contents.version.major = version.major
         extension.metadata.contents.version.minor = version.minor
         return None
@@ -106,7 +106,7 @@ def _arrays(many: Any) -> list[np.ndarray]:
 
 
 def _array(buffer: Any) -> np.ndarray:
-    """The array that lies there, not copied."""
+    """View a buffer as an array, without a copy."""
     shape, dtype = tuple(buffer.dims[: buffer.rank]), np.dtype(_DTYPES[buffer.dtype])
     if 0 in shape:
         return np.empty(shape, dtype)

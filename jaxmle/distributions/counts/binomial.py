@@ -80,7 +80,7 @@ def _information(params: Params, x: Rows) -> Array:
 
 
 def _mean(params: Params, trials: ArrayLike = 1) -> Array:
-    return trials * floating(params["probability"])
+    return floating(params["probability"]) * trials
 
 
 binomial = Distribution(
