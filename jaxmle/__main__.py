@@ -6,7 +6,7 @@ from jaxmle._util.optional import optional
 
 
 def main() -> None:
-    """Runs the command line; without its dependencies, says how to install them."""
+    """Run the command line; without its dependencies, print how to install them."""
     try:
         for module in ("typer", "rich", "polars"):
             optional(module, "cli")

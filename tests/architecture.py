@@ -46,7 +46,7 @@ INSIDE = {
     "explore": "session | page warm | figures | text pointer | climb | numbers | state | families",
     "comparison": "criteria | hypothesis_tests | nesting",
     "result": "load | fit | html | select summary | columns saved",
-    "plot": "panels | likelihood likelihood_contours diagnostics lifetimes batch | distribution | sample | empirical | style",
+    "plot": "panels | likelihood likelihood_contours diagnostics lifetimes batch | distribution | sample | drawable empirical | style",
     "inference": "ascent simulate | predict surface | intervals | profile | covariance information_criteria | at_point matrices interval_record",
     "checks": "check | promises bartlett derivatives | explain given trace | parametrizations | exact | report",
     "io": "tables",

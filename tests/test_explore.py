@@ -18,8 +18,8 @@ import pytest
 import jaxmle as jm
 from jaxmle import io
 from jaxmle.explore import begin, climb, families, numbers, pointer
-from jaxmle.explore import state as _state
-from jaxmle.explore import text as _text
+from jaxmle.explore import state as states
+from jaxmle.explore import text as texts
 from jaxmle.explore.state import MOVE, PRESS, RELEASE
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
@@ -28,65 +28,67 @@ PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 # --- the state: no browser, no compilation ------------------------------------------------------------------
 
 
-def told(state, *events):
-    """Pointer events in order: (kind, x, hit, moved)."""
+def applied(state, *events):
+    """Apply pointer events in order: (kind, x, hit, moved)."""
     for kind, x, hit, moved in events:
-        state = _state.pointer(state, state.heard + 1, kind, x, hit, moved)
+        state = states.pointer(state, state.last_event + 1, kind, x, hit, moved)
     return state
 
 
 def clicked(state, x, hit=-1):
-    return told(state, (PRESS, x, hit, False), (RELEASE, x, -1, False))
+    return applied(state, (PRESS, x, hit, False), (RELEASE, x, -1, False))
 
 
 def normal(*x):
-    state = _state.new()
+    state = states.new()
     for value in x:
-        state = _state.place(state, value)
+        state = states.place(state, value)
     return state
 
 
 def test_clicks_place_and_remove_and_drags_move():
-    state = clicked(clicked(_state.new(), 1.0), 2.0)
+    state = clicked(clicked(states.new(), 1.0), 2.0)
     assert (state.x, state.ids) == ((1.0, 2.0), (1, 2))
-    state = told(state, (PRESS, 1.0, 1, False), (MOVE, 1.5, -1, True), (MOVE, 3.0, -1, True), (RELEASE, 3.25, -1, True))
+    state = applied(
+        state, (PRESS, 1.0, 1, False), (MOVE, 1.5, -1, True), (MOVE, 3.0, -1, True), (RELEASE, 3.25, -1, True)
+    )
     assert (state.x, state.ids) == ((3.25, 2.0), (1, 2))
-    assert told(state, (PRESS, 2.0, 2, False), (MOVE, 99.0, -1, True)).x == (3.25, 6.0)  # the window's end
+    assert applied(state, (PRESS, 2.0, 2, False), (MOVE, 99.0, -1, True)).x == (3.25, 6.0)  # the window's end
     state = clicked(state, 3.25, hit=1)
     assert (state.x, state.ids, state.grabbed) == ((2.0,), (2,), -1)
     assert clicked(state, 0.5, hit=1).x == (2.0, 0.5)  # what is gone is not hit
-    placed = told(state, (PRESS, -1.0, -1, False), (MOVE, -2.0, -1, True), (RELEASE, -2.0, -1, True))
+    placed = applied(state, (PRESS, -1.0, -1, False), (MOVE, -2.0, -1, True), (RELEASE, -2.0, -1, True))
     assert placed.x == (2.0, -2.0)  # a press that becomes a drag carries what it placed
 
 
 def test_events_that_are_lost_or_come_twice_are_known():
-    state = clicked(_state.new(), 1.0)
-    assert _state.pointer(state, 2, PRESS, 5.0, -1, False) == state
-    state = _state.pointer(state, 5, PRESS, 4.0, -1, False)
-    assert (state.x, state.lost, state.heard) == ((1.0, 4.0), 2, 5)
+    state = clicked(states.new(), 1.0)
+    assert states.pointer(state, 2, PRESS, 5.0, -1, False) == state
+    state = states.pointer(state, 5, PRESS, 4.0, -1, False)
+    assert (state.x, state.missed, state.last_event) == ((1.0, 4.0), 2, 5)
 
 
 def test_equal_clicks_are_two_observations_and_counts_are_whole():
-    assert clicked(clicked(_state.new(), 1.0), 1.0).x == (1.0, 1.0)
-    assert clicked(_state.new("poisson"), 3.4).x == (3.0,)
-    assert clicked(_state.new("bernoulli"), 7.0).x == (1.0,)
-    assert clicked(_state.new("weibull"), -1.0).x[0] > 0
-    assert clicked(_state.new("beta"), 1.0).x[0] < 1
+    assert clicked(clicked(states.new(), 1.0), 1.0).x == (1.0, 1.0)
+    assert clicked(states.new("poisson"), 3.4).x == (3.0,)
+    assert clicked(states.new("bernoulli"), 7.0).x == (1.0,)
+    assert clicked(states.new("weibull"), -1.0).x[0] > 0
+    assert clicked(states.new("beta"), 1.0).x[0] < 1
 
 
 @pytest.mark.parametrize("family", jm.distributions.names())
 def test_every_family_has_a_window_a_slider_for_each_parameter_and_itself_among_its_rivals(family):
-    state = _state.new(family)
+    state = states.new(family)
     low, high = state.window
     assert low < high
     assert 1 <= len(state.axes) <= 2
     assert set(state.axes) <= set(families.model(family).space)
-    assert families.rivals(family)[0] == family
-    assert {families.kind(name) for name in families.rivals(family)} == {families.kind(family)}
+    assert families.alternatives(family)[0] == family
+    assert {families.kind(name) for name in families.alternatives(family)} == {families.kind(family)}
     for name in families.model(family).space:
-        start, end = families.reach(family, name, state.window, np.nan)
+        start, end = families.slider_ends(family, name, state.window, np.nan)
         assert start < end
-    inside = [families.legal(family, x) for x in np.linspace(low, high, 7)]
+    inside = [families.nearest_possible(family, x) for x in np.linspace(low, high, 7)]
     assert np.all(np.asarray(families.response(family).possible(families.data(family, np.array(inside)))))
 
 
@@ -99,15 +101,15 @@ def test_a_table_that_cannot_be_used_is_explained(tmp_path):
         ("broken.parquet", b"not parquet", "cannot be read as parquet"),
     ]:
         with pytest.raises(ValueError, match=re.escape(words)):
-            _state.columns_of(name, content)
-    table, complaints = _state.columns_of("some.csv", b"a,b\n1,x\n,y\n4,z\n")
+            states.columns_of(name, content)
+    table, complaints = states.columns_of("some.csv", b"a,b\n1,x\n,y\n4,z\n")
     assert list(table) == ["a"]
     assert "'b'" in complaints[0]
-    state = _state.draw(_state.new(), table["a"], "column 'a'")
+    state = states.draw(states.new(), table["a"], "column 'a'")
     assert state.x == (1.0, 4.0)
     assert "1 missing or infinite cells left out" in state.note
-    long = _state.draw(_state.new(), np.arange(5000.0), "long")
-    assert len(long.x) == _state.MOST
+    long = states.draw(states.new(), np.arange(5000.0), "long")
+    assert len(long.x) == states.MOST
     assert "a random sample of 2000 of 5000 rows" in long.note
     with pytest.raises(ValueError, match="no column 'year'; columns of numbers: weeks, event"):
         begin(io.example("remission.csv"), "normal", "year")
@@ -127,20 +129,23 @@ def eight():
 
 @pytest.fixture(scope="module")
 def whole(eight):
-    return numbers.whole(eight)
+    return numbers.at_maximum(eight)
 
 
 def test_density_sticks_product_and_sum(eight):
     from scipy.stats import norm
 
-    here = numbers.here(eight)
+    here = numbers.at_sliders(eight)
     assert np.allclose(here.density, norm.pdf(here.grid, -0.5, 2.0), rtol=1e-12)
     assert np.allclose(here.terms, norm.logpdf(X, -0.5, 2.0), rtol=1e-12)
     assert here.product(np.float64) == pytest.approx(np.exp(here.log_likelihood), rel=1e-12)
     assert here.score["loc"] == pytest.approx(np.sum(np.array(X) + 0.5) / 4.0, rel=1e-12)
     many = eight._replace(x=X * 25, ids=tuple(range(200)))
-    assert (numbers.here(many).product(np.float32), numbers.here(many).product(np.float64) > 0) == (0.0, True)
-    assert "0, underflow" in _text.likelihood(numbers.here(many))
+    assert (numbers.at_sliders(many).product(np.float32), numbers.at_sliders(many).product(np.float64) > 0) == (
+        0.0,
+        True,
+    )
+    assert "0, underflow" in texts.likelihood(numbers.at_sliders(many))
 
 
 def test_the_surface_is_the_log_likelihood_and_its_contours_are_chi_square(eight, whole):
@@ -164,11 +169,11 @@ def test_the_surface_is_the_log_likelihood_and_its_contours_are_chi_square(eight
 def test_one_more_observation_compiles_nothing(eight, whole):
     from jaxmle._util.compile import programs
 
-    numbers.here(eight), numbers.whole(eight)  # other tests may have had them dropped
+    numbers.at_sliders(eight), numbers.at_maximum(eight)  # other tests may have had them dropped
     before = programs()
-    more = _state.place(eight, 0.3)
+    more = states.place(eight, 0.3)
     begin_ = time.perf_counter()
-    numbers.here(more), numbers.whole(more)
+    numbers.at_sliders(more), numbers.at_maximum(more)
     assert time.perf_counter() - begin_ < 2  # some 0.06 s on a quiet machine; seconds if it compiled
     assert programs() == before
 
@@ -176,12 +181,12 @@ def test_one_more_observation_compiles_nothing(eight, whole):
 @pytest.mark.parametrize("method", ["Newton", "gradient ascent"])
 def test_every_ascent_ends_at_the_maximum(eight, whole, method):
     path = climb.climb(eight, whole.fit, method)
-    assert "to the maximum" in path.words
+    assert "to the maximum" in path.sentence
     for name, points in path.points.items():
         assert points[0] == pytest.approx(eight.params[name], rel=1e-9)
         assert points[-1] == float(whole.fit.params[name])
     if method == "gradient ascent":  # which never goes down
-        height = [numbers.here(eight._replace(params={"loc": a, "scale": b})).log_likelihood
+        height = [numbers.at_sliders(eight._replace(params={"loc": a, "scale": b})).log_likelihood
                   for a, b in zip(path.points["loc"], path.points["scale"], strict=True)]  # fmt: skip
         assert np.all(np.diff(height) > -1e-9)
 
@@ -195,7 +200,7 @@ def test_every_other_ascent_too(eight, whole, method):
 
 def test_samples_spread_like_the_standard_error(eight):
     x = np.random.default_rng(3).normal(1.0, 2.0, 200)
-    state = _state.draw(_state.new(), x, "")
+    state = states.draw(states.new(), x, "")
     fit = jm.fit("normal", x)
     found = numbers.resample(state, fit, 1)
     for name in ("loc", "scale"):
@@ -204,22 +209,22 @@ def test_samples_spread_like_the_standard_error(eight):
     assert found.without == 0
     small = numbers.resample(normal(*X[:3]), jm.fit("normal", np.array(X[:3])), 1)
     assert small.covered["loc"] < 0.9
-    assert "At n = 3 the 95 % intervals cover only" in _text.spread(small, 3)
+    assert "At n = 3 the 95 % intervals cover only" in texts.spread(small, 3)
 
 
 @pytest.mark.parametrize(("x", "words"), [((), "no data"), ((1.5,), "unbounded"), ((1.5, 1.5, 1.5), "unbounded")])
 def test_too_little_gets_a_verdict_and_no_curve(x, words):
-    found = numbers.whole(normal(*x)._replace(params={"loc": 0.0, "scale": 1.0}))
+    found = numbers.at_maximum(normal(*x)._replace(params={"loc": 0.0, "scale": 1.0}))
     assert words in found.verdict
     assert (found.surface, found.curves, found.best, found.found) == (None, (), None, False)
 
 
 def test_data_outside_the_support_are_named():
     state = normal(1.0, -2.0, 3.0)._replace(family="exponential", params={"rate": 1.0}, axes=("rate",))
-    found = numbers.whole(state)
+    found = numbers.at_maximum(state)
     assert found.fit is None
     assert "row 1 is -2.0, outside the support of exponential" in found.verdict
-    assert "outside the support" in _text.maximum(numbers.here(state), found, 3)
+    assert "outside the support" in texts.maximum(numbers.at_sliders(state), found, 3)
 
 
 @pytest.mark.slow
@@ -228,14 +233,14 @@ def test_every_family_can_be_explored(family):
     from jaxmle.explore.warm import sample
 
     params = numbers.start(family, ())
-    state = _state.draw(_state.new(family), sample(family, params, 40, 1), "")._replace(params=params)
-    here, found = numbers.here(state), numbers.whole(state)
+    state = states.draw(states.new(family), sample(family, params, 40, 1), "")._replace(params=params)
+    here, found = numbers.at_sliders(state), numbers.at_maximum(state)
     assert np.isfinite(here.terms).all()
     assert found.fit is not None and found.verdict
     if found.found:
         assert all(np.nanmax(curve.drop) < 1e-6 for curve in found.curves)
     for x in ((), state.x[:1], (state.x[0],) * 4):
-        assert numbers.whole(state._replace(x=x, ids=tuple(range(len(x))))).verdict
+        assert numbers.at_maximum(state._replace(x=x, ids=tuple(range(len(x))))).verdict
 
 
 # --- the page, in a real browser ------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-from types import SimpleNamespace
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,11 +10,11 @@ from typer.testing import CliRunner
 
 import jaxmle as jm
 from jaxmle.cli.app import app
-from jaxmle.inference.surface import ascent
+from jaxmle.inference.ascent import ascent
 from jaxmle.plot.diagnostics import _band, _ranks
 from jaxmle.plot.distribution import empirical
 from jaxmle.plot.empirical import kaplan_meier, turnbull
-from jaxmle.plot.sample import Sample, beyond, sample_of, view
+from jaxmle.plot.sample import Sample, out_of_view, sample_of, view
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -99,7 +98,7 @@ def test_every_picture_is_public_and_tells_its_source():
 
 
 def test_says_what_to_draw_in_place(normal, coins, tmp_path):
-    own = SimpleNamespace(_single=True, model=jm.Model(abs, {}, name="mine"))
+    own = jm.fit(jm.Model(lambda p, x: -((x - p["a"]) ** 2), {"a": jm.spaces.real}, name="mine"), [1.0, 2.0])
     with pytest.raises(TypeError, match=r"mine is a log-likelihood of your own; draw contours"):
         jm.plot.density(own)
     with pytest.raises(ValueError, match=r"two free parameters.*draw profile"):
@@ -115,7 +114,7 @@ def test_says_what_to_draw_in_place(normal, coins, tmp_path):
         jm.plot.forest(coins, ax=plt.subplots(1, 2)[1])
     with pytest.raises(ValueError, match="band='wide'"):
         normal.plot("qq", band="wide")
-    vectors = SimpleNamespace(_single=True, model=jm.models.iid(jm.distributions.multivariate_normal(2)))
+    vectors = jm.fit(jm.distributions.multivariate_normal(2), np.random.default_rng(0).normal(size=(9, 2)))
     with pytest.raises(TypeError, match="one of vectors; draw contours"):
         jm.plot.cdf(vectors)
 
@@ -165,7 +164,7 @@ def test_weight_two_is_the_row_twice(kicks):
         np.testing.assert_allclose(one, two)
 
 
-# --- data and the fitted law -----------------------------------------------------------------------------
+# --- data and the fitted distribution --------------------------------------------------------------------
 
 
 def bars(ax):
@@ -218,7 +217,7 @@ def test_heavy_tails_cut_the_view_and_say_so():
     sample = Sample(jm.models.iid(jm.distributions.cauchy).response, x, x, np.ones(100), {})
     low, high = view(sample, np.linspace(-3, 3, 64))
     assert -30 < low < -3 and 3 < high < 30
-    assert beyond(sample, low, high) == "2 out of view"
+    assert out_of_view(sample, low, high) == "2 out of view"
 
 
 # --- does it fit? ----------------------------------------------------------------------------------------
@@ -235,12 +234,12 @@ def test_bands_cover_new_samples_at_their_level(band):
 
 
 def test_a_band_of_refits_is_narrower_than_one_of_known_parameters(normal):
-    _, ranks = _ranks(normal, "qq", "pointwise", 0.95, 500, 0)
+    ranks = _ranks(normal.solution, sample_of(normal, "qq"), "qq", "pointwise", 0.95, 500, 0)
     known = np.sort(np.random.default_rng(0).uniform(size=(500, 21)), axis=1)
     low, high = _band(known, "pointwise", 0.95)
-    assert ((ranks.high - ranks.low) < (high - low))[3:-3].all()
+    assert ((ranks.band[1] - ranks.band[0]) < (high - low))[3:-3].all()
     np.testing.assert_allclose(ranks.u, normal.cdf(np.sort(normal.solution.batch.data_set(0)[0])).value, atol=1e-12)
-    assert ranks.lost == 0
+    assert ranks.failed == 0
 
 
 def test_qq_says_which_band_and_how_many_refits(normal):
@@ -250,7 +249,7 @@ def test_qq_says_which_band_and_how_many_refits(normal):
 
 
 def test_weighted_counts_have_a_residual_for_each_unit(kicks):
-    _, ranks = _ranks(kicks, "qq", None, 0.95, 0, 0)
+    ranks = _ranks(kicks.solution, sample_of(kicks, "qq"), "qq", None, 0.95, 0, 0)
     assert len(ranks.p) == 200
     assert len(np.unique(ranks.values)) == 200
     assert abs(ranks.values.mean()) < 0.25 and abs(ranks.values.std() - 1) < 0.2
@@ -319,11 +318,24 @@ def test_more_parameters_are_profiled_or_called_a_slice():
 
 def test_history_ends_within_the_tolerance(normal):
     ax = jm.plot.history(normal)
-    way = ascent(normal)
+    way = ascent(normal.solution)
     assert way.steps[-1] == normal.steps == ax.get_lines()[0].get_xdata()[-1]
     assert way.decrement[-1] < 1e-9
     assert (np.diff(way.log_likelihood) > -1e-9).all()
     np.testing.assert_allclose(way.u[-1], normal.solution.outcome.u[0], atol=1e-8)
+
+
+def test_a_solution_is_drawn_like_its_fit(normal, coins):
+    for fit, name in ((normal, "cdf"), (coins, "forest")):
+        (a, b) = (getattr(jm.plot, name)(x) for x in (fit, fit.solution))
+        assert a.get_title(loc="left") == b.get_title(loc="left")
+        for one, two in zip(a.get_lines(), b.get_lines(), strict=True):
+            np.testing.assert_array_equal(one.get_xydata(), two.get_xydata())
+
+
+def test_draws_in_a_part_of_a_figure(coins):
+    part = plt.figure().subfigures(1, 2)[0]
+    assert all(ax.figure is part for ax in coins.plot(figure=part).values())
 
 
 def test_what_did_not_converge_says_so(normal):
@@ -332,7 +344,7 @@ def test_what_did_not_converge_says_so(normal):
     ax = jm.plot.cdf(short)
     assert "ran out of steps" in ax.get_title(loc="left")
     assert [line.get_label() for line in ax.get_lines()] == ["empirical"]
-    with pytest.raises(ValueError, match="needs a fitted law.*ran out of steps"):
+    with pytest.raises(ValueError, match="needs a fitted distribution.*ran out of steps"):
         jm.plot.qq(short)
 
 
@@ -379,13 +391,11 @@ def test_overviews(remission, kicks, normal, coins, monkeypatch):
     assert set(coins.plot()) == {"forest probability", "histogram probability", "verdicts"}
     figure = plt.figure(figsize=(9, 6))
     assert all(ax.figure is figure for ax in coins.plot(figure=figure).values())
-    monkeypatch.setattr("jaxmle.plot.panels.attempt", lambda *_, **__: None)
+    monkeypatch.setattr("jaxmle.plot.panels.draw_or_explain", lambda *_, **__: None)
     assert list(remission.plot()) == ["survival", "density", "qq", "profile"]
-    tosses = SimpleNamespace(
-        _single=True, model=jm.Model(abs, {"a": jm.spaces.real, "b": jm.spaces.real}, name="mine"),
-        _natural=np.zeros((1, 4)), converged=True, names=[],
-    )  # fmt: skip
-    assert list(jm.plot.overview(tosses)) == ["contours", "history"]
+    space = {"a": jm.spaces.real, "b": jm.spaces.real}
+    own = jm.fit(jm.Model(lambda p, x: -((x - p["a"]) ** 2) - p["b"] ** 2, space, name="mine"), [1.0, 2.0])
+    assert list(jm.plot.overview(own)) == ["contours", "history"]
 
 
 def test_the_command_line_draws(tmp_path):

@@ -1,1 +1,1 @@
-"""The command line: the application, what it is given and what it prints."""
+"""The command line: the application, its input, and what it prints."""

@@ -1,4 +1,4 @@
-"""The command line: fits every group of a table, and teaches.
+"""The application of the command line: its commands, their options, and exit codes.
 
 Exit codes: 0 all fits are certified maxima (or lie on a boundary, which the table says), 1 some fit failed,
 2 the command or the data cannot be used; then one line on stderr says why, and nothing is written.
@@ -7,11 +7,11 @@ Exit codes: 0 all fits are certified maxima (or lie on a boundary, which the tab
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import numpy as np
 import typer
@@ -20,15 +20,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperGroup
 
 import jaxmle
-from jaxmle import io
+from jaxmle import Fit, Model, io
+from jaxmle._util.arrays import Data, Int
 from jaxmle.cli import input, reports, tables
-from jaxmle.cli import plot as _cli_plot
+from jaxmle.cli import plot as plots
+from jaxmle.distributions import Distribution
 from jaxmle.result import saved
 
 EXAMPLES = """
 [bold]Examples[/bold]
 
-A Weibull lifetime law for each aircraft:
+A Weibull distribution of lifetimes for each aircraft:
 
     jaxmle fit air_conditioning.csv -d weibull --value hours --by plane
 
@@ -44,7 +46,7 @@ A picture of the fit, or of every group's estimates:
 
     jaxmle fit remission.csv ... --plot remission.png
 
-Which law fits better; when a tenth has failed; how many outlast 100 hours:
+Which distribution fits better; when a tenth has failed; how many outlast 100 hours:
 
     jaxmle fit air_conditioning.csv -d weibull,gamma,exponential --value hours --quantile 0.1 --survival 100
 
@@ -77,9 +79,9 @@ A model of your own, NAME in FILE.py; it gets the numeric columns as a dict:
 
 
 class OneLineErrors(TyperGroup):
-    """Reports whatever is wrong with a command in one line on stderr, with exit code 2."""
+    """A group of commands that reports an error in one line on stderr, with exit code 2."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> NoReturn:
         try:
             code = super().main(*args, standalone_mode=False, **kwargs)
         except typer.Abort:
@@ -95,6 +97,7 @@ class OneLineErrors(TyperGroup):
 
 
 def _version() -> str:
+    """Return the version installed, or that none is."""
     try:
         return version("jaxmle")
     except PackageNotFoundError:
@@ -102,6 +105,7 @@ def _version() -> str:
 
 
 def _complain(sentence: str, code: int = 2) -> int:
+    """Print a sentence in one line on stderr, and return the exit code."""
     print(f"jaxmle: {' '.join(sentence.split())}", file=sys.stderr)
     return code
 
@@ -185,7 +189,8 @@ def fit(
         ),
     ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="Keep the fit: jaxmle info FILE, in Python jaxmle.load.", metavar="FILE")
+        Path | None,
+        typer.Option(help="Save the fit: read it by jaxmle info FILE, or in Python by jaxmle.load.", metavar="FILE"),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
@@ -206,7 +211,7 @@ def fit(
         if not out.parent.is_dir():
             raise ValueError(f"cannot write {out}: there is no folder {out.parent}")
     if plot is not None:
-        _cli_plot.check(plot)
+        plots.check(plot)
     frame = io.read_table(file)
     groups = [name.strip() for name in by.split(",") if name.strip()]
     codes, keys = io.group_codes(frame, groups) if groups else (None, None)
@@ -260,7 +265,7 @@ def fit(
         if not quiet:
             print(f"wrote {out}", file=sys.stderr)
     if plot is not None:
-        _cli_plot.write(plot, results, keys, criterion, level)
+        plots.write(plot, results, keys, criterion, level)
         if not quiet:
             print(f"wrote {plot}", file=sys.stderr)
     if save is not None:
@@ -285,10 +290,10 @@ def info(file: Annotated[Path, typer.Argument(help="A file that fit.save(path) w
 
 @app.command()
 def demo() -> None:
-    """A tour on published data: a coin, aspirin, bearings, aircraft, remissions, mites, horse kicks, a wrong derivative."""
-    from jaxmle.cli import demo as _demo
+    """Tour published data: a coin, aspirin, bearings, aircraft, remissions, mites, horse kicks, a wrong derivative."""
+    from jaxmle.cli import demo as tour
 
-    _demo.run(Console(highlight=False, width=None if sys.stdout.isatty() else 120))
+    tour.run(Console(highlight=False, width=None if sys.stdout.isatty() else 120))
 
 
 @app.command()
@@ -315,8 +320,8 @@ def explore(
 
 
 @contextmanager
-def _progress(shown: bool) -> Iterator[Any]:
-    """What `fit_many(progress=)` calls: a bar on the terminal, or nothing."""
+def _progress(shown: bool) -> Iterator[Callable[[int, int, int], None] | bool]:
+    """Show a bar on the terminal, and yield the argument `progress` of `fit_many` that moves it; False where none is shown."""
     if not shown:
         yield False
         return
@@ -330,8 +335,10 @@ def _progress(shown: bool) -> Iterator[Any]:
         yield update
 
 
-def _fit(model: Any, data: Any, codes: Any, shown: bool, options: dict[str, Any]) -> Any:
-    """The fit of all rows, or of each group; rows that an error names are counted from 1, as everywhere here."""
+def _fit(
+    model: Model | Distribution, data: Data, codes: Int[np.ndarray, " n"] | None, shown: bool, options: dict[str, Any]
+) -> Fit:
+    """Fit all rows, or each group; count the rows that an error names from 1, as everywhere on the command line."""
     if codes is None:
         try:
             return jaxmle.fit(model, data, **options)

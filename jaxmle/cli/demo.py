@@ -9,11 +9,11 @@ from rich.console import Console
 
 import jaxmle as jm
 from jaxmle import io
-from jaxmle.cli import tables as _table
+from jaxmle.cli import tables
 
 
 def run(console: Console) -> None:
-    """Runs the tour; every number is computed as it is shown."""
+    """Run the tour; every number is computed as it is shown."""
     for title, part in (
         ("1. A coin", _coin),
         ("2. Aspirin and heart attacks", _aspirin),
@@ -72,7 +72,7 @@ def _bearings(console: Console) -> None:
     revolutions = io.numeric(io.read_table(io.example("ball_bearings.csv")), "revolutions")
     _say(
         console,
-        "Millions of revolutions until 23 ball bearings failed (Lieblein and Zelen 1956). Two laws of lifetime, and the "
+        "Millions of revolutions until 23 ball bearings failed (Lieblein and Zelen 1956). Two distributions of lifetimes, and the "
         "log-likelihood of each:",
     )
     console.print()
@@ -84,15 +84,15 @@ def _bearings(console: Console) -> None:
     _say(
         console,
         "A Weibull shape of 2.1 means that worn bearings fail faster; the lognormal fits a little better. With 23 "
-        "bearings nobody can be sure which law is right.",
+        "bearings nobody can be sure which distribution is right.",
     )
 
 
 def _counts(console: Console) -> None:
     names = ("mites", "accidents", "horse_kicks")
-    tables = [io.read_table(io.example(f"{name}.csv")) for name in names]
-    x, weights = (np.concatenate([io.numeric(t, t.columns[k]) for t in tables]) for k in (0, -1))
-    groups = np.repeat(names, [t.height for t in tables])
+    frames = [io.read_table(io.example(f"{name}.csv")) for name in names]
+    x, weights = (np.concatenate([io.numeric(t, t.columns[k]) for t in frames]) for k in (0, -1))
+    groups = np.repeat(names, [t.height for t in frames])
     _say(
         console,
         "Mites on 150 apple leaves (Bliss and Fisher 1953), accidents of 647 women (Greenwood and Yule 1920), deaths by "
@@ -123,7 +123,7 @@ def _aircraft(console: Console) -> None:
     _say(console, "But each aircraft may have a rate of its own. All thirteen at once, each with its own verdict:")
     each = jm.fit_many("exponential", hours, groups=codes)
     console.print()
-    _table.show(console, each, keys, 0.95, None, [])
+    tables.show(console, each, keys, 0.95, None, [])
     one = jm.fit("exponential", hours)
     ratio = 2 * (float(np.sum(each.log_likelihood)) - float(one.log_likelihood))
     console.print()
@@ -146,8 +146,8 @@ def _remission(console: Console) -> None:
     data = {"lower": weeks, "upper": np.where(relapse, weeks, np.inf)}
     fits = jm.fit_many(jm.models.censored(jm.distributions.weibull), data, groups=codes)
     console.print()
-    counts = _table.event_counts(relapse, None, codes, len(fits))
-    _table.show(console, fits, keys, 0.95, counts, [])
+    counts = tables.event_counts(relapse, None, codes, len(fits))
+    tables.show(console, fits, keys, 0.95, counts, [])
     scale = fits.params["scale"]
     console.print()
     _say(console, f"The treatment stretches the typical remission {scale[0] / scale[1]:.1f}-fold.")

@@ -1,7 +1,6 @@
-"""What the command line is given: columns of a table, names of distributions, a model in a file."""
+"""The input of the command line: columns of a table, names of distributions, a model in a file."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -10,9 +9,9 @@ from jaxmle import io
 
 
 def columns(
-    frame: Any, own: bool, value: str, event: str, censored: str, trials: str, used: list[str]
+    frame: io.DataFrame, own: bool, value: str, event: str, censored: str, trials: str, used: list[str]
 ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """The columns a model reads, by name, and which rows failed (None: nothing is censored)."""
+    """Read the columns of a model by name, and which rows failed (None: nothing is censored)."""
     values = [name.strip() for name in value.split(",") if name.strip()]
     if own:
         if event or censored or trials:
@@ -40,7 +39,7 @@ def columns(
 
 
 def missing_rows(columns: dict[str, np.ndarray], rule: str) -> np.ndarray:
-    """Which rows miss a number, bool[n]; an error that names the first if the rule is error."""
+    """Find the rows with a missing number, bool[n]; where the rule is "error", raise with the first."""
     holes = {name: np.isnan(numbers) for name, numbers in columns.items()}
     bad = np.any(list(holes.values()), axis=0)
     if rule == "error" and bad.any():
@@ -78,14 +77,14 @@ def model_of(name: str, columns: dict[str, np.ndarray]) -> jaxmle.Model:
     return jaxmle.models.censored(distribution) if "lower" in columns else model
 
 
-def known_columns(model: Any) -> tuple[str, ...]:
-    """The known columns of a model or a distribution; none where it is a log-likelihood of the user's own."""
+def known_columns(model: jaxmle.Model | jaxmle.distributions.Distribution) -> tuple[str, ...]:
+    """Return the known columns of a model or a distribution; none of a log-likelihood of the user's own."""
     response = jaxmle.models.as_model(model).response
     return response.known if response is not None else ()
 
 
-def user_model(where: str) -> Any:
-    """The Model or Distribution `NAME` in `FILE.py`, given as `FILE.py:NAME`."""
+def user_model(where: str) -> jaxmle.Model | jaxmle.distributions.Distribution:
+    """Load the Model or Distribution `NAME` of `FILE.py`, given as `FILE.py:NAME`."""
     import importlib.util
 
     file, colon, name = where.rpartition(":")
@@ -111,7 +110,7 @@ def user_model(where: str) -> Any:
 
 
 def user_line(error: BaseException) -> str:
-    """Where in a user's own file an error arose: `file.py, line 3: KeyError: `; empty if it did not."""
+    """Say where in a user's own file an error arose: `file.py, line 3: KeyError: `; "" if it arose elsewhere."""
     where = ""
     for cause in (error, error.__cause__):
         trace = cause.__traceback__ if cause is not None and not where else None

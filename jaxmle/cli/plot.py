@@ -1,11 +1,11 @@
 """`jaxmle fit --plot FILE.png`: one picture of what was fitted."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import polars
 
-from jaxmle import plot
+from jaxmle import Fit, plot
 from jaxmle._util.optional import optional
 from jaxmle.plot.panels import size
 
@@ -13,7 +13,7 @@ _ENDINGS = (".png", ".pdf", ".svg")
 
 
 def check(path: Path) -> None:
-    """Refuses a picture that could not be written, before anything is fitted."""
+    """Raise for a picture that cannot be written, before anything is fitted."""
     if path.suffix.lower() not in _ENDINGS:
         raise ValueError(f"--plot {path}: expected a name that ends in {', '.join(_ENDINGS)}")
     if not path.parent.is_dir():
@@ -21,8 +21,8 @@ def check(path: Path) -> None:
     optional("matplotlib", "plot")
 
 
-def write(path: Path, results: dict[str, Any], keys: Any, criterion: str, level: float) -> None:
-    """The overview of a fit, or of a batch; of several distributions that of the best by the criterion.
+def write(path: Path, results: dict[str, Fit], keys: polars.DataFrame | None, criterion: str, level: float) -> None:
+    """Write the overview of a fit or of a batch; of several distributions that of the best by the criterion.
 
     Args:
         path: of the picture; its ending says which kind.
@@ -32,7 +32,7 @@ def write(path: Path, results: dict[str, Any], keys: Any, criterion: str, level:
         level: of intervals and bands.
     """
 
-    def score(result: Any) -> float:
+    def score(result: Fit) -> float:
         total = float(np.sum(getattr(result, criterion)))
         return total if np.isfinite(total) else np.inf
 

@@ -1,6 +1,4 @@
-"""What the command line prints beyond estimates: criteria, the pooled test, quantiles and survival."""
-
-from typing import Any
+"""Reports of the command line beyond estimates: criteria, the pooled test, quantiles and survival."""
 
 import numpy as np
 import polars
@@ -8,14 +6,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from jaxmle import likelihood_ratio
+from jaxmle import Fit, likelihood_ratio
 from jaxmle.cli import tables
 from jaxmle.comparison.criteria import compare as criteria
 from jaxmle.comparison.criteria import two_groups
+from jaxmle.inference.predict import Prediction
 
 
 def numbers(option: str, text: str) -> list[float]:
-    """Numbers separated by commas.
+    """Read numbers separated by commas.
 
     Example:
         >>> numbers("--quantile", "0.1, 0.5")
@@ -31,8 +30,8 @@ def numbers(option: str, text: str) -> list[float]:
     return found
 
 
-def show_criteria(console: Console, results: dict[str, Any], keys: Any, criterion: str) -> None:
-    """Prints the criteria of every model for each group, and the sentences of the fits that need one."""
+def show_criteria(console: Console, results: dict[str, Fit], keys: polars.DataFrame | None, criterion: str) -> None:
+    """Print the criteria of every model for each group, and the messages of fits that are no certified maximum."""
     found = criteria(results, criterion)
     _print(console, found.columns(), keys, 1 if keys is None else len(found.difference))
     for name, result in results.items():
@@ -42,8 +41,10 @@ def show_criteria(console: Console, results: dict[str, Any], keys: Any, criterio
             console.print(f"{name}{group}: {result.message(i)}", markup=False)
 
 
-def show_pooled(console: Console, null: Any, result: Any, keys: Any, level: float, name: str) -> None:
-    """Prints the test that all groups share their parameters; for two groups their difference and ratio too."""
+def show_pooled(
+    console: Console, null: Fit, result: Fit, keys: polars.DataFrame | None, level: float, name: str
+) -> None:
+    """Print the test that all groups share their parameters; for two groups their difference and ratio too."""
     test = likelihood_ratio(null, result)
     p = "" if np.isnan(test.p_value) else f", p = {test.p_value:.4g}"
     value = "" if np.isnan(test.statistic) else f" {test.statistic:.3f} on {test.df} degrees of freedom{p}"
@@ -52,7 +53,7 @@ def show_pooled(console: Console, null: Any, result: Any, keys: Any, level: floa
         f"{name}: all {len(result)} groups share their parameters? Likelihood ratio{value}{reason}", markup=False
     )
     response = result.model.response
-    if len(result) == 2 and response is not None and response.has_mean:
+    if len(result) == 2 and keys is not None and response is not None and response.has_mean:
         first, second = (", ".join(str(x) for x in keys.row(i)) for i in range(2))
         found = two_groups(result, level)
         console.print(f"Mean of {second} against {first}, {100 * level:g} % intervals:", markup=False)
@@ -60,17 +61,19 @@ def show_pooled(console: Console, null: Any, result: Any, keys: Any, level: floa
 
 
 def predictions(
-    result: Any, quantiles: list[float], times: list[float], level: float, known: dict[str, float]
-) -> dict[str, Any]:
-    """Quantiles and survival of every fit, by the name of the option; `known` are further columns of the distribution (trials)."""
+    result: Fit, quantiles: list[float], times: list[float], level: float, known: dict[str, float]
+) -> dict[str, Prediction]:
+    """Predict quantiles and survival of every fit, by the name of the option; `known` are the known columns (trials)."""
     found = {"quantile": result.quantile(quantiles, level, **known)} if quantiles else {}
     if times:
         found["survival"] = result.sf({"successes": times, **known} if known else times, level)
     return found
 
 
-def show_predictions(console: Console, found: dict[str, Any], keys: Any, level: float, name: str) -> None:
-    """Prints quantiles and survival with their intervals."""
+def show_predictions(
+    console: Console, found: dict[str, Prediction], keys: polars.DataFrame | None, level: float, name: str
+) -> None:
+    """Print quantiles and survival with their intervals."""
     for what, prediction in found.items():
         sentence = "P(X > at)" if what == "survival" else "the value that a share q stays below"
         console.print(f"{name}: {what}, {sentence}, {100 * level:g} % intervals", markup=False)
@@ -80,8 +83,8 @@ def show_predictions(console: Console, found: dict[str, Any], keys: Any, level: 
             console.print(reason, markup=False)
 
 
-def prediction_columns(found: dict[str, Any]) -> dict[str, np.ndarray]:
-    """One column for each number and point, for the table of results: `quantile_0.1`, `quantile_0.1_lower`, ..."""
+def prediction_columns(found: dict[str, Prediction]) -> dict[str, np.ndarray]:
+    """Make a column for each number and point, for the table of results: `quantile_0.1`, `quantile_0.1_lower`, ..."""
     columns = {}
     for what, prediction in found.items():
         at = prediction.at
@@ -94,8 +97,8 @@ def prediction_columns(found: dict[str, Any]) -> dict[str, np.ndarray]:
     return columns
 
 
-def criteria_frame(results: dict[str, Any], keys: Any, criterion: str) -> Any:
-    """The criteria of every model for every group as a polars DataFrame, the keys first."""
+def criteria_frame(results: dict[str, Fit], keys: polars.DataFrame | None, criterion: str) -> polars.DataFrame:
+    """Make a table of the criteria of every model for every group, the keys first."""
     columns = criteria(results, criterion).columns()
     columns.pop("key", None)
     table = polars.DataFrame(columns)
@@ -106,16 +109,18 @@ def criteria_frame(results: dict[str, Any], keys: Any, criterion: str) -> Any:
     return keys.rename(names)[rows].hstack(table.get_columns())
 
 
-def _label(keys: Any, i: int) -> str:
+def _label(keys: polars.DataFrame, i: int) -> str:
+    """Write the key of group i."""
     return ", ".join(str(x) for x in keys.row(int(i)))
 
 
-def _cell(x: Any) -> str:
+def _cell(x: object) -> str:
+    """Format a cell of a table."""
     return tables.number(x) if isinstance(x, float) else str(x)
 
 
-def _print(console: Console, columns: dict[str, np.ndarray], keys: Any, sets: int) -> None:
-    """A readable table; the column of keys is spelled out by `keys`, rows beyond `SHOWN` groups are counted."""
+def _print(console: Console, columns: dict[str, np.ndarray], keys: polars.DataFrame | None, sets: int) -> None:
+    """Print columns as a table, their column of codes replaced by `keys`; count the groups beyond `SHOWN`."""
     columns = dict(columns) if keys is None else dict(list(columns.items())[1:])
     length = len(next(iter(columns.values())))
     table = Table(box=None, pad_edge=False, header_style="bold")

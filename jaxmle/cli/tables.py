@@ -1,7 +1,6 @@
 """Results as tables, for the command line."""
 
 import dataclasses
-from typing import Any
 
 import jax
 import numpy as np
@@ -10,16 +9,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-import jaxmle
-from jaxmle import Status, distributions, spaces
+from jaxmle import Fit, Status, distributions, spaces
 from jaxmle._util import group_keys
+from jaxmle._util.arrays import Bool, Float, Int, Params
 from jaxmle.result.summary import several
 
-SHOWN = 100  # groups printed at most; all of them go to --out
+SHOWN = 100
+"Groups printed at most; all of them go to --out."
+
+Counts = dict[str, Float[np.ndarray, " B"]]
+"Columns of numbers of rows, such as events and censored."
 
 
 def number(x: float) -> str:
-    """Five significant digits, without an exponent where none is needed; nothing for NaN.
+    """Format five significant digits, without an exponent where none is needed; "" for NaN.
 
     Example:
         >>> number(19839.0), number(0.7), number(0.0), number(float("nan"))
@@ -31,45 +34,51 @@ def number(x: float) -> str:
     return f"{x:.0f}" if "e" in text and 1 <= abs(x) < 1e9 else text.removesuffix(".")
 
 
-def flat(params: Any, sets: int) -> np.ndarray:
-    """A pytree of arrays [B, ...] (or one set's) as f64[B, p], in the order of `Fit.names`."""
+def flat(params: Params, sets: int) -> Float[np.ndarray, "B q"]:
+    """Flatten a pytree of arrays [B, ...], or of one data set, in the order of `Fit.names`."""
     leaves = [np.asarray(leaf, float).reshape(sets, -1) for leaf in jax.tree.leaves(params)]
     return np.concatenate(leaves, axis=1) if leaves else np.zeros((sets, 0))
 
 
-def statuses(result: Any) -> np.ndarray:
-    """Status codes, i64[B]."""
+def statuses(result: Fit) -> Int[np.ndarray, " B"]:
+    """Return the status codes."""
     return np.atleast_1d(np.asarray(result.status, int))
 
 
 def show_distributions(console: Console) -> None:
-    """Prints the distributions, their parameters and what they describe."""
+    """Print the distributions, their parameters and what they describe."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("distribution", "parameters", "density"):
         table.add_column(name, overflow="fold")
     for name in distributions.names():
-        law = distributions.by_name(name)
-        positive = [f"{p} > 0" if s == spaces.positive else p for p, s in law.space.items()]
-        table.add_row(name, ", ".join(positive), escape(law.doc.strip().splitlines()[0]) if law.doc else "")
+        distribution = distributions.by_name(name)
+        positive = [f"{p} > 0" if s == spaces.positive else p for p, s in distribution.space.items()]
+        table.add_row(
+            name, ", ".join(positive), escape(distribution.doc.strip().splitlines()[0]) if distribution.doc else ""
+        )
     console.print(table)
     console.print("\nbinomial: --value SUCCESSES --trials TRIALS. Censored data: --event or --censored.", markup=False)
 
 
-def failures(result: Any) -> int:
-    """How many fits are neither certified maxima nor maxima on a boundary or at a data edge."""
+def failures(result: Fit) -> int:
+    """Count the fits that are neither certified maxima nor maxima on a boundary or at a data edge."""
     found = [Status(int(code)) for code in statuses(result)]
     return sum(not (s.ok or s.at_limit or s is Status.AT_DATA_EDGE) for s in found)
 
 
 def event_counts(
-    failed: np.ndarray, weight: np.ndarray | None, codes: np.ndarray | None, sets: int, word: str = "events"
-) -> dict[str, np.ndarray]:
-    """Events and censored rows of each group, f64[B] each, weights counted as frequencies.
+    failed: Bool[np.ndarray, " n"],
+    weight: Float[np.ndarray, " n"] | None,
+    codes: Int[np.ndarray, " n"] | None,
+    sets: int,
+    word: str = "events",
+) -> Counts:
+    """Count events and censored rows of each group, weights as frequencies.
 
     Args:
-        failed: bool[n], the rows that are known exactly.
-        weight: f64[n], or None for 1 each.
-        codes: int[n], the group of each row, or None for one group.
+        failed: the rows that are known exactly.
+        weight: of each row, or None for 1 each.
+        codes: the group of each row, or None for one group.
         sets: B.
         word: what an exact row is called.
 
@@ -83,13 +92,15 @@ def event_counts(
 
 
 def counted(counts: dict[str, np.ndarray]) -> str:
-    """The sentence "9 events, 12 censored"."""
+    """Write the sentence "9 events, 12 censored"."""
     totals = {name: c.sum() for name, c in counts.items()}
     return ", ".join(f"{n:g} {'event' if name == 'events' and n == 1 else name}" for name, n in totals.items())
 
 
-def show(console: Console, result: Any, keys: Any, level: float, counts: Any, notes: list[str]) -> None:
-    """Prints one readable table: a block of rows for each group, one row for each parameter."""
+def show(
+    console: Console, result: Fit, keys: polars.DataFrame | None, level: float, counts: Counts | None, notes: list[str]
+) -> None:
+    """Print one table: a block of rows for each group, one row for each parameter."""
     if keys is None:
         console.print(result.summary(level=level), markup=False)
         sentences = []
@@ -99,12 +110,15 @@ def show(console: Console, result: Any, keys: Any, level: float, counts: Any, no
         console.print(sentence, markup=False)
 
 
-def _show_groups(console: Console, result: Any, keys: Any, level: float, counts: Any) -> list[str]:
+def _show_groups(
+    console: Console, result: Fit, keys: polars.DataFrame, level: float, counts: Counts | None
+) -> list[str]:
+    """Print a table of the groups, and return the sentences that belong under it."""
     sets = len(result)
     codes = statuses(result)
     troubled = np.array([not Status(int(code)).ok for code in codes])
     order = np.arange(sets)
-    if sets > SHOWN:  # what went wrong is never among the rows left out
+    if sets > SHOWN:  # fits with a problem are never among the rows left out
         order = np.sort(np.argsort(~troubled, kind="stable")[:SHOWN])
     interval = result.interval(level=level)
     values, errors = flat(result.params, sets), flat(result.standard_errors(), sets)
@@ -139,7 +153,7 @@ def _show_groups(console: Console, result: Any, keys: Any, level: float, counts:
 
 
 def verdict(code: int) -> str:
-    """A status in words.
+    """Write a status in words.
 
     Example:
         >>> verdict(5)
@@ -148,17 +162,17 @@ def verdict(code: int) -> str:
     return Status(int(code)).sentence.partition(":")[0].partition(";")[0]
 
 
-def with_keys(result: Any, keys: Any) -> Any:
-    """The fit of groups numbered 0, 1, ... under the keys that these stand for (a polars DataFrame, one row per group)."""
+def with_keys(result: Fit, keys: polars.DataFrame | None) -> Fit:
+    """Give the fits of groups 0, 1, ... the keys of these groups, one row each; without keys the fit stays itself."""
     if keys is None:
         return result
     named = group_keys.read({name: keys[name].to_numpy() for name in keys.columns}, len(result))
     batch = dataclasses.replace(result.solution.batch, keys=named.keys, key_name=named.name)
-    return jaxmle.Fit(dataclasses.replace(result.solution, batch=batch))
+    return Fit(dataclasses.replace(result.solution, batch=batch))
 
 
-def frame(result: Any, keys: Any, level: float, counts: Any) -> Any:
-    """All results as a polars DataFrame, one row per group: the keys, then the columns of `Fit.to_polars`."""
+def frame(result: Fit, keys: polars.DataFrame | None, level: float, counts: Counts | None) -> polars.DataFrame:
+    """Make a table of all results, a row for each group: the keys, then the columns of `Fit.to_polars`."""
     table = result.to_polars(level=level)
     if keys is not None:
         table = table.drop(table.columns[0])  # the codes that `keys` spells out

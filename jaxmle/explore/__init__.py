@@ -1,7 +1,7 @@
-"""The explorer: a page in the browser on which one places observations and watches the maximum move.
+"""The explorer: a page in the browser to place observations on and watch the maximum move.
 
 `jaxmle explore` on the command line; it needs bokeh (`pip install '.[cli,explore]'`). The page is served from this machine, to this
-machine unless told otherwise, with all its scripts; it asks no other address for anything.
+machine alone unless `address` says otherwise, with all its scripts; it loads nothing from elsewhere.
 """
 
 import sys
@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxmle._util.optional import optional
 from jaxmle.explore import families
-from jaxmle.explore import state as _state
+from jaxmle.explore import state as states
 
 
 def serve(
@@ -26,9 +26,9 @@ def serve(
     browser: bool = True,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serves the explorer until interrupted.
+    """Serve the explorer until interrupted.
 
-    What the first page needs is compiled before the page opens, and the terminal shows how far it is.
+    What the first page needs is compiled before the page opens, and the terminal shows the progress.
 
     Args:
         file: a table (CSV, Parquet or JSON) to begin with.
@@ -52,8 +52,8 @@ def serve(
 
     from jaxmle.explore import session, warm
 
-    def tell(words: str) -> None:
-        print(f"compiling  {words}", file=sys.stderr, flush=True)
+    def report(program: str) -> None:
+        print(f"compiling  {program}", file=sys.stderr, flush=True)
 
     def open_page(document: Any) -> None:
         session.Session(document, state, table)
@@ -71,7 +71,7 @@ def serve(
         raise OSError(
             f"cannot listen on {address}, port {port}: {error.strerror}; try --port 0, any free one"
         ) from None
-    warm.warm(state, tell)
+    warm.warm(state, report)
     server.start()
     url = f"http://{'127.0.0.1' if local else address}:{server.port}/"
     print(f"the explorer is at {url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
@@ -87,22 +87,22 @@ def serve(
         server.stop()
 
 
-def begin(file: str | Path | None, distribution: str, value: str) -> tuple[_state.State, dict[str, Any]]:
-    """The first state, and the columns of the table.
+def begin(file: str | Path | None, distribution: str, value: str) -> tuple[states.State, dict[str, Any]]:
+    """Return the first state, and the columns of the table.
 
     >>> from jaxmle.io import example
     >>> state, table = begin(example("remission.csv"), "weibull", "")
     >>> len(state.x), list(table)
     (42, ['weeks', 'event'])
     """
-    state = _state.new(families.response(distribution).name)
+    state = states.new(families.response(distribution).name)
     if file is None:
         if value:
             raise ValueError(f"--value {value}: give the file that has this column")
         return state, {}
-    table, complaints = _state.columns_in(file)
+    table, complaints = states.columns_in(file)
     if value and value not in table:
         why = next((c for c in complaints if repr(value) in c), f"no column {value!r}")
         raise ValueError(f"{why}; columns of numbers: {', '.join(table)}")
     name = value or max(table, key=lambda name: len(np.unique(table[name])))
-    return _state.draw(state, table[name], f"{Path(file).name}, column {name!r}: {len(table[name])} rows"), table
+    return states.draw(state, table[name], f"{Path(file).name}, column {name!r}: {len(table[name])} rows"), table

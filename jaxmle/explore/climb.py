@@ -1,4 +1,4 @@
-"""The way from the sliders to the maximum, step by step, by one of four methods."""
+"""The ascent from the sliders to the maximum, step by step, by one of four methods."""
 
 import functools
 from typing import Any, NamedTuple
@@ -9,11 +9,14 @@ import numpy as np
 import optax
 
 from jaxmle import optimizers
+from jaxmle._util.arrays import Array, Data, Float, Params
 from jaxmle._util.compile import compiled_with, in_float64
 from jaxmle.explore import families
 from jaxmle.explore.numbers import rows
 from jaxmle.explore.state import State
+from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
+from jaxmle.result.fit import Fit
 
 METHODS = ("Newton", "L-BFGS", "Adam", "gradient ascent")
 STEPS = 200
@@ -22,10 +25,10 @@ ARRIVED = 1e-6
 
 
 class Path(NamedTuple):
-    """Points on the way, f[k] for each parameter, the last one the maximum that `jaxmle.fit` gives; `words` tell it."""
+    """The points of an ascent for each parameter, the last one the maximum of `jaxmle.fit`, and a sentence about it."""
 
-    points: dict[str, np.ndarray]
-    words: str
+    points: dict[str, Float[np.ndarray, " k"]]
+    sentence: str
 
 
 @functools.cache
@@ -37,11 +40,12 @@ def _optimizer(method: str) -> optax.GradientTransformationExtraArgs:
 
 
 @in_float64
-def climb(state: State, fit: Any, method: str) -> Path:
-    """From the sliders to the maximum.
+def climb(state: State, fit: Fit, method: str) -> Path:
+    """Climb from the sliders to the maximum.
 
     Every method climbs the mean log-likelihood in the coordinates of the parameters' spaces, those with units divided
-    by the spread of the observations. What a method has not reached in STEPS steps is the fit's own to finish.
+    by the standard deviation of the observations. Where a method has not arrived after STEPS steps, the path ends at the
+    maximum of the fit.
 
     Args:
         state: the sliders and the observations.
@@ -54,13 +58,13 @@ def climb(state: State, fit: Any, method: str) -> Path:
     units = {name: spread if _has_units(model, name) else 1.0 for name in model.names}
     points, values = _path(model, method, dict(state.params), units, data, weights)
     points, values = {name: np.asarray(v) for name, v in points.items()}, np.asarray(values)
-    sane = np.isfinite(values) & np.all(np.isfinite(list(points.values())), axis=0)
-    stop = len(values) if sane.all() else int(np.argmin(sane))
-    there = np.flatnonzero(values[:stop] >= fit.log_likelihood - ARRIVED)
-    arrived = len(there) > 0
-    last = int(there[0]) if arrived else stop - 1
+    finite = np.isfinite(values) & np.all(np.isfinite(list(points.values())), axis=0)
+    stop = len(values) if finite.all() else int(np.argmin(finite))
+    at_maximum = np.flatnonzero(values[:stop] >= fit.log_likelihood - ARRIVED)
+    arrived = len(at_maximum) > 0
+    last = int(at_maximum[0]) if arrived else stop - 1
     shown = np.arange(last + 1)
-    if method == "Newton":  # steps that it takes back are no part of the way
+    if method == "Newton":  # steps that it takes back are no part of the path
         shown = shown[values[shown] >= np.maximum.accumulate(values[shown])]
     path = {name: np.append(v[shown], float(fit.params[name])) for name, v in points.items()}
     back = f" ({last + 1 - len(shown)} taken back)" if len(shown) <= last else ""
@@ -71,19 +75,22 @@ def climb(state: State, fit: Any, method: str) -> Path:
     return Path(path, f"{counted}, still {missing:.2g} below; Newton finishes")
 
 
-def _has_units(model: Any, name: str) -> bool:
+def _has_units(model: Model, name: str) -> bool:
+    """Return whether a parameter has the units of the data and may be negative."""
     return not model.space[name].kind.unitless and name in ("loc", "lower", "upper")
 
 
 @compiled_with(static_argnums=(0, 1))
-def _path(model: Any, method: str, params: Any, units: Any, data: Any, weights: Any) -> Any:
-    """The natural parameters of STEPS + 1 points, f[STEPS + 1] each, and the log-likelihood there."""
+def _path(
+    model: Model, method: str, params: Params, units: dict[str, float], data: Data, weights: Float[np.ndarray, " n"]
+) -> tuple[Params, Array]:
+    """Compute the natural parameters of STEPS + 1 points, f[STEPS + 1] each, and the log-likelihood there."""
     optimizer, objective, n = _optimizer(method), Objective(model, data, weights), jnp.sum(weights)
     u = model.inverse({name: jnp.asarray(v, float) for name, v in params.items()})
     own = method == "Newton"  # it knows no units, and asks the objective for its curvature
     scale = {name: jnp.asarray(1.0 if own else v, float) for name, v in units.items()}
 
-    def natural(z: Any) -> Any:
+    def natural(z: Params) -> Params:
         return jax.tree.map(lambda a, b: a * b, z, scale)
 
     value_fn = objective if own else lambda z: objective(natural(z)) / n

@@ -1,13 +1,13 @@
-"""The families one can choose, by what they describe: where their observations live, and who competes with whom."""
+"""The families of the explorer by the kind of their observations, and the alternatives to each."""
 
 import functools
 import math
-from typing import Any
 
 import jax
 import numpy as np
 
 from jaxmle import distributions
+from jaxmle._util.arrays import Data, Float
 from jaxmle.model.model import Model
 from jaxmle.model.response import Response
 from jaxmle.models import iid
@@ -29,7 +29,7 @@ _WINDOWS = {
     "shares of trials": (-0.5, TRIALS + 0.5),
     "coin": (-0.5, 1.5),
 }
-_RIVALS = {
+_ALTERNATIVES = {
     "real": ("normal", "logistic", "student_t", "laplace", "gumbel", "cauchy"),
     "circle": _CIRCLE,
     "positive": ("exponential", "weibull", "gamma", "lognormal", "log_logistic", "inverse_gaussian"),
@@ -41,25 +41,25 @@ _RIVALS = {
 
 
 def model(family: str) -> Model:
-    """The model of independent rows of a family."""
+    """Return the model of independent rows of a family."""
     return iid(distributions.by_name(family))
 
 
 def response(family: str) -> Response:
-    """What a row of a family is."""
+    """Return the response of a family."""
     found = model(family).response
     assert found is not None
     return found
 
 
 def smooth(family: str) -> bool:
-    """Whether the family's density is smooth in its parameters."""
+    """Return whether the family's density is smooth in its parameters."""
     return distributions.by_name(family).geometry.regularity == "smooth"
 
 
 @functools.cache
 def kind(family: str) -> str:
-    """What a family describes: a key of the tables above.
+    """Return the kind of a family's observations: a key of the tables above.
 
     >>> kind("weibull"), kind("poisson"), kind("normal"), kind("beta")
     ('positive', 'counts', 'real', 'share')
@@ -74,8 +74,8 @@ def kind(family: str) -> str:
     return "real" if fraction else "positive" if beyond else "share" if share else "positive"
 
 
-def window(family: str, x: np.ndarray) -> tuple[float, float]:
-    """The stretch of the axis shown: the family's usual one, widened where observations f[n] need it.
+def window(family: str, x: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """Choose the ends of the axis: the family's usual ones, widened where observations need it.
 
     >>> window("normal", np.array([10.0, 40.0]))
     (8.2, 41.8)
@@ -91,16 +91,16 @@ def window(family: str, x: np.ndarray) -> tuple[float, float]:
     return (min(0.0, low) if x.min() < 0 else 0.0, high) if kind(family) == "positive" else (low, high)
 
 
-def rivals(family: str) -> tuple[str, ...]:
-    """The families whose AIC is shown beside, this one first."""
-    others = _RIVALS.get(kind(family), ())
+def alternatives(family: str) -> tuple[str, ...]:
+    """Return the families whose AIC is compared, this one first."""
+    others = _ALTERNATIVES.get(kind(family), ())
     return (family, *(name for name in others if name != family))
 
 
-def legal(family: str, x: float) -> float:
-    """The observation that a click at x places: counts are whole numbers, the rest stays strictly inside.
+def nearest_possible(family: str, x: float) -> float:
+    """Return the possible observation nearest to x: a whole number for counts, else strictly inside the support.
 
-    >>> legal("poisson", 3.4), legal("weibull", -0.2)
+    >>> nearest_possible("poisson", 3.4), nearest_possible("weibull", -0.2)
     (3.0, 0.005)
     """
     low, high = _WINDOWS[kind(family)]
@@ -113,23 +113,23 @@ def legal(family: str, x: float) -> float:
     return min(max(x, 0.002), 0.998) if kind(family) == "share" else x
 
 
-def data(family: str, x: Any) -> Any:
-    """Values f[...] as the family's log-density takes them."""
+def data(family: str, x: Float[np.ndarray, "..."]) -> Data:
+    """Join observations and known columns to data of a family."""
     return response(family).join(x, known(family, np.shape(x)))
 
 
 def known(family: str, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """The known columns of a family, TRIALS in every row."""
+    """Return the known columns of a family, TRIALS in every row."""
     return {name: np.full(shape, TRIALS) for name in response(family).known}
 
 
-def values(family: str, rows: Any) -> Any:
-    """Inverse of `data`."""
+def values(family: str, rows: Data) -> Float[np.ndarray, "..."]:
+    """Return the observations in data of a family: the inverse of `data`."""
     return response(family).split(rows)[0]
 
 
-def reach(family: str, name: str, shown: tuple[float, float], value: float) -> tuple[float, float]:
-    """Ends of the slider of one parameter, `value` inside."""
+def slider_ends(family: str, name: str, shown: tuple[float, float], value: float) -> tuple[float, float]:
+    """Choose the ends of the slider of one parameter, with `value` inside."""
     span = shown[1] - shown[0]
     space = model(family).space[name]
     if space.kind.name == "real":

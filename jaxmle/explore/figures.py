@@ -1,4 +1,4 @@
-"""The plots of the page: what each shows, and how new numbers get into it."""
+"""The plots of the page, and the functions that show new numbers in them."""
 
 from typing import Any
 
@@ -20,11 +20,19 @@ from bokeh.plotting.contour import contour_data
 
 from jaxmle.explore import families, text
 from jaxmle.explore.climb import Path
-from jaxmle.explore.numbers import DROPS, LEVELS, Curve, Here, Spread, Whole
+from jaxmle.explore.numbers import DROPS, LEVELS, AtMaximum, AtSliders, Curve, Spread
 from jaxmle.explore.state import State
 
 # Okabe and Ito's palette, one meaning each.
-NOW, BEST, STICK, WAY, AGAIN, INK, SOFT = "#E69F00", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#222222", "#8a8f98"
+NOW, BEST, STICK, ASCENT, SAMPLES_COLOR, INK, SOFT = (
+    "#E69F00",
+    "#009E73",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+    "#222222",
+    "#8a8f98",
+)
 BANDS = [0.0, 0.1, 0.3, 0.6931, 1.4, 2.3026, 2.9957, 4.5, 7.0, 11.0, 18.0, 30.0, 60.0]
 SHADES = ["#08519c", "#1764ab", "#2878b8", "#3b8bc2", "#549ecd", "#6eb0d7", "#8cc0de", "#a9cfe5", "#c3daee", "#d5e5f4"]
 SHADES += ["#e4eef9", "#f1f6fc"]
@@ -57,11 +65,12 @@ def _plot(title: str, **options: Any) -> Any:
 
 
 def source(*names: str) -> ColumnDataSource:
+    """Make an empty source of data with these columns."""
     return ColumnDataSource({name: [] for name in names})
 
 
 def _message(plot: Any) -> Label:
-    """A sentence in the middle of a plot that has nothing to draw."""
+    """Add the label for a sentence in the middle of a plot that has nothing to draw."""
     label = Label(
         x=0.5, y=0.5, text="", text_align="center", text_baseline="middle",
         text_color="#6b7280", text_font_size="13px", text_font="system-ui, sans-serif",
@@ -79,7 +88,7 @@ class Density:
 
     def __init__(self) -> None:
         self.plot = _plot("", x_range=Range1d(start=-6, end=6), y_range=Range1d(start=-0.1, end=0.5), name="density")
-        self.plot.min_border_left, self.plot.min_border_right = 66, 14  # what one aims at must not move aside
+        self.plot.min_border_left, self.plot.min_border_right = 66, 14  # the axis must not move under the pointer
         self.plot.yaxis.axis_label, self.plot.xaxis.axis_label = "density", "observation"
         self.now, self.best = source("x", "y"), source("x", "y")
         self.sticks, self.points = source("x", "y"), source("x", "y", "id")
@@ -114,8 +123,8 @@ class Density:
             "x", "y", source=self.points, size=11, fill_color=INK, line_color="white", line_width=1.2
         )
 
-    def suit(self, family: str) -> None:
-        """Words and ticks of a family; seldom, since a new ticker makes Bokeh look through all of its models."""
+    def set_family(self, family: str) -> None:
+        """Set labels and ticks of a family; rarely called, since a new ticker makes Bokeh go through all of its models."""
         coin, discrete = family == families.COIN, families.response(family).discrete
         self.plot.yaxis.axis_label = "probability" if discrete else "density"
         self.plot.xaxis.axis_label = "toss" if coin else "observation"
@@ -123,7 +132,7 @@ class Density:
         self.plot.xaxis.major_label_overrides = {0: "tails", 1: "heads"} if coin else {}
 
     def show_points(self, state: State) -> None:
-        """The observations, equal ones side by side and above one another."""
+        """Show the observations, equal ones side by side and above one another."""
         seen: dict[float, int] = {}
         high = float(self.plot.y_range.end)
         gap, x, y = (state.window[1] - state.window[0]) / 56, [], []
@@ -137,7 +146,7 @@ class Density:
         self.dots.glyph.size, self.tops.glyph.size = (7, 4) if many else (11, 6)
         self.stick.glyph.line_width, self.stick.glyph.line_alpha = (1, 0.45) if many else (2, 0.75)
 
-    def show(self, state: State, here: Here, whole: Whole | None) -> None:
+    def show(self, state: State, here: AtSliders, whole: AtMaximum | None) -> None:
         discrete = families.response(state.family).discrete
         for shape, visible in zip(self.shapes, (not discrete, discrete), strict=True):
             for glyph in shape:
@@ -163,7 +172,7 @@ class Density:
 
 
 class Surface:
-    """The log-likelihood over two parameters, with all that moves on it."""
+    """The log-likelihood over two parameters, with the sliders, the maximum, an ascent and estimates of samples."""
 
     def __init__(self) -> None:
         self.plot = _plot("", x_range=Range1d(start=0, end=1), y_range=Range1d(start=0, end=1), name="surface")
@@ -178,13 +187,20 @@ class Surface:
             "x", "y", "text", source=self.names, text_font_size="11px", text_color="white", text_align="center",
             text_baseline="bottom", text_font={"value": "system-ui, sans-serif"},
         )  # fmt: skip
-        self.again, self.way = source("x", "y"), source("x", "y")
+        self.samples, self.ascent = source("x", "y"), source("x", "y")
         self.now, self.best = source("x", "y"), source("x", "y")
         self.plot.scatter(
-            "x", "y", source=self.again, size=5, fill_color=AGAIN, line_color="white", line_width=0.4, fill_alpha=0.9
+            "x",
+            "y",
+            source=self.samples,
+            size=5,
+            fill_color=SAMPLES_COLOR,
+            line_color="white",
+            line_width=0.4,
+            fill_alpha=0.9,
         )
-        self.plot.line("x", "y", source=self.way, line_color=WAY, line_width=2)
-        self.plot.scatter("x", "y", source=self.way, size=5, fill_color=WAY, line_color="white", line_width=0.6)
+        self.plot.line("x", "y", source=self.ascent, line_color=ASCENT, line_width=2)
+        self.plot.scatter("x", "y", source=self.ascent, size=5, fill_color=ASCENT, line_color="white", line_width=0.6)
         self.plot.scatter(
             "x", "y", source=self.best, size=14, marker="star", fill_color=BEST, line_color="white", line_width=1
         )
@@ -201,7 +217,7 @@ class Surface:
         self.plot.scatter("x", "y", source=self.now, size=12, fill_color=NOW, line_color="white", line_width=1.5)
         self.message = _message(self.plot)
 
-    def show(self, state: State, here: Here, whole: Whole) -> None:
+    def show(self, state: State, here: AtSliders, whole: AtMaximum) -> None:
         drawn = whole.surface is not None
         for renderer in self.plot.renderers:
             renderer.visible = drawn
@@ -209,10 +225,10 @@ class Surface:
         self.message.text = "" if drawn else text.why_none(whole)
         self.message.x, self.message.y = _middle(self.plot)
         self.plot.title.text = "log-likelihood surface" + (f"  ({whole.how})" if drawn and whole.how else "")
-        if not drawn:
+        if whole.surface is None:
             self.arrow.visible = False
             return
-        x, y, drop = whole.surface  # type: ignore[misc]
+        x, y, drop = whole.surface
         z = np.where(np.isfinite(drop), np.clip(drop, -BANDS[-1], -1e-9), -BANDS[-1])
         self.bands.set_data(contour_data(x, y, z, self.levels, want_line=False))
         rings = contour_data(x, y, z, self.lines, want_fill=False)
@@ -222,11 +238,11 @@ class Surface:
         self.plot.xaxis.axis_label, self.plot.yaxis.axis_label = across, up
         self.plot.x_range.start, self.plot.x_range.end = float(x[0]), float(x[-1])
         self.plot.y_range.start, self.plot.y_range.end = float(y[0]), float(y[-1])
-        self.best.data = {"x": [float(whole.fit.params[across])], "y": [float(whole.fit.params[up])]}
+        self.best.data = {"x": [float(whole.fitted.params[across])], "y": [float(whole.fitted.params[up])]}
         self.move(state, here)
 
     def _name(self, rings: Any) -> None:
-        """Writes 50 %, 90 %, 95 % above the top of their contours."""
+        """Write 50 %, 90 %, 95 % above the top of their contours."""
         found: dict[str, Any] = {"x": [], "y": [], "text": []}
         for xs, ys, level in zip(rings.xs, rings.ys, self.lines, strict=False):
             xs, ys = np.asarray(xs, float), np.asarray(ys, float)
@@ -237,8 +253,8 @@ class Surface:
                 found["text"].append(f"{LEVELS[int(np.argmin(np.abs(np.array(DROPS[2]) + level)))]} %")
         self.names.data = dict(found)
 
-    def move(self, state: State, here: Here) -> None:
-        """The current point, and the score as an arrow, uphill on the screen."""
+    def move(self, state: State, here: AtSliders) -> None:
+        """Show the point of the sliders, with the score as an arrow, uphill on the screen."""
         across, up = state.axes
         x, y = here.params[across], here.params[up]
         width, height = (r.end - r.start for r in (self.plot.x_range, self.plot.y_range))
@@ -253,15 +269,15 @@ class Surface:
             self.arrow.x_start, self.arrow.y_start = x, y
             self.arrow.x_end, self.arrow.y_end = x + step[0] * width, y + step[1] * height
 
-    def show_way(self, state: State, path: Path | None, upto: int | None = None) -> None:
+    def show_ascent(self, state: State, path: Path | None, upto: int | None = None) -> None:
         points = path.points if path is not None else {}
-        self.way.data = {
+        self.ascent.data = {
             axis: list(points[name][:upto]) if name in points else []
             for axis, name in zip("xy", state.axes, strict=True)
         }
 
-    def show_again(self, state: State, found: Spread | None) -> None:
-        self.again.data = {
+    def show_samples(self, state: State, found: Spread | None) -> None:
+        self.samples.data = {
             axis: found.estimates[name] if found is not None else []
             for axis, name in zip("xy", state.axes, strict=True)
         }
@@ -274,7 +290,7 @@ class Likelihood:
         self.plot = _plot("", x_range=Range1d(start=0, end=1), y_range=Range1d(start=0, end=1.12), name="likelihood")
         self.plot.yaxis.axis_label = "likelihood / maximum"
         self.curve, self.now, self.best = source("x", "y"), source("x", "y"), source("x", "y")
-        self.again = source("x", "y")
+        self.samples = source("x", "y")
         self.labels: Any = [
             Label(
                 x=1, y=float(np.exp(-drop)), text=f"{level} %", text_font_size="10px", text_color="#6b7280",
@@ -288,12 +304,14 @@ class Likelihood:
         self.plot.varea("x", 0, "y", source=self.curve, fill_color=STICK, fill_alpha=0.12)
         self.plot.line("x", "y", source=self.curve, line_color=STICK, line_width=2.5)
         self.plot.segment("x", 0, "x", "y", source=self.best, line_color=BEST, line_width=2, line_dash="dashed")
-        self.plot.scatter("x", "y", source=self.again, size=4, fill_color=AGAIN, line_color=None, fill_alpha=0.6)
+        self.plot.scatter(
+            "x", "y", source=self.samples, size=4, fill_color=SAMPLES_COLOR, line_color=None, fill_alpha=0.6
+        )
         self.plot.scatter("x", "y", source=self.best, size=14, marker="star", fill_color=BEST, line_color="white")
         self.plot.scatter("x", "y", source=self.now, size=12, fill_color=NOW, line_color="white", line_width=1.5)
         self.message = _message(self.plot)
 
-    def show(self, state: State, here: Here, whole: Whole) -> None:
+    def show(self, state: State, here: AtSliders, whole: AtMaximum) -> None:
         drawn = bool(whole.curves)
         for renderer in self.plot.renderers:
             renderer.visible = drawn
@@ -313,16 +331,16 @@ class Likelihood:
         self.plot.x_range.start, self.plot.x_range.end = (0, 1) if coin else (float(x[0]), float(x[-1]))
         for label in self.labels:
             label.x = self.plot.x_range.end
-        self.best.data = {"x": [float(whole.fit.params[name])], "y": [1.0]}
+        self.best.data = {"x": [float(whole.fitted.params[name])], "y": [1.0]}
         self.move(state, here, whole)
 
-    def move(self, state: State, here: Here, whole: Whole) -> None:
-        share = float(np.exp(min(here.log_likelihood - whole.fit.log_likelihood, 0.0))) if whole.curves else 0.0
+    def move(self, state: State, here: AtSliders, whole: AtMaximum) -> None:
+        share = float(np.exp(min(here.log_likelihood - whole.fitted.log_likelihood, 0.0))) if whole.curves else 0.0
         self.now.data = {"x": [here.params[state.axes[0]]], "y": [share]}
 
-    def show_again(self, state: State, found: Spread | None) -> None:
+    def show_samples(self, state: State, found: Spread | None) -> None:
         x = found.estimates[state.axes[0]] if found is not None else np.zeros(0)
-        self.again.data = {"x": x, "y": 0.03 + 0.03 * (np.arange(len(x)) % 5)}
+        self.samples.data = {"x": x, "y": 0.03 + 0.03 * (np.arange(len(x)) % 5)}
 
 
 class Profile:
@@ -332,18 +350,25 @@ class Profile:
         self.plot = _plot("", x_range=Range1d(start=0, end=1), y_range=Range1d(start=-6, end=0.5), name=name)
         self.plot.yaxis.axis_label = "ℓ − maximum"
         self.plot.xaxis.ticker = BasicTicker(desired_num_ticks=4)
-        self.curve, self.best, self.again = source("x", "y"), source("x", "y"), source("left", "right", "top")
+        self.curve, self.best, self.samples = source("x", "y"), source("x", "y"), source("left", "right", "top")
         for drop in DROPS[1]:
             self.plot.add_layout(Span(location=-drop, dimension="width", line_color=SOFT, line_dash="dotted"))
         self.plot.quad(
-            "left", "right", "top", -6, source=self.again, fill_color=AGAIN, fill_alpha=0.35, line_color="white"
+            "left",
+            "right",
+            "top",
+            -6,
+            source=self.samples,
+            fill_color=SAMPLES_COLOR,
+            fill_alpha=0.35,
+            line_color="white",
         )
         self.plot.line("x", "y", source=self.curve, line_color=STICK, line_width=2.5)
         self.plot.scatter("x", "y", source=self.best, size=12, marker="star", fill_color=BEST, line_color="white")
         self.slider = Span(location=0, dimension="height", line_color=NOW, line_width=2, visible=False)
         self.plot.add_layout(self.slider)
 
-    def show(self, curve: Curve | None, here: Here, whole: Whole) -> None:
+    def show(self, curve: Curve | None, here: AtSliders, whole: AtMaximum) -> None:
         self.curve.data = {"x": curve.x, "y": curve.drop} if curve else {"x": [], "y": []}
         self.plot.title.text = f"{curve.name}: {curve.how or 'log-likelihood'}" if curve else "profile"
         self.plot.visible = self.slider.visible = curve is not None
@@ -351,17 +376,17 @@ class Profile:
             return
         self.plot.x_range.start, self.plot.x_range.end = float(curve.x[0]), float(curve.x[-1])
         self.plot.xaxis.axis_label = curve.name
-        self.best.data = {"x": [float(whole.fit.params[curve.name])], "y": [0.0]}
+        self.best.data = {"x": [float(whole.fitted.params[curve.name])], "y": [0.0]}
         self.slider.location = here.params[curve.name]
 
-    def move(self, name: str, here: Here) -> None:
+    def move(self, name: str, here: AtSliders) -> None:
         self.slider.location = here.params[name]
 
-    def show_again(self, name: str, found: Spread | None) -> None:
-        """A histogram of the estimates, its highest bar two thirds of the plot."""
+    def show_samples(self, name: str, found: Spread | None) -> None:
+        """Show a histogram of the estimates, its highest bar two thirds of the plot."""
         x = found.estimates[name] if found is not None else np.zeros(0)
         if not len(x):
-            self.again.data = {"left": [], "right": [], "top": []}
+            self.samples.data = {"left": [], "right": [], "top": []}
             return
         count, edges = np.histogram(x, bins=24, range=(self.plot.x_range.start, self.plot.x_range.end))
-        self.again.data = {"left": edges[:-1], "right": edges[1:], "top": -6 + 4.2 * count / max(count.max(), 1)}
+        self.samples.data = {"left": edges[:-1], "right": edges[1:], "top": -6 + 4.2 * count / max(count.max(), 1)}

@@ -1,5 +1,6 @@
-"""The numbers behind the page: compiled once for a family and a size, since rows beyond the last weigh nothing."""
+"""The numbers of the page: compiled once for a family and a size, since padding has weight 0."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -7,14 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle._solver.status import Status
+from jaxmle._util.arrays import Array, Data, Float, Params
 from jaxmle._util.compile import compiled_with, in_float64
 from jaxmle.explore import families
 from jaxmle.explore.state import MOST, State
 from jaxmle.fitting import fit as fit_one
 from jaxmle.fitting import fit_many
+from jaxmle.inference.interval_record import Interval
 from jaxmle.model.model import Model
-from jaxmle.model.response import Response
+from jaxmle.model.response import Known, Response
 from jaxmle.models import pinned
+from jaxmle.result.fit import Fit
 
 ROWS = (256, MOST)
 "Rows that a compiled program takes: one more observation compiles nothing."
@@ -27,11 +31,11 @@ DROPS = {1: (0.2275, 1.3528, 1.9207), 2: (0.6931, 2.3026, 2.9957)}
 "Half the chi-square quantiles at LEVELS, with 1 and 2 degrees of freedom."
 
 
-class Here(NamedTuple):
+class AtSliders(NamedTuple):
     """The family at the sliders.
 
     Attributes:
-        params: where the sliders stand.
+        params: values of the sliders.
         grid, density: f[CURVE] or, for counts, the whole numbers shown.
         terms: log-likelihood of each observation, f[n].
         score: derivative of the log-likelihood by each parameter.
@@ -48,7 +52,7 @@ class Here(NamedTuple):
         return float(self.terms.sum())
 
     def product(self, dtype: Any) -> float:
-        """The likelihood multiplied up in numbers of that size: 0 where they end."""
+        """Multiply the likelihood in numbers of `dtype`: 0 where it underflows."""
         with np.errstate(under="ignore"):
             return float(np.prod(np.exp(self.terms).astype(dtype), dtype=dtype))
 
@@ -62,28 +66,34 @@ class Curve(NamedTuple):
     how: str
 
 
-class Whole(NamedTuple):
-    """What follows from the observations.
+class AtMaximum(NamedTuple):
+    """The fit of the observations, with the curves and the surface around it.
 
     Attributes:
         fit: of `jaxmle.fit`, or None where the data are refused.
         verdict: the sentence of its status, or why it was refused.
-        best: density of the fit on the grid of `Here`, or None.
+        best: density of the fit on the grid of `AtSliders`, or None.
         surface: x f[k], y f[m] and log-likelihood below the maximum f[m, k] over two parameters; None where there is
-            no maximum to look at.
-        how: what happened to the other parameters.
+            no maximum.
+        how: whether the other parameters are profiled, or where they are held.
         curves: one for each parameter shown.
         errors, interval: standard errors, and the 95 % Wald interval or None.
     """
 
-    fit: Any
+    fit: Fit | None
     verdict: str
     best: np.ndarray | None = None
     surface: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     how: str = ""
     curves: tuple[Curve, ...] = ()
-    errors: Any = None
-    interval: Any = None
+    errors: Params = None
+    interval: Interval | None = None
+
+    @property
+    def fitted(self) -> Fit:
+        """The fit, of data that were not refused."""
+        assert self.fit is not None
+        return self.fit
 
     @property
     def found(self) -> bool:
@@ -105,36 +115,38 @@ class Whole(NamedTuple):
         return all(side[0] <= state.params[name] <= side[-1] for side, name in sides)
 
 
-def size(x: Any) -> int:
-    """Rows of the program for observations f[n]."""
+def size(x: Sequence[float]) -> int:
+    """Return the number of rows, padding included, of the compiled program for observations f[n]."""
     return next(rows for rows in ROWS if rows >= len(x))
 
 
-def rows(family: str, x: Any) -> tuple[Any, np.ndarray]:
-    """Observations f[n] as data of a fixed number of rows, and weights that are 1 for the first n and 0 beyond."""
-    filled = np.full(size(x), x[0] if len(x) else families.legal(family, 1.0))
+def rows(family: str, x: Sequence[float]) -> tuple[Data, Float[np.ndarray, " n"]]:
+    """Pad observations f[n] to data of a fixed number of rows, with weights 1 for the first n and 0 beyond."""
+    filled = np.full(size(x), x[0] if len(x) else families.nearest_possible(family, 1.0))
     filled[: len(x)] = x
     return families.data(family, filled), (np.arange(len(filled)) < len(x)).astype(float)
 
 
 @in_float64
-def start(family: str, x: Any) -> dict[str, float]:
-    """Where the sliders begin: the family's own start for the observations, or for some that suit it."""
+def start(family: str, x: Sequence[float]) -> dict[str, float]:
+    """Choose the first values of the sliders: the family's start for the observations, or for typical ones."""
     if len(x) < 2:
         low, high = families.window(family, np.zeros(0))
-        x = [families.legal(family, v) for v in np.linspace(0.8 * low + 0.2 * high, 0.3 * low + 0.7 * high, 9)]
+        x = [
+            families.nearest_possible(family, v) for v in np.linspace(0.8 * low + 0.2 * high, 0.3 * low + 0.7 * high, 9)
+        ]
     found = _start(families.model(family), *rows(family, x))
     return {name: float(f"{float(v):.3g}") for name, v in found.items()}
 
 
 @in_float64
-def here(state: State) -> Here:
-    """The family at the sliders: one small program, some milliseconds."""
+def at_sliders(state: State) -> AtSliders:
+    """Compute the family at the sliders: one small program, some milliseconds."""
     response = families.response(state.family)
     data, weights = rows(state.family, state.x)
-    density, terms, score = _here(response, state.params, data, weights, families.data(state.family, grid(state)))
+    density, terms, score = _at_sliders(response, state.params, data, weights, families.data(state.family, grid(state)))
     shown = slice(None, int(state.window[1] - state.window[0])) if response.discrete else slice(None)
-    return Here(
+    return AtSliders(
         state.params,
         grid(state)[shown],
         np.asarray(density)[shown],
@@ -143,8 +155,8 @@ def here(state: State) -> Here:
     )
 
 
-def grid(state: State) -> np.ndarray:
-    """Where densities are drawn, f[CURVE]: strictly inside the window, or the whole numbers from its left end."""
+def grid(state: State) -> Float[np.ndarray, " m"]:
+    """Choose points of a density: strictly inside the window, or the whole numbers from its left end."""
     low, high = state.window
     if families.response(state.family).discrete:
         return np.arange(CURVE) + np.ceil(low)
@@ -153,16 +165,16 @@ def grid(state: State) -> np.ndarray:
 
 
 @in_float64
-def whole(state: State) -> Whole:
-    """The fit and all that surrounds it."""
+def at_maximum(state: State) -> AtMaximum:
+    """Fit the observations, and compute curves and surface around the maximum."""
     family, model = state.family, families.model(state.family)
     data, weights = rows(family, state.x)
     try:
         fit = fit_one(model, data, weights=weights)
     except (ValueError, TypeError) as error:
-        return Whole(None, str(error))
+        return AtMaximum(None, str(error))
     interval = fit.interval() if fit.converged else None
-    result = Whole(fit, fit.message(), errors=fit.standard_errors(), interval=interval)
+    result = AtMaximum(fit, fit.message(), errors=fit.standard_errors(), interval=interval)
     known = np.all(np.isfinite(list(fit.params.values())))
     if not state.x or not np.isfinite(fit.log_likelihood) or not (result.found or (known and fit.status.at_limit)):
         return result
@@ -171,8 +183,8 @@ def whole(state: State) -> Whole:
         return result
     if result.found:
         at = families.data(family, grid(state))
-        best, _, _ = _here(families.response(family), params, data, weights, at)
-        result = result._replace(best=np.asarray(best)[: len(here(state).grid)])
+        best, _, _ = _at_sliders(families.response(family), params, data, weights, at)
+        result = result._replace(best=np.asarray(best)[: len(at_sliders(state).grid)])
     between = fit.interval(0.9992) if fit.converged else None
     spans = {name: _span(fit, between, state, name) for name in state.axes}
     curves = tuple(_curve(family, fit, data, weights, name, spans[name]) for name in state.axes)
@@ -191,8 +203,8 @@ def whole(state: State) -> Whole:
     return result._replace(surface=(x, y, total.reshape(len(y), len(x)) - fit.log_likelihood), how=how)
 
 
-def _span(fit: Any, between: Any, state: State, name: str) -> tuple[float, float]:
-    """From end to end of its interval of some three standard errors; a guess where there is none."""
+def _span(fit: Fit, between: Interval | None, state: State, name: str) -> tuple[float, float]:
+    """Choose the range of a curve: an interval of some three standard errors, or a guess where there is none."""
     space, value = fit.model.space[name], float(fit.params[name])
     ends = space.kind.name == "interval"
     if between is not None and not (ends and len(fit.params) == 1):
@@ -207,7 +219,7 @@ def _span(fit: Any, between: Any, state: State, name: str) -> tuple[float, float
 
 
 def _side(span: tuple[float, float], slider: float, points: tuple[int, int]) -> np.ndarray:
-    """Points of a side, fine over the span and coarse out to the slider; the number does not depend on where."""
+    """Choose points along a side of the surface, fine over the span and coarse out to the slider; always as many."""
     low, high = span
     margin = 0.08 * (high - low)
     ends = min(low, slider - margin) if slider < low else low, max(high, slider + margin)
@@ -216,7 +228,10 @@ def _side(span: tuple[float, float], slider: float, points: tuple[int, int]) -> 
     return np.sort(np.concatenate([np.linspace(low, high, points[0]), np.linspace(*ends, points[1])]))
 
 
-def _curve(family: str, fit: Any, data: Any, weights: Any, name: str, span: tuple[float, float]) -> Curve:
+def _curve(
+    family: str, fit: Fit, data: Data, weights: Float[np.ndarray, " n"], name: str, span: tuple[float, float]
+) -> Curve:
+    """Compute the profile of one parameter, or a slice where the family is not smooth or has no other."""
     alone = len(fit.params) == 1
     x = np.linspace(*span, ALONE if alone else PROFILE)
     smooth = families.smooth(family) and fit.converged
@@ -228,8 +243,10 @@ def _curve(family: str, fit: Any, data: Any, weights: Any, name: str, span: tupl
     return Curve(name, x, total - fit.log_likelihood, "" if alone else "profile" if smooth else "slice")
 
 
-def _profile(model: Model, fit: Any, data: Any, weights: Any, held: dict[str, np.ndarray]) -> np.ndarray:
-    """Highest log-likelihood with some parameters held, f[B]: each point is a fit. NaN where it found none."""
+def _profile(
+    model: Model, fit: Fit, data: Data, weights: Float[np.ndarray, " n"], held: dict[str, Float[np.ndarray, " m"]]
+) -> Float[np.ndarray, " m"]:
+    """Maximize the log-likelihood with some parameters held: each point is a fit. NaN where it found no maximum."""
     points = len(next(iter(held.values())))
     start = {name: np.broadcast_to(np.asarray(v, float), points) for name, v in fit.params.items()}
     every = jax.tree.map(lambda v: np.broadcast_to(v, (points, *v.shape)), (data, weights))
@@ -238,8 +255,14 @@ def _profile(model: Model, fit: Any, data: Any, weights: Any, held: dict[str, np
     return np.where(fits.converged | limit, fits.log_likelihood, np.nan)
 
 
-def _slice(response: Response, params: dict[str, float], data: Any, weights: Any, held: dict[str, Any]) -> np.ndarray:
-    """Log-likelihood with some parameters moved and the others where they are, f[B]; NaN where it is not finite."""
+def _slice(
+    response: Response,
+    params: dict[str, float],
+    data: Data,
+    weights: Float[np.ndarray, " n"],
+    held: dict[str, Float[np.ndarray, " m"]],
+) -> Float[np.ndarray, " m"]:
+    """Compute the log-likelihood with some parameters moved and the others held; NaN where it is not finite."""
     points = len(next(iter(held.values())))
     every = {name: np.broadcast_to(np.asarray(held.get(name, v), float), points) for name, v in params.items()}
     total = np.asarray(_totals(response, every, data, weights))
@@ -267,8 +290,8 @@ SAMPLES = 200
 
 
 @in_float64
-def resample(state: State, fit: Any, draw: int) -> Spread:
-    """SAMPLES data sets of the same size drawn at the fit, each fitted; `draw` counts the requests."""
+def resample(state: State, fit: Fit, draw: int) -> Spread:
+    """Draw SAMPLES data sets of the same size at the fit, and fit each; `draw` counts the requests."""
     _, weights = rows(state.family, state.x)
     key = jax.random.fold_in(jax.random.key(0), draw)
     shape = (SAMPLES, len(weights))
@@ -293,23 +316,25 @@ def resample(state: State, fit: Any, draw: int) -> Spread:
 
 @in_float64
 def criteria(family: str, x: tuple[float, ...]) -> tuple[float | None, str]:
-    """AIC of one family, or None and why there is none."""
+    """Compute AIC of one family, or return None and why there is none."""
     data, weights = rows(family, x)
     try:
         fit = fit_one(families.model(family), data, weights=weights)
     except Exception as error:  # one family that fails is a line of the table, no more
         return None, str(error)
-    return Whole(fit, fit.message()).aic
+    return AtMaximum(fit, fit.message()).aic
 
 
 # --- programs ------------------------------------------------------------------------------------------------
 
 
 @compiled_with(static_argnums=0)
-def _here(response: Response, params: Any, data: Any, weights: Any, grid: Any) -> Any:
-    """Density on the grid, terms of the sum, score."""
+def _at_sliders(
+    response: Response, params: Params, data: Data, weights: Array, grid: Data
+) -> tuple[Array, Array, Params]:
+    """Compute the density on the grid, the terms of the log-likelihood, and the score."""
 
-    def total(params: Any) -> Any:
+    def total(params: Params) -> tuple[Array, Array]:
         terms = response(params, data)
         return jnp.sum(jnp.where(weights > 0, terms, 0.0)), terms
 
@@ -318,17 +343,19 @@ def _here(response: Response, params: Any, data: Any, weights: Any, grid: Any) -
 
 
 @compiled_with(static_argnums=0)
-def _totals(response: Response, params: Any, data: Any, weights: Any) -> Any:
-    """Log-likelihood at params f[B] each, f[B]."""
+def _totals(response: Response, params: Params, data: Data, weights: Array) -> Array:
+    """Compute the log-likelihood at params f[B] each, f[B]."""
     return jax.vmap(lambda p: jnp.sum(jnp.where(weights > 0, response(p, data), 0.0)))(params)
 
 
 @compiled_with(static_argnums=0)
-def _start(model: Model, data: Any, weights: Any) -> Any:
+def _start(model: Model, data: Data, weights: Array) -> Params:
+    """Compute the start of a model."""
     assert model.start is not None
     return model.start(data, weights)
 
 
 @compiled_with(static_argnums=(0, 1))
-def _draw(response: Response, shape: tuple[int, int], key: Any, params: Any, known: Any) -> Any:
+def _draw(response: Response, shape: tuple[int, int], key: Array, params: Params, known: Known) -> Data:
+    """Draw outcomes at params."""
     return response.sample(key, params, shape, known)

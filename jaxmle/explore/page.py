@@ -1,4 +1,4 @@
-"""The page: its widgets and where they stand. What they do is the session's."""
+"""The page: its widgets and their layout. `session` connects them."""
 
 from typing import Any
 
@@ -67,7 +67,8 @@ def _options() -> dict[str, Any]:
     return groups
 
 
-def words(name: str, **more: Any) -> Div:
+def text_box(name: str, **more: Any) -> Div:
+    """Make an empty box of text."""
     return Div(
         text="", name=name, disable_math=True, stylesheets=[_WORDS], sizing_mode="stretch_width", margin=0, **more
     )
@@ -100,7 +101,7 @@ class Page:
         self.axes = row(self.across, self.up, sizing_mode="stretch_width", visible=False)
         self.method = Select(title="Ascent", value=METHODS[0], options=list(METHODS), name="method", **wide)
         self.climb = Button(label="Climb to the maximum", button_type="success", name="climb", **wide)
-        self.again = Button(label="Resample: how sure is it?", button_type="default", name="resample", **wide)
+        self.resample = Button(label="Resample: how sure is it?", button_type="default", name="resample", **wide)
         self.heads = Button(label="Heads", button_type="primary", name="heads", **wide)
         self.tails = Button(label="Tails", button_type="primary", name="tails", **wide)
         self.tosses = row(self.heads, self.tails, sizing_mode="stretch_width", visible=False)
@@ -110,9 +111,9 @@ class Page:
             accept=".csv,.parquet,.json,.ndjson", title="A table: CSV or Parquet", name="file", **wide
         )
         self.column = Select(title="Column", name="column", visible=False, **wide)
-        self.notes, self.busy = words("notes"), words("busy")
-        self.product, self.maximum = words("product", height=62), words("maximum")
-        self.criteria, self.spread, self.coin = words("criteria"), words("spread"), words("coin")
+        self.notes, self.busy = text_box("notes"), text_box("busy")
+        self.product, self.maximum = text_box("product", height=62), text_box("maximum")
+        self.criteria, self.spread, self.coin = text_box("criteria"), text_box("spread"), text_box("coin")
         self.notes.margin = self.coin.margin = 5
         self.root = self._root()
 
@@ -121,13 +122,13 @@ class Page:
             return column(*children, stylesheets=[_CARD], spacing=4, **more)
 
         full: dict[str, Any] = {"sizing_mode": "stretch_both"}
-        title = words("title")
+        title = text_box("title")
         title.text = "<h1>Likelihood explorer <small>click to place an observation, drag to move it, click it to remove it</small></h1>"
         header = row(title, self.busy, sizing_mode="stretch_width", margin=(0, 2, 6, 2), spacing=10)
         self.busy.sizing_mode, self.busy.width, self.busy.height = "fixed", 330, 22
         self.busy.styles = {"text-align": "right"}
         left = card(
-            self.family, self.tosses, self.coin, *self.params, self.axes, self.method, self.climb, self.again,
+            self.family, self.tosses, self.coin, *self.params, self.axes, self.method, self.climb, self.resample,
             row(self.draw, self.clear, sizing_mode="stretch_width"), self.file, self.column, self.notes,
             width=244, sizing_mode="stretch_height", styles={"overflow-y": "auto", "overflow-x": "hidden"},
         )  # fmt: skip

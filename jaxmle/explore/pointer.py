@@ -1,4 +1,4 @@
-"""Every click, losslessly: the browser's own pointer events, numbered, not Bokeh's recognizer of taps and double taps.
+"""Pointer events of the browser, numbered, in place of Bokeh's recognizer of taps and double taps, so that no click is lost.
 
 That recognizer waits to see whether a second tap makes a double one, and drops both where it cannot tell. Here listeners
 on the plot's canvas turn each event into a row of a `ColumnDataSource`, which the server reads in order; the numbers
@@ -8,7 +8,7 @@ on the plot's canvas turn each event into a row of a `ColumnDataSource`, which t
 from typing import Any
 
 REMEMBERED = 1000
-"Rows of events kept; the server has long read the older ones."
+"Rows of events kept; the server has read older ones."
 
 # Names: figure (the plot), points (what can be grabbed: x, y, id), events (where to write), near (pixels), kept (rows).
 LISTEN = """
@@ -34,7 +34,7 @@ function nearest(sx, sy) {
   }
   return hit
 }
-function tell(kind, sx, hit, moved) {
+function send(kind, sx, hit, moved) {
   number += 1
   const row = {number: [number], kind: [kind], x: [frame.x_scale.invert(sx)], hit: [hit], moved: [moved ? 1 : 0]}
   events.stream(row, kept)
@@ -50,7 +50,7 @@ canvas.addEventListener("pointerdown", (event) => {
   if (event.button != 0 || pressed != null || !inside(sx, sy)) return
   pressed = {pointer: event.pointerId, sx, sy, moved: false}
   try { canvas.setPointerCapture(event.pointerId) } catch {}
-  tell(0, sx, nearest(sx, sy), false)
+  send(0, sx, nearest(sx, sy), false)
 })
 canvas.addEventListener("pointermove", (event) => {
   const [sx, sy] = place(event)
@@ -62,13 +62,13 @@ canvas.addEventListener("pointermove", (event) => {
   pressed.moved ||= Math.hypot(sx - pressed.sx, sy - pressed.sy) > 4
   if (pressed.moved) {
     canvas.style.cursor = "grabbing"
-    tell(1, sx, -1, true)
+    send(1, sx, -1, true)
   }
 })
 function release(event) {
   if (pressed == null || event.pointerId != pressed.pointer) return
   const [sx] = place(event)
-  tell(2, sx, -1, pressed.moved)
+  send(2, sx, -1, pressed.moved)
   pressed = null
 }
 canvas.addEventListener("pointerup", release)
@@ -78,7 +78,7 @@ figure.tags = [...figure.tags, "listening"]
 
 
 def listen(document: Any, figure: Any, points: Any, events: Any, near: float = 9.0) -> None:
-    """Attaches the listeners as soon as the page is drawn.
+    """Attach the listeners as soon as the page is drawn.
 
     Args:
         document: of Bokeh.

@@ -1,4 +1,4 @@
-"""One open page: what is done becomes a new state, and its numbers come from a thread, so that the page never waits."""
+"""One open page: every action makes a new state, and a thread computes its numbers, so that the page never waits."""
 
 import base64
 import contextlib
@@ -13,31 +13,36 @@ import numpy as np
 
 from jaxmle._solver.status import Status
 from jaxmle.explore import families, numbers, pointer, text
-from jaxmle.explore import state as _state
+from jaxmle.explore import state as states
 from jaxmle.explore.climb import Path, climb
+from jaxmle.explore.numbers import AtMaximum, AtSliders, Spread
 from jaxmle.explore.page import Page
 from jaxmle.explore.state import State
 from jaxmle.explore.warm import is_warm, now_warm, sample, warm_buttons
 
 _NOW, _LATER = ThreadPoolExecutor(1, "explore"), ThreadPoolExecutor(1, "explore-later")
-"The thread that answers, and the one for what may come later: other families, programs not yet asked for."
+"The thread that answers, and the one for later work: other families, and compiling what the buttons need."
 _FRAMES, _SHORT, _LONG = 40, 40, 250
 "Frames of an ascent at most, and milliseconds of one."
 _PATIENCE = 300
-"Milliseconds after which the page says what it waits for."
+"Milliseconds after which the page says that it is computing."
+
+
+Key = tuple[str, tuple[float, ...], tuple[str, ...]]
+"Family, observations and axes, on which the maximum and its surface depend."
 
 
 class Session:
-    """The state of one page, its widgets, and the work under way."""
+    """The state of one page, its widgets, and its pending work."""
 
     def __init__(self, document: Any, state: State, table: dict[str, np.ndarray]) -> None:
         self.document, self.state, self.table = document, state, table
         self.page = Page()
-        self.whole: Any = None
-        self.known: Any = None
-        self.here: Any = None
+        self.whole: AtMaximum | None = None
+        self.known: Key | None = None
+        self.here: AtSliders | None = None
         self.path: Path | None = None
-        self.spread: Any = None
+        self.spread: Spread | None = None
         self.aic: dict[str, tuple[float | None, str]] = {}
         self.draws = self.frame = self.round = 0
         self.working = self.dirty = self.quiet = False
@@ -54,40 +59,40 @@ class Session:
 
     def _connect(self) -> None:
         page = self.page
-        page.events.on_change("data", self._told(lambda _: self._heard()))
-        page.family.on_change("value", self._told(lambda v: self._change(_state.choose(self.state, v))))
+        page.events.on_change("data", self._when_changed(lambda _: self._read_events()))
+        page.family.on_change("value", self._when_changed(lambda v: self._change(states.choose(self.state, v))))
         for i, (slider, box) in enumerate(zip(page.sliders, page.boxes, strict=True)):
-            slider.on_change("value", self._told(lambda v, i=i: self._slid(i, v)))
-            box.on_change("value", self._told(lambda v, i=i: self._slid(i, v)))
+            slider.on_change("value", self._when_changed(lambda v, i=i: self._set_parameter(i, v)))
+            box.on_change("value", self._when_changed(lambda v, i=i: self._set_parameter(i, v)))
         for select in (page.across, page.up):
-            select.on_change("value", self._told(lambda _: self._turn()))
-        page.heads.on_click(lambda: self._change(_state.place(self.state, 1.0)))
-        page.tails.on_click(lambda: self._change(_state.place(self.state, 0.0)))
-        page.clear.on_click(lambda: self._change(_state.clear(self.state)))
+            select.on_change("value", self._when_changed(lambda _: self._choose_axes()))
+        page.heads.on_click(lambda: self._change(states.place(self.state, 1.0)))
+        page.tails.on_click(lambda: self._change(states.place(self.state, 0.0)))
+        page.clear.on_click(lambda: self._change(states.clear(self.state)))
         page.draw.on_click(lambda: self._draw())
         page.climb.on_click(lambda: self._climb())
-        page.again.on_click(lambda: self._resample())
-        page.file.on_change("value", self._told(lambda _: self.document.add_next_tick_callback(self._open)))
-        page.column.on_change("value", self._told(self._load))
+        page.resample.on_click(lambda: self._resample())
+        page.file.on_change("value", self._when_changed(lambda _: self.document.add_next_tick_callback(self._open)))
+        page.column.on_change("value", self._when_changed(self._load))
 
-    def _told(self, function: Callable[[Any], None]) -> Callable[..., None]:
-        """A callback for what the user changes, deaf to what the session itself sets."""
+    def _when_changed(self, function: Callable[[Any], None]) -> Callable[..., None]:
+        """Make a callback that passes on the values that the user sets, and ignores those that the session sets."""
         return lambda attr, old, new: None if self.quiet or new is None else function(new)
 
     # --- from the page to the state ----------------------------------------------------------------------
 
-    def _heard(self) -> None:
+    def _read_events(self) -> None:
         data, state = self.page.events.data, self.state
         rows = zip(*(data[name] for name in ("number", "kind", "x", "hit", "moved")), strict=True)
         for number, kind, x, hit, moved in rows:
-            state = _state.pointer(state, int(number), int(kind), float(x), int(hit), bool(moved))
+            state = states.pointer(state, int(number), int(kind), float(x), int(hit), bool(moved))
         if (state.ids, state.x) != (self.state.ids, self.state.x):
             self._change(state)
         else:
             self.state = state
 
     def _change(self, state: State) -> None:
-        """A new state: the observations at once, the numbers as soon as they are there."""
+        """Show a new state: its observations at once, its numbers as soon as they are computed."""
         self._halt()
         other = state.family != self.state.family
         if other or state.x != self.state.x:
@@ -101,7 +106,7 @@ class Session:
         self._note()
         self._ask()
 
-    def _slid(self, i: int, value: float) -> None:
+    def _set_parameter(self, i: int, value: float) -> None:
         names = list(families.model(self.state.family).space)
         if i >= len(names) or not self.state.params:
             return
@@ -114,7 +119,7 @@ class Session:
             return
         self._change(self.state._replace(params={**self.state.params, names[i]: float(value)}, note=""))
 
-    def _turn(self) -> None:
+    def _choose_axes(self) -> None:
         across, up = self.page.across.value, self.page.up.value
         if across != up:
             self._change(self.state._replace(axes=(across, up)))
@@ -127,12 +132,12 @@ class Session:
 
     def _drawn(self, family: str, x: np.ndarray) -> None:
         if family == self.state.family:
-            self._change(_state.place_all(self.state, x))
+            self._change(states.place_all(self.state, x))
 
     def _open(self) -> None:
         name, content = self.page.file.filename, base64.b64decode(str(self.page.file.value))
         try:
-            table, _ = _state.columns_of(str(name), content)
+            table, _ = states.columns_of(str(name), content)
         except (ValueError, OSError, ImportError) as error:
             self.state = self.state._replace(note=str(error))
             self._note(bad=True)
@@ -147,19 +152,19 @@ class Session:
 
     def _load(self, name: str) -> None:
         x = self.table[name]
-        self._change(_state.draw(self.state, x, f"column {name!r}: {len(x)} rows"))
+        self._change(states.draw(self.state, x, f"column {name!r}: {len(x)} rows"))
 
     # --- from the state to the page ----------------------------------------------------------------------
 
     def _family(self) -> None:
-        """Widgets that depend on the family."""
+        """Set the widgets that depend on the family."""
         page, state = self.page, self.state
         names, coin = list(families.model(state.family).space), state.family == families.COIN
         self.quiet = True
         page.family.value = state.family
         for i, row in enumerate(page.params):
             row.visible = i < len(names)
-        page.density.suit(state.family)
+        page.density.set_family(state.family)
         page.tosses.visible = page.coin.visible = coin
         page.axes.visible = len(names) > 2
         page.across.update(options=names, value=state.axes[0])
@@ -170,18 +175,18 @@ class Session:
         self.quiet = False
 
     def _note(self, bad: bool = False) -> None:
-        lost = f"<div class='alert'>{self.state.lost} clicks were lost on the way</div>" if self.state.lost else ""
+        missed = f"<div class='alert'>{self.state.missed} clicks were lost</div>" if self.state.missed else ""
         shown = (
             f"<div class='{'alert' if bad else 'note'}'>{text.escape(self.state.note)}</div>" if self.state.note else ""
         )
-        self.page.notes.text = shown + lost
+        self.page.notes.text = shown + missed
 
     def _sliders(self) -> None:
         state, page = self.state, self.page
         self.quiet = True
         for i, name in enumerate(families.model(state.family).space):
             value = state.params[name]
-            low, high = families.reach(state.family, name, state.window, value)
+            low, high = families.slider_ends(state.family, name, state.window, value)
             if page.sliders[i].title != name or not (page.sliders[i].start <= value <= page.sliders[i].end):
                 page.sliders[i].update(title=name, start=low, end=high, step=(high - low) / 500)
             page.sliders[i].value = value
@@ -189,7 +194,7 @@ class Session:
         self.quiet = False
 
     def _ask(self) -> None:
-        """Hands the state to the thread; if one is under way, the newest follows it."""
+        """Hand the state to the thread; if it is busy, the newest state follows."""
         if self.working:
             self.dirty = True
             return
@@ -203,20 +208,20 @@ class Session:
             doing = "computing" if is_warm(self.state) else "compiling"
             self.page.busy.text = f"<span class='hint'>{doing} {self.state.family.replace('_', ' ')} …</span>"
 
-    def _work(self, state: State, whole: Any, known: Any) -> None:
-        """In the thread: numbers only; what touches the page goes back to the page's own loop."""
+    def _work(self, state: State, whole: AtMaximum | None, known: Key | None) -> None:
+        """Compute the numbers of a state in the thread; the page is changed in its own loop alone."""
         try:
             if not state.params:
                 state = state._replace(params=numbers.start(state.family, state.x))
-            here = numbers.here(state)
+            here = numbers.at_sliders(state)
             before = whole if known is not None and known[0] == state.family else None
             self._back(lambda: self._show(state, here, before))
             key = (state.family, state.x, state.axes)
-            if key != known or not whole.holds(state):
-                whole = numbers.whole(state)
+            fresh = whole is not None and key == known and whole.holds(state)
+            found = whole if fresh and whole is not None else numbers.at_maximum(state)
             now_warm(state)
-            self._back(lambda: self._receive(state, here, whole, key))
-        except Exception as error:  # whatever it is, the page lives on
+            self._back(lambda: self._receive(state, here, found, key))
+        except Exception as error:  # the page must survive any error
             logging.getLogger(__name__).exception("explore")
             sentence = f"{type(error).__name__}: {error}"
             self._back(lambda: self._failed(sentence))
@@ -232,7 +237,7 @@ class Session:
         if self.dirty:
             self._ask()
 
-    def _show(self, state: State, here: Any, whole: Any) -> None:
+    def _show(self, state: State, here: AtSliders, whole: AtMaximum | None) -> None:
         if state.family != self.state.family or self.timer is not None:
             return
         if not self.state.params:
@@ -243,7 +248,7 @@ class Session:
         self.page.density.show_points(self.state)  # which may be ahead of the numbers
         self.page.product.text = text.likelihood(here)
 
-    def _receive(self, state: State, here: Any, whole: Any, key: Any) -> None:
+    def _receive(self, state: State, here: AtSliders, whole: AtMaximum, key: Key) -> None:
         self.working = False
         page = self.page
         if state.family == self.state.family and self.timer is None:
@@ -267,19 +272,19 @@ class Session:
     def _extras(self) -> None:
         page, state = self.page, self.state
         if len(state.axes) > 1:
-            page.surface.show_way(state, self.path)
-            page.surface.show_again(state, self.spread)
+            page.surface.show_ascent(state, self.path)
+            page.surface.show_samples(state, self.spread)
         else:
-            page.likelihood.show_again(state, self.spread)
+            page.likelihood.show_samples(state, self.spread)
         for name, profile in zip(state.axes, page.profiles, strict=False):
-            profile.show_again(name, self.spread)
+            profile.show_samples(name, self.spread)
         page.spread.text = text.spread(self.spread, len(state.x))
 
     # --- what may come later -----------------------------------------------------------------------------
 
     def _later(self, state: State, whole: Any) -> None:
-        """AIC of the other families, one by one, then what the buttons need; a newer state ends the round."""
-        own, *others = families.rivals(state.family)
+        """Compute AIC of the other families one by one, then compile what the buttons need; a newer state ends it."""
+        own, *others = families.alternatives(state.family)
         self.aic = {own: whole.aic}
         self._criteria()
 
@@ -292,8 +297,8 @@ class Session:
                     return
                 found = numbers.criteria(name, state.x)
                 self._back(functools.partial(compared, name, found))
-            if current() and whole.found and whole.fit.converged:
-                warm_buttons(state, whole.fit)
+            if current() and whole.found and whole.fitted.converged:
+                warm_buttons(state, whole.fitted)
 
         def compared(name: str, found: tuple[float | None, str]) -> None:
             if current():
@@ -304,35 +309,35 @@ class Session:
             _LATER.submit(work)
 
     def _criteria(self) -> None:
-        names = families.rivals(self.state.family) if len(self.state.x) > 1 else ()
+        names = families.alternatives(self.state.family) if len(self.state.x) > 1 else ()
         self.page.criteria.text = text.criteria(self.aic, names)
 
     # --- the two buttons ---------------------------------------------------------------------------------
 
     def _ready(self) -> bool:
-        """Whether there is a maximum of the observations on the page; if not, a note says so."""
+        """Return whether the observations on the page have a maximum; if not, show a note."""
         state = self.state
         if self.whole is None or self.known != (state.family, state.x, state.axes) or not state.params:
             return False
-        usable = self.whole.found and self.whole.fit.status is not Status.AT_DATA_EDGE
+        usable = self.whole.found and self.whole.fitted.status is not Status.AT_DATA_EDGE
         if not usable:
             self.state = state._replace(note="There is no maximum inside: " + self.whole.verdict)
             self._note(bad=True)
         return usable
 
     def _climb(self) -> None:
-        if not self._ready():
+        if not self._ready() or self.whole is None:
             return
         self._halt()
-        state, fit, method = self.state, self.whole.fit, str(self.page.method.value)
+        state, fit, method = self.state, self.whole.fitted, str(self.page.method.value)
         self.page.busy.text = f"<span class='hint' id='busy'>{method} …</span>"
         self._run(lambda: climb(state, fit, method), lambda path: self._animate(state, path))
 
     def _resample(self) -> None:
-        if not self._ready():
+        if not self._ready() or self.whole is None:
             return
         self.draws += 1
-        state, fit, draw = self.state, self.whole.fit, self.draws
+        state, fit, draw = self.state, self.whole.fitted, self.draws
         self.page.busy.text = "<span class='hint' id='busy'>drawing and fitting samples …</span>"
         self._run(lambda: numbers.resample(state, fit, draw), lambda found: self._spread(state, found))
 
@@ -348,7 +353,7 @@ class Session:
 
         _NOW.submit(task)
 
-    def _spread(self, state: State, found: Any) -> None:
+    def _spread(self, state: State, found: Spread) -> None:
         self.page.busy.text = ""
         if (state.family, state.x) == (self.state.family, self.state.x):
             self.spread = found
@@ -366,25 +371,26 @@ class Session:
         self.timer = self.document.add_periodic_callback(lambda: self._step(path, frames), period)
 
     def _step(self, path: Path, frames: np.ndarray) -> None:
-        at = int(frames[self.frame])
+        at, whole = int(frames[self.frame]), self.whole
+        assert whole is not None  # an ascent needs a maximum, and a new one ends it
         self.frame += 1
         params = {name: float(v[at]) for name, v in path.points.items()}
         self.state = self.state._replace(params=params)
-        here = self.here = numbers.here(self.state)
+        here = self.here = numbers.at_sliders(self.state)
         self._sliders()
-        self.page.density.show(self.state, here, self.whole)
+        self.page.density.show(self.state, here, whole)
         self.page.product.text = text.likelihood(here)
-        self.page.maximum.text = text.maximum(here, self.whole, len(self.state.x))
+        self.page.maximum.text = text.maximum(here, whole, len(self.state.x))
         if len(self.state.axes) > 1:
             self.page.surface.move(self.state, here)
-            self.page.surface.show_way(self.state, path, at + 1)
+            self.page.surface.show_ascent(self.state, path, at + 1)
         else:
-            self.page.likelihood.move(self.state, here, self.whole)
+            self.page.likelihood.move(self.state, here, whole)
         for name, profile in zip(self.state.axes, self.page.profiles, strict=False):
             profile.move(name, here)
         if self.frame == len(frames):
             self._halt()
-            self.state = self.state._replace(note=path.words)
+            self.state = self.state._replace(note=path.sentence)
             self._note()
 
     def _halt(self) -> None:

@@ -1,4 +1,4 @@
-"""What the page knows, as one record, and what a click, a drag or a choice makes of it: pure functions, no browser."""
+"""The state of a page as one record, and the pure functions that a click, a drag or a choice applies to it."""
 
 import tempfile
 from pathlib import Path
@@ -12,23 +12,23 @@ from jaxmle.explore import families
 MOST = 2000
 "Observations shown at most; of a longer column a fixed random sample."
 PRESS, MOVE, RELEASE = 0, 1, 2
-"What a pointer does."
+"Kinds of pointer events."
 
 
 class State(NamedTuple):
-    """Everything that the page shows follows from this.
+    """The state of a page; everything that it shows follows from this.
 
     Attributes:
         family: a name of the catalogue.
-        params: where the sliders stand; empty until the family's own start is known.
-        ids, x: the observations: a number that stays theirs, and their place.
-        window: the stretch of the axis shown.
+        params: values of the sliders; empty until the family's own start is known.
+        ids, x: the observations: a permanent number of each, and its value.
+        window: the ends of the axis.
         axes: the one or two parameters of the surface.
         following: the next id.
         grabbed, fresh: the observation under the pressed pointer (-1: none), and whether this press placed it.
-        heard: the number of the last pointer event; they count 1, 2, 3, ...
-        lost: pointer events that never came.
-        note: what a file was, or what is wrong with it.
+        last_event: the number of the last pointer event; they count 1, 2, 3, ...
+        missed: pointer events that never arrived.
+        note: a sentence about a file, or about an error.
     """
 
     family: str
@@ -40,13 +40,13 @@ class State(NamedTuple):
     following: int = 1
     grabbed: int = -1
     fresh: bool = False
-    heard: int = 0
-    lost: int = 0
+    last_event: int = 0
+    missed: int = 0
     note: str = ""
 
 
 def new(family: str = "normal") -> State:
-    """An empty page.
+    """Return the state of an empty page.
 
     >>> new().axes, new("poisson").window
     (('loc', 'scale'), (-0.5, 20.5))
@@ -55,20 +55,21 @@ def new(family: str = "normal") -> State:
 
 
 def _axes(family: str) -> tuple[str, ...]:
+    """Choose the one or two parameters of the surface."""
     names = list(families.model(family).space)
     first = [name for name in ("loc", "scale", "shape", "mean") if name in names]
     return tuple((first + [name for name in names if name not in first])[:2])
 
 
 def pointer(state: State, number: int, kind: int, x: float, hit: int, moved: bool) -> State:
-    """One event of the pointer over the density.
+    """Apply one event of the pointer over the density.
 
     A press on nothing places an observation, and a drag moves it; a press on one grabs it, a release without having
-    moved removes it. Events are numbered, so that one that is lost would be known.
+    moved removes it. Events are numbered, so that missed ones are counted.
 
     Args:
         state: before it.
-        number: of the event, 1, 2, 3, ...; one heard before is ignored.
+        number: of the event, 1, 2, 3, ...; one that has already been applied is ignored.
         kind: PRESS, MOVE or RELEASE.
         x: in units of the axis.
         hit: id of the observation under a press, -1 for none.
@@ -79,9 +80,9 @@ def pointer(state: State, number: int, kind: int, x: float, hit: int, moved: boo
     >>> state.x, pointer(pointer(state, 3, PRESS, 1.5, 1, False), 4, RELEASE, 1.5, 1, False).x
     ((1.5,), ())
     """
-    if number <= state.heard:
+    if number <= state.last_event:
         return state
-    state = state._replace(heard=number, lost=state.lost + number - state.heard - 1)
+    state = state._replace(last_event=number, missed=state.missed + number - state.last_event - 1)
     if kind == PRESS and hit not in state.ids:
         state = place(state, x)
         return state._replace(grabbed=state.ids[-1], fresh=True)
@@ -92,22 +93,22 @@ def pointer(state: State, number: int, kind: int, x: float, hit: int, moved: boo
     at = state.ids.index(state.grabbed)
     if moved:
         inside = min(max(x, state.window[0]), state.window[1])
-        state = state._replace(x=(*state.x[:at], families.legal(state.family, inside), *state.x[at + 1 :]))
+        state = state._replace(x=(*state.x[:at], families.nearest_possible(state.family, inside), *state.x[at + 1 :]))
     elif kind == RELEASE and not state.fresh:
         state = state._replace(ids=state.ids[:at] + state.ids[at + 1 :], x=state.x[:at] + state.x[at + 1 :])
     return state._replace(grabbed=-1) if kind == RELEASE else state
 
 
 def place(state: State, x: float) -> State:
-    """One more observation; at most MOST."""
+    """Add an observation; at most MOST."""
     if len(state.x) >= MOST:
         return state._replace(note=f"{MOST} observations are the most that the page shows")
-    ids, x_ = (*state.ids, state.following), (*state.x, families.legal(state.family, x))
+    ids, x_ = (*state.ids, state.following), (*state.x, families.nearest_possible(state.family, x))
     return state._replace(ids=ids, x=x_, following=state.following + 1, note="")
 
 
 def place_all(state: State, x: np.ndarray) -> State:
-    """More observations f[n], the window widened where they need it."""
+    """Add observations f[n], and widen the window where they need it."""
     for value in x:
         state = place(state, float(value))
     low, high = families.window(state.family, np.array(state.x))
@@ -115,11 +116,12 @@ def place_all(state: State, x: np.ndarray) -> State:
 
 
 def clear(state: State) -> State:
+    """Remove all observations."""
     return state._replace(ids=(), x=(), grabbed=-1, note="", window=families.window(state.family, np.zeros(0)))
 
 
 def choose(state: State, family: str) -> State:
-    """Another family, the observations kept; its parameters begin at its own start."""
+    """Choose another family, and keep the observations; its parameters begin at its own start."""
     return state._replace(
         family=family,
         params={},
@@ -131,7 +133,7 @@ def choose(state: State, family: str) -> State:
 
 
 def draw(state: State, x: np.ndarray, note: str) -> State:
-    """Observations f[n] in place of those there are; the note says what was left out.
+    """Replace the observations by f[n]; the note says what was left out.
 
     Cells that are missing or infinite are counted and dropped, and of more than MOST rows a random sample is shown.
     """
@@ -154,7 +156,7 @@ def draw(state: State, x: np.ndarray, note: str) -> State:
 
 
 def columns_of(name: str, content: bytes) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The columns of numbers in an uploaded table, and a sentence for each column that has none.
+    """Read the columns of numbers in an uploaded table, and a sentence for each column that has none.
 
     Raises:
         ValueError: what is wrong with the file, in words.
@@ -169,7 +171,7 @@ def columns_of(name: str, content: bytes) -> tuple[dict[str, np.ndarray], list[s
 
 
 def columns_in(path: str | Path) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The columns of numbers in a table, and a sentence for each column that has none.
+    """Read the columns of numbers in a table, and a sentence for each column that has none.
 
     Raises:
         ValueError: the file cannot be read, has no rows, or no column of numbers.

@@ -1,19 +1,19 @@
-"""The words and tables of the page, as HTML: pure functions of the numbers."""
+"""Sentences and tables of the page as HTML: pure functions of the numbers."""
 
 from html import escape
-from typing import Any
 
 import numpy as np
 
 from jaxmle._solver.status import Status
-from jaxmle.explore.numbers import SAMPLES, Here, Spread, Whole
+from jaxmle.explore.numbers import SAMPLES, AtMaximum, AtSliders, Spread
+from jaxmle.explore.state import State
 
 DOUBLE_ENDS = -745.13
 "Log of the smallest positive 64-bit number, 4.9e-324."
 
 
 def number(x: float, digits: int = 4) -> str:
-    """A number for people.
+    """Format a number for the page.
 
     >>> number(0.5), number(123456.0), number(1.5e-30), number(float("nan"))
     ('0.5', '1.235e5', '1.5e-30', '–')
@@ -27,8 +27,8 @@ def number(x: float, digits: int = 4) -> str:
     return text
 
 
-def likelihood(here: Here) -> str:
-    """The product, and how it underflows, beside the sum."""
+def likelihood(here: AtSliders) -> str:
+    """Write the product and where it underflows, beside the sum of logs."""
     terms, n = here.terms, len(here.terms)
     if n == 0:
         return "<div class='hint'>Click the plot: each click is an observation. Drag to move it, click it to remove it.</div>"
@@ -50,11 +50,12 @@ def likelihood(here: Here) -> str:
 
 
 def _small(product: float) -> str:
+    """Write a product, marked where it underflows."""
     return number(product) if product > 0 else "<span class='bad'>0, underflow</span>"
 
 
-def maximum(here: Here, whole: Whole, n: int) -> str:
-    """The verdict, and the estimates beside the sliders."""
+def maximum(here: AtSliders, whole: AtMaximum, n: int) -> str:
+    """Write the verdict, and the estimates beside the sliders."""
     found, fit = whole.found, whole.fit
     kind = "good" if found else "limit" if fit is not None and (fit.status.at_limit or n == 0) else "bad"
     sentence = "Nothing to fit yet: click the plot to add observations" if n == 0 and fit is not None else whole.verdict
@@ -82,7 +83,7 @@ def maximum(here: Here, whole: Whole, n: int) -> str:
 
 
 def criteria(found: dict[str, tuple[float | None, str]], names: tuple[str, ...]) -> str:
-    """AIC of this family, the first of `names`, beside the others: the best first, those to come last."""
+    """Write a table of AIC of this family, the first of `names`, and the others: the best first, pending ones last."""
     if len(names) < 2:
         return ""
     best = min((value for value, _ in found.values() if value is not None), default=np.nan)
@@ -100,8 +101,8 @@ def criteria(found: dict[str, tuple[float | None, str]], names: tuple[str, ...])
     return f"<h3>AIC beside other families</h3><table><tr><th></th><th>AIC</th><th>difference</th></tr>{rows}</table>{note}"
 
 
-def why_none(whole: Whole) -> str:
-    """In place of a curve where there is no maximum."""
+def why_none(whole: AtMaximum) -> str:
+    """Write why there is no curve where there is no maximum."""
     if whole.fit is None:
         return "these data do not suit the family"
     if whole.fit.status is Status.NO_DATA:
@@ -110,13 +111,13 @@ def why_none(whole: Whole) -> str:
 
 
 def _percent(shares: list[float]) -> str:
-    """Shares as a range of percentages: "90 to 92 %", or "90 %" where they round to one."""
+    """Write shares as a range of percentages: "90 to 92 %", or "90 %" where they round to one."""
     ends = [f"{100 * x:.0f}" for x in (min(shares), max(shares))]
     return " to ".join(dict.fromkeys(ends)) + " %"
 
 
 def spread(found: Spread | None, n: int) -> str:
-    """The sampling spread of the estimates against their standard errors."""
+    """Write a table of the sampling spread of the estimates and their standard errors."""
     if found is None:
         return ""
     rows = ""
@@ -129,10 +130,10 @@ def spread(found: Spread | None, n: int) -> str:
     known = [c for c in found.covered.values() if np.isfinite(c)]
     short = [c for c in known if c < 0.92]
     ratios = [found.deviation[name] / error for name, error in found.error.items() if error > 0]
-    honest = known and not short and all(0.8 < ratio < 1.25 for ratio in ratios) and found.without < SAMPLES / 20
+    agree = known and not short and all(0.8 < ratio < 1.25 for ratio in ratios) and found.without < SAMPLES / 20
     sentence = (
         "The standard errors agree with the spread here."
-        if honest
+        if agree
         else f"At n = {n} the 95 % intervals cover only {_percent(short)}."
         if short
         else f"At n = {n} the standard errors do not yet agree with the spread."
@@ -145,7 +146,8 @@ def spread(found: Spread | None, n: int) -> str:
     )
 
 
-def coin(state: Any) -> str:
+def coin(state: State) -> str:
+    """Count heads and tails."""
     heads = int(sum(state.x))
     n = len(state.x)
     share = f", share of heads {number(heads / n)}" if n else ""

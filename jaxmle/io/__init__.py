@@ -3,6 +3,7 @@
 from jaxmle.io.tables import (
     MISSING,
     READABLE,
+    DataFrame,
     binary,
     check_ending,
     column,
@@ -17,6 +18,7 @@ from jaxmle.io.tables import (
 __all__ = [
     "MISSING",
     "READABLE",
+    "DataFrame",
     "binary",
     "check_ending",
     "column",

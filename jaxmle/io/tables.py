@@ -9,13 +9,19 @@ import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxmle._util.arrays import Bool, Float, Int
 from jaxmle._util.atomic_write import whole
 from jaxmle._util.group_keys import check_blanks
 from jaxmle._util.optional import optional
+
+if TYPE_CHECKING:
+    from polars import DataFrame, Series
+else:  # polars is optional
+    DataFrame = Series = Any
 
 READABLE = (".csv", ".parquet", ".json", ".ndjson")
 MISSING = ("", "NA", "N/A", "na", "n/a", "null", "NULL", "nan", "NaN", "NAN")
@@ -23,7 +29,7 @@ TRUE, FALSE = ("1", "1.0", "true"), ("0", "0.0", "false")
 
 
 def example(name: str = "") -> Path:
-    """The path of a data set that ships with jaxmle; without a name, of the folder that holds them.
+    """Return the path of a data set that ships with jaxmle; without a name, of the folder that holds them.
 
     Example:
         >>> from jaxmle.io import example
@@ -38,8 +44,8 @@ def example(name: str = "") -> Path:
     return path
 
 
-def read_table(path: str | os.PathLike[str]) -> Any:
-    """Reads a table with at least one row.
+def read_table(path: str | os.PathLike[str]) -> DataFrame:
+    """Read a table with at least one row.
 
     CSV columns come as text, so that 007 stays 007 and `numeric` can show the offending text; an empty cell, NA and
     NaN are missing.
@@ -88,8 +94,8 @@ def read_table(path: str | os.PathLike[str]) -> Any:
     return frame
 
 
-def write_table(path: str | os.PathLike[str], frame: Any) -> None:
-    """Writes a polars DataFrame whole or not at all, as the ending of `path` says.
+def write_table(path: str | os.PathLike[str], frame: DataFrame) -> None:
+    """Write a table whole or not at all, as the ending of `path` says.
 
     JSON has no NaN and no infinity: both become null there. CSV and Parquet keep them.
 
@@ -111,15 +117,15 @@ def write_table(path: str | os.PathLike[str], frame: Any) -> None:
 
 
 def check_ending(path: str | os.PathLike[str]) -> str:
-    """The lower-case ending of a table's file name; an error if no format has it."""
+    """Return the lower-case ending of a table's file name, or raise if no format has it."""
     ending = Path(path).suffix.lower()
     if ending not in READABLE:
         raise ValueError(f"{path}: unknown kind of file; the name must end in {', '.join(READABLE)}")
     return ending
 
 
-def column(frame: Any, name: str) -> Any:
-    """One column; a wrong name gets the list of those there are.
+def column(frame: DataFrame, name: str) -> Series:
+    """Return one column, or raise with the names of all columns.
 
     Example:
         >>> from jaxmle.io import column, example, read_table
@@ -132,8 +138,8 @@ def column(frame: Any, name: str) -> Any:
     return frame[name]
 
 
-def numeric(frame: Any, name: str) -> np.ndarray:
-    """A column as numbers, f64[n]; missing cells are NaN.
+def numeric(frame: DataFrame, name: str) -> Float[np.ndarray, " n"]:
+    """Read a column as numbers; missing cells are NaN.
 
     Raises:
         ValueError: the column is not there, or holds text; the row (from 1, the header not counted) is named.
@@ -159,8 +165,8 @@ def numeric(frame: Any, name: str) -> np.ndarray:
     return values.cast(polars.Float64).fill_null(float("nan")).to_numpy().copy()
 
 
-def binary(frame: Any, name: str) -> np.ndarray:
-    """A column of 0/1 or true/false, bool[n]; anything else is an error that names the row.
+def binary(frame: DataFrame, name: str) -> Bool[np.ndarray, " n"]:
+    """Read a column of 0/1 or true/false; anything else is an error that names the row.
 
     Example:
         >>> from jaxmle.io import binary, example, read_table
@@ -176,8 +182,8 @@ def binary(frame: Any, name: str) -> np.ndarray:
     return np.array([word in TRUE for word in text])
 
 
-def numeric_columns(frame: Any) -> list[str]:
-    """Names of the columns that hold numbers; a column with text among its numbers is an error."""
+def numeric_columns(frame: DataFrame) -> list[str]:
+    """Return the names of the columns that hold numbers; a column with text among its numbers is an error."""
     names = []
     for name in frame.columns:
         try:
@@ -190,11 +196,11 @@ def numeric_columns(frame: Any) -> list[str]:
     return names
 
 
-def group_codes(frame: Any, names: list[str]) -> tuple[np.ndarray, Any]:
-    """Codes 0, 1, ... of the groups that the columns `names` form, numbered as they first appear.
+def group_codes(frame: DataFrame, names: list[str]) -> tuple[Int[np.ndarray, " n"], DataFrame]:
+    """Number the groups that the columns `names` form 0, 1, ... as they first appear.
 
     Returns:
-        `(codes, keys)`: i64[n], and a polars DataFrame with one row per group and the columns `names`. Text that is
+        `(codes, keys)`: the number of each row's group, and a table with one row per group and the columns `names`. Text that is
         whole numbers throughout becomes integers, unless that would change it (007).
     """
     polars = optional("polars", "cli")
@@ -216,6 +222,7 @@ def group_codes(frame: Any, names: list[str]) -> tuple[np.ndarray, Any]:
 
 
 def _some_number(values: Iterable[Any]) -> bool:
+    """Return whether any value is a number or reads as one."""
     for value in values:
         try:
             float(value)
@@ -226,6 +233,7 @@ def _some_number(values: Iterable[Any]) -> bool:
 
 
 def _suggest(name: str, names: list[str], listing: bool = True) -> str:
+    """Write a hint for a wrong name: the closest of the names that exist, and all of them where `listing`."""
     folded = {n.lower(): n for n in names}
     close = difflib.get_close_matches(name.lower(), list(folded), n=1)
     hint = f"; did you mean {folded[close[0]]!r}?" if close else (";" if listing else "")
@@ -234,7 +242,7 @@ def _suggest(name: str, names: list[str], listing: bool = True) -> str:
 
 
 def _why(path: Path, ending: str, error: Exception) -> str:
-    """The reader's complaint in one line; for a ragged CSV file, which line it is."""
+    """Shorten the error of a reader to one line; for a ragged CSV file, say which line it is."""
     first = str(error).strip().splitlines()[0]
     if ending == ".csv" and "more fields" in first:
         with path.open(newline="", encoding="utf-8", errors="replace") as file:

@@ -1,26 +1,55 @@
-"""Many fits in one picture: estimates with intervals, their spread, where they lie, and how they ended."""
+"""Many fits in one picture: estimates with intervals, their spread, their map, and the verdicts."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from jaxmle._engine.solution import Solution
 from jaxmle._solver.status import Status
-from jaxmle.plot import style
+from jaxmle._util.arrays import Bool, Float, Int
+from jaxmle.inference.covariance import standard_errors
+from jaxmle.inference.intervals import interval
+from jaxmle.plot.drawable import Drawable, many_data_sets, model_name, short_sentence, solution_of
 from jaxmle.plot.sample import weighted_quantile
-from jaxmle.plot.style import BLACK, BLUE, GREEN, ORANGE, RED, many, percent, short
+from jaxmle.plot.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    RED,
+    Axes,
+    AxesGrid,
+    Panels,
+    add_legend,
+    axes_or_new,
+    draw_bars,
+    format_number,
+    format_percent,
+    matplotlib,
+    panel_grid,
+    whole_ticks,
+)
 
-_LABELED = 60
-_MOST = 9
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+else:  # matplotlib is optional
+    Colormap = Any
+
+_MOST_LABELS = 60
+"Data sets with a label each at most."
+_MOST_PANELS = 9
 
 
 def forest(
-    fits: Any, parameter: Any = None, ax: Any = None, *, level: float = 0.95, sort: Any = True, labels: Any = None,
-    reference: Any = None,
-) -> Any:  # fmt: skip
-    """Estimates of every data set with their Wald intervals, one under the other.
+    fits: Drawable, parameter: str | None = None, ax: Panels | None = None, *, level: float = 0.95,
+    sort: bool | ArrayLike = True, labels: Sequence[object] | None = None, reference: Drawable | None = None,
+) -> Axes | AxesGrid:  # fmt: skip
+    """Draw the estimates of every data set with their Wald intervals, one under the other.
 
-    Hollow diamonds are maxima on a boundary, at infinity or at a data edge, which have no interval; fits without a
-    usable estimate are named and left empty. Over 60 fits stand without names, in one line each.
+    Hollow diamonds are maxima on a boundary, at infinity or at a data edge, which have no interval; of fits
+    without a usable estimate only the name is drawn. Over 60 fits are drawn without names.
 
     Args:
         fits: of many data sets.
@@ -47,38 +76,35 @@ def forest(
 
     Source: Lewis & Clarke 2001, *British Medical Journal* 322, 1479-1480.
     """
-    many(fits, "forest")
-    chosen = _chosen(fits, parameter, "forest")
-    names, size = _labels(fits, labels), len(fits)
-    ends = fits.interval(level)
-    low, high, x = (
-        fits.solution.flat(ends.lower),
-        fits.solution.flat(ends.upper),
-        np.where(usable_or_edge(fits)[:, None], fits.solution.natural, np.nan),
-    )
-    order = np.asarray(sort) if np.ndim(sort) else order_of(fits, chosen[0]) if sort else np.arange(size)[::-1]
-    height = float(np.clip(0.19 * min(size, _LABELED) + 1.2, 2.4, 12))
-    grid = style.panels(ax, 1, len(chosen), (4.4, height)).ravel()
-    for n, (axes, j) in enumerate(zip(grid, chosen, strict=True)):
-        _forest(axes, fits, x[order, j], low[order, j], high[order, j])
+    solution = many_data_sets(fits, "forest")
+    columns = _columns(solution, parameter, "forest")
+    parameters, size, ends = solution.model.value_names, solution.size, interval(solution, level)
+    low, high = solution.flat(ends.lower), solution.flat(ends.upper)
+    x = np.where(has_estimate(solution)[:, None], solution.natural, np.nan)
+    names = _names(solution, labels)
+    order = np.asarray(sort) if np.ndim(sort) else order_of(solution, columns[0]) if sort else np.arange(size)[::-1]
+    height = float(np.clip(0.19 * min(size, _MOST_LABELS) + 1.2, 2.4, 12))
+    grid = panel_grid(ax, 1, len(columns), (4.4, height)).ravel()
+    for n, (panel, j) in enumerate(zip(grid, columns, strict=True)):
+        _draw_forest(panel, x[order, j], low[order, j], high[order, j])
         if reference is not None:
-            _reference(axes, reference, j, level)
-        axes.set_ylim(-0.7, size - 0.3)
-        axes.set_xlabel(fits.names[j])
-        if size > _LABELED:
-            axes.set_ylabel("data sets, sorted" if sort is not False else "data sets")
-            axes.set_yticks([])
+            _draw_reference(panel, solution_of(reference), j, level)
+        panel.set_ylim(-0.7, size - 0.3)
+        panel.set_xlabel(parameters[j])
+        if size > _MOST_LABELS:
+            panel.set_ylabel("data sets, sorted" if sort is not False else "data sets")
+            panel.set_yticks([])
         else:
-            axes.set_yticks(np.arange(size), [names[i] for i in order] if n == 0 else [""] * size)
-            axes.tick_params(axis="y", length=0, labelsize=9 if size <= 30 else 7)
-        axes.set_title(
-            f"{style.name_of(fits).replace('_', ' ')}: {fits.names[j]} with {percent(level)} intervals", loc="left"
-        )
-    return grid if parameter is None and len(chosen) > 1 else grid[0]
+            panel.set_yticks(np.arange(size), [names[i] for i in order] if n == 0 else [""] * size)
+            panel.tick_params(axis="y", length=0, labelsize=9 if size <= 30 else 7)
+        panel.set_title(f"{model_name(solution)}: {parameters[j]} with {format_percent(level)} intervals", loc="left")
+    return grid if parameter is None and len(columns) > 1 else grid[0]
 
 
-def histograms(fits: Any, parameter: Any = None, ax: Any = None, *, bins: Any = None) -> Any:
-    """How the estimates of many data sets are spread, beside the spread that their standard errors explain.
+def histograms(
+    fits: Drawable, parameter: str | None = None, ax: Panels | None = None, *, bins: ArrayLike | None = None
+) -> Axes | AxesGrid:
+    """Draw the spread of the estimates of many data sets, beside the spread that their standard errors explain.
 
     The normal curve has the median of the estimates and the median of their standard errors: where it is as wide as
     the bars, all data sets may share one value. Only certified maxima count; far outliers are cut from the view.
@@ -103,25 +129,26 @@ def histograms(fits: Any, parameter: Any = None, ax: Any = None, *, bins: Any = 
 
     Source: Freedman & Diaconis 1981, *Zeitschrift fur Wahrscheinlichkeitstheorie* 57, 453-476.
     """
-    many(fits, "histograms")
-    chosen = _chosen(fits, parameter, "histograms")
-    if not fits.solution.certified.any():
+    solution = many_data_sets(fits, "histograms")
+    columns = _columns(solution, parameter, "histograms")
+    certified, parameters = solution.certified, solution.model.value_names
+    if not certified.any():
         raise ValueError("histograms: no fit of this batch is a certified maximum; draw verdicts(fits)")
-    errors = fits.solution.flat(fits.standard_errors())
-    grid = style.panels(ax, 1, len(chosen), (4.2, 3.2)).ravel()
-    for axes, j in zip(grid, chosen, strict=True):
-        x, se = fits.solution.natural[fits.solution.certified, j], errors[fits.solution.certified, j]
-        _histogram(axes, x, se, bins)
-        axes.set_xlabel(fits.names[j])
-        axes.set_ylabel("data sets")
-        axes.set_title(f"{style.name_of(fits).replace('_', ' ')}: {fits.names[j]}", loc="left")
-    return grid if parameter is None and len(chosen) > 1 else grid[0]
+    errors = solution.flat(standard_errors(solution))
+    grid = panel_grid(ax, 1, len(columns), (4.2, 3.2)).ravel()
+    for panel, j in zip(grid, columns, strict=True):
+        _draw_histogram(panel, solution.natural[certified, j], errors[certified, j], bins)
+        panel.set_xlabel(parameters[j])
+        panel.set_ylabel("data sets")
+        panel.set_title(f"{model_name(solution)}: {parameters[j]}", loc="left")
+    return grid if parameter is None and len(columns) > 1 else grid[0]
 
 
 def estimates_map(
-    fits: Any, shape: tuple[int, int], parameter: Any = None, ax: Any = None, *, errors: bool = False, cmap: Any = "cividis"
-) -> Any:  # fmt: skip
-    """Estimates laid out as an image: one fit for each pixel, row by row.
+    fits: Drawable, shape: tuple[int, int], parameter: str | None = None, ax: Panels | None = None, *,
+    errors: bool = False, cmap: str | Colormap = "cividis",
+) -> Axes | AxesGrid:  # fmt: skip
+    """Draw estimates as an image: one fit for each pixel, row by row.
 
     Fits without a certified maximum are grey. Colors span the middle 98 % of the estimates; the bar's arrows say that
     some lie beyond.
@@ -148,25 +175,25 @@ def estimates_map(
 
     Source: Nunez, Anderton & Renslow 2018, *PLOS ONE* 13, e0199239 (cividis).
     """
-    many(fits, "estimates_map")
-    chosen = _chosen(fits, parameter, "estimates_map")
-    if len(shape) != 2 or int(np.prod(shape)) != len(fits):
+    solution = many_data_sets(fits, "estimates_map")
+    columns = _columns(solution, parameter, "estimates_map")
+    if len(shape) != 2 or int(np.prod(shape)) != solution.size:
         raise ValueError(
-            f"estimates_map: shape={tuple(shape)} has {int(np.prod(shape))} pixels; the batch has {len(fits)} fits"
+            f"estimates_map: shape={tuple(shape)} has {int(np.prod(shape))} pixels; the batch has {solution.size} fits"
         )
-    values = fits.solution.flat(fits.standard_errors()) if errors else fits.solution.natural
+    values = solution.flat(standard_errors(solution)) if errors else solution.natural
     height = float(np.clip(4.2 * shape[0] / shape[1], 1.8, 5.0))
-    grid = style.panels(ax, 1, len(chosen), (4.6, height)).ravel()
-    for axes, j in zip(grid, chosen, strict=True):
-        _map(axes, np.where(fits.solution.certified, values[:, j], np.nan).reshape(shape), cmap)
-        name = f"{fits.names[j]}, standard error" if errors else fits.names[j]
-        lost = int((~fits.solution.certified).sum())
-        axes.set_title(name + (f" (grey: {lost:,} without a maximum)" if lost else ""), loc="left")
-    return grid if parameter is None and len(chosen) > 1 else grid[0]
+    grid = panel_grid(ax, 1, len(columns), (4.6, height)).ravel()
+    for panel, j in zip(grid, columns, strict=True):
+        _draw_map(panel, np.where(solution.certified, values[:, j], np.nan).reshape(shape), cmap)
+        name = solution.model.value_names[j] + (", standard error" if errors else "")
+        failed = int((~solution.certified).sum())
+        panel.set_title(name + (f" (grey: {failed:,} without a maximum)" if failed else ""), loc="left")
+    return grid if parameter is None and len(columns) > 1 else grid[0]
 
 
-def verdicts(fits: Any, ax: Any = None) -> Any:
-    """How many fits ended in which way: certified maxima, maxima at a limit (hatched), failures (cross-hatched).
+def verdicts(fits: Drawable, ax: Axes | None = None) -> Axes:
+    """Draw the number of fits with each status: certified maxima, maxima at a limit (hatched), failures (cross-hatched).
 
     Args:
         fits: of many data sets.
@@ -186,83 +213,96 @@ def verdicts(fits: Any, ax: Any = None) -> Any:
 
     Source: Cleveland 1985, *The Elements of Graphing Data* (counts as lengths).
     """
-    many(fits, "verdicts")
-    codes, counts = np.unique(fits.solution.outcome.status, return_counts=True)
+    solution = many_data_sets(fits, "verdicts")
+    codes, counts = np.unique(solution.outcome.status, return_counts=True)
     order = np.argsort(counts, kind="stable")
     found = [Status(int(codes[i])) for i in order]
-    ax = style.axes(ax)
+    ax = axes_or_new(ax)
     for row, (status, count) in enumerate(zip(found, counts[order], strict=True)):
         limit = status.at_limit or status is Status.AT_DATA_EDGE
         color, hatch = (BLUE, "") if status.ok else (ORANGE, "//") if limit else (RED, "xx")
         ax.barh(row, count, height=0.62, color=color, hatch=hatch, edgecolor="white", lw=0)
         ax.text(
-            count + 0.01 * counts.max(), row, f"{count:,} ({100 * count / len(fits):.3g} %)", va="center", fontsize=9
+            count + 0.01 * counts.max(),
+            row,
+            f"{count:,} ({100 * count / solution.size:.3g} %)",
+            va="center",
+            fontsize=9,
         )
-    ax.set_yticks(range(len(found)), [style.in_short(s) for s in found])
+    ax.set_yticks(range(len(found)), [short_sentence(s) for s in found])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(-0.6, max(len(found), 2) - 0.4)
     ax.set_xlim(0, 1.28 * counts.max())
-    ax.xaxis.set_major_locator(style.matplotlib("ticker").MaxNLocator(integer=True, nbins=5))
+    ax.xaxis.set_major_locator(whole_ticks(5))
     ax.set_xlabel("data sets")
-    ax.set_title(f"{style.name_of(fits).replace('_', ' ')}: {len(fits):,} fits", loc="left")
+    ax.set_title(f"{model_name(solution)}: {solution.size:,} fits", loc="left")
     return ax
 
 
 # --- how -------------------------------------------------------------------------------------------------
 
 
-def usable_or_edge(fits: Any) -> np.ndarray:
-    return fits.solution.usable | (fits.solution.outcome.status == Status.AT_DATA_EDGE)
+def has_estimate(solution: Solution) -> Bool[np.ndarray, " B"]:
+    """Return which fits have an estimate that can be drawn: a certified maximum, a limit or a data edge."""
+    return solution.usable | (solution.outcome.status == Status.AT_DATA_EDGE)
 
 
-def order_of(fits: Any, j: int) -> np.ndarray:
-    """Positions by ascending estimate of number j; those without a usable estimate first."""
-    return np.argsort(np.where(usable_or_edge(fits), fits.solution.natural[:, j], -np.inf), kind="stable")
+def order_of(solution: Solution, j: int) -> Int[np.ndarray, " B"]:
+    """Sort data sets by ascending estimate of natural value j; those without an estimate first."""
+    return np.argsort(np.where(has_estimate(solution), solution.natural[:, j], -np.inf), kind="stable")
 
 
-def _chosen(fits: Any, parameter: Any, what: str) -> list[int]:
-    names = fits.names
+def _columns(solution: Solution, parameter: str | None, picture: str) -> list[int]:
+    """Return the positions of the natural values to draw: that of `parameter`, or all."""
+    names = solution.model.value_names
     if parameter is None:
-        if len(names) > _MOST:
-            raise ValueError(f"{what}: {len(names)} parameters are too many panels; choose one, such as {names[0]!r}")
+        if len(names) > _MOST_PANELS:
+            raise ValueError(
+                f"{picture}: {len(names)} parameters are too many panels; choose one, such as {names[0]!r}"
+            )
         return list(range(len(names)))
     if parameter not in names:
-        raise ValueError(f"{what}: there is no parameter {parameter!r}; expected one of {', '.join(map(repr, names))}")
+        raise ValueError(
+            f"{picture}: there is no parameter {parameter!r}; expected one of {', '.join(map(repr, names))}"
+        )
     return [names.index(parameter)]
 
 
-def _labels(fits: Any, labels: Any) -> list[str]:
+def _names(solution: Solution, labels: Sequence[object] | None) -> list[str]:
+    """Return the names of the data sets: the labels given, or the keys; "" where they are too many to be written."""
+    size = solution.size
     if labels is None:
-        return [fits.solution.label(i) for i in range(len(fits))] if len(fits) <= _LABELED else [""] * len(fits)
-    found = [str(x) for x in labels]
-    if len(found) != len(fits):
-        raise ValueError(f"forest: {len(found)} labels for {len(fits)} data sets")
-    return found
+        return [solution.label(i) for i in range(size)] if size <= _MOST_LABELS else [""] * size
+    if len(labels) != size:
+        raise ValueError(f"forest: {len(labels)} labels for {size} data sets")
+    return [str(x) for x in labels]
 
 
-def _forest(ax: Any, fits: Any, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+def _draw_forest(
+    ax: Axes, x: Float[np.ndarray, " B"], low: Float[np.ndarray, " B"], high: Float[np.ndarray, " B"]
+) -> None:
+    """Draw estimates and intervals of one parameter from the bottom up; x is NaN where there is no estimate."""
     at = np.arange(len(x))
-    sure = np.isfinite(low) & np.isfinite(high)
-    few = len(x) <= _LABELED
-    ax.hlines(at[sure], low[sure], high[sure], color=BLUE, lw=1.6 if few else float(np.clip(200 / len(x), 0.3, 1.2)), alpha=1 if few else 0.6)  # fmt: skip
+    bounded = np.isfinite(low) & np.isfinite(high)
+    few = len(x) <= _MOST_LABELS
+    ax.hlines(at[bounded], low[bounded], high[bounded], color=BLUE, lw=1.6 if few else float(np.clip(200 / len(x), 0.3, 1.2)), alpha=1 if few else 0.6)  # fmt: skip
     size = 5 if few else float(np.clip(300 / len(x), 1, 3))
-    ax.plot(x[sure], at[sure], "o", color=BLUE if few else BLACK, ms=size, mec="none")
-    bare = ~sure & np.isfinite(x)
-    ax.plot(x[bare], at[bare], "D", mfc="white", mec=ORANGE, ms=size + 0.5, label="at a limit: no interval" if bare.any() else "_none")  # fmt: skip
-    lost = ~np.isfinite(x)
-    if lost.any():
-        ax.plot(np.full(lost.sum(), 0.02), at[lost], "x", color=RED, ms=size, transform=ax.get_yaxis_transform(), label="no maximum")  # fmt: skip
-    ends = np.concatenate([x[np.isfinite(x)], low[sure], high[sure]])
+    ax.plot(x[bounded], at[bounded], "o", color=BLUE if few else BLACK, ms=size, mec="none")
+    unbounded = ~bounded & np.isfinite(x)
+    ax.plot(x[unbounded], at[unbounded], "D", mfc="white", mec=ORANGE, ms=size + 0.5, label="at a limit: no interval" if unbounded.any() else "_none")  # fmt: skip
+    failed = ~np.isfinite(x)
+    if failed.any():
+        ax.plot(np.full(failed.sum(), 0.02), at[failed], "x", color=RED, ms=size, transform=ax.get_yaxis_transform(), label="no maximum")  # fmt: skip
+    ends = np.concatenate([x[np.isfinite(x)], low[bounded], high[bounded]])
     if len(ends):
-        a, b = _robust(ends, x[np.isfinite(x)])
-        ax.set_xlim(a, b)
+        ax.set_xlim(_limits(ends, x[np.isfinite(x)]))
     ax.grid(axis="x", color="#e6e6e6", lw=0.6)
     ax.set_axisbelow(True)
-    style.legend(ax, loc="best", frameon=True, framealpha=0.85, edgecolor="none")
+    add_legend(ax, loc="best", frameon=True, framealpha=0.85, edgecolor="none")
 
 
-def _robust(ends: np.ndarray, centers: np.ndarray) -> tuple[float, float]:
-    """Limits that a few endless intervals do not stretch."""
+def _limits(ends: Float[np.ndarray, " m"], centers: Float[np.ndarray, " B"]) -> tuple[float, float]:
+    """Choose the ends of an axis for estimates `centers` and ends of intervals, without a few very long intervals."""
     a, b = np.quantile(centers, [0.25, 0.75])
     inner = np.quantile(ends, [0.05, 0.95])
     reach = max(8 * (b - a), 2 * (inner[1] - inner[0]))
@@ -271,17 +311,19 @@ def _robust(ends: np.ndarray, centers: np.ndarray) -> tuple[float, float]:
     return float(low - margin), float(high + margin)
 
 
-def _reference(ax: Any, fit: Any, j: int, level: float) -> None:
-    if not fit.solution.single or fit.names[j] is None:
+def _draw_reference(ax: Axes, solution: Solution, j: int, level: float) -> None:
+    """Draw natural value j of a single fit as a line with its interval."""
+    if not solution.single:
         raise ValueError("forest: reference= is a single fit of all rows, such as jaxmle.fit(model, all_rows)")
-    ends = fit.interval(level)
-    low, high = (fit.solution.flat(e)[0, j] for e in (ends.lower, ends.upper))
+    ends = interval(solution, level)
+    low, high = (solution.flat(e)[0, j] for e in (ends.lower, ends.upper))
     ax.axvspan(low, high, color=GREEN, alpha=0.15, lw=0)
-    ax.axvline(fit.solution.natural[0, j], color=GREEN, lw=1.3, ls="--", label="all rows together")
-    style.legend(ax, loc="best", frameon=True, framealpha=0.85, edgecolor="none")
+    ax.axvline(solution.natural[0, j], color=GREEN, lw=1.3, ls="--", label="all rows together")
+    add_legend(ax, loc="best", frameon=True, framealpha=0.85, edgecolor="none")
 
 
-def _histogram(ax: Any, x: np.ndarray, se: np.ndarray, bins: Any) -> None:
+def _draw_histogram(ax: Axes, x: Float[np.ndarray, " m"], se: Float[np.ndarray, " m"], bins: ArrayLike | None) -> None:
+    """Draw a histogram of estimates x with the normal curve of their median and median standard error."""
     ones = np.ones(len(x))
     a, m, b = weighted_quantile(x, ones, [0.25, 0.5, 0.75])
     reach = 8 * (b - a)
@@ -294,32 +336,35 @@ def _histogram(ax: Any, x: np.ndarray, se: np.ndarray, bins: Any) -> None:
     if not high > low:
         low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
     counts, edges = np.histogram(near, bins, None if np.ndim(bins) else (low, high))
-    style.bars(ax, counts, edges, "estimates")
+    draw_bars(ax, counts, edges, "estimates")
     typical = float(np.median(se[np.isfinite(se)])) if np.isfinite(se).any() else 0.0
     if typical > 0:
         grid = np.linspace(edges[0], edges[-1], 400)
         curve = np.exp(-0.5 * ((grid - m) / typical) ** 2) / (typical * np.sqrt(2 * np.pi))
         ax.plot(grid, curve * len(x) * np.diff(edges).mean(), color=BLUE, lw=1.8, label="spread by standard errors")
-    ax.vlines(m, 0, counts.max(), color=BLACK, lw=1, ls="--", label=f"median {short(m)}")
+    ax.vlines(m, 0, counts.max(), color=BLACK, lw=1, ls="--", label=f"median {format_number(m)}")
     out = len(x) - len(near)
     ax.plot([], [], ls="none", label=f"{len(x):,} certified" + (f", {out:,} out of view" if out else ""))
     ax.margins(x=0.01)
-    ax.yaxis.set_major_locator(style.matplotlib("ticker").MaxNLocator(integer=True, nbins=5))
+    ax.yaxis.set_major_locator(whole_ticks(5))
     ax.set_ylim(0, 1.36 * ax.dataLim.y1)
-    style.legend(ax, loc="upper center", ncols=2, fontsize=8, columnspacing=1.0)
+    add_legend(ax, loc="upper center", ncols=2, fontsize=8, columnspacing=1.0)
 
 
-def _map(ax: Any, image: np.ndarray, cmap: Any) -> None:
-    seen = image[np.isfinite(image)]
-    low, high = np.quantile(seen, [0.01, 0.99]) if len(seen) else (0.0, 1.0)
+def _draw_map(ax: Axes, image: Float[np.ndarray, "rows columns"], cmap: str | Colormap) -> None:
+    """Draw an image with its color bar, NaN in grey."""
+    finite = image[np.isfinite(image)]
+    low, high = np.quantile(finite, [0.01, 0.99]) if len(finite) else (0.0, 1.0)
     if not low < high:
-        low, high = (seen.min(), seen.max()) if len(seen) and seen.min() < seen.max() else (low - 0.5, low + 0.5)
-    extend = ("neither", "min", "max", "both")[(bool((seen < low).any())) + 2 * bool((seen > high).any())]
-    colors = style.matplotlib().get_cmap(cmap).with_extremes(bad="#c8c8c8")
+        low, high = (
+            (finite.min(), finite.max()) if len(finite) and finite.min() < finite.max() else (low - 0.5, low + 0.5)
+        )
+    extend = ("neither", "min", "max", "both")[(bool((finite < low).any())) + 2 * bool((finite > high).any())]
+    colors = matplotlib().get_cmap(cmap).with_extremes(bad="#c8c8c8")
     drawn = ax.imshow(np.ma.masked_invalid(image), cmap=colors, vmin=low, vmax=high, interpolation="nearest")
     ax.figure.colorbar(drawn, ax=ax, extend=extend, shrink=0.9, pad=0.02)
     ax.set_xlabel("column")
     ax.set_ylabel("row")
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(style.matplotlib("ticker").MaxNLocator(integer=True, nbins=6))
+        axis.set_major_locator(whole_ticks(6))
     ax.spines[["top", "right"]].set_visible(True)

@@ -1,6 +1,7 @@
-"""Does the law fit? Quantiles and probabilities against each other with simulated bands, and residuals."""
+"""Whether the distribution fits: QQ and PP plots with simulated bands, and quantile residuals."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -12,29 +13,47 @@ from jaxmle._engine.multistart import as_key
 from jaxmle._engine.plan import Plan
 from jaxmle._engine.solution import Solution
 from jaxmle._engine.solve import solve
+from jaxmle._util.arrays import Array, ArrayLike, Data, Float, Int, Params
 from jaxmle._util.compile import compiled, compiled_with, in_float64
 from jaxmle._util.records import join, split
-from jaxmle.inference.predict import cdf
-from jaxmle.inference.simulate import residuals as residuals_of
-from jaxmle.inference.simulate import to_draw
-from jaxmle.plot import style as _style
-from jaxmle.plot.sample import Sample, fitted, sample_of
-from jaxmle.plot.style import BLUE, GREY, ORANGE, SKY, head, legend, percent, title_of
+from jaxmle.inference import simulate
+from jaxmle.inference.predict import cdf, quantile
+from jaxmle.plot.drawable import Drawable, is_certified, is_usable, solution_of, status_of, title_of
+from jaxmle.plot.sample import Sample, sample_of
+from jaxmle.plot.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    RED,
+    SKY,
+    Axes,
+    add_legend,
+    axes_or_new,
+    format_percent,
+    format_weight,
+    set_title,
+    whole_ticks,
+)
 
-_SHOWN = 300
+Key = ArrayLike | None
+"A `jax.random` key or a whole number; 0 for None."
+
+_MOST_POINTS = 300
 "Order statistics that are drawn; of more these, the outermost among them."
-_DRAWN = 5_000_000
+_MOST_SIMULATED = 5_000_000
 "Values that are simulated at most."
 _AT_ONCE = 2_000_000
+"Values that are simulated in one batch at most."
 
 
 def qq(
-    fit: Any, ax: Any = None, *, band: str | None = "pointwise", level: float = 0.95, replicates: int = 500, key: Any = None
-) -> Any:  # fmt: skip
-    """Quantiles of the data against those of the fitted law, with a band that simulation gives.
+    fit: Drawable, ax: Axes | None = None, *, band: str | None = "pointwise", level: float = 0.95, replicates: int = 500,
+    key: Key = None,
+) -> Axes:  # fmt: skip
+    """Draw quantiles of the data against those of the fitted distribution, with a simulated band.
 
     Points (Q(p_i), x_(i)) at p_i = (i - 1/2) / n. For the band, data sets are drawn from the fit, each is fitted anew, and
-    U_(i) = F(x*_(i); its own fit) is collected; the band at p_i is Q of its quantiles. So it allows for the estimation: it
+    the quantiles of U_(i) = F(x*_(i); its own fit) are mapped by Q to the band at p_i. So it allows for the estimation: it
     is narrower than one with known parameters. `"pointwise"`: each point alone is inside with probability `level`;
     `"simultaneous"`: all of them are (equal local levels). Counts, several columns and censored rows are drawn as
     quantile residuals against the standard normal.
@@ -62,31 +81,30 @@ def qq(
     Source: Wilk & Gnanadesikan 1968, *Biometrika* 55, 1-17; Aldor-Noiman, Brown, Buja, Rolke & Stine 2013, *The American
     Statistician* 67, 249-260 (simultaneous bands).
     """
-    sample, ranks = _ranks(fit, "qq", band, level, replicates, key)
-    ax = _style.axes(ax)
-    plain = not (sample.response.discrete or sample.known or sample.censored)
+    solution, sample = solution_of(fit), sample_of(fit, "qq")
+    ranks = _ranks(solution, sample, "qq", band, level, replicates, key)
+    ax = axes_or_new(ax)
 
-    def quantile(p: np.ndarray) -> np.ndarray:
-        return np.asarray(_padded(lambda q: fit.quantile(q).value, p) if plain else _normal(p))
+    def at(p: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+        return _padded(lambda q: quantile(solution, q).value, p) if sample.plain else _normal_quantile(p)
 
-    x, y = quantile(ranks.p), ranks.values if plain else _normal(ranks.u)
-    low, high = (None, None) if ranks.low is None else (quantile(ranks.low), quantile(ranks.high))
-    _against(ax, x, y, low, high, band, level)
-    out = 0
-    if plain:
-        out = _robust_limits(ax, x, y)
-    ax.set_xlabel("fitted quantiles" if plain else "standard normal quantiles")
-    ax.set_ylabel("quantiles of the data" if plain else "quantile residuals")
-    _finish(fit, ax, sample, ranks, f"{out} points out of view" if out else "")
+    x, y = at(ranks.p), ranks.values if sample.plain else _normal_quantile(ranks.u)
+    ends = None if ranks.band is None else (at(ranks.band[0]), at(ranks.band[1]))
+    _draw_points(ax, x, y, ends, f"{format_percent(level)} {band}")
+    outside = _cut_far_points(ax, x, y) if sample.plain else 0
+    ax.set_xlabel("fitted quantiles" if sample.plain else "standard normal quantiles")
+    ax.set_ylabel("quantiles of the data" if sample.plain else "quantile residuals")
+    _add_title_and_legend(ax, solution, sample, ranks, f"{outside} points out of view" if outside else "")
     return ax
 
 
 def pp(
-    fit: Any, ax: Any = None, *, band: str | None = "pointwise", level: float = 0.95, replicates: int = 500, key: Any = None
-) -> Any:  # fmt: skip
-    """Fitted probabilities of the ordered data, F(x_(i)), against (i - 1/2) / n, with a band that simulation gives.
+    fit: Drawable, ax: Axes | None = None, *, band: str | None = "pointwise", level: float = 0.95, replicates: int = 500,
+    key: Key = None,
+) -> Axes:  # fmt: skip
+    """Draw fitted probabilities of the ordered data, F(x_(i)), against (i - 1/2) / n, with a simulated band.
 
-    Where `qq` looks at the tails, this looks at the middle. The band is that of `qq`. Of counts and censored rows the
+    `qq` shows the tails, `pp` the middle. The band is that of `qq`. Of counts and censored rows the
     fitted probability is drawn uniformly from its step or its interval.
 
     Args:
@@ -106,19 +124,20 @@ def pp(
 
     Source: Wilk & Gnanadesikan 1968, *Biometrika* 55, 1-17.
     """
-    sample, ranks = _ranks(fit, "pp", band, level, replicates, key)
-    ax = _style.axes(ax)
-    _against(ax, ranks.p, ranks.u, ranks.low, ranks.high, band, level)
+    solution, sample = solution_of(fit), sample_of(fit, "pp")
+    ranks = _ranks(solution, sample, "pp", band, level, replicates, key)
+    ax = axes_or_new(ax)
+    _draw_points(ax, ranks.p, ranks.u, ranks.band, f"{format_percent(level)} {band}")
     ax.set_xlim(-0.01, 1.01)
     ax.set_ylim(-0.01, 1.01)
     ax.set_xlabel("empirical probability")
     ax.set_ylabel("fitted probability")
-    _finish(fit, ax, sample, ranks)
+    _add_title_and_legend(ax, solution, sample, ranks)
     return ax
 
 
-def residuals(fit: Any, ax: Any = None, *, key: Any = None) -> Any:
-    """Quantile residuals in the order of the data: standard normal and without a pattern where the law is right.
+def residuals(fit: Drawable, ax: Axes | None = None, *, key: Key = None) -> Axes:
+    """Draw quantile residuals in the order of the data: standard normal, without a pattern, where the model is right.
 
     r = Phi^-1(F(x)), drawn at random inside the step of a count and the interval of a censored row (hollow). Lines mark
     0 and 1.96 on both sides, between which 95 % should lie.
@@ -142,27 +161,27 @@ def residuals(fit: Any, ax: Any = None, *, key: Any = None) -> Any:
 
     Source: Dunn & Smyth 1996, *Journal of Computational and Graphical Statistics* 5, 236-244.
     """
-    sample = sample_of(fit, "residuals")
-    _need_fit(fit, "residuals")
-    ax = _style.axes(ax)
-    r = fit.residuals(key)
+    solution, sample = solution_of(fit), sample_of(fit, "residuals")
+    _check_usable(solution, "residuals")
+    ax = axes_or_new(ax)
+    r = simulate.residuals(solution, key)
     r = r[~np.isnan(r)]
     number, hollow = np.arange(1, len(r) + 1), ~sample.exact
     size, alpha = float(np.clip(60 / np.sqrt(len(r)), 1, 5)), float(np.clip(3000 / len(r), 0.15, 0.9))
-    style = {"ls": "none", "marker": "o", "ms": size, "alpha": alpha, "rasterized": len(r) > 5000}
+    look: dict[str, Any] = {"ls": "none", "marker": "o", "ms": size, "alpha": alpha, "rasterized": len(r) > 5000}
     ax.axhspan(-1.96, 1.96, color=SKY, alpha=0.18, lw=0, label="95 % of a normal")
     ax.axhline(0, color=GREY, lw=0.8)
-    ax.plot(number[~hollow], r[~hollow], color=BLUE, mec="none", label="exact" if hollow.any() else "_exact", **style)
+    ax.plot(number[~hollow], r[~hollow], color=BLUE, mec="none", label="exact" if hollow.any() else "_exact", **look)
     if hollow.any():
-        ax.plot(number[hollow], r[hollow], mfc="white", mec=ORANGE, label="censored, at random", **style)
+        ax.plot(number[hollow], r[hollow], mfc="white", mec=ORANGE, label="censored, at random", **look)
     reach = 1.12 * max(3.0, float(np.abs(r[np.isfinite(r)]).max(initial=0)))
     ax.set_ylim(-reach, reach * (1.25 if hollow.any() else 1.12))
     ax.set_xlim(0.5 - 0.02 * len(r), len(r) + 0.5 + 0.02 * len(r))
-    ax.xaxis.set_major_locator(_style.matplotlib("ticker").MaxNLocator(integer=True, nbins=7))
+    ax.xaxis.set_major_locator(whole_ticks(7))
     ax.set_xlabel("row")
     ax.set_ylabel("quantile residual")
-    head(ax, title_of(fit))
-    legend(ax, loc="upper right", ncols=3, fontsize=8.5, columnspacing=1.2)
+    set_title(ax, title_of(solution))
+    add_legend(ax, loc="upper right", ncols=3, fontsize=8.5, columnspacing=1.2)
     return ax
 
 
@@ -170,114 +189,131 @@ def residuals(fit: Any, ax: Any = None, *, key: Any = None) -> Any:
 
 
 class _Ranks(NamedTuple):
-    """Order statistics of a data set: probabilities they should have, data, fitted probabilities, band, and refits lost."""
+    """Order statistics of a data set.
 
-    p: np.ndarray
-    values: np.ndarray
-    u: np.ndarray
-    low: Any
-    high: Any
+    Attributes:
+        p: the probabilities that they should have.
+        values: of the data, or their quantile residuals.
+        u: the fitted probabilities.
+        band: its lower and upper end, or None.
+        refits: how many simulated data sets the band comes from.
+        failed: refits that found no maximum.
+    """
+
+    p: Float[np.ndarray, " m"]
+    values: Float[np.ndarray, " m"]
+    u: Float[np.ndarray, " m"]
+    band: tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]] | None
     refits: int
-    lost: int
+    failed: int
 
 
-def _need_fit(fit: Any, what: str) -> None:
-    if not fitted(fit):
+def _check_usable(solution: Solution, picture: str) -> None:
+    if not is_usable(solution):
         raise ValueError(
-            f"{what} needs a fitted law, and this fit has none: {fit.message()}; draw density(fit) or cdf(fit)"
+            f"{picture} needs a fitted distribution, and this fit has none: {status_of(solution).sentence}; "
+            "draw density(fit) or cdf(fit)"
         )
 
 
-def _ranks(fit: Any, what: str, band: Any, level: float, replicates: int, key: Any) -> tuple[Sample, _Ranks]:
+def _ranks(
+    solution: Solution, sample: Sample, picture: str, band: str | None, level: float, replicates: int, key: Key
+) -> _Ranks:
+    """Compute the order statistics of a data set under its fit, with a band from refits where one is asked for."""
     if band not in ("pointwise", "simultaneous", None):
-        raise ValueError(f"{what}: band={band!r}; expected 'pointwise', 'simultaneous' or None")
+        raise ValueError(f"{picture}: band={band!r}; expected 'pointwise', 'simultaneous' or None")
     if not 0 < level < 1:
-        raise ValueError(f"{what}: level={level}; expected a probability between 0 and 1, such as 0.95")
-    sample = sample_of(fit, what)
-    _need_fit(fit, what)
-    if sample.total > 4 * _DRAWN:
-        raise ValueError(f"{what}: {sample.total:g} rows are too many to draw anew; draw cdf(fit) or density(fit)")
-    plain = not (sample.response.discrete or sample.known or sample.censored)
-    if plain:
+        raise ValueError(f"{picture}: level={level}; expected a probability between 0 and 1, such as 0.95")
+    _check_usable(solution, picture)
+    if sample.total > 4 * _MOST_SIMULATED:
+        raise ValueError(f"{picture}: {sample.total:g} rows are too many to draw anew; draw cdf(fit) or density(fit)")
+    if sample.plain:
         order = np.argsort(sample.lower, kind="stable")
         values, weights = sample.lower[order], sample.weights[order]
     else:
-        whole = bool((sample.weights == np.round(sample.weights)).all())
-        r = residuals_of(_row_by_row(fit.solution) if whole else fit.solution, key)
+        r = simulate.residuals(_row_by_row(solution) if sample.whole else solution, key)
         r = r[~np.isnan(r)]
         order = np.argsort(r, kind="stable")
-        values, weights = r[order], np.ones(len(r)) if whole else sample.weights[order]
+        values, weights = r[order], np.ones(len(r)) if sample.whole else sample.weights[order]
     share = np.cumsum(weights)
     n = max(round(share[-1]), 1)
-    ranks = _chosen(n)
+    ranks = _ranks_to_draw(n)
     p = (ranks + 0.5) / n
     values = values[np.minimum(np.searchsorted(share, p * share[-1]), len(values) - 1)]
-    u = np.asarray(_padded(lambda x: fit.cdf(x).value, values)) if plain else _probability(values)
-    low = high = None
-    used = lost = 0
-    if band is not None:
-        found = _refitted(fit, plain, ranks, replicates, key)
-        good = np.isfinite(found).all(1)
-        used, lost = len(found), int((~good).sum())
-        if good.sum() < 20:
-            raise ValueError(f"{what}: {lost} of {used} refits found no maximum, which leaves no band; draw band=None")
-        low, high = _band(found[good], band, level)
-    return sample, _Ranks(p, values, u, low, high, used, lost)
+    u = _padded(lambda x: cdf(solution, x).value, values) if sample.plain else _normal_probability(values)
+    if band is None:
+        return _Ranks(p, values, u, None, 0, 0)
+    found = _refitted(solution, sample.plain, ranks, replicates, key)
+    good = np.isfinite(found).all(1)
+    refits, failed = len(found), int((~good).sum())
+    if good.sum() < 20:
+        raise ValueError(
+            f"{picture}: {failed} of {refits} refits found no maximum, which leaves no band; draw band=None"
+        )
+    return _Ranks(p, values, u, _band(found[good], band, level), refits, failed)
 
 
 def _row_by_row(solution: Solution) -> Solution:
-    """Give the data of one fit a row for each unit of weight, so that residuals are drawn for each."""
+    """Repeat the rows of one data set as often as their weights say, so that each has a residual of its own."""
     weights = solution.batch.data_set(0)[1]
     if np.isin(weights, [0, 1]).all():
         return solution
-    return dataclasses.replace(solution, batch=ingest.single(to_draw(solution)[0], None, weights.dtype, "keep"))
+    return dataclasses.replace(
+        solution, batch=ingest.single(simulate.to_draw(solution)[0], None, weights.dtype, "keep")
+    )
 
 
-def _chosen(n: int) -> np.ndarray:
-    """Ranks 0 ... n - 1, or of many the outermost and some between."""
-    if n <= _SHOWN:
+def _ranks_to_draw(n: int) -> Int[np.ndarray, " m"]:
+    """Choose ranks among 0 ... n - 1: all, or of many the outermost and some between."""
+    if n <= _MOST_POINTS:
         return np.arange(n)
-    tail = _SHOWN // 6
+    tail = _MOST_POINTS // 6
     ends = np.unique(np.round(np.geomspace(1, n // 2, tail)).astype(int)) - 1
-    return np.unique(np.concatenate([ends, n - 1 - ends, np.linspace(0, n - 1, _SHOWN - 2 * tail).astype(int)]))
+    return np.unique(np.concatenate([ends, n - 1 - ends, np.linspace(0, n - 1, _MOST_POINTS - 2 * tail).astype(int)]))
 
 
-def _refitted(fit: Any, plain: bool, ranks: np.ndarray, replicates: int, key: Any) -> np.ndarray:
-    """U_(i) of data sets drawn from the fit under their own refits, f[R, m]; NaN where a refit found no maximum."""
-    if fit.model.simulate is None:
-        raise TypeError(f"model {fit.model.name} does not say how to simulate, which the band needs; draw band=None")
-    data, n = to_draw(fit.solution)
-    replicates = int(min(replicates, max(50, _DRAWN // n)))
+def _refitted(
+    solution: Solution, plain: bool, ranks: Int[np.ndarray, " m"], replicates: int, key: Key
+) -> Float[np.ndarray, "R m"]:
+    """Simulate data sets from a fit, refit each, and return U_(i) under its own refit; NaN where it found no maximum."""
+    model = solution.model
+    if model.simulate is None:
+        raise TypeError(f"model {model.name} does not say how to simulate, which the band needs; draw band=None")
+    data, n = simulate.to_draw(solution)
+    replicates = int(min(replicates, max(50, _MOST_SIMULATED // n)))
     width = min(replicates, max(1, _AT_ONCE // n))
-    skeleton, numbers = split(fit.model)
-    plan = Plan(start=fit.params if fit.converged else None, retries=3)
+    skeleton, numbers = split(model)
+    plan = Plan(start=solution.params if is_certified(solution) else None, retries=3)
     keys = jax.random.split(as_key(key), -(-replicates // width) * width).reshape(-1, width)
     parts = []
     for some in keys:
-        drawn = _draw(skeleton, numbers, some, fit.params, data)
+        simulated = _simulate(skeleton, numbers, some, solution.params, data)
         if plain:
-            drawn = np.sort(drawn, axis=1)
-        refits = solve(fit.model, ingest.rectangular(drawn, None, None, plan.dtype, "status"), plan)
+            simulated = np.sort(simulated, axis=1)
+        refits = solve(model, ingest.rectangular(simulated, None, None, plan.dtype, "status"), plan)
         if plain:
-            parts.append(cdf(refits, drawn[:, ranks]).value)
+            parts.append(cdf(refits, simulated[:, ranks]).value)
         else:
-            parts.append(_probability(np.sort(residuals_of(refits, key), axis=1)[:, ranks]))
+            parts.append(_normal_probability(np.sort(simulate.residuals(refits, key), axis=1)[:, ranks]))
     return np.concatenate(parts)[:replicates]
 
 
 @in_float64
-def _draw(skeleton: Any, numbers: Any, keys: Any, params: Any, data: Any) -> Any:
-    return jax.tree.map(np.asarray, _drawn(skeleton, numbers, keys, params, data))
+def _simulate(skeleton: Any, numbers: Any, keys: Array, params: Params, data: Data) -> Data:
+    """Simulate one data set for each key, leaves [R, ...]; `skeleton` and `numbers` are the parts of the model."""
+    return jax.tree.map(np.asarray, _simulated(skeleton, numbers, keys, params, data))
 
 
 @compiled_with(static_argnums=0)
-def _drawn(skeleton: Any, numbers: Any, keys: Any, params: Any, data: Any) -> Any:
+def _simulated(skeleton: Any, numbers: Any, keys: Array, params: Params, data: Data) -> Data:
     model = join(skeleton, numbers)
     return jax.vmap(lambda k: model.simulate(k, params, data))(keys)
 
 
-def _band(found: np.ndarray, band: str, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper ends, f[m] each, from replicates f[R, m]."""
+def _band(
+    found: Float[np.ndarray, "R m"], band: str, level: float
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """Compute the lower and the upper end of a band from replicates."""
     tail = 0.5 * (1 - level)
     ordered = np.sort(found, axis=0)
     if band == "simultaneous":
@@ -290,57 +326,67 @@ def _band(found: np.ndarray, band: str, level: float) -> tuple[np.ndarray, np.nd
     return low, high
 
 
-def _against(ax: Any, x: np.ndarray, y: np.ndarray, low: Any, high: Any, band: Any, level: float) -> None:
+def _draw_points(
+    ax: Axes,
+    x: Float[np.ndarray, " m"],
+    y: Float[np.ndarray, " m"],
+    band: tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]] | None,
+    label: str,
+) -> None:
+    """Draw y against x with the diagonal and the band, its name in `label`; points outside the band are red."""
     ends = np.array([np.nanmin(x), np.nanmax(x)])
     if len(x) == 1:
         ends = ends + np.array([-0.5, 0.5]) * (abs(ends[0]) or 1)
-    if low is not None:
-        ax.fill_between(x, low, high, color=SKY, alpha=0.3, lw=0, label=f"{percent(level)} {band}")
-        for end in (low, high):
+    outside = np.zeros(len(x), bool)
+    if band is not None:
+        low, high = band
+        outside = (y < low) | (y > high)
+        ax.fill_between(x, low, high, color=SKY, alpha=0.3, lw=0, label=label)
+        for end in band:
             ax.plot(x, end, color=SKY, lw=0.8, label="_band")
     ax.plot(ends, ends, color=GREY, lw=1, ls="--", label="_line")
-    outside = np.zeros(len(x), bool) if low is None else (y < low) | (y > high)
     size = float(np.clip(45 / np.sqrt(len(x)), 2.2, 5))
     ax.plot(x[~outside], y[~outside], "o", color=BLUE, mec="none", ms=size, label="_points")
     if outside.any():
-        ax.plot(x[outside], y[outside], "D", color=_style.RED, mec="none", ms=size, label="outside")
+        ax.plot(x[outside], y[outside], "D", color=RED, mec="none", ms=size, label="outside")
 
 
-def _robust_limits(ax: Any, x: np.ndarray, y: np.ndarray) -> int:
-    """Cuts the view, where a few quantiles are far from all others, to twenty quartile ranges; how many are outside."""
-    out = np.zeros(len(x), bool)
-    for values, put, other in ((x, ax.set_xlim, y), (y, ax.set_ylim, x)):
+def _cut_far_points(ax: Axes, x: Float[np.ndarray, " m"], y: Float[np.ndarray, " m"]) -> int:
+    """Limit the axes to twenty quartile ranges beyond the quartiles, and return how many points lie outside."""
+    outside = np.zeros(len(x), bool)
+    for values, set_limits, other in ((x, ax.set_xlim, y), (y, ax.set_ylim, x)):
         a, b = np.quantile(values, [0.25, 0.75])
         reach = 20 * (b - a)
         low, high = max(min(values.min(), other.min()), a - reach), min(max(values.max(), other.max()), b + reach)
         if reach > 0:
             margin = 0.04 * (high - low)
-            put(low - margin, high + margin)
-            out |= (values < low) | (values > high)
-    return int(out.sum())
+            set_limits(low - margin, high + margin)
+            outside |= (values < low) | (values > high)
+    return int(outside.sum())
 
 
-def _finish(fit: Any, ax: Any, sample: Sample, ranks: _Ranks, remark: str = "") -> None:
-    head(ax, title_of(fit))
-    text = f"n = {_style.amount(sample.total)}" + (f"; {ranks.refits} refits" if ranks.refits else "")
-    if ranks.lost:
-        text += f",\n{ranks.lost} of them without a maximum"
+def _add_title_and_legend(ax: Axes, solution: Solution, sample: Sample, ranks: _Ranks, remark: str = "") -> None:
+    """Add the title and a legend that ends with the number of rows, the refits and a remark."""
+    set_title(ax, title_of(solution))
+    text = f"n = {format_weight(sample.total)}" + (f"; {ranks.refits} refits" if ranks.refits else "")
+    if ranks.failed:
+        text += f",\n{ranks.failed} of them without a maximum"
     ax.plot([], [], ls="none", label=text + (f"\n{remark}" if remark else ""))
-    legend(ax, loc="upper left")
+    add_legend(ax, loc="upper left")
 
 
-def _padded(function: Any, x: np.ndarray) -> np.ndarray:
-    """`function` of a fixed number of points, so that it compiles once."""
-    return np.asarray(function(np.concatenate([x, np.full(_SHOWN + 20 - len(x), x[-1])])))[: len(x)]
+def _padded(function: Callable[[np.ndarray], Any], x: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    """Evaluate `function` at x, padded to a fixed number of points so that it compiles once."""
+    return np.asarray(function(np.concatenate([x, np.full(_MOST_POINTS + 20 - len(x), x[-1])])))[: len(x)]
 
 
 @in_float64
-def _normal(p: np.ndarray) -> np.ndarray:
+def _normal_quantile(p: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     return np.asarray(_ndtri(np.asarray(p, float)))
 
 
 @in_float64
-def _probability(x: np.ndarray) -> np.ndarray:
+def _normal_probability(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     return np.asarray(_ndtr(np.asarray(x, float)))
 
 

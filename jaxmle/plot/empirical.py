@@ -1,13 +1,15 @@
-"""Distributions without a model: Kaplan and Meier's, and Turnbull's. NumPy only."""
+"""Estimates of a distribution without a model: Kaplan and Meier's, and Turnbull's. NumPy only."""
 
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxmle._util.arrays import Bool, Float
+
 
 class KaplanMeier(NamedTuple):
-    """The product-limit estimate of survival; arrays [m], one entry for each time at which something ended.
+    """The product-limit estimate of survival; arrays [m], one entry for each time of a failure or censoring.
 
     Attributes:
         time: ascending.
@@ -17,19 +19,21 @@ class KaplanMeier(NamedTuple):
         lower, upper: pointwise log-log interval; NaN where the estimate is 0 or 1.
     """
 
-    time: np.ndarray
-    at_risk: np.ndarray
-    events: np.ndarray
-    censored: np.ndarray
-    survival: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
+    time: Float[np.ndarray, " m"]
+    at_risk: Float[np.ndarray, " m"]
+    events: Float[np.ndarray, " m"]
+    censored: Float[np.ndarray, " m"]
+    survival: Float[np.ndarray, " m"]
+    lower: Float[np.ndarray, " m"]
+    upper: Float[np.ndarray, " m"]
 
 
-def kaplan_meier(time: np.ndarray, failed: np.ndarray, weights: np.ndarray, level: float = 0.95) -> KaplanMeier:
-    """S(t) = prod over times up to t of (1 - d / n), with Greenwood's variance on the scale log(-log S).
+def kaplan_meier(
+    time: Float[np.ndarray, " n"], failed: Bool[np.ndarray, " n"], weights: Float[np.ndarray, " n"], level: float = 0.95
+) -> KaplanMeier:
+    """Estimate survival from right-censored rows, with a pointwise interval.
 
-    A row censored at a time at which others fail was still at risk then.
+    S(t) = prod over times up to t of (1 - d / n), with Greenwood's variance on the scale log(-log S). A row censored at a time at which others fail was still at risk then.
 
     Args:
         time: of failure or censoring, f[n].
@@ -61,12 +65,16 @@ def kaplan_meier(time: np.ndarray, failed: np.ndarray, weights: np.ndarray, leve
 
 
 def turnbull(
-    lower: np.ndarray, upper: np.ndarray, weights: np.ndarray, rounds: int = 4000, most: int = 4_000_000
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The distribution without a model of rows known to lie in intervals (lower, upper], or exactly.
+    lower: Float[np.ndarray, " n"],
+    upper: Float[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"],
+    rounds: int = 4000,
+    most: int = 4_000_000,
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """Estimate a distribution from rows that are exact or lie in intervals (lower, upper].
 
-    Its mass lies in the innermost intervals, from an end on the left to the next on the right; how much in each comes
-    by self-consistency (an EM algorithm). Where in an interval the mass lies is not known.
+    The mass lies in the innermost intervals, each from a left end to the next right end; an EM algorithm finds how much
+    in each (self-consistency). Where in an interval it lies is not identified.
 
     Args:
         lower, upper: f[n]; equal where a row is exact, infinite where it has no end.
@@ -75,7 +83,7 @@ def turnbull(
         most: distinct rows times innermost intervals at most.
 
     Returns:
-        left and right ends and masses of the innermost intervals, f[m] each, those without mass left out.
+        left and right ends and masses of the innermost intervals that have mass.
 
     Raises:
         ValueError: for more distinct intervals than the iteration is meant for.
@@ -92,7 +100,7 @@ def turnbull(
     weight = np.bincount(where.reshape(-1), weights) / weights.sum()
     low, high = rows[:, 0], rows[:, 1]
     exact = low == high
-    # At one value: an exact row's left end, then right ends, then the open left ends of what lies beyond.
+    # At one value: an exact row's left end, then right ends, then the open left ends of intervals above.
     kinds = np.concatenate([np.where(exact, 0, 2), np.ones(len(rows), int)])
     values = np.concatenate([low, high])
     order = np.lexsort((kinds, values))

@@ -1,18 +1,23 @@
-"""One picture of whatever a fit is."""
+"""The overview: one picture that suits whatever was fitted."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from jaxmle.plot import style
+from jaxmle._engine.solution import Solution
 from jaxmle.plot.batch import forest, histograms, order_of, verdicts
 from jaxmle.plot.diagnostics import qq, residuals
 from jaxmle.plot.distribution import cdf, density
+from jaxmle.plot.drawable import Drawable, many_data_sets, solution_of, title_of
 from jaxmle.plot.lifetimes import survival
 from jaxmle.plot.likelihood import history, profile
 from jaxmle.plot.likelihood_contours import contours
 from jaxmle.plot.sample import sample_of
-from jaxmle.plot.style import attempt
+from jaxmle.plot.style import Axes, Figure, SubFigure, draw_or_explain, named_panels
+
+Panel = tuple[str, Callable[..., object], dict[str, Any]]
+"Name of a panel, the function that draws it, and its options."
 
 _TITLES = {
     "density": "density",
@@ -23,17 +28,23 @@ _TITLES = {
     "contours": "log-likelihood",
     "history": "ascent",
 }
-"Of panels, whose picture has the estimates on top."
-_SHOWN = 3
-"Parameters of a batch that are shown; the others one by one, by forest and histograms."
+"Titles of panels; the estimates are in the title of the figure."
+_MOST_PARAMETERS = 3
+"Parameters of a batch that are drawn at most; forest and histograms draw the others."
 
 
-def overview(fit: Any, figure: Any = None, *, level: float = 0.95, labels: Any = None) -> Any:
-    """The picture for what a fit is.
+def overview(
+    fit: Drawable,
+    figure: Figure | SubFigure | None = None,
+    *,
+    level: float = 0.95,
+    labels: Sequence[object] | None = None,
+) -> dict[str, Axes]:
+    """Draw the panels that suit a fit.
 
     A distribution: density, distribution function, QQ and profile (of counts with trials residuals in place of QQ);
     censored lifetimes: survival beside Kaplan and Meier's, density, QQ of residuals, profile; a model of one's own or a
-    law of vectors: contours or profile, and the history; many fits: forest, histograms, verdicts. Panels that cannot be
+    distribution of vectors: contours or profile, and the history; many fits: forest, histograms, verdicts. Panels that cannot be
     drawn say why.
 
     Args:
@@ -51,82 +62,90 @@ def overview(fit: Any, figure: Any = None, *, level: float = 0.95, labels: Any =
         >>> sorted(jm.plot.overview(fits))
         ['forest rate', 'histogram rate', 'verdicts']
     """
-    if not fit.solution.single:
-        return _many(fit, figure, level, labels)
-    if not _univariate(fit):
-        return _own(fit, figure, level)
-    sample = sample_of(fit, "overview")
-    last = ("profile", profile, {"parameter": _shape_like(fit) if fit.model.free else None})
-    whole = bool((sample.weights == np.round(sample.weights)).all())
-    quantiles = ("qq", qq, {} if whole else {"band": None})
+    solution = solution_of(fit)
+    if not solution.single:
+        return _draw_batch(solution, figure, level, labels)
+    if not _is_univariate(solution):
+        return _draw_likelihood(solution, figure, level)
+    sample = sample_of(solution, "overview")
+    last: Panel = ("profile", profile, {"parameter": _unitless_parameter(solution) if solution.model.free else None})
+    quantiles: Panel = ("qq", qq, {} if sample.whole else {"band": None})
+    panels: list[Panel]
     if sample.response.intervals:
-        shown = [("survival", survival, {}), ("density", density, {}), quantiles, last]
+        panels = [("survival", survival, {}), ("density", density, {}), quantiles, last]
     elif sample.known:
-        shown = [("density", density, {}), ("cdf", cdf, {}), ("residuals", residuals, {}), last]
+        panels = [("density", density, {}), ("cdf", cdf, {}), ("residuals", residuals, {}), last]
     else:
-        shown = [("density", density, {}), ("cdf", cdf, {}), quantiles, last]
-    return _draw(fit, figure, shown, [["0", "1"], ["2", "3"]], level)
+        panels = [("density", density, {}), ("cdf", cdf, {}), quantiles, last]
+    return _draw(solution, figure, panels, [["0", "1"], ["2", "3"]], level)
 
 
-def _shape_like(fit: Any) -> str:
-    """The parameter whose profile says most: one without the units of the data, or else the first."""
-    names = fit.model.coordinate_names
+def _unitless_parameter(solution: Solution) -> str:
+    """Return the parameter whose profile tells most: the first without the units of the data, or else the first."""
+    names = solution.model.coordinate_names
     return next((n for n in names if n.partition("[")[0] in ("shape", "df", "dispersion", "concentration")), names[0])
 
 
-def _own(fit: Any, figure: Any, level: float) -> dict[str, Any]:
-    left = ("contours", contours, {"pair": tuple(fit.model.coordinate_names[:2])})
-    if fit.model.free == 1:
-        left = ("profile", profile, {})
-    return _draw(fit, figure, [left, ("history", history, {})], [["0", "1"]], level)
+def _draw_likelihood(solution: Solution, figure: Figure | SubFigure | None, level: float) -> dict[str, Axes]:
+    """Draw the contours or the profile of a log-likelihood, and the history of its ascent."""
+    first: Panel = ("contours", contours, {"pair": tuple(solution.model.coordinate_names[:2])})
+    if solution.model.free == 1:
+        first = ("profile", profile, {})
+    return _draw(solution, figure, [first, ("history", history, {})], [["0", "1"]], level)
 
 
-def _draw(fit: Any, figure: Any, shown: Any, mosaic: Any, level: float) -> dict[str, Any]:
-    grid = style.subpanels(figure, mosaic, size(fit))
+def _draw(
+    solution: Solution, figure: Figure | SubFigure | None, panels: list[Panel], mosaic: list[list[str]], level: float
+) -> dict[str, Axes]:
+    """Draw panels of one data set in a mosaic of their numbers, with the estimates as the title of all."""
+    grid = named_panels(figure, mosaic, size(solution))
     found = {}
-    for n, (name, draw, options) in enumerate(shown):
+    for n, (name, draw, options) in enumerate(panels):
         more = {} if name in ("residuals", "contours", "history") else {"level": level}
         ax = found[name] = grid[str(n)]
-        attempt(ax, draw, fit, **options, **more)
-        if name in _TITLES and ax.axison and not (name == "contours" and fit.model.free > 2):
+        draw_or_explain(ax, draw, solution, **options, **more)
+        if name in _TITLES and ax.axison and not (name == "contours" and solution.model.free > 2):
             ax.set_title(_TITLES[name], loc="left")
-    next(iter(found.values())).figure.suptitle(style.title_of(fit), x=0.01, ha="left", fontsize=12)
+    next(iter(found.values())).figure.suptitle(title_of(solution), x=0.01, ha="left", fontsize=12)
     return found
 
 
-def _many(fits: Any, figure: Any, level: float, labels: Any) -> dict[str, Any]:
-    style.many(fits, "overview")
-    names = fits.names[:_SHOWN]
-    tops, middles = [f"forest {n}" for n in names], [f"histogram {n}" for n in names]
-    mosaic = [tops, middles, ["verdicts"] * len(names)]
-    grid = style.subpanels(figure, mosaic, size(fits), height_ratios=_heights(fits))
-    for name, panel in zip(names, tops, strict=True):
-        order = order_of(fits, 0)
-        attempt(grid[panel], forest, fits, name, level=level, labels=labels, sort=order)
-        if panel != tops[0]:
+def _draw_batch(
+    solution: Solution, figure: Figure | SubFigure | None, level: float, labels: Sequence[object] | None
+) -> dict[str, Axes]:
+    """Draw forest and histogram of each parameter over the verdicts."""
+    many_data_sets(solution, "overview")
+    names = solution.model.value_names[:_MOST_PARAMETERS]
+    upper, middle = [f"forest {n}" for n in names], [f"histogram {n}" for n in names]
+    mosaic = [upper, middle, ["verdicts"] * len(names)]
+    grid = named_panels(figure, mosaic, size(solution), height_ratios=_heights(solution))
+    for name, panel in zip(names, upper, strict=True):
+        order = order_of(solution, 0)
+        draw_or_explain(grid[panel], forest, solution, name, level=level, labels=labels, sort=order)
+        if panel != upper[0]:
             grid[panel].set_yticklabels([])
-    for name, panel in zip(names, middles, strict=True):
-        attempt(grid[panel], histograms, fits, name)
-    attempt(grid["verdicts"], verdicts, fits)
+    for name, panel in zip(names, middle, strict=True):
+        draw_or_explain(grid[panel], histograms, solution, name)
+    draw_or_explain(grid["verdicts"], verdicts, solution)
     return grid
 
 
-def _univariate(fit: Any) -> bool:
-    return fit.model.response is not None and fit.model.response.univariate
+def _is_univariate(solution: Solution) -> bool:
+    """Return whether a distribution of one number was fitted."""
+    return solution.model.response is not None and solution.model.response.univariate
 
 
-def _heights(fits: Any) -> list[float]:
-    """Of the rows of a batch's picture, in inches."""
-    kinds = len(np.unique(fits.solution.outcome.status))
-    return [
-        float(np.clip(0.16 * len(fits) + 1.2, 2.6, 8.5)) if len(fits) <= 60 else 5.0,
-        2.6,
-        0.75 + 0.28 * max(kinds, 2),
-    ]
+def _heights(solution: Solution) -> list[float]:
+    """Compute the heights of the rows of a batch's overview, in inches."""
+    kinds = len(np.unique(solution.outcome.status))
+    few = solution.size <= 60
+    return [float(np.clip(0.16 * solution.size + 1.2, 2.6, 8.5)) if few else 5.0, 2.6, 0.75 + 0.28 * max(kinds, 2)]
 
 
-def size(fit: Any) -> tuple[float, float]:
-    """Of the picture, in inches."""
-    if not fit.solution.single:
-        return max(4.6 * min(len(fit.names), _SHOWN), 6.0), sum(_heights(fit)) + 0.4
-    return 10.0, 7.6 if _univariate(fit) else 3.8
+def size(fit: Drawable) -> tuple[float, float]:
+    """Compute the width and height of an overview, in inches."""
+    solution = solution_of(fit)
+    if not solution.single:
+        width = max(4.6 * min(len(solution.model.value_names), _MOST_PARAMETERS), 6.0)
+        return width, sum(_heights(solution)) + 0.4
+    return 10.0, 7.6 if _is_univariate(solution) else 3.8

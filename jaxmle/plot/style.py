@@ -1,12 +1,25 @@
-"""How pictures look: axes, colors, titles. Nothing global is changed."""
+"""How pictures look: axes, colors, titles, legends. Nothing global is changed."""
 
-from collections.abc import Callable
-from typing import Any
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxmle._solver.status import Status
+from jaxmle._util.arrays import Float
 from jaxmle._util.optional import optional
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+else:  # matplotlib is optional
+    Axes = Figure = SubFigure = Any
+
+AxesGrid = np.ndarray
+"An array of axes, [rows, columns] or [panels]."
+
+Panels = Axes | Sequence[Axes] | AxesGrid
+"Axes that a person gives for a picture of one or more panels."
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
@@ -14,7 +27,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
 "Okabe & Ito's palette (2008): told apart by everyone; line styles and markers differ, too."
 GREY, PALE = "#707070", "#d4d4d4"
 
-RULES = {
+SETTINGS = {
     "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.labelsize": 10,
@@ -35,41 +48,47 @@ PANEL = (5.2, 3.9)
 
 
 def matplotlib(part: str = "pyplot") -> Any:
+    """Import a module of matplotlib, or raise with how to install it."""
     return optional(f"matplotlib.{part}", "plot")
 
 
-def axes(ax: Any) -> Any:
-    """The axes given, or those of a new figure."""
+def axes_or_new(ax: Axes | None) -> Axes:
+    """Return the axes given, or make those of a new figure."""
     if ax is not None:
         return ax
     pyplot = matplotlib()
-    with pyplot.rc_context(RULES):
+    with pyplot.rc_context(SETTINGS):
         return pyplot.subplots(figsize=PANEL, layout="constrained")[1]
 
 
-def panels(ax: Any, rows: int, columns: int, size: tuple[float, float] = (4.2, 3.3)) -> np.ndarray:
-    """An array [rows, columns] of axes: those given, or those of a new figure."""
+def panel_grid(ax: Panels | None, rows: int, columns: int, size: tuple[float, float] = (4.2, 3.3)) -> AxesGrid:
+    """Arrange the axes given, or make those of a new figure, as an array [rows, columns]; `size` is a panel's in inches."""
     if ax is not None:
         given = np.asarray(ax, object)
         if given.size != rows * columns:
             raise ValueError(f"ax= holds {given.size} axes; this picture has {rows * columns} panels")
         return given.reshape(rows, columns)
     pyplot = matplotlib()
-    with pyplot.rc_context(RULES):
+    with pyplot.rc_context(SETTINGS):
         figsize = (max(columns * size[0], PANEL[0]), max(rows * size[1], PANEL[1] if rows * columns == 1 else 0))
         return pyplot.subplots(rows, columns, figsize=figsize, layout="constrained", squeeze=False)[1]
 
 
-def subpanels(figure: Any, mosaic: Any, size: tuple[float, float], **options: Any) -> dict[str, Any]:
-    """Axes by name in a new figure or in the one given."""
+def named_panels(
+    figure: Figure | SubFigure | None, mosaic: list[list[str]], size: tuple[float, float], **options: Any
+) -> dict[str, Axes]:
+    """Make axes by the names of a mosaic, in the figure given or in a new one of `size` inches."""
     pyplot = matplotlib()
-    with pyplot.rc_context(RULES):
-        figure = pyplot.figure(figsize=size, layout="constrained") if figure is None else figure
-        return figure.subplot_mosaic(mosaic, **options)
+    with pyplot.rc_context(SETTINGS):
+        drawn: Any = pyplot.figure(figsize=size, layout="constrained") if figure is None else figure
+        return drawn.subplot_mosaic(mosaic, **options)
 
 
-def short(x: Any, digits: int = 4, trailing: bool = False) -> str:
-    """A number for a title."""
+# --- text ------------------------------------------------------------------------------------------------
+
+
+def format_number(x: float, digits: int = 4, trailing: bool = False) -> str:
+    """Format a number for a title, with trailing zeros where asked."""
     x = float(x)
     if not np.isfinite(x):
         return "unknown" if np.isnan(x) else "infinity" if x > 0 else "-infinity"
@@ -77,104 +96,54 @@ def short(x: Any, digits: int = 4, trailing: bool = False) -> str:
     return f"{x:,.0f}" if "e" in text and 1 <= abs(x) < 1e12 else text
 
 
-def name_of(fit: Any) -> str:
-    return fit.model.label
-
-
-def law_name(fit: Any) -> str:
-    """What the fitted curve is called."""
-    return name_of(fit).removeprefix("censored ").replace("_", " ")
-
-
-def verdict(fit: Any) -> str:
-    """A verdict in few words."""
-    return in_short(Status(int(fit.status)))
-
-
-def in_short(status: Status) -> str:
-    text = status.sentence.partition(":")[0].partition(";")[0]
-    return text.removesuffix(" of the parameter space").removesuffix(" before the tolerance was met")
-
-
-def title_of(fit: Any) -> str:
-    """What was fitted: the name with the estimates, and the verdict where it is no certified maximum."""
-    name = name_of(fit).replace("_", " ")
-    values = fit.solution.natural[0]
-    if not fit.converged:
-        name = f"{name}: {verdict(fit)}"
-    if len(values) > 3 or not np.isfinite(values).all() or not fit.solution.usable[0]:
-        return name
-    estimates = ", ".join(f"{n} {short(x)}" for n, x in zip(fit.names, values, strict=True))
-    return f"{name}{', ' if not fit.converged else ': '}{estimates}"
-
-
-def amount(x: float) -> str:
-    """A sum of weights."""
+def format_weight(x: float) -> str:
+    """Format a sum of weights, without decimals where it is whole."""
     return f"{x:,.0f}" if x == round(x) else f"{x:,.5g}"
 
 
-def head(ax: Any, text: str) -> None:
-    """The title, in two lines where it would not fit."""
-    width = ax.get_position().width * ax.figure.get_figwidth()
-    room = int(max(width, 2.5) * 13.5)
-    if len(text) > room and ": " in text:
+def format_percent(level: float) -> str:
+    """Format a level of confidence."""
+    return f"{100 * level:g} %"
+
+
+# --- parts of a picture ----------------------------------------------------------------------------------
+
+
+def set_title(ax: Axes, text: str) -> None:
+    """Set the title, in two lines where it would not fit."""
+    width = ax.get_position().width * ax.figure.bbox.width / ax.figure.dpi  # inches, in a SubFigure too
+    most = int(max(width, 2.5) * 13.5)
+    if len(text) > most and ": " in text:
         first, _, rest = text.partition(": ")
         text = f"{first}:\n{rest}"
-    elif len(text) > room and " [" in text:
+    elif len(text) > most and " [" in text:
         text = text.replace(" [", "\n[", 1)
     ax.set_title(text, loc="left")
 
 
-def bars(ax: Any, height: np.ndarray, edges: np.ndarray, label: str) -> None:
-    """A histogram, its bars told apart by white lines while they are wide enough."""
+def draw_bars(ax: Axes, height: Float[np.ndarray, " m"], edges: Float[np.ndarray, " m+1"], label: str) -> None:
+    """Draw a histogram, with white lines between bars while they are wide enough."""
     ax.stairs(height, edges, fill=True, facecolor=PALE, edgecolor="#9a9a9a", lw=0.6, label=label)
     if len(height) <= 80:
         ax.vlines(edges[1:-1], 0, np.minimum(height[1:], height[:-1]), color="#ffffff", lw=0.8)
 
 
-def legend(ax: Any, **options: Any) -> None:
-    """Without a frame; nothing where there is nothing to name."""
+def add_legend(ax: Axes, **options: Any) -> None:
+    """Add a legend without a frame; none where nothing has a name. `options` are those of matplotlib's `legend`."""
     if options.get("handles") or ax.get_legend_handles_labels()[0]:
         drawn = ax.legend(**{"frameon": False, "handlelength": 1.8, "borderaxespad": 0.3} | options)
         drawn.set_in_layout(False)  # a long name must not squeeze the axes
 
 
-def percent(level: float) -> str:
-    return f"{100 * level:g} %"
+def whole_ticks(most: int) -> Any:
+    """Return a locator of at most `most` intervals between ticks at whole numbers."""
+    return matplotlib("ticker").MaxNLocator(integer=True, nbins=most)
 
 
-def note(ax: Any, text: str, x: float = 0.98, y: float = 0.97, **options: Any) -> None:
-    """A remark inside the axes."""
-    place = {"ha": "right" if x > 0.5 else "left", "va": "top" if y > 0.5 else "bottom"}
-    ax.text(x, y, text, transform=ax.transAxes, color=GREY, fontsize=9, **place | options)
-
-
-def one(fit: Any, what: str) -> None:
-    """Refuses a batch."""
-    if not fit.solution.single:
-        raise ValueError(
-            f"{what} draws one fit and got {len(fit)}; choose one, such as fits[0] or fits['key'], or draw all of them with "
-            "forest, histograms, estimates_map or verdicts"
-        )
-
-
-def many(fits: Any, what: str) -> None:
-    """Refuses a single fit."""
-    if fits.solution.single:
-        raise ValueError(
-            f"{what} draws many fits and got one: fit_many gives them; for one fit draw density, cdf, qq, profile or "
-            "contours"
-        )
-    if not len(fits):
-        raise ValueError(f"{what} got a batch without any fit")
-
-
-def attempt(ax: Any, draw: Callable[..., Any], *args: Any, **options: Any) -> None:
-    """Draws a panel of an overview; where that is impossible, says why in its place."""
+def draw_or_explain(ax: Axes, draw: Callable[..., object], *args: Any, **options: Any) -> None:
+    """Draw a panel of an overview; where `draw` raises, write its message in the panel."""
     try:
         draw(*args, ax=ax, **options)
     except (ValueError, TypeError, RuntimeError) as error:
-        import textwrap
-
         ax.set_axis_off()
         ax.text(0.5, 0.5, textwrap.fill(str(error), 44), ha="center", va="center", color=GREY, fontsize=9)
