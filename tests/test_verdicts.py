@@ -472,6 +472,15 @@ def test_units_change_nothing(name):
             assert float(value) / unit ** POWER[k] == pytest.approx(float(plain.params[k]), rel=1e-7), (unit, k)
 
 
+def test_a_sweep_ends_where_nothing_is_finite():
+    model = UNITS["own, no start"][0]
+    x = np.stack([TAILED, np.where(np.arange(200) == 3, np.nan, TAILED), 1e200 * TAILED])
+    for lanes in ("auto", 1):
+        fits = jm.fit_many(model, x, lanes=lanes)
+        assert list(fits.status[:2]) == [Status.CONVERGED, Status.MISSING_VALUES]
+        assert float(fits.params["scale"][0]) == pytest.approx(TAILED.std(), rel=1e-7)
+
+
 def exposures_log_likelihood(params, data):
     mean = params["s"] * data["e"] + params["b"] * data["b"]
     return data["n"] * jnp.log(mean) - mean

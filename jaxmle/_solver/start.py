@@ -78,11 +78,13 @@ def sweep(objective: Objective) -> Any:
         taken = gains(values, line.value, jnp.where(outward & (line.step > 1), worth, 0.0))
         best = jnp.argmin(jnp.where(taken, values, jnp.inf))
         longer = taken[best] & outward[best] & gains(values[best], line.value, worth)
-        longer |= ~taken[best] & jnp.isinf(line.value) & (line.step < LONGEST)
+        blind = ~taken[best] & jnp.isinf(line.value)
+        longer |= blind & (line.step < LONGEST)
+        shorter = jnp.where(blind, 0.0, 0.5 * line.step)  # nothing finite within reach: the line ends
         return _Line(
             gone=jnp.where(taken[best], sides[best], line.gone),
             value=jnp.where(taken[best], values[best], line.value),
-            step=jnp.where(longer, jnp.minimum(2 * line.step, LONGEST), 0.5 * line.step).astype(dtype),
+            step=jnp.where(longer, jnp.minimum(2 * line.step, LONGEST), shorter).astype(dtype),
         )
 
     def search(u: Any, value: Any, direction: Any) -> _Line:
