@@ -11,7 +11,7 @@ import test_distributions
 
 import jaxmle as jm
 from jaxmle import Status, distributions
-from jaxmle.inference import covariance
+from jaxmle.inference import matrices
 
 N, TRIALS = 40, catalogue.TRIALS
 QUICK = ("asymmetric_laplace", "cauchy", "normal", "rayleigh")
@@ -157,7 +157,7 @@ def test_information_is_inverted_whatever_its_scale(p):
     units = 10.0 ** rng.uniform(-60, 60, (3000, p))
     plain = root @ np.swapaxes(root, 1, 2)
     plain = 0.5 * (plain + np.swapaxes(plain, 1, 2))
-    inverse = covariance.inverse(plain * units[:, :, None] * units[:, None, :])
+    inverse = matrices.inverse(plain * units[:, :, None] * units[:, None, :])
     diagonal = np.sqrt(np.diagonal(plain, axis1=1, axis2=2))
     scaled = plain / diagonal[:, :, None] / diagonal[:, None, :]
     values = np.linalg.eigvalsh(scaled)
@@ -166,9 +166,9 @@ def test_information_is_inverted_whatever_its_scale(p):
     error = np.abs(back @ scaled - np.eye(p)).max((1, 2))
     assert sure.mean() > 0.9 and (error[sure] < 1e-14 * (10 + p**2 / values[sure, 0])).all()
     bad = np.stack([np.zeros((p, p)), -np.eye(p), np.full((p, p), np.nan), np.diag([np.inf] * p)])
-    assert np.isnan(covariance.inverse(bad)).all()
+    assert np.isnan(matrices.inverse(bad)).all()
     if p > 1:
-        assert np.isnan(covariance.inverse(np.ones((p, p)))).all()
-        assert np.isnan(covariance.inverse(2 * np.ones((p, p)) - np.eye(p))).all()
+        assert np.isnan(matrices.inverse(np.ones((p, p)))).all()
+        assert np.isnan(matrices.inverse(2 * np.ones((p, p)) - np.eye(p))).all()
     for shape in ((0, p, p), (4, 0, 0)):
-        assert covariance.inverse(np.empty(shape)).shape == shape
+        assert matrices.inverse(np.empty(shape)).shape == shape
