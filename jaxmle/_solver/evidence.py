@@ -48,8 +48,8 @@ class Evidence(NamedTuple):
         leaves: whether one has as little, but its slope points out of there, bool[].
         furthest: the greatest distance that a logarithm or a logit has gone from where the climb began, in units of half the
             range of exponents: from 1 on the square of that factor is no number.
-        narrowness: the greatest of log(J_jj / W) over logarithms and logits, or how far one has gone: e^-20 is the square of
-            the relative width that a row leaves to it.
+        narrowness: the greatest of log(J_jj / W) over logarithms and logits, of log(u_j^2 J_jj / W) over the others, and of
+            how far a logarithm has gone: e^-20 is the square of the relative width that a row leaves to a coordinate.
         resolution: one unit in the last place of a coordinate in units of what a row says of it, eps |u_j| (J_jj / W)^1/2, the
             greatest: from 1 on a density is narrower than the numbers on which it stands.
         minute: whether the next step is below one unit in the last place, or below a tenth of the tolerance, in each
@@ -135,7 +135,9 @@ def gather(
 
     travelled = jnp.where(unitless, jnp.abs(new.anchor - begin), 0.0)
     gone, leaving = _nothing_left(new.matrix, new.gradient, objective)
-    concentrated = jnp.where(unitless, jnp.log(jnp.maximum(diagonal / jnp.where(weight > 0, weight, 1.0), 1.0)), 0.0)
+    own_size = jnp.where(unitless, 1.0, jnp.abs(new.anchor))
+    each = jnp.sqrt(diagonal / jnp.where(weight > 0, weight, 1.0)) * own_size
+    concentrated = 2 * jnp.log(jnp.maximum(each, 1.0))
 
     def latest(fresh: Any, last: Any) -> Any:
         return jnp.where(accepted, fresh, last).astype(dtype)
