@@ -177,7 +177,7 @@ def _bucket_lengths(counts: np.ndarray, compile_cost: float = 4e6) -> list[tuple
 
 
 def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
-    """Any array-like pytree to NumPy leaves: floats in `dtype`, integers and booleans as they are.
+    """Convert any array-like pytree to NumPy leaves: floats in `dtype`, integers and booleans as they are.
 
     Data frames become dicts of columns, lists of numbers become arrays.
 
@@ -212,7 +212,7 @@ def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
 
 
 def on_accelerator(x: Any) -> TypeGuard[jax.Array]:
-    """Whether this is an array of JAX on one device that is no CPU: it stays there where it may."""
+    """Tell whether x is an array of JAX on one device that is no CPU; such data stay on their device where they may."""
     if not isinstance(x, jax.Array) or isinstance(x, Tracer):
         return False
     devices = x.devices()
@@ -220,12 +220,12 @@ def on_accelerator(x: Any) -> TypeGuard[jax.Array]:
 
 
 def on_host(data: Any) -> Any:
-    """All leaves as NumPy arrays."""
+    """Convert all leaves to NumPy arrays."""
     return jax.tree.map(np.asarray, data)
 
 
 def _plain(data: Any) -> np.ndarray:
-    """One NumPy array; what is masked, or missing in a nullable column, is NaN."""
+    """Convert to one NumPy array; what is masked, or missing in a nullable column, becomes NaN."""
     if isinstance(data, np.ma.MaskedArray):
         return np.ma.filled(data.astype(float), np.nan) if np.ma.is_masked(data) else np.asarray(data)
     if hasattr(data, "to_numpy") and hasattr(getattr(data, "dtype", None), "na_value") and data.dtype.kind in "iufb":
@@ -234,7 +234,7 @@ def _plain(data: Any) -> np.ndarray:
 
 
 def _no_numbers(array: np.ndarray, what: str) -> str:
-    """What an array of text, dates or objects holds, where the trouble begins, and what to do."""
+    """Describe an array of text, dates or objects: what it holds, its first bad row, and what to do."""
     flat = array.reshape(-1)
     kind = "text" if array.dtype.kind in "UT" else array.dtype.name
     column = what.removeprefix("column ") if what.startswith("column ") else "'x'"
@@ -264,19 +264,19 @@ def _inside(what: str, key: Any) -> str:
 
 
 def leaf_names(data: Any) -> list[str]:
-    """A name for each leaf, for messages."""
+    """Name each leaf of data, for messages."""
     paths = jax.tree_util.tree_flatten_with_path(data, is_leaf=is_constant)[0]
     return [jax.tree_util.keystr(path, simple=True, separator=".") or "data" for path, _ in paths]
 
 
 def row_items(data: Any) -> list[tuple[str, np.ndarray]]:
-    """(name, array) of every leaf that has an observation axis."""
+    """List (name, array) of every leaf that has an observation axis."""
     leaves = jax.tree.leaves(data, is_leaf=is_constant)
     return [(name, x) for name, x in zip(leaf_names(data), leaves, strict=True) if not is_constant(x)]
 
 
 def lengths(data: Any, axes: int, weights: Any = None) -> tuple[int, ...]:
-    """The leading axes that all rows share: (n,) or (B, n).
+    """Return the leading axes that all leaves share: (n,) or (B, n).
 
     Raises:
         ValueError: saying which leaf disagrees.
@@ -303,7 +303,7 @@ def lengths(data: Any, axes: int, weights: Any = None) -> tuple[int, ...]:
 
 
 def missing_rows(data: Any, weights: np.ndarray | None, axes: int, scanner: Scanner) -> np.ndarray | None:
-    """Which rows hold a NaN in a leaf and are not of weight 0, bool over the leading axes; None where there is none."""
+    """Find the rows with a NaN in a leaf and a weight that is not 0, bool over the leading axes; None where there is none."""
     bad: Any = None
     for _, x in row_items(data):
         if x.dtype.kind == "f" and scanner.nan(x):

@@ -47,7 +47,7 @@ def lanes_that_fit(wide: int, items: Any, bound: int) -> int:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device or the host ran out of memory."""
+    """Tell whether an error says that a device or the host ran out of memory."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 

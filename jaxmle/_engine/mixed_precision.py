@@ -233,7 +233,7 @@ def _check_float32(model: Model, program: Program, problem: Problem) -> None:
 
 
 def _within(program: Program, draft: Outcome, found: Outcome, most: Any) -> np.ndarray:
-    """Whether drafts with their certificates took no more steps than a fit may, bool[b]."""
+    """Tell which drafts with their certificates took no more steps than a fit may, bool[b]."""
     return draft.steps + found.steps <= most if one_phase(program) else draft.steps - draft.polish <= most
 
 

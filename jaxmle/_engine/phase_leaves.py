@@ -35,5 +35,5 @@ class PhaseLeaves(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """The longest number of rows of a data set, padding included."""
+        """The number of rows of the longest data set, padding included."""
         return self.weights.shape[-1]

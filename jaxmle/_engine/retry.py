@@ -109,7 +109,7 @@ def retry(solution: Solution, plan: Plan, solve: Solve) -> Solution:
 
 
 def _worth_another(solution: Solution, plan: Plan) -> np.ndarray:
-    """Which fits failed for want of a better climb, bool[B]."""
+    """Find the fits that failed and may succeed from another start or by another method, bool[B]."""
     status = solution.outcome.status
     failed = (status == Status.STALLED) | ((status == Status.MAX_STEPS) & (plan.max_steps is None))
     no_start = status == Status.NO_FINITE_START

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def whole(path: str | os.PathLike[str]) -> Iterator[str]:
-    """The name of a temporary file beside `path`; it takes the place of `path` when the block ends without an error.
+    """Name a temporary file beside `path`, which replaces `path` when the block ends without an error.
 
     Raises:
         ValueError: where the folder does not exist.

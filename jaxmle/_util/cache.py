@@ -48,13 +48,13 @@ def cache(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def folder() -> Path | None:
-    """Where programs are kept now, or None."""
+    """Return the folder in which programs are kept now, or None."""
     named = os.environ.get("JAXMLE_CACHE")
     return _FOLDERS[-1] if _FOLDERS else Path(named) if named else None
 
 
 def kept(text: str, make: Callable[[], bytes]) -> bytes:
-    """What `make` returns, from the folder where another process left it; for anything that `text` and the machine decide."""
+    """Return what `make` returns, from the folder where another process left it; for anything that `text` and the processor decide."""
     here = folder()
     if here is None:
         return make()
@@ -97,7 +97,7 @@ _NAME = re.compile(r"@([\w.$-]+)")
 
 
 def _canonical(text: str) -> str:
-    """A module's text with each private function named by what it does.
+    """Return a module's text with each private function named by what it does.
 
     Which of its equal functions share a name hangs on what JAX traced before and still remembers (JAX 0.12), so that a
     program's text would differ from process to process.
@@ -118,7 +118,7 @@ def _canonical(text: str) -> str:
 
 @functools.cache
 def _machine() -> str:
-    """What a program is compiled for, apart from its text."""
+    """Describe what a program is compiled for, apart from its text: versions, platform and processor."""
     device: Any = jax.devices()[0]
     cpu = ""
     with contextlib.suppress(OSError):

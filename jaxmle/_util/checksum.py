@@ -21,13 +21,13 @@ class Scanner:
         ] = {}  # with the array, so that none other gets its identity
 
     def nan(self, x: Any) -> bool:
-        """Whether any number is NaN, at the speed of memory: NumPy's greatest is then, while XLA's need not be."""
+        """Tell whether any number is NaN, at the speed of memory: the greatest number of NumPy is then NaN, that of XLA need not be."""
         if not isinstance(x, np.ndarray):
             return bool(jnp.isnan(x).any())
         return self._scan(x)[1] if x.flags.c_contiguous else bool(np.isnan(x.max(initial=-np.inf)))
 
     def checksum(self, x: np.ndarray) -> int:
-        """Of every byte; a row that moves changes it."""
+        """Compute the checksum of every byte of an array; a row that moves changes it."""
         return self._scan(np.ascontiguousarray(x))[2]
 
     def _scan(self, x: np.ndarray) -> tuple[np.ndarray, bool, int]:
@@ -46,7 +46,7 @@ class Scanner:
 
 
 def _folded(words: np.ndarray, dtype: Any) -> tuple[bool, np.ndarray]:
-    """Whether there is a NaN among numbers of this type, if any, and the words folded into `_WIDTH`."""
+    """Tell whether there is a NaN among numbers of this type, if any, and fold the words into `_WIDTH`."""
     fold, greatest = np.zeros(_WIDTH, np.uint64), -np.inf
     for i in range(0, len(words), _CHUNK):
         part = words[i : i + _CHUNK]

@@ -97,12 +97,12 @@ def compiled_once(function: Callable[..., Any]) -> Any:
 
 
 def programs() -> int:
-    """How many compiled programs this package holds."""
+    """Count the compiled programs that this package holds."""
     return sum(each._cache_size() for each in _PROGRAMS)
 
 
 def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Every call computes in float64, whatever the global flag says, in whatever thread."""
+    """Make a function compute in float64, whatever the global flag says, in whatever thread."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

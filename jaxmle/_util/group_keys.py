@@ -52,7 +52,7 @@ def read(groups: Any, n: int) -> Groups:
 
 
 def _column(keys: Any, n: int, what: str) -> np.ndarray:
-    """One column of keys as an array of whole numbers, numbers, text or dates, every one of them present."""
+    """Read one column of keys as an array of whole numbers, numbers, text or dates, every one of them present."""
     array = np.asarray(keys)
     if array.shape != (n,):
         raise ValueError(f"{what} must hold one key per row, shape [{n}], got {list(array.shape)}")
@@ -115,7 +115,7 @@ def _several(names: list[str], columns: list[np.ndarray]) -> Groups:
 
 
 def columns(keys: np.ndarray | None, name: str) -> dict[str, np.ndarray]:
-    """The key columns by name; none where there are no keys."""
+    """Return the key columns by name; none where there are no keys."""
     if keys is None:
         return {}
     return {part: keys[part] for part in keys.dtype.names} if keys.dtype.names else {name: keys}
@@ -127,13 +127,13 @@ def beside(keys: dict[str, np.ndarray], table: Any) -> dict[str, np.ndarray]:
 
 
 def label(key: Any) -> str:
-    """A key as text: `7912`, or `u, 1` for several columns."""
+    """Format a key as text: `7912`, or `u, 1` for several columns."""
     parts: Any = key
     return ", ".join(map(str, parts)) if isinstance(key, (tuple, np.void)) else str(key)
 
 
 def find(keys: np.ndarray | None, wanted: Any) -> int:
-    """The position of a key, given as text, or as a tuple for several columns.
+    """Find the position of a key, given as text, or as a tuple for several columns.
 
     Raises:
         KeyError: with the closest key there is.

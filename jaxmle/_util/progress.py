@@ -36,7 +36,7 @@ class Progress:
         self.latest = failed
 
     def advance(self, count: int) -> None:
-        """The present bucket is over."""
+        """End the present bucket of `count` data sets."""
         self.before += count
         self.failed += getattr(self, "latest", 0)
 
@@ -61,7 +61,7 @@ def _line(words: str, _: int) -> None:
 
 
 def _bar(total: int) -> Callable[[str, int], None] | None:
-    """A bar in the notebook that runs this program; None where there is none. Nothing is imported for it."""
+    """Make a bar in the notebook that runs this program; None where there is none. Nothing is imported for it."""
     ipython: Any = sys.modules.get("IPython")
     if ipython is None or getattr(ipython.get_ipython(), "kernel", None) is None:
         return None

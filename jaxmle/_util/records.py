@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 
 def numbers(**kwargs: Any) -> Any:
-    """A dataclass field whose content may vary without a new compilation."""
+    """Make a dataclass field whose content may vary without a new compilation."""
     return dataclasses.field(metadata={"numbers": True}, **kwargs)
 
 
 def is_traced(x: Any) -> bool:
-    """Whether x is a number that only compiled code will know."""
+    """Tell whether x is traced: a number that only compiled code will know."""
     return isinstance(x, Tracer)
 
 

@@ -11,7 +11,7 @@ SHOWN = 20
 
 
 def aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Rows of cells as lines of one width: the first column to the left, the others to the right.
+    """Align rows of cells as lines of one width: the first column to the left, the others to the right.
 
     Example:
         >>> aligned([("", "n"), ("ab", "10")])
@@ -25,7 +25,7 @@ def aligned(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def cell(x: Any) -> str:
-    """A value in about ten characters; nothing for NaN.
+    """Format a value in about ten characters; nothing for NaN.
 
     Example:
         >>> cell(0.5), cell(12), cell(float("nan")), cell("a"), cell(1e-9)
@@ -49,7 +49,7 @@ def number(x: Any, digits: int = 4) -> str:
 
 
 def table(title: str, columns: dict[str, np.ndarray], notes: Any = (), plain: Any = ()) -> str:
-    """A title, the first rows of the columns, and sentences below.
+    """Format a table: a title, the first rows of the columns, and sentences below.
 
     Args:
         title: the first line.
@@ -67,10 +67,10 @@ def table(title: str, columns: dict[str, np.ndarray], notes: Any = (), plain: An
 
 
 def to_pandas(result: Any) -> Any:
-    """A pandas data frame; needs pandas."""
+    """Return a pandas data frame; needs pandas."""
     return optional("pandas", "frames").DataFrame(result.columns())
 
 
 def to_polars(result: Any) -> Any:
-    """A polars data frame; needs polars."""
+    """Return a polars data frame; needs polars."""
     return optional("polars", "frames").DataFrame(result.columns())

@@ -12,7 +12,7 @@ _MUCH = 1 << 24
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -70,7 +70,7 @@ class Comparison:
         return name if self.difference.ndim > 1 else str(name)
 
     def columns(self) -> dict[str, np.ndarray]:
-        """One column for each number, one row for each model (of each data set), the best first for a single one."""
+        """Return one column for each number, one row for each model (of each data set), the best first for a single one."""
         single, m = self.difference.ndim == 1, len(self.names)
         order = np.argsort(self.difference, kind="stable") if single else np.arange(self.difference.size)
         sets = 1 if single else len(self.difference)
@@ -95,7 +95,7 @@ class Comparison:
 
 @in_float64
 def compare(fits: Mapping[str, Fit], criterion: str = "aic") -> Comparison:
-    """Any number of models of the same data, nested or not, by information criteria.
+    """Compare any number of models of the same data, nested or not, by information criteria.
 
     The criterion estimates how far a model is from the truth; only differences count: under 2 is nothing to speak of,
     above 10 a model has no support. Weights are the relative likelihoods exp(-difference / 2).
@@ -180,7 +180,7 @@ class Contrast:
     level: float
 
     def columns(self) -> dict[str, np.ndarray]:
-        """One column for each number, one row for each contrast."""
+        """Return one column for each number, one row for each contrast."""
         numbers = {"estimate": self.value, "std err": self.standard_errors, "lower": self.lower, "upper": self.upper}
         return {"contrast": np.array(self.names), **numbers}
 
@@ -193,7 +193,7 @@ class Contrast:
 
 @in_float64
 def two_groups(fits: Fit, level: float = 0.95) -> Contrast:
-    """The means of two independent groups: difference, ratio, and for shares the odds ratio (the A/B test).
+    """Compare the means of two independent groups: difference, ratio, and for shares the odds ratio (the A/B test).
 
     The difference m2 - m1 has standard error sqrt(se1^2 + se2^2); ratios have theirs and their intervals on the log.
     The test that goes with it is `likelihood_ratio` of the pooled fit against `fits`.

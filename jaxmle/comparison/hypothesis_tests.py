@@ -82,7 +82,7 @@ class Significance:
     keys: Any = None
 
     def columns(self) -> dict[str, np.ndarray]:
-        """One column for each number, one row for each data set."""
+        """Return one column for each number, one row for each data set."""
         statistic, p, status = (np.atleast_1d(x) for x in (self.statistic, self.p_value, self.status))
         words = np.array([SignificanceStatus(int(s)).name.lower() for s in status])
         found = {"statistic": statistic, "df": np.full(len(p), self.df), "p_value": p, "status": words}
@@ -161,7 +161,7 @@ _UNKNOWN = [SignificanceStatus.NULL_FAILED, SignificanceStatus.FULL_FAILED, Sign
 
 
 def _codes(fit: Fit, pooled: bool) -> tuple[Any, Any]:
-    """Whether each fit is a maximum or a limit, and whether it is a limit; over all data sets where pooled."""
+    """Tell whether each fit is a maximum or a limit, and whether it is a limit; over all data sets where pooled."""
     limit = at_limit(fit.solution.outcome.status)
     good = fit.solution.certified | limit
     return (good.all(keepdims=True), limit.any(keepdims=True)) if pooled else (good, limit)
@@ -234,7 +234,7 @@ def _function_restrictions(f: Any, full: Fit, kind: str) -> tuple[np.ndarray, np
 
 
 def _model_restrictions(null: Model, full: Fit, kind: str, scale: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """What a pinned or tied null says is 0, and its covariance: in coordinates, or in natural values."""
+    """Compute what is 0 under a pinned or tied null, and its covariance: in coordinates, or in natural values."""
     if null.log_likelihood != full.model.log_likelihood or null.names != full.model.names:
         raise ValueError(
             "the null of a Wald test is the full model with parameters held by models.pinned or models.tied"

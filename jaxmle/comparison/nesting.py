@@ -124,7 +124,7 @@ def _leaves(batch: Batch, bucket: Bucket) -> list[tuple[np.ndarray, bool, bool]]
 
 
 def _same(a: Batch, b: Batch) -> np.ndarray:
-    """Whether the rows of positive weight and their weights are equal, in order, bool[B]."""
+    """Tell whether the rows of positive weight and their weights are equal, in order, bool[B]."""
     same = np.zeros(a.size, bool)
     for one in a.buckets:
         for two in b.buckets:
@@ -153,7 +153,7 @@ def _same_bucket(one: Any, two: Any, w: np.ndarray, v: np.ndarray, i: np.ndarray
 
 
 def _sorted_rows(batch: Batch) -> np.ndarray:
-    """All rows of positive weight of all data sets with their weights and constants, sorted, f[rows, columns]."""
+    """Sort all rows of positive weight of all data sets with their weights and constants, sorted, f[rows, columns]."""
     parts = []
     for bucket in batch.buckets:
         sets, rows = np.nonzero(bucket.weights > 0)

@@ -60,7 +60,7 @@ class _Climb:
 
 @in_float64
 def ascent(solution: Solution, optimizer: Any = None) -> Ascent:
-    """The way of a fit from its start to its maximum, climbed anew and recorded step by step.
+    """Repeat the ascent of a fit from its start to its maximum, and record it step by step.
 
     Where another method than Newton's led to the maximum its start is not kept; the way then begins at the model's own.
 

@@ -60,7 +60,7 @@ def in_coordinates(solution: Solution, kind: str = "observed") -> np.ndarray:
 
 
 def covariance(solution: Solution, kind: str = "observed") -> np.ndarray:
-    """Covariance of the natural parameters, f[..., q, q], in the order of `names` (delta method).
+    """Compute the covariance of the natural parameters, f[..., q, q], in the order of `names` (delta method).
 
     NaN unless converged, where the matrix it needs is singular, and where the distribution has no regular standard
     errors (gev and gpd with shape <= -1/2).
@@ -74,5 +74,5 @@ def covariance(solution: Solution, kind: str = "observed") -> np.ndarray:
 
 
 def standard_errors(solution: Solution, kind: str = "observed") -> Any:
-    """Square roots of the diagonal of `covariance(kind)`, in the structure of params; 0 for what is pinned."""
+    """Compute standard errors, the square roots of the diagonal of `covariance(kind)`, in the structure of params; 0 if pinned."""
     return solution.structured(matrices.standard_deviations(in_coordinates(solution, kind), solution.jacobian))

@@ -62,7 +62,7 @@ def wald(space: Space, x: Any, se: Any, u: Any, u_se: Any, z: float, scale: str 
 def interval(
     solution: Solution, level: float = 0.95, method: str = "wald", *, kind: str = "observed", scale: str | None = None
 ) -> Interval:
-    """Confidence intervals, each on the scale that suits its parameter's space and mapped back.
+    """Compute confidence intervals, each on the scale that suits its parameter's space and mapped back.
 
     A one-parameter fit with its maximum on the boundary gets the one-sided likelihood interval, such as
     [0, 0.0916] for 0 events in 20.
@@ -136,7 +136,7 @@ def _wald_interval(solution: Solution, z: float, kind: str, scale: str | None) -
 
 
 def _structured(solution: Solution, parts: list[Any]) -> Interval:
-    """(lower, upper, status) of each parameter, leaves [B, ...], as one interval."""
+    """Join (lower, upper, status) of each parameter, leaves [B, ...], to one interval."""
     tree = jax.tree.structure(solution.model.space)
     pick = (lambda x: x[0]) if solution.single else (lambda x: x)
     return Interval(*(jax.tree.unflatten(tree, [pick(np.asarray(e[i])) for e in parts]) for i in range(3)))
@@ -156,7 +156,7 @@ def _ends(solution: Solution, which: np.ndarray, z: float) -> tuple[np.ndarray, 
 
 
 def _one_sided(solution: Solution, z: float) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]] | None:
-    """For models with one free coordinate: which fits are at a boundary, and their intervals."""
+    """Find the fits at a boundary, of a model with one free coordinate, and their one-sided intervals."""
     u, outcome = solution.outcome.u, solution.outcome
     if u.shape[1] != 1:
         return None
@@ -198,7 +198,7 @@ def _likelihood_interval(solution: Solution, z: float) -> Interval:
 
 @in_float64
 def transform(solution: Solution, f: Callable[[Any], Any], kind: str = "observed") -> Derived:
-    """Any smooth function of the params, with standard errors by the delta method.
+    """Compute any smooth function of the params, with standard errors by the delta method.
 
     Args:
         f: params of one data set -> pytree of numbers; pure JAX.

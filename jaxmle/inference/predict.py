@@ -52,7 +52,7 @@ class Prediction:
     _columns: Any = dataclasses.field(default=None, repr=False)
 
     def columns(self) -> dict[str, np.ndarray]:
-        """One column for each number, one row for each point (and data set)."""
+        """Return one column for each number, one row for each point (and data set)."""
         return self._columns
 
     @property
@@ -74,7 +74,7 @@ class Prediction:
 
 
 def _fitted(objective: Objective, unravel: Callable[[Array], Any]) -> tuple[Response, Callable[[Array], Any]]:
-    """The response of an objective's model, and its params as a function of flat coordinates."""
+    """Return the response of an objective's model, and its params as a function of flat coordinates."""
     response = objective.model.response
     assert response is not None  # `response_of` refuses before anything is compiled
     return response, lambda x: objective.model.forward(unravel(x))
@@ -121,7 +121,7 @@ def _above(objective: Objective, u: Array, unravel: Any) -> Array:
 
 
 def _point(objective: Objective, u: Array, unravel: Any) -> Array:
-    """The quantile x(q) and dx/du = -(dF/du) / f, from whichever tail is smaller, f[m, 1 + p]."""
+    """Compute the quantile x(q) and dx/du = -(dF/du) / f, from whichever tail is smaller, f[m, 1 + p]."""
     response, params = _fitted(objective, unravel)
     q, known = objective.data["q"], response.known_of(objective.data)
     x = response.quantile(params(u), q, known)
@@ -151,7 +151,7 @@ def _expectation(objective: Objective, u: Array, unravel: Any) -> Array:
 
 @in_float64
 def pdf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
-    """Density of the fitted distribution at `x`; for counts the probability of `x`.
+    """Compute the density of the fitted distribution at `x`; for counts the probability of `x`.
 
     Intervals are formed on the logarithm, for counts on the logit.
 
@@ -174,7 +174,7 @@ def pdf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observe
 
 @in_float64
 def cdf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
-    """P(X <= x) in the fitted distribution; the interval is formed on the logit.
+    """Compute P(X <= x) in the fitted distribution; the interval is formed on the logit.
 
     Args:
         x, level, kind: as in `pdf`.
@@ -193,7 +193,7 @@ def cdf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observe
 
 @in_float64
 def sf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
-    """P(X > x), survival beyond x, in the fitted distribution; the interval is formed on the logit.
+    """Compute P(X > x), survival beyond x, in the fitted distribution; the interval is formed on the logit.
 
     Args:
         x, level, kind: as in `pdf`.
@@ -212,7 +212,7 @@ def sf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed
 
 @in_float64
 def quantile(solution: Solution, q: Any, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
-    """The least x with P(X <= x) >= q in the fitted distribution: `quantile(0.1)` is the B10 life of a lifetime distribution.
+    """Find the least x with P(X <= x) >= q in the fitted distribution: `quantile(0.1)` is the B10 life of a lifetime distribution.
 
     dx/du = -(dF/du) / f(x). Intervals are formed on the logarithm for positive data. The quantile of counts moves in
     steps and has no standard error.
@@ -252,7 +252,7 @@ def quantile(solution: Solution, q: Any, level: float = 0.95, *, kind: str = "ob
 
 @in_float64
 def mean(solution: Solution, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
-    """The expectation of the fitted distribution; NaN where it does not exist or is infinite (Cauchy, gpd with shape >= 1).
+    """Compute the expectation of the fitted distribution; NaN where it does not exist or is infinite (Cauchy, gpd with shape >= 1).
 
     Intervals are formed on the logarithm for positive data, on the logit for shares.
 
@@ -281,7 +281,7 @@ def mean(solution: Solution, level: float = 0.95, *, kind: str = "observed", **k
 
 
 def response_of(solution: Solution) -> Response:
-    """The response of a fit's model, which has a distribution of its own; a clear refusal where there is none.
+    """Return the response of a fit's model; raise where it is no distribution of one column.
 
     Raises:
         TypeError: for a log-likelihood of the user's own, and for rows of several columns.

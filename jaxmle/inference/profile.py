@@ -20,7 +20,7 @@ _FAR = 60.0
 
 
 def profile_ends(solution: Solution, name: str, z: float, element: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Where the profile of one scalar has fallen by z^2 / 2 on either side; natural values f[B] twice.
+    """Find where the profile of one scalar has fallen by z^2 / 2 on either side; natural values f[B] twice.
 
     The others are fitted anew at every point. The signed root sqrt(2 (l - l_profile)), nearly straight in the
     parameter's coordinate, is solved for z by a secant inside a bracket. NaN where a point could not be fitted; the
@@ -64,7 +64,7 @@ def _distance(
     far: np.ndarray,
     z: float,
 ) -> np.ndarray:
-    """How far from the estimate the signed root is z, f[B]; infinite where it never is, NaN where it is not known."""
+    """Find how far from the estimate the signed root is z, f[B]; infinite where it never is, NaN where it is not known."""
     tree, best = jax.tree.structure(solution.model.space), -solution.outcome.value
     start = [np.asarray(x, float).reshape(len(center), *s.value_shape) for x, s in _leaves(solution)]
     low, high = np.zeros_like(center), np.full_like(center, np.inf)
@@ -100,7 +100,7 @@ def _leaves(solution: Solution) -> list[tuple[Any, Any]]:
 def _climb(
     solution: Solution, k: int, element: int, u: np.ndarray, start: Any
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """The fits with an element of parameter k held at coordinates u[B]: log-likelihoods, params, and which are maxima or limits."""
+    """Fit with an element of parameter k held at coordinates u[B]: log-likelihoods, params, and which are maxima or limits."""
     from_space, tree = jax.tree.flatten(solution.model.space)
     held, own = list(from_space), from_space[k]
     if own.value_shape:

@@ -53,7 +53,7 @@ def residuals(solution: Solution, key: Any = None) -> np.ndarray:
 
 @in_float64
 def simulate(solution: Solution, key: Any = None) -> Any:
-    """Data drawn from the fitted model, of the same shape as its data; for a batch a list, one for each data set.
+    """Draw data from the fitted model, of the same shape as its data; for a batch a list, one for each data set.
 
     A row of weight w stands for w rows, and one of weight 0 for none: what is drawn has weights 1.
 
@@ -82,7 +82,7 @@ def simulate(solution: Solution, key: Any = None) -> Any:
 
 
 def to_draw(solution: Solution) -> tuple[Any, int]:
-    """Data in the place of which new ones are drawn, weights turned into rows and constants bare, and how many rows."""
+    """Return the data that new ones are drawn like, weights turned into rows and constants bare, and how many rows."""
     bucket = solution.batch.buckets[0]
     weights = bucket.weights[0]
     if (
@@ -112,7 +112,7 @@ def _surroundings(objective: Objective, u: Any, unravel: Any) -> Any:
 
 
 def _rows(solution: Solution, weights: np.ndarray) -> int:
-    """The length of the longest data set: padding is left out."""
+    """Return the length of the longest data set, without padding."""
     if solution.batch.keys is None:
         return weights.shape[1]
     used = np.flatnonzero((weights != 0).any(0))

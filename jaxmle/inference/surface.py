@@ -76,7 +76,7 @@ def _surface(objective: Any, u: Any, unravel: Any, at: Any) -> Any:
 
 
 def coordinate(solution: Solution, name: Any) -> int:
-    """The position of a free parameter."""
+    """Find the position of a free parameter."""
     names = solution.model.coordinate_names
     if name not in names:
         raise ValueError(f"there is no free parameter {name!r}; expected one of {', '.join(map(repr, names))}")
@@ -85,7 +85,7 @@ def coordinate(solution: Solution, name: Any) -> int:
 
 @in_float64
 def axis(solution: Solution, j: int, at: np.ndarray) -> tuple[np.ndarray, str]:
-    """Values of coordinate j on the natural scale where it has one of its own, and what to call them."""
+    """Map values of coordinate j to the natural scale, where it has one of its own, and name them."""
     name, first = solution.model.coordinate_names[j], 0
     for space in jax.tree.leaves(solution.model.space):
         size = int(np.prod(space.coordinate_shape))

@@ -14,13 +14,13 @@ from jaxmle.inference.intervals import interval
 
 
 def status_counts(solution: Solution) -> dict[str, int]:
-    """How many fits ended in which way."""
+    """Count how many fits ended in which way."""
     codes, counts = np.unique(solution.outcome.status, return_counts=True)
     return {Status(int(code)).name.lower(): int(count) for code, count in zip(codes, counts, strict=True)}
 
 
 def columns(solution: Solution, level: float = 0.95, long: bool = False) -> dict[str, np.ndarray]:
-    """One column for each number: what data frames are made of.
+    """Return one column for each number: what data frames are made of.
 
     Args:
         level: of the intervals.
@@ -57,17 +57,17 @@ def columns(solution: Solution, level: float = 0.95, long: bool = False) -> dict
 
 
 def to_pandas(solution: Solution, level: float = 0.95, long: bool = False) -> Any:
-    """A pandas data frame of `columns(level, long)`; needs pandas."""
+    """Return a pandas data frame of `columns(level, long)`; needs pandas."""
     return optional("pandas", "frames").DataFrame(columns(solution, level, long))
 
 
 def to_polars(solution: Solution, level: float = 0.95, long: bool = False) -> Any:
-    """A polars data frame of `columns(level, long)`; needs polars."""
+    """Return a polars data frame of `columns(level, long)`; needs polars."""
     return optional("polars", "frames").DataFrame(columns(solution, level, long))
 
 
 def to_xarray(solution: Solution, level: float = 0.95) -> Any:
-    """An xarray Dataset: each parameter in its own shape, with `_se, _lower, _upper`; needs xarray.
+    """Return an xarray Dataset: each parameter in its own shape, with `_se, _lower, _upper`; needs xarray.
 
     The data-set axis is called as the keys are, with the keys as its labels (`dataset` and 0, 1, ... without keys;
     several key columns lie along `dataset`); axes of a parameter `beta` are `beta_dim_0`, ...; `attrs` is `info`.

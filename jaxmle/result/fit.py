@@ -97,7 +97,7 @@ class Fit:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index: Any) -> "Fit":
-        """One fit by position or key, or a smaller batch by slice, mask, positions or list of keys; see `select`."""
+        """Select one fit by position or key, or a smaller batch by slice, mask, positions or list of keys; see `select`."""
         return Fit(select.select(self.solution, index))
 
     @staticmethod
@@ -152,7 +152,7 @@ class Fit:
     # --- tables and pictures -----------------------------------------------------------------------------
 
     def summary(self, level: float = 0.95, kind: str = "observed") -> str:
-        """A table a person can read: estimates, standard errors, intervals, and the verdict in words."""
+        """Format a table for reading: estimates, standard errors, intervals, and the verdict in words."""
         write = texts.table_one if self.solution.single else texts.table_many
         return write(self.solution, level, kind)
 

@@ -18,7 +18,7 @@ _SHOWN = 10
 
 
 def fit(solution: Solution) -> str:
-    """A fit, or the first fits of a batch, as HTML."""
+    """Format a fit, or the first fits of a batch, as HTML."""
     title = solution.model.label
     lines = _one(solution) if solution.single else _many(solution)
     return f"<div><b>{html.escape(title)}</b>{''.join(lines)}</div>"

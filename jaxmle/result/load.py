@@ -15,7 +15,7 @@ from jaxmle.result.fit import Fit
 
 
 def load(path: str | os.PathLike[str], *, model: Any = None) -> Fit:
-    """A fit that `fit.save(path)` wrote, the same numbers to the last bit.
+    """Read a fit that `fit.save(path)` wrote, the same numbers to the last bit.
 
     Estimates, standard errors, Wald intervals, criteria, verdicts and tables need nothing else. What needs the
     log-likelihood works where the model is a distribution of `jaxmle.distributions`, plain or censored, or where it is

@@ -132,7 +132,7 @@ def _encode_space(s: Any, put: Callable[[Any], str]) -> dict[str, Any]:
 
 
 def _kinds() -> dict[str, spaces.Kind]:
-    """The families of spaces that jaxmle knows, by name."""
+    """Return the families of spaces that jaxmle knows, by name."""
     found = [x.kind if isinstance(x, spaces.Space) else x for x in vars(spaces).values()]
     return {kind.name: kind for kind in found if isinstance(kind, spaces.Kind)}
 
@@ -141,7 +141,7 @@ def _kinds() -> dict[str, spaces.Kind]:
 
 
 def _encode(x: Any, leaf: Callable[[Any], Any]) -> Any:
-    """A pytree of plain containers as JSON.
+    """Encode a pytree of plain containers as JSON.
 
     Raises:
         TypeError: for other containers, and for keys that JSON does not know.
@@ -288,7 +288,7 @@ def _leaves(encoded: Any) -> list[Any]:
 
 
 def same_space(header: dict[str, Any], model: Model) -> bool:
-    """Whether a model's parameters are those of the file: names, families, shapes."""
+    """Tell whether a model's parameters are those of the file: names, families, shapes."""
     encoded = header["model"]
     theirs = [(s["kind"], *map(tuple, (s["value_shape"], s["coordinate_shape"]))) for s in _leaves(encoded["space"])]
     mine = [(s.kind.name, s.value_shape, s.coordinate_shape) for s in jax.tree.leaves(model.space)]
@@ -296,7 +296,7 @@ def same_space(header: dict[str, Any], model: Model) -> bool:
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, str]:
-    """What a file holds, in words, for a person to read.
+    """Describe what a file holds, in words.
 
     Example:
         >>> import jaxmle as jm, tempfile, pathlib

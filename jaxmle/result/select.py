@@ -16,7 +16,7 @@ from jaxmle.model.model import Model
 
 
 def select(solution: Solution, index: Any) -> Solution:
-    """One fit of the batch by position or key, or a smaller batch by slice, mask, positions or list of keys.
+    """Select one fit of the batch by position or key, or a smaller batch by slice, mask, positions or list of keys.
 
     Text (or a tuple, where several columns make the key) is a key, whatever the keys are made of; whole numbers are
     positions.
@@ -48,7 +48,7 @@ def select(solution: Solution, index: Any) -> Solution:
 
 
 def concatenate(solutions: Sequence[Solution]) -> Solution:
-    """One batch of several fits or batches of the same model, in their order.
+    """Join several fits or batches of the same model to one batch, in their order.
 
     Raises:
         ValueError: for different models, keys in some only, a key that stands twice, or different shared data.
@@ -100,7 +100,7 @@ def _one_model(parts: list[Solution]) -> Model:
 
 
 def _join_batches(batches: list[Batch], keys: np.ndarray | None) -> Batch:
-    """One batch; buckets of one length become one bucket."""
+    """Join batches; buckets of one length become one bucket."""
     if any(b.own != batches[0].own for b in batches):
         raise ValueError("these fits share different leaves of their data; fit them in one call of fit_many")
     starts = np.cumsum([0] + [b.size for b in batches])

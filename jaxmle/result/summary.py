@@ -29,7 +29,7 @@ def _tail(z: float) -> float:
 
 
 def table_one(solution: Solution, level: float, kind: str) -> str:
-    """The summary of one fit, in the layout of statsmodels."""
+    """Format the summary of one fit, in the layout of statsmodels."""
     outcome, ends = solution.outcome, interval(solution, level, kind=kind)
     flat = {"value": solution.natural[0], "se": solution.flat(standard_errors(solution, kind))[0]}
     flat |= {"low": solution.flat(ends.lower)[0], "high": solution.flat(ends.upper)[0]}
@@ -81,7 +81,7 @@ def table_one(solution: Solution, level: float, kind: str) -> str:
 
 
 def table_many(solution: Solution, level: float, kind: str) -> str:
-    """The summary of a batch: the verdicts counted, and the first fits."""
+    """Format the summary of a batch: the verdicts counted, and the first fits."""
     counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in status_counts(solution).items())
     name = solution.model.label
     part = solution.take(np.arange(min(solution.size, _SHOWN)))
@@ -102,7 +102,7 @@ def table_many(solution: Solution, level: float, kind: str) -> str:
 
 
 def small(solution: Solution) -> str:
-    """What to use instead of Wald's errors where there are few observations for each free parameter."""
+    """Say what to use instead of Wald's errors where there are few observations for each free parameter."""
     n, k = solution.n_observations, solution.model.free
     few = solution.regular & (n < _ENOUGH * k)
     if not few.any():
@@ -127,7 +127,7 @@ def retried(solution: Solution) -> str:
 
 
 def dropped(solution: Solution) -> str:
-    """How many rows were left out because a value was missing; nothing where none was."""
+    """Say how many rows were left out because a value was missing; nothing where none was."""
     counts = solution.dropped
     sets = np.count_nonzero(counts)
     where = f", in {sets:,} of {len(counts):,} data sets" if len(counts) > 1 else ""
@@ -135,7 +135,7 @@ def dropped(solution: Solution) -> str:
 
 
 def several(solution: Solution) -> str:
-    """What several starts found; nothing where there was one."""
+    """Say what several starts found; nothing where there was one."""
     found = solution.info.get("starts") if solution.starts is not None else None
     if found is None:
         return ""
@@ -149,7 +149,7 @@ def several(solution: Solution) -> str:
 
 
 def message(solution: Solution, index: int = 0) -> str:
-    """What happened to one fit, with the direction named, and what to try."""
+    """Say what happened to one fit, with the direction named, and what to try."""
     status = Status(int(solution.outcome.status[index]))
     where = _where(solution, index)
     head, colon, tail = status.sentence.partition(":")
@@ -160,7 +160,7 @@ def message(solution: Solution, index: int = 0) -> str:
 
 
 def explain(solution: Solution, index: int = 0) -> str:
-    """Which rule decided on one fit, why, and what the evidence was against its thresholds.
+    """Say which rule decided on one fit, why, and what the evidence was against its thresholds.
 
     Example:
         >>> import jaxmle as jm
@@ -171,7 +171,7 @@ def explain(solution: Solution, index: int = 0) -> str:
 
 
 def _hints(solution: Solution, index: int, status: Status) -> list[str]:
-    """What about the data of one fit may explain a verdict that is no certified maximum, or why it has no errors."""
+    """Say what about the data of one fit may explain a verdict that is no certified maximum, or why it has no errors."""
     if status.ok:
         why = "no standard errors: the likelihood is not regular at these parameters (see the distribution); use simulation"
         return [] if solution.regular[index] else [why]
@@ -196,7 +196,7 @@ def _hints(solution: Solution, index: int, status: Status) -> list[str]:
 
 
 def _where(solution: Solution, index: int) -> str:
-    """The direction of a verdict in parameter names: `dispersion -> 0`, `beta[1] -> infinity`."""
+    """Name the direction of a verdict in parameters: `dispersion -> 0`, `beta[1] -> infinity`."""
     status, d = Status(int(solution.outcome.status[index])), solution.outcome.direction[index]
     names = solution.model.coordinate_names
     if status is Status.NOT_IDENTIFIED:
