@@ -12,6 +12,9 @@ import pytest
 
 import jaxmle as jm
 from jaxmle import spaces
+from jaxmle._engine import ingest
+from jaxmle._engine.plan import Plan
+from jaxmle._engine.solve import solve
 from jaxmle._util import group_keys
 from jaxmle.result import saved
 
@@ -199,6 +202,22 @@ def same(a, b):
     np.testing.assert_array_equal(a.covariance(), b.covariance())
     assert repr(a) == repr(b)
     assert a.info == b.info
+
+
+def test_other_weights_for_the_same_rows():
+    """A batch with other weights is the batch that was given with them; ragged data sets, padding included."""
+    x, groups = np.array([1.0, 3.0, 2.0, 4.0, 6.0, 0.5]), np.array(["a", "a", "b", "b", "b", "c"])
+    weights = np.array([2.0, 1.0, 0.0, 3.0, 1.0, 2.0])
+    model = jm.models.as_model("exponential")
+    batch = ingest.grouped(x, groups, None, None, np.float64, "error")
+    longest = max(b.weights.shape[1] for b in batch.buckets)
+    wide = np.zeros((3, longest))
+    for i, key in enumerate(("a", "b", "c")):
+        wide[i, : (groups == key).sum()] = weights[groups == key]
+    again = solve(model, batch.reweighted(wide), Plan())
+    want = jm.fit_many(model, x, groups=groups, weights=weights)
+    np.testing.assert_allclose(again.params["rate"], want.params["rate"], rtol=1e-12)
+    np.testing.assert_array_equal(again.n_observations, want.n_observations)
 
 
 def test_a_loaded_fit_has_the_same_numbers(fits, tmp_path):

@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle import _native
 from jaxmle._engine.devices import platforms_of
+from jaxmle._engine.memory import rounded_up
 from jaxmle._engine.phase_leaves import PhaseLeaves, Shared
 from jaxmle._engine.plan import Auto, Backend, Device, Drafted, Lanes, Native
 from jaxmle._solver import lanes
@@ -281,7 +282,7 @@ def _swept(program: Program, problem: Problem) -> Any:
     own_rows, shared_rows = row_flags(program)
     count, n = problem.weights.shape
     compute = _few_starts if count < QUICK_BELOW else _starts
-    size, rows, at = min(_power_of_two(count), SWEPT), _power_of_two(n), weights_at(program)
+    size, rows, at = min(rounded_up(count), SWEPT), rounded_up(n), weights_at(program)
 
     def padded(x: Any, axis: int, fill: str) -> np.ndarray:
         more = [(0, rows - n if k == axis else 0) for k in range(np.ndim(x))]
@@ -298,10 +299,6 @@ def _swept(program: Program, problem: Problem) -> Any:
         ]
         parts.append(jax.tree.map(np.asarray, compute(program._replace(lanes=0), some, shared)))
     return jax.tree.map(lambda *x: np.concatenate(x)[:count], *parts)
-
-
-def _power_of_two(n: int) -> int:
-    return 1 << max(int(n) - 1, 0).bit_length()
 
 
 def _signature(program: Program, leaves: PhaseLeaves, ones: bool) -> tuple[tuple[_native.Leaf, ...], Any]:

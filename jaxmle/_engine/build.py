@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxmle._engine.batch import Batch, Bucket
 from jaxmle._engine.ingest import row_items
+from jaxmle._engine.memory import rounded_up
 from jaxmle._engine.plan import Plan
 from jaxmle._solver.problem import (
     Problem,
@@ -169,7 +170,7 @@ def check_support(model: Model, batch: Batch) -> None:
         return
     data = jax.tree.map(lambda x: x[0], bucket.data)
     n = bucket.weights.shape[1]
-    many = 1 << (n - 1).bit_length()  # few shapes, few programs
+    many = rounded_up(n)
     whole = jax.tree.map(
         lambda x: x.value if is_constant(x) else np.resize(x, (many, *x.shape[1:])), data, is_leaf=is_constant
     )

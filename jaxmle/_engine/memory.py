@@ -34,6 +34,11 @@ def bytes_each(items: Any) -> int:
     return max(sum(x[:1].nbytes for x in jax.tree.leaves(items)), 1)
 
 
+def rounded_up(n: int) -> int:
+    """Round a number of rows or data sets up to a power of two, 1 at least: few shapes, few programs."""
+    return 1 << max(int(n) - 1, 0).bit_length()
+
+
 def together(items: Any) -> int:
     """Choose how many data sets to compute at a time where each is computed once: on a CPU what fits in its cache."""
     default: Any = getattr(jax.config, "jax_default_device", None)

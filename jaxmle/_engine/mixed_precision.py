@@ -20,7 +20,7 @@ from jaxmle._engine import run
 from jaxmle._engine.backends import prepared
 from jaxmle._engine.build import check_model
 from jaxmle._engine.devices import host_if_small
-from jaxmle._engine.memory import bytes_each, lanes_that_fit, share
+from jaxmle._engine.memory import bytes_each, lanes_that_fit, rounded_up, share
 from jaxmle._engine.multistart import params_at
 from jaxmle._engine.plan import Backend, Device, Drafted, Lanes, Plan
 from jaxmle._engine.run import Run
@@ -166,7 +166,7 @@ def _rest(
     outcome, certified, spent, report = drafts
     left = np.flatnonzero(~certified)
     if len(left):
-        padded = np.resize(left, 1 << (len(left) - 1).bit_length()) if len(left) < program.lanes else left
+        padded = np.resize(left, rounded_up(len(left))) if len(left) < program.lanes else left
         rest = problem if len(left) == len(certified) else taken(problem, program.axes, padded)
         again, last = run.run_bucket(program, rest, plan, devices, _AtMost(shown, len(left)), report.interrupted)
         again = Outcome(*(x[: len(left)] for x in again))

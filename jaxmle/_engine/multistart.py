@@ -69,6 +69,12 @@ def _one(objective: Objective, begin: Any, unravel: Any, key: Any, j: Any, given
     return begin + spread * jax.random.normal(normal_key, (p,), begin.dtype)
 
 
+def check_starts(k: Any) -> None:
+    """Raise unless the number of starts is a positive whole number."""
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise ValueError(f"starts={k!r}; expected how many starting points to climb from, 1 or more")
+
+
 def multistart(solution: Solution, plan: Plan, solve: Solve) -> Solution:
     """Climb from several starts for every data set, and keep the highest certified maximum of each.
 
@@ -78,12 +84,8 @@ def multistart(solution: Solution, plan: Plan, solve: Solve) -> Solution:
             that.
         solve: fits a batch by a plan with one start.
 
-    Raises:
-        ValueError: unless `plan.starts` is a positive whole number.
     """
     k = plan.starts
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"starts={k!r}; expected how many starting points to climb from, 1 or more")
     if k == 1 or solution.model.geometry.closed_form is not None:  # a maximum in closed form needs no other start
         return solution
     model, batch, own = solution.model, solution.batch, solution.outcome

@@ -16,6 +16,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle._engine.batch import Batch
 from jaxmle._engine.evaluate import everywhere
+from jaxmle._engine.memory import rounded_up
 from jaxmle._engine.multistart import params_at
 from jaxmle._engine.plan import Auto, Native, Plan
 from jaxmle._engine.solution import Solution, model_at
@@ -125,7 +126,7 @@ def _attempted(
     solution: Solution, outcome: Outcome, left: np.ndarray, number: int, attempt: Attempt, plan: Plan, solve: Solve
 ) -> np.ndarray:
     """Put the successes of one attempt at the data sets `left` into `outcome`; return the data sets still left."""
-    padded = np.resize(left, 1 << int(np.ceil(np.log2(len(left)))))  # few shapes, few programs
+    padded = np.resize(left, rounded_up(len(left)))
     batch = solution.batch.take(padded)
     model = model_at(solution.model, solution.size, padded)
     again = dataclasses.replace(

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxmle._engine.backends import kernels_of
 from jaxmle._engine.devices import host_if_small
-from jaxmle._engine.memory import bytes_each
+from jaxmle._engine.memory import bytes_each, rounded_up
 from jaxmle._engine.phase_leaves import PhaseLeaves, Shared
 from jaxmle._engine.plan import Auto, Backend, Native
 from jaxmle._engine.workers import CHUNK_BYTES, on_threads
@@ -99,7 +99,7 @@ def _one_by_one(
     program: Program, leaves: PhaseLeaves, outcome: Outcome, positions: Int[np.ndarray, " b"], _: Backend
 ) -> Iterator[tuple[Int[np.ndarray, " b"], Outcome]]:
     """Settle fits in XLA, one after the other; yield positions and outcomes."""
-    padded = np.resize(positions, 1 << int(np.ceil(np.log2(len(positions)))))  # few shapes, few programs
+    padded = np.resize(positions, rounded_up(len(positions)))
     settle = _settle_few if len(padded) <= QUICK_FITS else _settle
     with host_if_small(0):
         own = [np.asarray(x[padded]) for x in leaves.items[0]]

@@ -12,7 +12,7 @@ from jaxmle._engine.batch import Batch
 from jaxmle._engine.build import check_model, of_bucket, tolerance_of
 from jaxmle._engine.devices import worker_devices
 from jaxmle._engine.memory import width
-from jaxmle._engine.multistart import multistart
+from jaxmle._engine.multistart import check_starts, multistart
 from jaxmle._engine.plan import Lanes, Plan
 from jaxmle._engine.retry import retry
 from jaxmle._engine.solution import Report, Solution
@@ -43,6 +43,7 @@ def solve(model: Model, batch: Batch, plan: Plan) -> Solution:
     """
     began = time.perf_counter()
     mixed_precision.check_precision(plan.precision, plan.dtype)
+    check_starts(plan.starts)
     solution = _climb(model, batch, plan)
     if not solution.report.interrupted:
         solution = multistart(retry(solution, plan, _climb), plan, _climb)
