@@ -43,19 +43,17 @@ def compiled(function: Callable[..., Any], quick: bool = False, **options: Any) 
         >>> bool(abs(total / np.sum(np.log(0.3 * x) + np.log(0.5 * x)) - 1) < 1e-4)
         True
     """
-    program: Any = jax.jit(function, compiler_options=_OPTIONS | _QUICK if quick else _OPTIONS, **options)
-    loaded = _Loaded()
-    _PROGRAMS.extend((program, loaded))
+    chosen = _OPTIONS | _QUICK if quick else _OPTIONS
+    program: Any = jax.jit(function, compiler_options=chosen, **options)
     static = options.get("static_argnums", ())
-    static = (static,) if isinstance(static, int) else static
+    loaded = _Loaded(function, chosen, options, (static,) if isinstance(static, int) else static)
+    _PROGRAMS.extend((program, loaded))
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         before = program._cache_size() + len(loaded)
-        if cache.folder() is None or kwargs or len(jax.local_devices()) > 1:
-            out = program(*args, **kwargs)
-        else:
-            out = loaded.call(program, args, static)
+        out = loaded.call(*args) if not kwargs and cache.folder() is not None else _ABSENT
+        out = program(*args, **kwargs) if out is _ABSENT else out
         if program._cache_size() + len(loaded) > before and programs() > _LIMIT:
             for each in _PROGRAMS:
                 each.clear_cache()
@@ -64,26 +62,57 @@ def compiled(function: Callable[..., Any], quick: bool = False, **options: Any) 
     return call
 
 
-class _Loaded(dict[Any, Any]):
-    """Programs that came from the folder, or went there, by what they were asked for."""
+_ABSENT = object()
 
-    def call(self, program: Any, args: tuple[Any, ...], static: tuple[int, ...]) -> Any:
-        fixed = tuple(args[i] for i in static)
-        varying = tuple(x for i, x in enumerate(args) if i not in static)
-        leaves, tree = jax.tree.flatten(varying)
-        if any(isinstance(x, Tracer) for x in leaves):
-            return program(*args)
+_SETTINGS = ("enable_x64", "default_matmul_precision", "default_prng_impl", "numpy_dtype_promotion")
+"Of JAX: those that a program depends on, and that may differ from one thread or block to another."
+
+
+class _Loaded(dict[Any, cache.Program | None]):
+    """Programs that came from the folder, or went there, by what they were asked for; None for those that cannot."""
+
+    def __init__(
+        self, function: Callable[..., Any], chosen: dict[str, Any], options: dict[str, Any], static: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        # Unused arguments are kept: JAX would drop them from the module's text, and with them which ones are used.
+        self.program: Any = jax.jit(function, compiler_options=chosen, keep_unused=True, **options)
+        self.options, self.static = f"{chosen} {options}", static
+
+    def call(self, *args: Any) -> Any:
+        """Call the program for these arguments; `_ABSENT` where only JAX itself can."""
+        fixed = tuple(args[i] for i in self.static if i < len(args))
+        leaves, tree = jax.tree.flatten([x for i, x in enumerate(args) if i not in self.static])
+        if not all(_plain(x) for x in leaves) or _hindered():
+            return _ABSENT
         kinds = tuple((np.shape(x), str(getattr(x, "dtype", type(x))), getattr(x, "weak_type", False)) for x in leaves)
-        key = (fixed, tree, kinds, jax.config.jax_enable_x64)  # pyright: ignore
+        key = (fixed, tree, kinds, *(getattr(jax.config, f"jax_{name}") for name in _SETTINGS))
         if key not in self:
-            self[key] = cache.program(program.lower(*args))
-        return self[key](*varying)
+            self[key] = cache.program(self.program.lower(*args), self.options)
+        found = self[key]
+        return _ABSENT if found is None else found([jax.numpy.asarray(x) for x in leaves])
 
     def _cache_size(self) -> int:
         return len(self)
 
     def clear_cache(self) -> None:
         self.clear()
+        self.program.clear_cache()
+
+
+def _plain(x: Any) -> bool:
+    """Answer whether an argument is data, and not on a device that JAX would not choose by itself."""
+    if isinstance(x, Tracer):
+        return False
+    return not isinstance(x, jax.Array) or x.devices() == {jax.local_devices()[0]}
+
+
+def _hindered() -> bool:
+    """Answer whether JAX must run programs itself: on several devices, or watched by the user."""
+    config: Any = jax.config
+    watched = config.jax_disable_jit or config.jax_debug_nans or config.jax_debug_infs
+    devices = jax.local_devices()
+    return bool(watched) or len(devices) > 1 or config.jax_default_device not in (None, devices[0])
 
 
 def compiled_with(**options: Any) -> Callable[[Callable[..., Any]], Any]:

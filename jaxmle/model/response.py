@@ -5,8 +5,9 @@ simulation, pictures, files, comparison, the explorer, the command line) asks it
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
+import jax
 import jax.numpy as jnp
 
 from jaxmle._util.arrays import Array, ArrayLike, Bool, Data, Float, Params
@@ -85,8 +86,12 @@ class Observation(Protocol):
         """Tell whether some parameters make each row possible, bool[n]."""
         ...
 
-    def show(self, response: "Response", y: Data, data: Data) -> Data:
-        """Make data that show outcomes y as the rows of `data` show theirs; known columns are kept."""
+    def recipe(self) -> dict[str, Any]:
+        """Describe the record by what JSON holds, as further arguments of the function of `models` that makes it."""
+        ...
+
+    def show(self, response: "Response", key: Array, params: Params, y: Data, data: Data) -> Data:
+        """Make data that show outcomes y, drawn under params, as a study like that of `data`; known columns are kept."""
         ...
 
 
@@ -108,7 +113,10 @@ class Exact:
     def possible(self, response: "Response", data: Data) -> Bool[Array, " n"]:
         return response.support(*response.split(data))
 
-    def show(self, response: "Response", y: Data, data: Data) -> Data:
+    def recipe(self) -> dict[str, Any]:
+        return {}
+
+    def show(self, response: "Response", key: Array, params: Params, y: Data, data: Data) -> Data:
         return response.join(y, data)
 
 
@@ -253,6 +261,9 @@ class Response:
         return self.observation.bounds(self, data)
 
 
+_SHOWN = 0x5C4E  # apart from the keys that a sampler makes of its own
+
+
 @record
 class Simulate:
     """Draw outcomes from a response's distribution and show them as the rows of the data show theirs."""
@@ -264,4 +275,5 @@ class Simulate:
         lower, _ = r.bounds(data)
         column = lower[r.outcome[0]] if len(r.outcome) > 1 else lower
         shape = jnp.shape(column)[: jnp.ndim(column) - r.event]
-        return r.observation.show(r, r.sample(key, params, shape, r.known_of(data)), data)
+        y = r.sample(key, params, shape, r.known_of(data))
+        return r.observation.show(r, jax.random.fold_in(key, _SHOWN), params, y, data)

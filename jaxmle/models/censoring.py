@@ -1,16 +1,17 @@
 """Censored data: rows of which only an interval is known, exact, right-, left- and interval-censored data in one form."""
 
 import functools
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal
 
 import jax.numpy as jnp
 
 from jaxmle._util.arrays import Array, Bool, Data, Float, Params
 from jaxmle._util.records import record
-from jaxmle.distributions import Distribution
+from jaxmle.distributions import Distribution, by_name
 from jaxmle.model.geometry import Geometry
 from jaxmle.model.model import Model
 from jaxmle.model.response import Response, Simulate
+from jaxmle.models.censoring_schemes import Ends, Estimated, Rows, Scheme, kinds_of, words_of
 from jaxmle.models.independent import response_of
 from jaxmle.special import log1mexp
 from jaxmle.special.elementary import floating
@@ -18,70 +19,9 @@ from jaxmle.special.elementary import floating
 Kinds = Literal["all", "right"]
 
 
-class Rows(NamedTuple):
-    """The kind of each row, bool[n] each; all false where lower > upper or either is NaN."""
-
-    exact: Bool[Array, " n"]
-    right: Bool[Array, " n"]
-    left: Bool[Array, " n"]
-    between: Bool[Array, " n"]
-    unknown: Bool[Array, " n"]
-
-    @property
-    def legal(self) -> Bool[Array, " n"]:
-        """Whether each row has a kind."""
-        return self.exact | self.right | self.left | self.between | self.unknown
-
-
-def kinds_of(lower: Float[Array, " n"], upper: Float[Array, " n"]) -> Rows:
-    """Classify each row by the ends of its interval."""
-    low, high = jnp.isfinite(lower), jnp.isfinite(upper)
-    return Rows(
-        exact=low & (lower == upper),
-        right=low & (upper == jnp.inf),
-        left=high & (lower == -jnp.inf),
-        between=low & high & (lower < upper),
-        unknown=(lower == -jnp.inf) & (upper == jnp.inf),
-    )
-
-
 def _read(data: Data) -> tuple[Float[Array, " n"], Float[Array, " n"], Rows]:
     lower, upper = floating(data["lower"]), floating(data["upper"])
     return lower, upper, kinds_of(lower, upper)
-
-
-class Scheme(Protocol):
-    """How outcomes are censored: a record that turns drawn outcomes into intervals."""
-
-    def __call__(
-        self, t: Float[Array, " n"], lower: Float[Array, " n"], upper: Float[Array, " n"]
-    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-        """Censor outcomes t as the rows that show `lower` and `upper` were; return the new ends."""
-        ...
-
-
-@record
-class RowByRow:
-    """The censoring scheme that each row shows by itself.
-
-    A right-censored row is observed until its `lower`: exact if T comes first, else censored there again. A
-    left-censored row is observed from its `upper` on. An interval row is inspected at its two ends: T lies before,
-    between or after them. An exact row shows no censoring time, so its new value is exact.
-    """
-
-    def __call__(
-        self, t: Float[Array, " n"], lower: Float[Array, " n"], upper: Float[Array, " n"]
-    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-        rows = kinds_of(lower, upper)
-        new_lower, new_upper = t, t
-        late = rows.right & (t > lower) | rows.between & (t > upper)
-        new_lower = jnp.where(late, jnp.where(rows.between, upper, lower), new_lower)
-        new_upper = jnp.where(late, jnp.inf, new_upper)
-        early = rows.left & (t <= upper) | rows.between & (t <= lower)
-        new_upper = jnp.where(early, jnp.where(rows.between, lower, upper), new_upper)
-        new_lower = jnp.where(early, -jnp.inf, new_lower)
-        unchanged = rows.between & (t > lower) & (t <= upper) | rows.unknown
-        return jnp.where(unchanged, lower, new_lower), jnp.where(unchanged, upper, new_upper)
 
 
 @record
@@ -94,7 +34,7 @@ class Censored:
     """
 
     kinds: Kinds = "all"
-    scheme: Scheme = RowByRow()
+    scheme: Scheme = Estimated()
 
     @property
     def intervals(self) -> bool:
@@ -143,9 +83,14 @@ class Censored:
             right = rows.right
         return rows.unknown | rows.exact & inside(lower) | rows.right & right | (rows.left | rows.between) & some
 
-    def show(self, response: Response, y: Data, data: Data) -> Data:
+    def recipe(self) -> dict[str, Any]:
+        words = words_of(self.scheme)
+        return {"kinds": self.kinds} | ({} if words is None else {"scheme": words})
+
+    def show(self, response: Response, key: Array, params: Params, y: Data, data: Data) -> Data:
         lower, upper, _ = _read(data)
-        lower, upper = self.scheme(y.astype(lower.dtype), lower, upper)
+        log_probability = self.contributions(response, params, data)
+        lower, upper = self.scheme(key, y.astype(lower.dtype), Ends(lower, upper), log_probability)
         return {**data, "lower": lower, "upper": upper}
 
 
@@ -185,7 +130,20 @@ class CensoredStart:
 
 
 @functools.lru_cache(maxsize=256)
-def censored(distribution: Distribution, kinds: Kinds = "all") -> Model:
+def _censored(distribution: Distribution, kinds: Kinds, scheme: Scheme | None) -> Model:
+    response = response_of(distribution, Censored(kinds, scheme or Estimated(right_only=kinds == "right")))
+    return Model(
+        response,
+        distribution.space,
+        start=CensoredStart(distribution),
+        simulate=Simulate(response),
+        name=f"censored {distribution.name}",
+        # All else, the expected information too, is of rows fully observed.
+        geometry=Geometry(regular=distribution.geometry.regular),
+    )
+
+
+def censored(distribution: Distribution | str, kinds: Kinds = "all", scheme: Scheme | None = None) -> Model:
     """Make the model of independent rows of one distribution, each known exactly or to lie in an interval.
 
     Data are {"lower": f[n], "upper": f[n]}:
@@ -200,9 +158,11 @@ def censored(distribution: Distribution, kinds: Kinds = "all") -> Model:
     The same for counts. Censoring must carry no information about the lifetime beyond its time.
 
     Args:
-        distribution: a record of `jaxmle.distributions`.
+        distribution: a record of `jaxmle.distributions`, or its name.
         kinds: `"all"`, or `"right"` where all rows are exact or right-censored: the same numbers from less work
             (others then get -inf). A distribution fitted to such data by name takes it by itself.
+        scheme: how simulated rows are censored: `models.EndOfStudy(time)`, `models.Inspections(times)`, or a record of
+            your own like these; by default `models.Estimated()`, what the rows show of it. The fit does not need it.
 
     Raises:
         ValueError: for a distribution whose data are a dict (binomial).
@@ -216,18 +176,12 @@ def censored(distribution: Distribution, kinds: Kinds = "all") -> Model:
 
     Reference: Lawless 2003, *Statistical Models and Methods for Lifetime Data*, 2nd ed., section 2.2.
     """
+    distribution = by_name(distribution) if isinstance(distribution, str) else distribution
+    if kinds not in ("all", "right"):
+        raise ValueError(f"censored: kinds={kinds!r}; expected 'all' or 'right'")
     if distribution.columns:
         raise ValueError(
             f"censored: {distribution.name} has data {set(distribution.columns)}, which cannot be censored; "
             "use a distribution of one response, such as weibull, or models.iid"
         )
-    response = response_of(distribution, Censored(kinds))
-    return Model(
-        response,
-        distribution.space,
-        start=CensoredStart(distribution),
-        simulate=Simulate(response),
-        name=f"censored {distribution.name}",
-        # All else, the expected information too, is of rows fully observed.
-        geometry=Geometry(regular=distribution.geometry.regular),
-    )
+    return _censored(distribution, kinds, scheme)

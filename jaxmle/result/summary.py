@@ -110,6 +110,9 @@ def small(solution: Solution) -> str:
     advice = (
         "prefer interval(method='profile') and likelihood_ratio, or a parametric bootstrap: refits of simulate(key)"
     )
+    response = solution.model.response
+    if response is not None and response.intervals:
+        advice += " (censored as its rows show, or as models.censored(..., scheme=) states)"
     who = (
         f"{few.sum():,} of {len(n):,} fits have"
         if len(n) > 1
