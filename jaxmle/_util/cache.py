@@ -224,7 +224,7 @@ def program(lowered: jax.stages.Lowered, options: str) -> Program | None:
     """
     text = lowered.as_text()
     arguments, results = jax.tree.leaves(lowered.args_info), jax.tree.leaves(lowered.out_info)
-    plain = all(not jax.dtypes.issubdtype(x.dtype, jax.dtypes.extended) for x in (*arguments, *results))
+    plain = all(not jax.numpy.issubdtype(x.dtype, jax.dtypes.extended) for x in (*arguments, *results))
     if not plain or _CALLS_BACK.search(text) or _operands(text) != len(arguments):
         return None
     kinds = [f"{x.shape} {x.dtype}" for x in (*arguments, *results)]
@@ -245,7 +245,7 @@ def program(lowered: jax.stages.Lowered, options: str) -> Program | None:
 
 def _loaded(client: Any, held: bytes) -> Any:
     """Load an executable into this process."""
-    from jax._src.lib import xla_client  # jaxlib's own; there is no public name for a list of devices
+    from jaxlib import xla_client  # JAX has no public name for a list of devices
 
     return client.deserialize_executable(held, executable_devices=xla_client.DeviceList(tuple(jax.devices()[:1])))
 

@@ -1,14 +1,14 @@
 """Censoring schemes: which times and limits censor new outcomes of a study, stated by the user or estimated from its rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmle._util.arrays import Array, ArrayLike, Bool, Float
-from jaxmle._util.records import numbers, record
+from jaxmle._util.arrays import Array, Bool, Float
+from jaxmle._util.records import record
 
 _MOST_DONORS = 4096
 
@@ -67,7 +67,7 @@ class EndOfStudy:
     """Each row is observed until a time: a later outcome is right-censored there (type I censoring).
 
     Attributes:
-        time: one for all rows, or one for each, f[n].
+        time: a number for all rows, or one for each (any sequence).
 
     Example:
         >>> import jaxmle as jm
@@ -77,12 +77,13 @@ class EndOfStudy:
         True
     """
 
-    time: ArrayLike = numbers()
+    time: float | tuple[float, ...]
 
     def __post_init__(self) -> None:
         time = np.asarray(self.time, float)
         if time.ndim > 1 or np.isnan(time).any():
             raise ValueError(f"EndOfStudy: the time is one number or one for each row, got {self.time!r}")
+        object.__setattr__(self, "time", float(time) if time.ndim == 0 else tuple(time.tolist()))
 
     def __call__(self, key: Array, t: Float[Array, " n"], seen: Ends, log_probability: Float[Array, " n"]) -> Ends:
         return _right(t, jnp.asarray(self.time, t.dtype))
@@ -93,7 +94,7 @@ class Inspections:
     """Each row is inspected at the same times: an outcome is known to lie between two of them, or beyond the last.
 
     Attributes:
-        times: of the inspections, ascending, f[k].
+        times: of the inspections, ascending (any sequence).
 
     Example:
         >>> import jaxmle as jm
@@ -104,12 +105,13 @@ class Inspections:
         [1.0, 2.0, 4.0, inf]
     """
 
-    times: ArrayLike | Sequence[float] = numbers()
+    times: tuple[float, ...]
 
     def __post_init__(self) -> None:
         times = np.asarray(self.times, float)
         if times.ndim != 1 or not len(times) or not np.isfinite(times).all() or np.any(np.diff(times) <= 0):
             raise ValueError(f"Inspections: the times are finite and ascending, at least one, got {self.times!r}")
+        object.__setattr__(self, "times", tuple(times.tolist()))
 
     def __call__(self, key: Array, t: Float[Array, " n"], seen: Ends, log_probability: Float[Array, " n"]) -> Ends:
         grid = jnp.concatenate([jnp.array([-jnp.inf]), jnp.asarray(self.times), jnp.array([jnp.inf])]).astype(t.dtype)
@@ -130,7 +132,8 @@ class Estimated:
       are the mirror image. Rows between two inspections are inspected there again.
     - Without exact rows: all are inspected. A row that was left- or right-censored at its only inspection (no row lies
       between two) is inspected then again. Otherwise a new outcome shows the interval of a row drawn among those whose
-      interval contains it, with odds 1 / P(interval) (at most 4096 rows are drawn from).
+      interval contains it, with odds 1 / P(interval) (at most 4096 rows are drawn from): a scheme that shows an interval
+      with some probability shows it to outcomes inside alone. Beyond all intervals it is censored at the last inspection.
 
     Reference: Davison & Hinkley 1997, *Bootstrap Methods and their Application*, section 3.5, algorithm 3.1 (conditional
     bootstrap).
@@ -166,7 +169,7 @@ def words_of(scheme: Scheme) -> dict[str, Any] | None:
     name = type(scheme).__name__
     if _STATED.get(name) is not type(scheme):
         return None
-    return {name: {field: np.asarray(x, float).tolist() for field, x in vars(scheme).items() if field[0] != "_"}}
+    return {name: {field: x for field, x in vars(scheme).items() if field[0] != "_"}}
 
 
 def scheme_of(words: Mapping[str, Any] | None) -> Scheme | None:
@@ -241,15 +244,9 @@ def _like_another(
     odds = jnp.where(inspected, -log_probability[donors], -jnp.inf)
 
     def one(i: Array) -> Array:
-        # A row seen for the last time at its lower end is seen no later; of its earlier inspections nothing is known.
-        ends = rows.right[i] & (t[i] > seen.lower[i])
         mine = jnp.where((lower < t[i]) & (t[i] <= upper), odds, -jnp.inf)
-        drawn = jax.random.categorical(jax.random.fold_in(own, i), mine)
-        return jnp.where(ends | ~jnp.any(mine > -jnp.inf), -1, drawn)
+        return jnp.where(jnp.any(mine > -jnp.inf), jax.random.categorical(jax.random.fold_in(own, i), mine), -1)
 
     drawn = jax.lax.map(one, jnp.arange(n), batch_size=256)
-    end = jnp.where(rows.right, seen.lower, jnp.inf)
     last = jnp.max(jnp.where(inspected, jnp.where(jnp.isfinite(upper), upper, lower), -jnp.inf))
-    beyond = Ends(jnp.where(rows.right, seen.lower, last), jnp.full_like(t, jnp.inf))
-    another = Ends(lower[drawn], jnp.minimum(upper[drawn], jnp.where(jnp.isfinite(end), end, upper[drawn])))
-    return _kept(drawn >= 0, another, beyond)
+    return _kept(drawn >= 0, Ends(lower[drawn], upper[drawn]), Ends(jnp.full_like(t, last), jnp.full_like(t, jnp.inf)))
