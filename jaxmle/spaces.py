@@ -57,6 +57,7 @@ class Kind:
         inverse: `(x, *bounds) -> u`.
         inside: `(x, *bounds) -> bool`, whether values are strictly inside.
         ends: what an elementwise coordinate tends to at minus and plus infinity; None where coordinates mix.
+        unitless: whether every coordinate is a logarithm or a logit of one value.
     """
 
     name: str
@@ -64,11 +65,7 @@ class Kind:
     inverse: Callable[..., Array]
     inside: Callable[..., Bool[Array, "..."] | bool]
     ends: tuple[str, str] | None = None
-
-    @property
-    def unitless(self) -> bool:
-        """Whether every coordinate is a logarithm or a logit of one value."""
-        return self.ends is not None and self.name != "real"
+    unitless: bool = False
 
 
 @record
@@ -144,7 +141,7 @@ def _interval_forward(u: Array, a: Array, b: Array) -> Array:
 real = Space(Kind("real", _identity, _identity, _everywhere, ("-infinity", "infinity")))
 "Any finite number."
 
-positive = Space(Kind("positive", jnp.exp, jnp.log, lambda x: x > 0, ("0", "infinity")))
+positive = Space(Kind("positive", jnp.exp, jnp.log, lambda x: x > 0, ("0", "infinity"), unitless=True))
 "Numbers above 0, through the logarithm."
 
 _INTERVAL = Kind(
@@ -152,18 +149,15 @@ _INTERVAL = Kind(
     _interval_forward,
     lambda x, a, b: jnp.log(x - a) - jnp.log(b - x),
     lambda x, a, b: (x > a) & (x < b),
-    ("its lower end", "its upper end"),
+    ends=("its lower end", "its upper end"),
+    unitless=True,
 )
 _ABOVE = Kind(
-    "above", lambda u, a: a + jnp.exp(u), lambda x, a: jnp.log(x - a), lambda x, a: x > a, ("its lower end", "infinity")
-)
+    "above", lambda u, a: a + jnp.exp(u), lambda x, a: jnp.log(x - a), lambda x, a: x > a, ("its lower end", "infinity"), True
+)  # fmt: skip
 _BELOW = Kind(
-    "below",
-    lambda u, b: b - jnp.exp(u),
-    lambda x, b: jnp.log(b - x),
-    lambda x, b: x < b,
-    ("its upper end", "-infinity"),
-)
+    "below", lambda u, b: b - jnp.exp(u), lambda x, b: jnp.log(b - x), lambda x, b: x < b, ("its upper end", "-infinity"), True
+)  # fmt: skip
 
 
 def interval(lower: ArrayLike, upper: ArrayLike, *, shape: Shape = ()) -> Space:
@@ -387,7 +381,7 @@ def held_at(space: Space, index: int, coordinate: ArrayLike) -> Space:
     inside = _Held(kind, shape, index, "inside")
     size = int(np.prod(space.value_shape)) - 1
     return Space(
-        Kind(HELD, forward, inverse, inside, space.kind.ends), space.value_shape, (size,), (coordinate, *space.bounds)
+        Kind(HELD, forward, inverse, inside, kind.ends, kind.unitless), shape, (size,), (coordinate, *space.bounds)
     )
 
 

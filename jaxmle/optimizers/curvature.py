@@ -180,6 +180,10 @@ def hold(gradient: Any, matrix: Any, held: Any) -> tuple[Any, Any]:
     return jnp.where(held, 0.0, gradient), jnp.where(held[:, None] | held[None, :], eye, matrix)
 
 
+UNSURE = 1e5
+"Times what rounding leaves unsure in a sum of its size, that cancellation inside the contributions may leave unsure."
+
+
 def rounding(value: Any, decrement: Any, total: Any) -> tuple[Any, Any]:
     """What rounding leaves unsure in a value, and by how much a candidate may lie above it, f[] each.
 
@@ -212,8 +216,12 @@ def advance(
     fell = jnp.where(bent > 0, bends / jnp.where(bent > 0, bent, 1.0), 0.0)
     # A long step in a tail must end in the tail: beyond it lies a maximum that was missed, or rounding.
     overshot = (s.tail_rate < 1) & (s.stretch > 1) & ~((slope_is < 0) & (bends > 0))
-    accepted = finite & (value <= s.value + slack) & ~overshot
+    # Cancellation inside the model may leave more unsure in the value than its size shows: within what that can be the
+    # slopes at both ends judge a short step (approximate Wolfe condition, Hager & Zhang 2005, SIAM J. Optim. 16, 170-192).
     first = s.count == 0
+    falls = (s.gradient + gradient) @ moved < 0
+    unsure = falls & (s.decrement < UNSURE * noise) & (value <= s.value + UNSURE * noise)
+    accepted = finite & ((value <= s.value + slack) | unsure) & ~overshot
 
     before, after = moved @ (s.matrix @ moved), moved @ (matrix @ moved)
     ratio = jnp.where(first, 0.0, jnp.where(before > 0, after / jnp.where(before > 0, before, 1.0), 0.0))
