@@ -61,7 +61,7 @@ _SENTENCES = {
     Status.AT_BOUNDARY: "maximum on the boundary of the parameter space; the limit is reported, and standard "
     "errors do not exist there",
     Status.NOT_IDENTIFIED: "not identified: the log-likelihood is flat along a direction; drop or pin one of the "
-    "parameters named",
+    "parameters named; where they are an intercept and a slope, centre the covariate (x - its mean)",
     Status.UNBOUNDED: "unbounded likelihood: it rises without limit; the data are constant or too few for the model, "
     "or the sign of the log-likelihood is reversed",
     Status.NO_DATA: "no data: no row has a positive weight",

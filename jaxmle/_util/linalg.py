@@ -16,9 +16,13 @@ def hessian(f: Any, u: Any) -> Any:
     return jax.jacfwd(jax.grad(lambda x: f(unravel(x))))(flat)
 
 
+_SHEARED = 100.0
+"Damping of a small pivot, relative to the pivot. Measured: 1 shortens steps in valleys that damping by the scale turns."
+
+
 def definite_above(dtype: Any) -> float:
     """Pivots of a matrix with unit diagonal above this are trusted to be positive."""
-    return 1e-2 * float(jnp.finfo(dtype).eps) ** 0.5
+    return float(jnp.finfo(dtype).eps) ** 0.8
 
 
 def definite(matrix: Any) -> Any:
@@ -44,29 +48,31 @@ class Descent(NamedTuple):
 
 
 def descend(matrix: Any, gradient: Any, scale: Any, damping: Any, still: Any) -> Descent:
-    """Solves (H + damping diag(scale)) v = -g, always downhill.
+    """Solve L (D + damping E) L' v = -g, where L D L' = H, always downhill.
 
-    A pivot that is not positive is replaced by its absolute value (Gill, Murray & Wright 1981, *Practical
-    Optimization*, section 4.4.2.2). At a saddle the gradient says nothing about the way out: where the decrement is below
-    `still`, a step of one unit of log-likelihood along the negative curvature is added.
+    A pivot of D that is not positive is replaced by its absolute value (Gill, Murray & Wright 1981, *Practical
+    Optimization*, section 4.4.2.2) and damped by `scale`, a small one by itself: so the step knows no units, and a
+    covariate plus a constant, which shears H, changes little as long as its pivots are positive. At a saddle the
+    gradient says nothing about the way out: where the decrement is below `still`, a step of one unit of log-likelihood
+    along the negative curvature is added.
 
     Args:
         matrix: H, f[p, p].
         gradient: g, f[p].
         scale: positive diagonal in the units of H, f[p].
-        damping: relative to `scale`, f[].
+        damping: relative to `scale`, and to a pivot where that is small, f[].
         still: decrement below which the gradient is taken to be zero, f[].
     """
     p, dtype = gradient.shape[0], gradient.dtype
     root = jnp.sqrt(scale)
-    scaled = matrix / root[:, None] / root[None, :] + damping * jnp.eye(p, dtype=dtype)
+    scaled = matrix / root[:, None] / root[None, :]
     rhs = -gradient / root
     floor = definite_above(dtype)
     if p == 0:
         zero = jnp.zeros((), dtype)
         return Descent(gradient, zero, jnp.array(True), zero + 1)
     factor = _ldl if p <= _UNROLLED else _ldl_loop
-    move, decrement, lowest = factor(scaled, rhs, floor, still)
+    move, decrement, lowest = factor(scaled, rhs, damping, floor, still)
     return Descent(move / root, decrement, lowest > floor, lowest)
 
 
@@ -74,12 +80,16 @@ def _positive(pivot: Any, floor: float) -> Any:
     return jnp.where(pivot > floor, pivot, jnp.maximum(jnp.abs(pivot), 0.1))
 
 
+def _damped(raw: Any, pivot: Any, damping: Any, floor: float) -> Any:
+    return pivot + damping * jnp.where(raw > floor, jnp.minimum(_SHEARED * pivot, 1.0), 1.0)
+
+
 def _kick(pivot: Any, still_enough: Any, floor: float) -> Any:
     negative = still_enough & (pivot < -1e3 * floor)
     return jnp.where(negative, jax.lax.rsqrt(jnp.where(negative, -pivot, 1.0)), 0.0)
 
 
-def _ldl(a: Any, b: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
+def _ldl(a: Any, b: Any, damping: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
     p = b.shape[0]
     low: list[list[Any]] = [[None] * p for _ in range(p)]
     raw: list[Any] = []
@@ -92,8 +102,9 @@ def _ldl(a: Any, b: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
     y: list[Any] = []
     for i in range(p):
         y.append(b[i] - sum(low[i][k] * y[k] for k in range(i)))
+    pivots = [_damped(raw[i], pivots[i], damping, floor) for i in range(p)]
     decrement = 0.5 * sum(y[i] ** 2 / pivots[i] for i in range(p))
-    x: list[Any] = [y[i] / pivots[i] + _kick(raw[i], decrement < still, floor) for i in range(p)]
+    x: list[Any] = [y[i] / pivots[i] + _kick(raw[i] + damping, decrement < still, floor) for i in range(p)]
     for i in reversed(range(p)):
         x[i] = x[i] - sum(low[k][i] * x[k] for k in range(i + 1, p))
     lowest = raw[0]
@@ -102,7 +113,7 @@ def _ldl(a: Any, b: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
     return jnp.stack(x), decrement, lowest
 
 
-def _ldl_loop(a: Any, b: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
+def _ldl_loop(a: Any, b: Any, damping: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
     """`_ldl` column by column, for any p."""
     p = b.shape[0]
     rows = jnp.arange(p)
@@ -116,8 +127,9 @@ def _ldl_loop(a: Any, b: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
         return rest, low.at[:, j].set(column), y, raw.at[j].set(carry[0][j, j]), pivots.at[j].set(pivot)
 
     _, low, y, raw, pivots = jax.lax.fori_loop(0, p, column, (a, jnp.zeros_like(a), b, b, b))
+    pivots = _damped(raw, pivots, damping, floor)
     decrement = 0.5 * jnp.sum(y**2 / pivots)
-    x = y / pivots + _kick(raw, decrement < still, floor)
+    x = y / pivots + _kick(raw + damping, decrement < still, floor)
 
     def back(k: Any, x: Any) -> Any:
         i = p - 1 - k

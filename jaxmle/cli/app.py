@@ -212,6 +212,7 @@ def fit(
             raise ValueError(f"cannot write {out}: there is no folder {out.parent}")
     if plot is not None:
         plots.check(plot)
+    _apart(file, model, {"--out": out, "--plot": plot, "--save": save})
     frame = io.read_table(file)
     groups = [name.strip() for name in by.split(",") if name.strip()]
     codes, keys = io.group_codes(frame, groups) if groups else (None, None)
@@ -220,7 +221,7 @@ def fit(
     if weight is not None and not (weight >= 0).all():
         row = int((~(weight >= 0)).argmax())
         raise ValueError(f"column {weights!r}, row {row + 1}: a weight must be 0 or more, not {weight[row]:g}")
-    bad = input.missing_rows(columns, missing)
+    bad = input.missing_rows(columns, missing, "" if model else value)
     given = {model: input.user_model(model)} if model else input.distributions(distribution, columns)
     known = {} if of is None else {"trials": of}
     if any((quantiles or times) and bool(input.known_columns(x)) != bool(known) for x in given.values()):
@@ -273,6 +274,18 @@ def fit(
         if not quiet:
             print(f"wrote {save}", file=sys.stderr)
     raise typer.Exit(1 if any(tables.failures(r) for r in results.values()) else 0)
+
+
+def _apart(file: Path, model: str, outputs: dict[str, Path | None]) -> None:
+    """Refuse outputs that would replace what is read, or one another."""
+    taken = [(str(file), file)] + ([("the model's file", Path(model.rpartition(":")[0]))] if model else [])
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        for name, other in taken:
+            if path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other)):
+                raise ValueError(f"{option} {path} would replace {name}; give it another name")
+        taken.append((f"{option} {path}", path))
 
 
 @app.command()

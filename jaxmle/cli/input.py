@@ -38,13 +38,28 @@ def columns(
     return {values[0]: numbers[0]}, None
 
 
-def missing_rows(columns: dict[str, np.ndarray], rule: str) -> np.ndarray:
-    """Find the rows with a missing number, bool[n]; where the rule is "error", raise with the first."""
+def missing_rows(columns: dict[str, np.ndarray], rule: str, value: str = "") -> np.ndarray:
+    """Find the rows with a missing number, bool[n]; where the rule is "error", raise with the first.
+
+    Args:
+        columns: of the model, by name.
+        rule: `--missing`.
+        value: `--value`, which names the file's columns: an interval's ends are `lower` and `upper` to the model.
+    """
     holes = {name: np.isnan(numbers) for name, numbers in columns.items()}
     bad = np.any(list(holes.values()), axis=0)
     if rule == "error" and bad.any():
         row = int(bad.argmax())
         name = next(name for name, h in holes.items() if h[row])
+        ends = (
+            dict(zip(("lower", "upper"), (x.strip() for x in value.split(",")), strict=False)) if "," in value else {}
+        )
+        if name in ends:
+            open_end = "-inf" if name == "lower" else "inf"
+            raise ValueError(
+                f"column {ends[name]!r}, row {row + 1}: missing; write {open_end} for an interval that is open there (a "
+                "censored row), or use --missing drop or --missing status for a row that is really unknown"
+            )
         raise ValueError(
             f"column {name!r}, row {row + 1}: missing; use --missing drop to leave such rows out, or --missing status "
             "to give their groups a verdict of their own"

@@ -6,6 +6,7 @@ import numpy as np
 import polars
 
 from jaxmle import Fit, plot
+from jaxmle._util.atomic_write import whole
 from jaxmle._util.optional import optional
 from jaxmle.plot.panels import size
 
@@ -40,4 +41,5 @@ def write(path: Path, results: dict[str, Fit], keys: polars.DataFrame | None, cr
     labels = None if keys is None else [", ".join(map(str, row)) for row in keys.iter_rows()]
     figure = optional("matplotlib.figure", "plot").Figure(figsize=size(best), layout="constrained")
     plot.overview(best, figure, level=level, labels=labels)
-    figure.savefig(path, dpi=150)
+    with whole(path) as name:
+        figure.savefig(name, dpi=150, format=path.suffix[1:].lower())

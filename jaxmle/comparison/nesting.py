@@ -36,6 +36,12 @@ def check_same_data(first: Fit, other: Fit, names: tuple[str, str]) -> None:
         raise ValueError(
             f"cannot compare {names[0]} with {names[1]}: {counts} is a distribution of counts, the other is continuous"
         )
+    if one and two and one.period != two.period:
+        angles = names[0] if one.period else names[1]
+        raise ValueError(
+            f"cannot compare {names[0]} with {names[1]}: {angles} is a distribution of angles, where numbers a whole turn "
+            "apart are the same outcome, the other one of numbers on the line"
+        )
     a, b = first.solution.batch, other.solution.batch
     if first.solution.single != other.solution.single or a.size != b.size:
         raise ValueError(

@@ -17,7 +17,7 @@ TRIALS = 10.0
 "Trials behind each count of a family that needs them."
 
 _PROBES = np.array([-2.0, -2.5, 0.0, 0.3, 2.0, 2.5])
-_CIRCLE = ("von_mises", "wrapped_cauchy")
+_CIRCLE = tuple(name for name in distributions.names() if distributions.by_name(name).period)
 _WINDOWS = {
     "real": (-6.0, 6.0),
     "circle": (-math.pi, math.pi),

@@ -40,7 +40,9 @@ def example(name: str = "") -> Path:
     folder = here / "data" if (here / "data").is_dir() else here.parent / "examples"
     path = folder / name
     if not path.exists():
-        raise ValueError(f"no example {name!r}{_suggest(name, [p.name for p in sorted(folder.glob('*.*'))])}")
+        raise ValueError(
+            f"no example {name!r}{_suggest(name, [p.name for p in sorted(folder.glob('*.*'))], what='files')}"
+        )
     return path
 
 
@@ -232,13 +234,23 @@ def _some_number(values: Iterable[Any]) -> bool:
     return False
 
 
-def _suggest(name: str, names: list[str], listing: bool = True) -> str:
+def _suggest(name: str, names: list[str], listing: bool = True, what: str = "columns") -> str:
     """Write a hint for a wrong name: the closest of the names that exist, and all of them where `listing`."""
     folded = {n.lower(): n for n in names}
     close = difflib.get_close_matches(name.lower(), list(folded), n=1)
     hint = f"; did you mean {folded[close[0]]!r}?" if close else (";" if listing else "")
-    what = "files" if any("." in n for n in names) else "columns"
-    return f"{hint} {'The' if close else 'the'} {what} are: {', '.join(names) or 'none'}" if listing else hint
+    if not listing:
+        return hint
+    header = " (is the header missing?)" if names and all(_is_number(n) for n in names) else ""
+    return f"{hint} {'The' if close else 'the'} {what} are: {', '.join(names) or 'none'}{header}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _why(path: Path, ending: str, error: Exception) -> str:

@@ -134,6 +134,7 @@ class Response:
         known: names of the columns that the distribution is conditional on.
         discrete: whether outcomes are counts.
         event: how many axes one outcome has: 0 for numbers, 1 for vectors, 2 for matrices.
+        period: of outcomes that are angles, 0 for others.
         name: of the distribution among `jaxmle.distributions`, or of the user's own; empty where it has none.
 
     Example:
@@ -152,6 +153,7 @@ class Response:
     discrete: bool = False
     event: int = 0
     name: str = ""
+    period: float = 0.0
 
     def __post_init__(self) -> None:
         if self.known and not self.outcome:

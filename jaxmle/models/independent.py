@@ -62,7 +62,7 @@ class Plain:
 def response_of(distribution: Distribution, observation: Observation = Exact()) -> Response:  # noqa: B008
     """Make the response of rows of one distribution."""
     d = distribution
-    return Response(Plain(d), observation, d.columns[:1], d.columns[1:], d.discrete, d.event, d.name)
+    return Response(Plain(d), observation, d.columns[:1], d.columns[1:], d.discrete, d.event, d.name, d.period)
 
 
 @functools.lru_cache(maxsize=256)

@@ -33,6 +33,7 @@ class Distribution:
         discrete: whether x is a count.
         columns: names of the data leaves where x is a dict, the response first.
         event: how many axes one observation has: 0 for numbers, 1 for vectors, 2 for matrices.
+        period: of x where it is an angle (2 pi): outcomes a period apart are one; 0 for all others.
         mean: `(params, **known) -> f[]`, the expectation of the response; NaN where it does not exist or is infinite.
         doc: documentation; the first line gives the density.
 
@@ -55,6 +56,7 @@ class Distribution:
     discrete: bool = False
     columns: tuple[str, ...] = ()
     event: int = 0
+    period: float = 0.0
     mean: Callable[..., Any] | None = None
     doc: str = ""
 

@@ -9,6 +9,7 @@
 | `ANGLE` | finite | x - loc, wrapped to [-pi, pi) | f(z) |
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,7 @@ class Form:
         log_slope: `(params, x) -> log |dz/dx|`.
         back: `(params, z) -> x`.
         space: the parameters that it uses.
+        period: of x, 0 where it is a number.
     """
 
     inside: Callable[[Any], Any]
@@ -45,6 +47,7 @@ class Form:
     log_slope: Callable[[Any, Any], Any]
     back: Callable[[Any, Any], Any]
     space: dict[str, Any]
+    period: float = 0.0
 
 
 def wrapped(x: Array) -> Array:
@@ -105,6 +108,7 @@ ANGLE = Form(
     _no_slope,
     lambda p, z: wrapped(p["loc"] + z),
     {"loc": spaces.real},
+    period=2 * math.pi,
 )
 
 
@@ -221,6 +225,7 @@ def from_standard_form(
         support=form.inside,
         space={k: space[k] for k in sorted(space)},
         start=start,
+        period=form.period,
         doc=doc,
         **fields,
     )
