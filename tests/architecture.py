@@ -44,7 +44,7 @@ _util
 INSIDE = {
     "cli": "app | demo | plot | input reports | tables",
     "explore": "session | page warm | figures | text pointer | climb | numbers | state | families",
-    "comparison": "criteria | hypothesis_tests | nesting",
+    "comparison": "criteria | hypothesis_tests | edges nesting",
     "result": "load | fit | html | select summary | columns saved",
     "plot": "panels | likelihood likelihood_contours diagnostics lifetimes batch | distribution | sample | drawable empirical | style",
     "inference": "ascent simulate | predict surface | intervals | profile | covariance information_criteria | at_point matrices interval_record",

@@ -2,14 +2,17 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats as st
+from cases import rng
 
 import jaxmle as jm
 from jaxmle import models
 from jaxmle.comparison.criteria import SignificanceStatus, two_groups
 
+REAL, POSITIVE = jm.spaces.real, jm.spaces.positive
 HOURS = np.array([1.0, 2.0, 3.0, 8.0, 9.0])
 N, TOTAL = len(HOURS), HOURS.sum()
 OTHER = np.array([0.5, 0.4, 1.1, 0.2, 0.9])
@@ -240,3 +243,52 @@ def test_what_cannot_be_compared(rate, mites, attacks):
         with pytest.raises(error, match=sentence):
             call()
     assert jm.compare({"a": fulls, "b": fulls[:]}).difference.tolist() == [[0, 0], [0, 0]]
+
+
+def own_negative_binomial():
+    """Counts of a user's own model: no name tells that Poisson is its edge."""
+    return jm.Model(
+        lambda p, x: jm.distributions.negative_binomial.logpdf(p, x),
+        jm.distributions.negative_binomial.space,
+        name="own",
+    )
+
+
+def test_an_edge_is_found_for_models_that_nobody_knows():
+    """A variance at 0 halves the p value; a share of a mixture leaves none; elsewhere chi-square is called an assumption."""
+    counts = rng(730).negative_binomial(3.0, 0.4, 80)
+    poisson, own = jm.fit("poisson", counts), jm.fit(own_negative_binomial(), counts)
+    test, known = jm.likelihood_ratio(poisson, own), jm.likelihood_ratio(poisson, jm.fit("negative_binomial", counts))
+    assert test.status == known.status == SignificanceStatus.HALF
+    np.testing.assert_allclose(test.p_value, known.p_value, rtol=1e-6)
+
+    x = rng(731).gumbel(size=100)
+    logpdf = jm.distributions.normal.logpdf
+    mixture = jm.Model(
+        lambda p, x: jnp.logaddexp(
+            jnp.log(p["share"]) + logpdf({"loc": p["a"], "scale": p["s"]}, x),
+            jnp.log1p(-p["share"]) + logpdf({"loc": p["b"], "scale": p["t"]}, x),
+        ),
+        {"a": REAL, "b": REAL, "s": POSITIVE, "t": POSITIVE, "share": jm.spaces.interval(0, 1)},
+        start=lambda x, w: {"a": -0.5, "b": 1.5, "s": 1.0, "t": 1.0, "share": 0.5},
+    )
+    test = jm.likelihood_ratio(jm.fit("normal", x), jm.fit(mixture, x))
+    assert test.status == SignificanceStatus.SEVERAL_ON_EDGE and np.isnan(test.p_value) and test.statistic > 0
+
+    line = jm.Model(
+        lambda p, d: logpdf({"loc": p["a"] + p["b"] * d["z"], "scale": p["s"]}, d["x"]),
+        {"a": REAL, "b": REAL, "s": POSITIVE},
+    )
+    flat = jm.Model(lambda p, d: logpdf({"loc": p["a"], "scale": p["s"]}, d["x"]), {"a": REAL, "s": POSITIVE})
+    data = {"x": x, "z": np.linspace(0, 1, 100)}
+    test = jm.likelihood_ratio(jm.fit(flat, data), jm.fit(line, data))
+    assert test.status == SignificanceStatus.ASSUMED and 0 < test.p_value < 1 and "assuming" in repr(test)
+
+
+def test_angles_are_not_compared_with_numbers():
+    x = rng(732).gamma(2.0, 4.0, 50)
+    fits = {name: jm.fit(name, x) for name in ("gamma", "von_mises", "wrapped_cauchy")}
+    assert jm.compare({name: fits[name] for name in ("von_mises", "wrapped_cauchy")}).best
+    for order in (("gamma", "von_mises"), ("wrapped_cauchy", "gamma")):
+        with pytest.raises(ValueError, match="distribution of angles"):
+            jm.compare({name: fits[name] for name in order})

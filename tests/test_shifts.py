@@ -44,13 +44,13 @@ def test_an_offset_of_the_covariate_moves_the_intercept_alone(name, order):
     else:
         intercept, slope = "intercept", "slope"
     model = jm.Model(contributions, {intercept: REAL, slope: REAL, **more})
-    r, x = rng(720), np.arange(N) * 0.05
-    y = draw(r, 0.5 + x)
-    offsets = np.array([0.0, 1e3, 1e5, 1e6])
+    r, x = rng(720), 1.0 * np.arange(N)
+    y = draw(r, 0.5 + 0.05 * x)
+    offsets = np.array([0.0, 1e3, 1e6, 1e7])
     data = {"x": offsets[:, None] + x, "y": np.broadcast_to(y, (len(offsets), N)).astype(float)}
     fits = jm.fit_many(model, data)
     assert fits.converged.all(), fits
-    assert np.ptp(fits.steps) <= 6
+    assert np.ptp(fits.steps) <= 3
     # What rounding leaves of a sum whose terms are as large as the offset.
     noise = 1e-7 + 1e-11 * offsets
     np.testing.assert_allclose(fits.log_likelihood, fits.log_likelihood[0], rtol=1e-9, atol=1e-7)

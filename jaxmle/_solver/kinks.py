@@ -98,7 +98,7 @@ def _ascend_held(objective: Objective, outcome: Outcome, tolerance: Any, max_ste
         value, gradient = jax.value_and_grad(objective)(unravel(s.u))
         gradient, information = ravel_pytree(gradient)[0], objective.information(unravel(s.u))
         on = kink.on(model.forward(unravel(s.u)), objective.data)
-        c = advance(s.newton, s.u, value, *hold(gradient, information, kinked & on), total, unitless)
+        c = advance(s.newton, s.u, value, *hold(gradient, information, kinked & on), total, objective.unitless)
         before = jnp.where(c.accepted, s.newton.decrement, s.before)
         gained = jnp.where(c.accepted, s.newton.value - c.value, s.gained)
         certified = c.accepted & c.definite & (before <= tolerance) & (c.decrement <= tolerance)

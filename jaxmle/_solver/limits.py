@@ -293,8 +293,8 @@ def _at_the_limit(
     s: Settling, outcome: Outcome, objective: Objective, value: Any, gradient: Any, information: Any
 ) -> Settling:
     """Take a Newton step in the coordinates that do not diverge, or measure what a step inward loses."""
-    weight, unitless, beside = jnp.sum(objective.weights), jnp.asarray(objective.unitless), s.stage == BESIDE
-    b = advance(s.beside, s.at, value, *hold(gradient, information, s.diverging), weight, unitless)
+    weight, beside = jnp.sum(objective.weights), s.stage == BESIDE
+    b = advance(s.beside, s.at, value, *hold(gradient, information, s.diverging), weight, objective.unitless)
     promise = 0.5 * jnp.abs(b.gradient @ b.plain)
     gained = jnp.where(jnp.isfinite(s.beside.value), s.beside.value - b.value, promise)
     gained = jnp.where(b.accepted, gained, jnp.where(b.rejected > FEWEST, 0.0, promise))

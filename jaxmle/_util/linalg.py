@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 _UNROLLED = 8
@@ -47,7 +48,9 @@ class Descent(NamedTuple):
     lowest: Any
 
 
-def descend(matrix: Any, gradient: Any, scale: Any, damping: Any, still: Any) -> Descent:
+def descend(
+    matrix: Any, gradient: Any, scale: Any, damping: Any, still: Any, order: tuple[int, ...] | None = None
+) -> Descent:
     """Solve L (D + damping E) L' v = -g, where L D L' = H, always downhill.
 
     A pivot of D that is not positive is replaced by its absolute value (Gill, Murray & Wright 1981, *Practical
@@ -62,6 +65,8 @@ def descend(matrix: Any, gradient: Any, scale: Any, damping: Any, still: Any) ->
         scale: positive diagonal in the units of H, f[p].
         damping: relative to `scale`, and to a pivot where that is small, f[].
         still: decrement below which the gradient is taken to be zero, f[].
+        order: in which coordinates are eliminated; those that are linear in what they are fitted to come first, so that
+            a pivot that is not positive belongs to another, and its repair leaves their directions as they are.
     """
     p, dtype = gradient.shape[0], gradient.dtype
     root = jnp.sqrt(scale)
@@ -71,13 +76,14 @@ def descend(matrix: Any, gradient: Any, scale: Any, damping: Any, still: Any) ->
     if p == 0:
         zero = jnp.zeros((), dtype)
         return Descent(gradient, zero, jnp.array(True), zero + 1)
+    order = tuple(range(p)) if order is None else order
     factor = _ldl if p <= _UNROLLED else _ldl_loop
-    move, decrement, lowest = factor(scaled, rhs, damping, floor, still)
+    move, decrement, lowest = factor(scaled, rhs, damping, floor, still, order)
     return Descent(move / root, decrement, lowest > floor, lowest)
 
 
 def _positive(pivot: Any, floor: float) -> Any:
-    return jnp.where(pivot > floor, pivot, jnp.maximum(jnp.abs(pivot), 0.1))
+    return jnp.where(jnp.abs(pivot) > floor, jnp.abs(pivot), 0.1)
 
 
 def _damped(raw: Any, pivot: Any, damping: Any, floor: float) -> Any:
@@ -89,19 +95,19 @@ def _kick(pivot: Any, still_enough: Any, floor: float) -> Any:
     return jnp.where(negative, jax.lax.rsqrt(jnp.where(negative, -pivot, 1.0)), 0.0)
 
 
-def _ldl(a: Any, b: Any, damping: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
+def _ldl(a: Any, b: Any, damping: Any, floor: float, still: Any, order: tuple[int, ...]) -> tuple[Any, Any, Any]:
     p = b.shape[0]
     low: list[list[Any]] = [[None] * p for _ in range(p)]
     raw: list[Any] = []
     pivots: list[Any] = []
     for j in range(p):
-        raw.append(a[j, j] - sum(low[j][k] ** 2 * pivots[k] for k in range(j)))
+        raw.append(a[order[j], order[j]] - sum(low[j][k] ** 2 * pivots[k] for k in range(j)))
         pivots.append(_positive(raw[j], floor))
         for i in range(j + 1, p):
-            low[i][j] = (a[i, j] - sum(low[i][k] * low[j][k] * pivots[k] for k in range(j))) / pivots[j]
+            low[i][j] = (a[order[i], order[j]] - sum(low[i][k] * low[j][k] * pivots[k] for k in range(j))) / pivots[j]
     y: list[Any] = []
     for i in range(p):
-        y.append(b[i] - sum(low[i][k] * y[k] for k in range(i)))
+        y.append(b[order[i]] - sum(low[i][k] * y[k] for k in range(i)))
     pivots = [_damped(raw[i], pivots[i], damping, floor) for i in range(p)]
     decrement = 0.5 * sum(y[i] ** 2 / pivots[i] for i in range(p))
     x: list[Any] = [y[i] / pivots[i] + _kick(raw[i] + damping, decrement < still, floor) for i in range(p)]
@@ -110,13 +116,14 @@ def _ldl(a: Any, b: Any, damping: Any, floor: float, still: Any) -> tuple[Any, A
     lowest = raw[0]
     for pivot in raw[1:]:
         lowest = jnp.minimum(lowest, pivot)
-    return jnp.stack(x), decrement, lowest
+    return jnp.stack([x[order.index(i)] for i in range(p)]), decrement, lowest
 
 
-def _ldl_loop(a: Any, b: Any, damping: Any, floor: float, still: Any) -> tuple[Any, Any, Any]:
+def _ldl_loop(a: Any, b: Any, damping: Any, floor: float, still: Any, order: tuple[int, ...]) -> tuple[Any, Any, Any]:
     """`_ldl` column by column, for any p."""
     p = b.shape[0]
-    rows = jnp.arange(p)
+    rows, at = jnp.arange(p), np.array(order)
+    a, b = a[at][:, at], b[at]
 
     def column(j: Any, carry: Any) -> Any:
         rest, low, y, raw, pivots = carry
@@ -135,4 +142,4 @@ def _ldl_loop(a: Any, b: Any, damping: Any, floor: float, still: Any) -> tuple[A
         i = p - 1 - k
         return x.at[i].add(-(low[:, i] @ x))
 
-    return jax.lax.fori_loop(0, p, back, x), decrement, jnp.min(raw)
+    return jax.lax.fori_loop(0, p, back, x)[np.argsort(at)], decrement, jnp.min(raw)

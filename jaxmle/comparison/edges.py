@@ -7,6 +7,7 @@ from jax.flatten_util import ravel_pytree
 from jaxmle._engine.plan import Plan
 from jaxmle._engine.solve import solve
 from jaxmle._util.arrays import Bool, Float
+from jaxmle.inference.profile import fit_held
 from jaxmle.result.fit import Fit
 
 _FAR = 30.0
@@ -27,35 +28,35 @@ def on_edge(null: Fit, full: Fit) -> Bool[np.ndarray, " B"]:
         null: the smaller model's fit.
         full: the larger model's, of the same data sets.
     """
-    model, batch = full.model, full.solution.batch
+    leaves, at = jax.tree.leaves(full.model.space), 0
     u = np.where(np.isfinite(full.solution.outcome.u), full.solution.outcome.u, 0.0)
-    low = -null.solution.outcome.value
-    found = np.zeros(len(u), bool)
-    for k in np.flatnonzero(_with_ends(full)):
-        for side in (-_FAR, _FAR):
-            at = u.copy()
-            at[:, k] = np.clip(u[:, k], -_FAR, _FAR) + side
-            value = _held(full, k, at)
-            with np.errstate(invalid="ignore"):
-                found |= np.abs(value - low) <= _SAME * (1 + np.abs(low))
-    del model, batch
+    low, found = -null.solution.outcome.value, np.zeros(len(u), bool)
+    for k, space in enumerate(leaves):
+        size = int(np.prod(space.coordinate_shape))
+        for element in range(size if space.kind.unitless or space.kind.name == "simplex" else 0):
+            for side in (-_FAR, _FAR):
+                value = _at_end(full, k, element, at + element, side)
+                with np.errstate(invalid="ignore"):
+                    found |= np.abs(value - low) <= _SAME * (1 + np.abs(low))
+        at += size
     return found
 
 
-def _with_ends(full: Fit) -> Bool[np.ndarray, " p"]:
-    """Tell which coordinates have ends: logarithms, logits, and logarithms of shares."""
-    leaves = jax.tree.leaves(full.model.space)
-    return np.array(
-        [s.kind.unitless or s.kind.name == "simplex" for s in leaves for _ in range(int(np.prod(s.coordinate_shape)))],
-        bool,
-    )
+def _at_end(full: Fit, k: int, element: int, column: int, side: float) -> Float[np.ndarray, " B"]:
+    """Fit the other parameters with an element of parameter k at its end; log-likelihoods.
 
-
-def _held(full: Fit, k: int, at: Float[np.ndarray, "B p"]) -> Float[np.ndarray, " B"]:
-    """Fit the other parameters from `at`, coordinate k staying there; log-likelihoods."""
-    model = full.model
-    _, unravel = ravel_pytree(jax.tree.map(lambda s: np.zeros(s.coordinate_shape), model.space))
-    start = jax.vmap(lambda v: model.forward(unravel(v)))(at)
-    outcome = solve(model, full.solution.batch, Plan(start=start, dtype=at.dtype, retries=0)).outcome
-    print(k, at, outcome.u, -outcome.value, outcome.status)
-    return -outcome.value
+    Args:
+        full: the fit.
+        k: which parameter.
+        element: which of its elements.
+        column: of the coordinates, the element's.
+        side: how far to move from the estimate.
+    """
+    model, u = full.model, np.where(np.isfinite(full.solution.outcome.u), full.solution.outcome.u, 0.0).copy()
+    u[:, column] = np.clip(u[:, column], -_FAR, _FAR) + side
+    unravel = ravel_pytree(model.origin(u.dtype))[1]
+    start = jax.vmap(lambda v: model.forward(unravel(v)))(u)
+    if jax.tree.leaves(model.space)[k].kind.unitless:
+        return fit_held(full.solution, k, element, u[:, column], start)[0]
+    # Shares cannot be held one by one: the climb stays where neither slope nor curvature is left.
+    return -solve(model, full.solution.batch, Plan(start=start, dtype=u.dtype)).outcome.value

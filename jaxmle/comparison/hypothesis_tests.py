@@ -15,6 +15,7 @@ from jaxmle._solver.status import at_limit
 from jaxmle._util import group_keys
 from jaxmle._util.compile import in_float64
 from jaxmle._util.text_tables import cell, table, to_pandas, to_polars
+from jaxmle.comparison.edges import on_edge as edges_of
 from jaxmle.comparison.nesting import check_fit, check_nested, check_pooled, check_same_data, check_smaller
 from jaxmle.inference import at_point, matrices
 from jaxmle.inference.covariance import in_coordinates
@@ -40,6 +41,7 @@ class SignificanceStatus(enum.IntEnum):
     SEVERAL_ON_EDGE = 7
     NO_ERRORS = 8
     SINGULAR = 9
+    ASSUMED = 10
 
     @property
     def sentence(self) -> str:
@@ -55,8 +57,11 @@ _SENTENCES = {
     4: "no p: the full model was not fitted to a maximum (see its status)",
     5: "no p: the null fits better than the full model, so the full fit missed its maximum; try another start for it",
     6: "no p: the null's own maximum is at a limit, where chi-square does not hold; use simulation",
-    7: "no p: the null is on the boundary of several parameters; use simulation",
+    7: "no p: the null is on the boundary of several parameters, or of one that others vanish with (a component of a "
+    "mixture); use simulation",
     8: "no p: the full fit has no standard errors (see its status); use likelihood_ratio",
+    10: "p from chi-square, assuming that the null lies inside the full model, on no edge of it (a variance of 0, a share of 0 or 1) "
+    "and with all its parameters identified; no edge was found where the full model is the null; use simulation if unsure",
     9: "no p: the information is singular or not positive definite there; use likelihood_ratio",
 }
 
@@ -117,8 +122,10 @@ def likelihood_ratio(null: Fit, full: Fit, *, on_edge: int | None = None) -> Sig
     Args:
         null: the smaller model's fit.
         full: the larger model's.
-        on_edge: how many parameters the null puts on the boundary of the full model; known for the families that ship,
-            otherwise 0.
+        on_edge: how many parameters the null puts on the boundary of the full model. By default it is known for the
+            families that ship and for `models.pinned` and `models.tied`; for other models each parameter of the full one
+            is held at its ends (a variance or a share of a mixture at 0), and where that gives the null's maximum the
+            null lies on that edge. Where it does not, the result says that chi-square is an assumption.
 
     Returns:
         a `Significance`.
@@ -139,8 +146,7 @@ def likelihood_ratio(null: Fit, full: Fit, *, on_edge: int | None = None) -> Sig
     """
     check_fit("null", null)
     check_fit("full", full)
-    edge = check_nested(null.model, full.model)
-    on_edge = int(edge) if on_edge is None else int(on_edge)
+    known = check_nested(null.model, full.model)
     pooled = null.solution.single and not full.solution.single
     df = check_smaller(null.model, full.model, len(full) if pooled else 1)
     if pooled:
@@ -149,7 +155,15 @@ def likelihood_ratio(null: Fit, full: Fit, *, on_edge: int | None = None) -> Sig
         check_same_data(null, full, ("the null", "the full model"))
     low, high = -null.solution.outcome.value, -full.solution.outcome.value
     statistic = 2 * ((high.sum(keepdims=True) if pooled else high) - low)
-    status = _ratio_status(_codes(null, False), _codes(full, pooled), statistic, on_edge, df)
+    if on_edge is not None:
+        edges, assumed = np.full(statistic.shape, int(on_edge)), False
+    elif known is not None:
+        edges, assumed = np.full(statistic.shape, int(known)), False
+    else:
+        edges, assumed = (np.zeros(statistic.shape, int) if pooled else edges_of(null, full).astype(int)), True
+    status = _ratio_status(_codes(null, False), _codes(full, pooled), statistic, edges, df)
+    if assumed:
+        status = np.where(status == SignificanceStatus.CHI_SQUARE, SignificanceStatus.ASSUMED, status)
     statistic = np.where(np.isin(status, _UNKNOWN), np.nan, np.maximum(statistic, 0))
     p = _tail(statistic, df)
     p = np.where(status == SignificanceStatus.HALF, np.where(statistic > -_WORSE, 0.5 * p, 1.0), p)
@@ -167,12 +181,12 @@ def _codes(fit: Fit, pooled: bool) -> tuple[Any, Any]:
     return (good.all(keepdims=True), limit.any(keepdims=True)) if pooled else (good, limit)
 
 
-def _ratio_status(null: Any, full: Any, statistic: np.ndarray, on_edge: int, df: int) -> np.ndarray:
+def _ratio_status(null: Any, full: Any, statistic: np.ndarray, edges: np.ndarray, df: int) -> np.ndarray:
     (null_good, null_limit), (full_good, full_limit) = null, full
     status = np.full(statistic.shape, SignificanceStatus.CHI_SQUARE, int)
     status[full_limit] = SignificanceStatus.AT_LIMIT
-    if on_edge:
-        status[:] = SignificanceStatus.HALF if on_edge == 1 and df == 1 else SignificanceStatus.SEVERAL_ON_EDGE
+    one = (edges == 1) & (df == 1)
+    status = np.where(edges > 0, np.where(one, SignificanceStatus.HALF, SignificanceStatus.SEVERAL_ON_EDGE), status)
     status[null_limit] = SignificanceStatus.NULL_AT_LIMIT
     status[statistic < _WORSE] = SignificanceStatus.FULL_WORSE
     status[~full_good] = SignificanceStatus.FULL_FAILED

@@ -77,10 +77,11 @@ def check_pooled(null: Fit, full: Fit) -> None:
         )
 
 
-def check_nested(null: Model, full: Model) -> bool:
-    """Raises where the null is not a special case of the full model; whether it lies on the edge of it.
+def check_nested(null: Model, full: Model) -> bool | None:
+    """Raise where the null is not a special case of the full model; tell whether it lies on the edge of it.
 
-    A log-likelihood of the user's own, and a distribution without a name, are taken at their word.
+    A log-likelihood of the user's own, and a distribution without a name, are taken at their word: None, as nobody
+    knows how the one lies in the other.
     """
     one, two = (m.response.name if m.response else "" for m in (null, full))
     if one and two and one != two:
@@ -100,6 +101,8 @@ def check_nested(null: Model, full: Model) -> bool:
                 raise ValueError(
                     f"{name} is held in the full model but not likewise in the null; a null is the smaller one"
                 )
+    else:
+        return None
     return False
 
 

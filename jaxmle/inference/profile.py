@@ -71,7 +71,7 @@ def _distance(
     last, last_root = np.zeros_like(center), np.zeros_like(center)
     t, answer, open_ = first, np.full_like(center, np.nan), solution.regular.copy()
     for _ in range(_ROUNDS):
-        value, params, good = _climb(
+        value, params, good = fit_held(
             solution, k, element, center + side * np.where(open_, t, 0.0), jax.tree.unflatten(tree, start)
         )
         with np.errstate(all="ignore"):
@@ -97,7 +97,7 @@ def _leaves(solution: Solution) -> list[tuple[Any, Any]]:
     return list(zip(jax.tree.leaves(solution.params), jax.tree.leaves(solution.model.space), strict=True))
 
 
-def _climb(
+def fit_held(
     solution: Solution, k: int, element: int, u: np.ndarray, start: Any
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """Fit with an element of parameter k held at coordinates u[B]: log-likelihoods, params, and which are maxima or limits."""

@@ -146,7 +146,7 @@ def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformat
         value = extra["value"] if extra.get("value") is not None else value_fn(params)
         matrix = getattr(value_fn, which, functools.partial(hessian, value_fn))(params)
         total = jnp.sum(getattr(value_fn, "weights", 1.0))
-        unitless = jnp.asarray(getattr(value_fn, "unitless", np.zeros(flat.shape, bool)))
+        unitless = getattr(value_fn, "unitless", np.zeros(flat.shape, bool))
         new = advance(state, flat, value, gradient, matrix, total, unitless)
         return unravel(new.anchor + new.move - flat), new
 
@@ -178,6 +178,11 @@ def hold(gradient: Any, matrix: Any, held: Any) -> tuple[Any, Any]:
     """Return gradient f[p] and curvature f[p, p] with no slope in the coordinates that are `held`, so that they stay."""
     eye = jnp.eye(gradient.shape[0], dtype=gradient.dtype)
     return jnp.where(held, 0.0, gradient), jnp.where(held[:, None] | held[None, :], eye, matrix)
+
+
+def linear_first(unitless: np.ndarray) -> tuple[int, ...]:
+    """Order coordinates: those that are their parameters first, then logarithms and logits."""
+    return tuple(int(i) for i in np.argsort(unitless, kind="stable"))
 
 
 UNSURE = 1e5
@@ -254,7 +259,7 @@ def advance(
     scale = jnp.maximum(scale, slope)
     excess = jnp.where(slope > 1e-6 * total, jnp.maximum(slope / REACH - diagonal, 0.0), 0.0)
     noise = 16 * eps * (jnp.abs(value) + total)
-    d = descend(matrix + jnp.diag(excess), gradient, scale, damping, noise)
+    d = descend(matrix + jnp.diag(excess), gradient, scale, damping, noise, linear_first(unitless))
     exact = (damping == 0) & jnp.all(excess == 0)
     decrement = jnp.where(exact, d.decrement, jnp.inf)
 
