@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxmle._engine import ingest
 from jaxmle._engine.batch import Batch
-from jaxmle._engine.build import check_support
+from jaxmle._engine.build import check_series, check_support
 from jaxmle._engine.plan import Plan, backend_of
 from jaxmle._engine.solve import solve
 from jaxmle.model.model import Model
@@ -40,7 +40,8 @@ def fit(
         model: a `Model`, a distribution, or a distribution's name such as `"weibull"`. A distribution with data
             `{"lower", "upper"}` is fitted to censored lifetimes.
         data: anything array-like: an array, list or data frame, or a dict of them, leaves [n, ...].
-        weights: frequencies, [n]: 2 means that the row stands twice, 0 that it is absent.
+        weights: frequencies, [n]: 2 means that the row stands twice, 0 that it is absent. In a series 1, or 0 where the
+            observation is missing: the state goes on, its contribution is left out.
         start: natural params, or another `Fit`; by default the model's own start.
         optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`, `"lbfgs"`) or any optax optimizer.
         tolerance: the remaining gain in log-likelihood below which the fit counts as converged; 1e-9 in float64.
@@ -187,6 +188,7 @@ def _params(model: Model, start: Any) -> Any:
 
 def _fitted(model: Model, batch: Batch, plan: Plan, missing: str) -> Fit:
     """Fit a batch and show the solution."""
+    check_series(model, batch, missing)
     solution = solve(model, batch, plan)
     return Fit(dataclasses.replace(solution, options=solution.options | {"missing": missing}))
 

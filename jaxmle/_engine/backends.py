@@ -24,6 +24,7 @@ from jaxmle._solver.problem import (
     Program,
     builder,
     has_closed_form,
+    in_time,
     items_of,
     objective_of,
     own_starts,
@@ -137,7 +138,7 @@ def _built(
     if drafts and draft is None:
         return "no climb with Newton's method"
     try:
-        built = _native.build(leaves, tree, native_policy(program, phase), platform, draft)
+        built = _native.build(leaves, tree, native_policy(program, phase), platform, draft, in_time(program))
         own, shared = (len(x) for x in row_flags(program))  # between them are the leaves of the outcome before
         if not _independent_of_length(
             program._replace(optimizer=newton()), leaves[:own], leaves[len(leaves) - shared :]

@@ -163,6 +163,35 @@ def _checked(skeleton: Any, tree: Any, leaves: tuple[Any, ...]) -> None:
     jax.eval_shape(check, problem)
 
 
+def check_series(model: Model, batch: Batch, missing: str) -> None:
+    """Raise where rows of a series are weighted or would be dropped; data sets of a batch get a status for weights.
+
+    Raises:
+        ValueError: for a weight that is neither 0 nor 1 (one data set), and where missing rows before the end would go.
+    """
+    if model.observations != "ordered":
+        return
+    w = batch.buckets[0].weights[0]
+    if batch.single and not np.all((w == 0) | (w == 1)):
+        row = int(np.argmax((w != 0) & (w != 1)))
+        raise ValueError(
+            f"weights of a series are 0 (the row is missing) or 1, got {w[row]:g} in row {row}: rows that depend on one "
+            "another cannot be repeated; for replicates use fit_many with a series each"
+        )
+    if missing != "drop" or batch.dropped is None:
+        return
+    for bucket in batch.buckets:
+        before_end = np.cumsum(bucket.weights[:, ::-1] > 0, axis=1)[:, ::-1] > 0
+        gaps = before_end & (bucket.weights == 0) & (batch.dropped[bucket.positions] > 0)[:, None]
+        if gaps.any():
+            row = int(np.argwhere(gaps)[0, 1])
+            raise ValueError(
+                f"missing='drop' would take row {row} out of a series and close the gap; give missing='keep' to a model that "
+                "reads NaN as a missing observation, or the row a number and weight 0: the state goes on from it, and its "
+                "contribution is left out"
+            )
+
+
 def check_support(model: Model, batch: Batch) -> None:
     """Raise where a row of a batch of one data set lies outside the support, naming row and value."""
     bucket = batch.buckets[0]

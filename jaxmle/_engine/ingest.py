@@ -204,6 +204,8 @@ def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
         raise TypeError(
             f"{what} cannot be read as one array ({error}); for ragged data use fit_many with groups="
         ) from None
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        return array.astype(dtype)  # no signed whole number holds it
     if array.dtype.kind in "iub":
         return array
     if array.dtype.kind == "f":

@@ -38,9 +38,11 @@ def missing(platform: str) -> str | None:
 
 
 def build(
-    leaves: tuple[Leaf, ...], tree: Any, policy: Any, platform: str = "cpu", draft: Any = None
+    leaves: tuple[Leaf, ...], tree: Any, policy: Any, platform: str = "cpu", draft: Any = None, in_time: bool = False
 ) -> Callable[[int], "Compiled"]:
     """Compile a policy of the lanes on items of these leaves, after a `draft` if there is one (see `lower_fit`).
+
+    With `in_time` rows are those of a series.
 
     Returns:
         A function from the most rows of a data set to the kernel: the same one for a wide range of them.
@@ -51,7 +53,7 @@ def build(
     with jax.enable_x64(True):
         lowered = lower_fit(leaves, tree, policy, draft, by_value=platform == "cpu")
     kernel = (cpu if platform == "cpu" else cuda).compile_program(lowered.program, lowered.layout)
-    return lambda rows: Compiled(kernel(rows), leaves, lowered.shapes, lowered.partial, lowered.uses_length)
+    return lambda rows: Compiled(kernel(rows), leaves, lowered.shapes, lowered.partial, lowered.uses_length, in_time)
 
 
 class Compiled(NamedTuple):
@@ -63,6 +65,7 @@ class Compiled(NamedTuple):
         shapes: of its results, a pytree.
         partial: whether something is NaN in it where JAX has a value, so that what fails deserves a second look.
         uses_length: whether the number of rows is a number in it, such as in a mean: rows of weight 0 at the end count.
+        in_time: whether rows are those of a series, so that those of weight 0 keep their places.
     """
 
     kernel: cpu.Kernel | cuda.Kernel
@@ -70,10 +73,11 @@ class Compiled(NamedTuple):
     shapes: Any
     partial: bool
     uses_length: bool
+    in_time: bool
 
     def arguments(self, arrays: list[Any], weights: np.ndarray) -> Arguments:
         """Lay out a batch for the kernel; see `Arguments`."""
-        return Arguments(self.kernel, self.leaves, self.uses_length, arrays, weights, self.max_batch)
+        return Arguments(self.kernel, self.leaves, self.uses_length, self.in_time, arrays, weights, self.max_batch)
 
     def scratch(self, rows: int) -> np.ndarray:
         """Allocate the buffers of one worker, whose data sets have so many rows at most."""

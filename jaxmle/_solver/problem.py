@@ -70,14 +70,20 @@ def default_max_steps(optimizer: Any) -> int:
 
 def objective_of(skeleton: Any, problem: Problem, cleaned: bool = False) -> Objective:
     """Build the objective of one problem, rows of weight 0 replaced unless they were `cleaned` before."""
-    data, weights = (problem.data, problem.weights) if cleaned else clean(problem.data, problem.weights)
-    model = join(skeleton, problem.numbers)
+    model, data, weights = join(skeleton, problem.numbers), problem.data, problem.weights
+    if not cleaned:
+        data, weights = clean(data, weights, model.observations == "ordered")
     return Objective(model, for_model(model, data), weights)
 
 
 def has_closed_form(program: Program) -> bool:
     """Return whether the maximum is computed and not climbed to, whatever the method."""
     return join(program.skeleton, itertools.repeat(None)).geometry.closed_form is not None
+
+
+def in_time(program: Program) -> bool:
+    """Return whether rows are those of a series."""
+    return join(program.skeleton, itertools.repeat(None)).observations == "ordered"
 
 
 def one_phase(program: Program) -> bool:

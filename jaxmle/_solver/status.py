@@ -68,7 +68,8 @@ _SENTENCES = {
     Status.OUTSIDE_SUPPORT: "data outside the support: some row is impossible under the model (at the start, or at any "
     "parameters)",
     Status.NOT_RUN: "not run: the batch was interrupted before this data set was finished",
-    Status.BAD_WEIGHTS: "bad weights: a weight is negative or not a number; weights are frequencies, 0 or more",
+    Status.BAD_WEIGHTS: "bad weights: a weight is negative or not a number; weights are frequencies, 0 or more, "
+    "and in a series 0 (missing) or 1",
     Status.MISSING_VALUES: "missing values: a value is NaN; drop such rows with missing='drop', or pass missing='keep' "
     "to a model that knows what NaN means",
     Status.AT_DATA_EDGE: "maximum at a data edge: an end of the support, or a cusp of the density, is an observation, where "

@@ -41,7 +41,10 @@ def init(optimizer: Any, objective: Objective, u: Any, status: Any = RUNNING) ->
     if possible is not None:
         outside = jnp.any(used & ~possible)
         status = jnp.where(outside & (status == RUNNING), int(Status.OUTSIDE_SUPPORT), status)
-    illegal = jnp.any(~(objective.weights >= 0))
+    legal = objective.weights >= 0
+    if objective.model.observations == "ordered":  # a row of a series is there once, or missing
+        legal = (objective.weights == 0) | (objective.weights == 1)
+    illegal = jnp.any(~legal)
     status = jnp.where(illegal & (status == RUNNING), int(Status.BAD_WEIGHTS), status)
     status = jnp.where(~jnp.any(used), int(Status.NO_DATA), status)
     evidence = none_yet(flat) if certifies(optimizer) else None

@@ -34,8 +34,11 @@ def row_leaves(data: Data) -> list[Array]:
     return [x for x in jax.tree.leaves(data, is_leaf=is_constant) if not is_constant(x)]
 
 
-def clean(data: Data, weights: Float[Array, " n"]) -> tuple[Data, Float[Array, " n"]]:
+def clean(data: Data, weights: Float[Array, " n"], in_time: bool = False) -> tuple[Data, Float[Array, " n"]]:
     """Replace every row of weight 0 by a copy of a row with positive weight, since 0 times NaN is NaN.
+
+    Rows of a series stand in time, and what comes after them depends on them: of those only the padding at the end is
+    replaced.
 
     Without any such row the data stay as they are; the caller reports "no data". Weights that are NaN or negative
     stay too, and make the fit of their data set invalid.
@@ -43,12 +46,16 @@ def clean(data: Data, weights: Float[Array, " n"]) -> tuple[Data, Float[Array, "
     Args:
         data: leaves f[n, ...] or `constant`.
         weights: f[n].
+        in_time: whether rows are those of a series.
 
     Returns:
         the data, and `weights` unchanged.
     """
     used = weights != 0
     first = jnp.argmax(used)
+    if in_time:
+        rows = jnp.arange(used.shape[0])
+        used = rows <= jnp.max(jnp.where(used, rows, -1), initial=-1)
 
     def replaced(x: Any) -> Any:
         if is_constant(x) or x.shape[0] == 0:

@@ -16,21 +16,23 @@ class Arguments:
     """A batch that a kernel fits part after part; any number of workers may share it.
 
     Rows after the last of positive weight are left out; others of weight 0 are replaced by a row that counts, as 0
-    times NaN is NaN. On a CPU columns of float64 are not copied, on a GPU what lies there already.
+    times NaN is NaN; not in a series, where what comes after a row depends on it. On a CPU columns of float64 are not copied, on a GPU what lies there already.
 
     Args:
         kernel, leaves: of a `Compiled`.
         uses_length: whether rows of weight 0 at the end count in the number of rows.
+        in_time: whether rows are those of a series.
         arrays: for each leaf [B, n, ...] or, where it is shared, [n, ...]; without n where it has no rows.
         weights: f[B, n].
         max_batch: data sets that are fitted at once, at most.
     """
 
     def __init__(
-        self, kernel: Kernel | cuda.Kernel, leaves: Sequence[Leaf], uses_length: bool, arrays: Sequence[Any],
-        weights: np.ndarray, max_batch: int,
+        self, kernel: Kernel | cuda.Kernel, leaves: Sequence[Leaf], uses_length: bool, in_time: bool,
+        arrays: Sequence[Any], weights: np.ndarray, max_batch: int,
     ) -> None:  # fmt: skip
         self.kernel, self.uses_length, self.weights, self.n = kernel, uses_length, weights, weights.shape[1]
+        self.in_time = in_time
         self.ones = any(leaf.ones for leaf in leaves)
         pairs = [(leaf, x) for leaf, x in zip(leaves, arrays, strict=True) if not leaf.ones]
         pairs.sort(key=lambda pair: not pair[0].has_rows)
@@ -85,6 +87,9 @@ class Arguments:
     def _counted(self, weights: np.ndarray) -> tuple[np.ndarray, Any]:
         """Count the rows of each data set, int64[B], 0 where it is left to the lanes; and find the rows to be replaced."""
         count, holes = _count(weights, self.uses_length)
+        if holes is not None and self.in_time:
+            padding = holes[1] & (np.cumsum(weights[:, ::-1] != 0, axis=1)[:, ::-1] == 0)
+            holes = (holes[0], padding) if padding.any() else None
         if holes is not None and (self.ones or self.irreplaceable):
             count, holes = np.where(holes[1].any(1), 0, count), None
         if self.ones:
