@@ -15,6 +15,7 @@ from jaxmle._engine.solve import solve
 from jaxmle.model.model import Model
 from jaxmle.model.observations import is_constant
 from jaxmle.models import as_model
+from jaxmle.models.columns import columns_for
 from jaxmle.optimizers import by_name
 from jaxmle.result.fit import Fit
 
@@ -39,7 +40,8 @@ def fit(
     Args:
         model: a `Model`, a distribution, or a distribution's name such as `"weibull"`. A distribution with data
             `{"lower", "upper"}` is fitted to censored lifetimes.
-        data: anything array-like: an array, list or data frame, or a dict of them, leaves [n, ...].
+        data: anything array-like: an array, list or data frame, or a dict of them, leaves [n, ...]. Of a table a
+            distribution reads the one column, `lower` and `upper`, or `time` and `event` (1 = failed).
         weights: frequencies, [n]: 2 means that the row stands twice, 0 that it is absent. In a series 1, or 0 where the
             observation is missing: the state goes on, its contribution is left out.
         start: natural params, or another `Fit`; by default the model's own start.
@@ -80,10 +82,10 @@ def fit(
         key=key,
     )
     with jax.enable_x64(True):
-        batch = ingest.single(data, weights, plan.dtype, missing)
+        batch = ingest.single(columns_for(model, data), weights, plan.dtype, missing)
         model = as_model(model, batch.buckets[0].data)
         check_support(model, batch)
-        return _fitted(model, batch, plan.warm(_params(model, start)), missing)
+        return _fitted(model, batch, plan.warm(_params(model, start, True)), missing)
 
 
 def fit_many(
@@ -157,6 +159,7 @@ def fit_many(
         precision=precision, backend=backend_of(lanes), devices=devices, memory=memory, progress=progress,
     )  # fmt: skip
     with jax.enable_x64(True):
+        data = columns_for(model, data)
         if groups is None:
             batch = ingest.rectangular(data, weights, shared, plan.dtype, missing)
         else:
@@ -173,7 +176,7 @@ def _plan(optimizer: Any, **options: Any) -> Plan:
     return Plan(by_name(optimizer), name, **options)
 
 
-def _params(model: Model, start: Any) -> Any:
+def _params(model: Model, start: Any, single: bool = False) -> Any:
     """Return a start as params; a fit of the same model gives its estimates."""
     if not isinstance(start, Fit):
         return start
@@ -183,7 +186,10 @@ def _params(model: Model, start: Any) -> Any:
             f"{sorted(start.model.names)}, expected {model.names}; give a value for each of them, a fit of this model, or "
             "no start"
         )
-    return start.params
+    # As one of a batch: an estimate at a limit is no start, and then the model's own takes its place.
+    return (
+        jax.tree.map(lambda x: np.asarray(x)[None], start.params) if single and start.solution.single else start.params
+    )
 
 
 def _fitted(model: Model, batch: Batch, plan: Plan, missing: str) -> Fit:

@@ -1,6 +1,6 @@
 """Batches from what a person gives: anything array-like in, rectangular buckets of arrays out, each check made once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 import jax
@@ -228,16 +228,28 @@ def on_host(data: Any) -> Any:
 
 def _plain(data: Any) -> np.ndarray:
     """Convert to one NumPy array; what is masked, or missing in a nullable column, becomes NaN."""
+    if isinstance(data, Iterator):
+        raise TypeError(f"data are a {type(data).__name__}, which can be read only once; make it a list: list(data)")
     if isinstance(data, np.ma.MaskedArray):
         return np.ma.filled(data.astype(float), np.nan) if np.ma.is_masked(data) else np.asarray(data)
     if hasattr(data, "to_numpy") and hasattr(getattr(data, "dtype", None), "na_value") and data.dtype.kind in "iufb":
-        return data.to_numpy(dtype=float, na_value=np.nan) if data.hasnans else data.to_numpy()
+        return data.to_numpy(dtype=float, na_value=np.nan) if getattr(data, "hasnans", False) else np.asarray(data)
     return np.asarray(data)
 
 
 def _no_numbers(array: np.ndarray, what: str) -> str:
     """Describe an array of text, dates or objects: what it holds, its first bad row, and what to do."""
     flat = array.reshape(-1)
+    if array.dtype.kind == "m":
+        return (
+            f"{what} holds durations ({array.dtype.name}), whose unit is not known; expected numbers. Say which unit, with "
+            "pandas for seconds by column.dt.total_seconds(), with NumPy by x / np.timedelta64(1, 's')"
+        )
+    if array.dtype.kind == "M":
+        return (
+            f"{what} holds dates ({array.dtype.name}); expected numbers. Subtract a first date and say which unit: "
+            "(x - x[0]) / np.timedelta64(1, 'D') gives days"
+        )
     kind = "text" if array.dtype.kind in "UT" else array.dtype.name
     column = what.removeprefix("column ") if what.startswith("column ") else "'x'"
     if array.dtype == object:

@@ -1,5 +1,6 @@
 """Keys of groups: read at the door, looked up afterwards."""
 
+import datetime
 import difflib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -56,7 +57,7 @@ def _column(keys: Any, n: int, what: str) -> np.ndarray:
     array = np.asarray(keys)
     if array.shape != (n,):
         raise ValueError(f"{what} must hold one key per row, shape [{n}], got {list(array.shape)}")
-    missing = np.array([x is None or x != x for x in array], bool) if array.dtype == object else array != array
+    missing = np.array([_is_missing(x) for x in array], bool) if array.dtype == object else array != array
     if missing.any():
         row = int(np.argmax(missing))
         raise ValueError(
@@ -64,16 +65,39 @@ def _column(keys: Any, n: int, what: str) -> np.ndarray:
         )
     if array.dtype == object:
         kinds = sorted({type(x).__name__ for x in array})
+        if kinds in (["date"], ["datetime"], ["Timestamp"]):
+            return _dates(array, kinds[0], what)
         if len(kinds) > 1 or kinds[0] not in ("str", "int", "float", "bool"):
             raise TypeError(
                 f"{what} holds {' and '.join(kinds)}; expected keys of one kind, text or whole numbers: "
                 "make them text first, such as [str(key) for key in keys]"
             )
-        array = array.astype(str if kinds[0] == "str" else kinds[0])
+        try:
+            array = array.astype(str if kinds[0] == "str" else kinds[0])
+        except OverflowError:
+            raise TypeError(
+                f"{what} holds whole numbers beyond 64 bits; make them text first, such as [str(key) for key in keys]"
+            ) from None
     if array.dtype.kind == "U":
         array = array.astype(str)
         check_blanks(np.unique(array).tolist(), what)
     return array
+
+
+def _is_missing(x: Any) -> bool:
+    """Tell None, NaN, NaT and NA of pandas, without asking NA for a truth value."""
+    return x is None or type(x).__name__ in ("NAType", "NaTType") or bool(x != x)
+
+
+def _dates(array: np.ndarray, kind: str, what: str) -> np.ndarray:
+    """Turn objects of dates into dates of NumPy; those with a time zone into UTC."""
+    if kind == "date":
+        return array.astype("datetime64[D]")
+    if any(x.tzinfo is not None for x in array):
+        if any(x.tzinfo is None for x in array):
+            raise TypeError(f"{what} holds dates with and without a time zone; give all of them one")
+        array = np.array([x.astimezone(datetime.UTC).replace(tzinfo=None) for x in array], object)
+    return array.astype("datetime64[us]")
 
 
 def check_blanks(keys: list[str], what: str) -> None:
@@ -132,6 +156,21 @@ def label(key: Any) -> str:
     return ", ".join(map(str, parts)) if isinstance(key, (tuple, np.void)) else str(key)
 
 
+def _same(keys: np.ndarray, wanted: Any) -> np.ndarray:
+    """Find the keys equal to one given as text, or as a date where keys are dates (`"2020-01"` is all of January)."""
+    if keys.dtype.names:
+        return np.array([label(key) for key in keys]) == wanted
+    if keys.dtype.kind == "M":
+        if getattr(wanted, "tzinfo", None) is not None:
+            wanted = wanted.astimezone(datetime.UTC).replace(tzinfo=None)
+        try:
+            date = np.datetime64(wanted.isoformat() if hasattr(wanted, "isoformat") else wanted)
+        except ValueError:
+            return np.zeros(len(keys), bool)
+        return keys.astype(date.dtype) == date
+    return keys.astype(str) == wanted
+
+
 def find(keys: np.ndarray | None, wanted: Any) -> int:
     """Find the position of a key, given as text, or as a tuple for several columns.
 
@@ -148,9 +187,10 @@ def find(keys: np.ndarray | None, wanted: Any) -> int:
         for part, value in zip(parts, wanted, strict=True):
             same &= keys[part].astype(str) == str(value)
     else:
-        text = np.array([label(key) for key in keys]) if keys.dtype.names else keys.astype(str)
-        same = text == wanted
+        same = _same(keys, wanted)
     found = np.flatnonzero(same)
+    if len(found) > 1:
+        raise KeyError(f"{label(wanted)!r} is the key of several data sets: {', '.join(map(label, keys[found[:3]]))}")
     if len(found):
         return int(found[0])
     text = label(wanted)

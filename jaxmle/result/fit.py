@@ -37,6 +37,10 @@ def _of_solution(function: Callable[Concatenate[Solution, P], R]) -> _Method[P, 
     return method  # pyright: ignore[reportReturnType]
 
 
+def _unpickled(content: bytes) -> "Fit":
+    return Fit(saved.unpacked(content))
+
+
 class Fit:
     """The outcome of `fit` or `fit_many`.
 
@@ -75,6 +79,10 @@ class Fit:
         self.rung = shown(outcome.rung)
         self.keys = solution.batch.keys
         self.dropped = shown(solution.dropped)
+
+    def __reduce__(self) -> tuple[Callable[[bytes], "Fit"], tuple[bytes]]:
+        """Pickle what `save` writes, for other processes: numbers and data, and the model where `load` knows it."""
+        return _unpickled, (saved.packed(self.solution),)
 
     @property
     def info(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import tempfile
 import zipfile
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
@@ -66,6 +67,30 @@ def save(solution: Solution, path: str | os.PathLike[str], *, data: bool = False
     with whole(path) as name, open(name, "wb") as file:
         np.savez(file, allow_pickle=False, **store)  # pyright: ignore[reportArgumentType]
     return Path(path)
+
+
+def packed(solution: Solution) -> bytes:
+    """Return the content of the file that `save` writes, with the data where they are there."""
+    with tempfile.TemporaryDirectory() as folder:
+        return save(solution, Path(folder) / "fit.npz", data=solution.batch.kept).read_bytes()
+
+
+def unpacked(content: bytes) -> Solution:
+    """Make the solution of which `packed` returned the content.
+
+    Raises:
+        ValueError: for a model with a space of the user's own, which a file cannot hold.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fit.npz"
+        path.write_bytes(content)
+        header, solution, known = read(path)
+    if not known:
+        raise ValueError(
+            f"a fit of {header['model']['name']} has a space of the user's own, which cannot be pickled; pass its params, or "
+            "fit.save(path) and load(path, model=...)"
+        )
+    return solution
 
 
 class _Names:

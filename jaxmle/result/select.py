@@ -1,5 +1,6 @@
 """Parts of a batch of fits, and batches joined: solutions in, solutions out."""
 
+import datetime
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ def select(solution: Solution, index: Any) -> Solution:
     at: Any = index
     if isinstance(index, list) and index and all(isinstance(x, (str, tuple)) for x in index):
         at = [group_keys.find(keys, x) for x in index]
-    elif isinstance(index, (str, tuple)):
+    elif isinstance(index, (str, tuple, datetime.date, np.datetime64)):
         at = group_keys.find(keys, index)
     single = isinstance(at, (int, np.integer)) and not isinstance(at, bool)
     if single and not -size <= at < size:

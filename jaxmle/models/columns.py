@@ -1,0 +1,127 @@
+"""Columns of tables for distributions: the one that is meant, lifetimes with events, and a sentence where none is."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxmle.distributions import Distribution, by_name
+from jaxmle.model.model import Model
+from jaxmle.model.response import Response
+from jaxmle.models.independent import response_of
+
+_EVENT = ("time", "event")
+_INTERVAL = ("lower", "upper")
+
+
+def columns_for(model: Model | Distribution | str, data: Any) -> Any:
+    """Select from a table the columns that a distribution reads; other data, and a model of one's own, are left alone.
+
+    | columns | read as |
+    |---|---|
+    | those that the distribution names (binomial: `successes`, `trials`) | these |
+    | `lower` and `upper` | intervals |
+    | `time` and `event` (1 = failed, 0 = still running) | intervals, open above without an event |
+    | one column of any name | the outcome |
+
+    Args:
+        model: as in `fit`.
+        data: anything.
+
+    Raises:
+        ValueError: for a table of which no columns are meant, saying which there are.
+
+    Example:
+        >>> columns_for("weibull", {"time": [1.0, 2.0], "event": [1, 0]})["upper"].tolist()
+        [1.0, inf]
+        >>> columns_for("weibull", {"hours": [1.0, 2.0]})
+        [1.0, 2.0]
+    """
+    table, data = data, as_columns(data)
+    response = _response(model)
+    if response is None:
+        return data if hasattr(table, "column_names") else table
+    if not isinstance(data, Mapping):
+        if response.outcome and response.univariate and not isinstance(data, tuple):
+            names = " and ".join(response.columns)
+            raise ValueError(
+                f"{response.name or 'the distribution'} is a distribution of {names}, got one {type(data).__name__}; give "
+                f"a dict or a data frame with these columns, {{{', '.join(f'{x!r}: ...' for x in response.columns)}}}"
+            )
+        return data
+    read = (*response.columns, *(_INTERVAL if not response.outcome else ()))
+    if response.outcome and all(name in data for name in response.columns):
+        return {name: data[name] for name in response.columns}
+    if not response.outcome and response.univariate:
+        if all(name in data for name in _INTERVAL):
+            return {name: data[name] for name in (*_INTERVAL, *response.known)}
+        if all(name in data for name in _EVENT):
+            return dict(zip(_INTERVAL, _lifetimes(data["time"], data["event"]), strict=True))
+        if len(data) == 1 and not response.intervals:
+            return next(iter(data.values()))
+    elif not response.outcome:
+        return next(iter(data.values())) if len(data) == 1 else data
+    there = ", ".join(map(str, data)) or "none"
+    wanted = " and ".join(read) if response.outcome or response.intervals else "one column"
+    first = next(iter(data), "x")
+    hint = (
+        f"give a table with these columns, or for lifetimes {' and '.join(_EVENT)}"
+        if response.intervals
+        else f"give a table with the columns {' and '.join(response.columns)}"
+        if response.outcome
+        else f"give that column, such as data[{first!r}], or for lifetimes the columns lower and upper, or time and event"
+    )
+    raise ValueError(
+        f"{response.name or 'the distribution'} is a distribution of {wanted}; the columns are: {there}; {hint}"
+    )
+
+
+def as_columns(data: Any) -> Any:
+    """Turn a data frame (pandas, polars, pyarrow) into a dict of its columns; other data are left alone.
+
+    Raises:
+        TypeError: for a frame that is not read yet.
+        ValueError: for two columns of one name.
+    """
+    if hasattr(data, "collect") and hasattr(data, "collect_schema"):
+        raise TypeError(f"data are a {type(data).__name__}, which holds no rows yet; give data.collect()")
+    if hasattr(data, "column_names") and hasattr(data, "column") and not isinstance(data, Mapping):  # pyarrow
+        names, column = list(data.column_names), data.column
+        values = [_unmasked(column(i)) for i in range(len(names))]
+    elif hasattr(data, "columns") and hasattr(data, "__getitem__"):
+        names = [str(name) for name in data.columns]
+        values = [data.iloc[:, i] for i in range(len(names))] if hasattr(data, "iloc") else [data[x] for x in names]
+    else:
+        return data
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"the data have {len(names)} columns, and several are called {twice[0]!r}; rename them")
+    return dict(zip(names, values, strict=True))
+
+
+def _unmasked(column: Any) -> np.ndarray:
+    """Read a column of pyarrow's; what is null becomes NaN."""
+    return np.asarray(column.to_numpy())
+
+
+def _response(model: Model | Distribution | str) -> Response | None:
+    if isinstance(model, str):
+        model = by_name(model)
+    if isinstance(model, Distribution):
+        return response_of(model)
+    return model.response if isinstance(model, Model) else None
+
+
+def _lifetimes(time: Any, event: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Make intervals of lifetimes: closed where there was an event, open above where there was none."""
+    time, event = np.asarray(time), np.asarray(event)
+    if event.shape != time.shape:
+        raise ValueError(f"time and event differ in shape: {list(time.shape)} and {list(event.shape)}")
+    bad = ~np.isin(event, [0, 1])
+    if event.dtype.kind not in "iufb" or bad.any():
+        raise ValueError(
+            f"event is 1 where the time is a failure and 0 where it is censored, got {event[bad].reshape(-1)[:1]}"
+        )
+    time = time.astype(float) if time.dtype.kind in "iub" else time
+    return time, np.where(event == 1, time, np.inf)
