@@ -2,7 +2,7 @@
 
 import math
 import struct
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class Builder:
         self.text.append(f"  {name} = {expression}")
         return name
 
-    def const(self, x: Any, base: str | None = None) -> str:
+    def const(self, x: float, base: str | None = None) -> str:
         """Spell a constant, in all elements."""
         base = base or self.real
         if base in REALS:

@@ -5,14 +5,14 @@ A node is a number that is the same for all rows of a data set (uniform), or one
 nodes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxmle._native.ir.nodes import BOOL, COMMUTATIVE, COMPARISONS, FLOAT, INT, SUMS, Node, by_id, reachable
 
-NUMPY: dict[str, Callable[..., Any]] = {
+NUMPY: dict[str, Callable[..., np.generic]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "neg": np.negative,
     "abs": np.abs, "exp": np.exp, "log": np.log, "log1p": np.log1p, "expm1": np.expm1, "sqrt": np.sqrt, "tanh": np.tanh,
     "sin": np.sin, "cos": np.cos, "floor": np.floor, "ceil": np.ceil, "sign": np.sign, "pow": np.power,
@@ -42,7 +42,7 @@ class Graph:
 
     def __init__(self, rules: Mapping[str, Rule], exact: bool = False) -> None:
         self.rules, self.exact = rules, exact
-        self.nodes: dict[Any, Node] = {}
+        self.nodes: dict[Hashable, Node] = {}
         self.guards: dict[Node, bool] = {}
         self.signs: dict[Node, bool] = {}
         self.inexact = 0
@@ -59,7 +59,7 @@ class Graph:
         """The node of an input."""
         return self.node(op, (), attr, kind, row, invariant)
 
-    def carried(self, name: Any, kind: str, invariant: bool) -> Node:
+    def carried(self, name: Hashable, kind: str, invariant: bool) -> Node:
         """The node that stands in a loop for one of its numbers as it is before a row."""
         return self.leaf("before", (name, kind, invariant), kind, True, invariant)
 
@@ -67,7 +67,7 @@ class Graph:
         """The node of the number of rows of a data set."""
         return self.leaf("count", None, INT, False, True)
 
-    def const(self, value: Any, kind: str | None = None) -> Node:
+    def const(self, value: float | np.generic, kind: str | None = None) -> Node:
         """The node of a constant."""
         if kind is None:
             kind = (
