@@ -6,7 +6,7 @@ depends on the data alone is computed once for each data set; sums whose terms f
 those of an exponential family, cost nothing a step; of a loop over the rows only what depends on the row before is
 computed row after row. Vectors hold rows of one data set, or a row of several where rows depend on one another or are few.
 On an NVIDIA GPU the same expressions run with a thread for each data set. It needs llvmlite and float64. What it does not
-support (large matrices, sorts of what steps change) goes through the lanes.
+support (large matrices, sorts of what steps change) is left to XLA.
 
 A fit is lowered to a program of nodes (`lowering`, `ir`, `passes`), written as LLVM (`codegen`) and run (`runtime`).
 """
@@ -44,7 +44,7 @@ def build(
     platform: str = "cpu",
     draft: DraftPolicy | None = None,
 ) -> Callable[[int], "Compiled"]:
-    """Compile a policy of the lanes on items of these leaves, after a `draft` if there is one (see `lower_fit`).
+    """Compile a policy on items of these leaves, after a `draft` if there is one (see `lower_fit`).
 
     Returns:
         A function from the most rows of a data set to the kernel: the same one for a wide range of them.

@@ -17,7 +17,6 @@ TRIALS = 10.0
 "Trials behind each count of a family that needs them."
 
 _PROBES = np.array([-2.0, -2.5, 0.0, 0.3, 2.0, 2.5])
-_CIRCLE = ("von_mises", "wrapped_cauchy")
 _WINDOWS = {
     "real": (-6.0, 6.0),
     "circle": (-math.pi, math.pi),
@@ -31,7 +30,7 @@ _WINDOWS = {
 }
 _ALTERNATIVES = {
     "real": ("normal", "logistic", "student_t", "laplace", "gumbel", "cauchy"),
-    "circle": _CIRCLE,
+    "circle": ("von_mises", "wrapped_cauchy"),
     "positive": ("exponential", "weibull", "gamma", "lognormal", "log_logistic", "inverse_gaussian"),
     "share": ("beta", "kumaraswamy", "logit_normal"),
     "counts": ("poisson", "negative_binomial", "generalized_poisson"),
@@ -57,6 +56,15 @@ def smooth(family: str) -> bool:
     return distributions.by_name(family).geometry.regularity == "smooth"
 
 
+def _periodic(family: str) -> bool:
+    """Test whether the density of a continuous family on the whole line repeats every 2 pi, as of angles."""
+    own, r = model(family), response(family)
+    with jax.enable_x64(True):
+        params = own.forward(own.origin(np.float64))
+        here, there = (np.asarray(r.logpdf(params, _PROBES + turn, {})) for turn in (0.0, 2 * math.pi))
+    return bool(np.isfinite(here).all() and np.allclose(here, there))
+
+
 @functools.cache
 def kind(family: str) -> str:
     """Return the kind of a family's observations: a key of the tables above.
@@ -65,13 +73,15 @@ def kind(family: str) -> str:
     ('positive', 'counts', 'real', 'share')
     """
     r = response(family)
-    if family == COIN or family in _CIRCLE or r.known:
-        return "coin" if family == COIN else "circle" if family in _CIRCLE else "shares of trials"
+    if family == COIN or r.known:
+        return "coin" if family == COIN else "shares of trials"
     with jax.enable_x64(True):
         low, fraction, zero, share, _, beyond = np.asarray(r.support(_PROBES, {}))
     if r.discrete:
         return "differences" if low else "counts" if zero else "counts from 1"
-    return "real" if fraction else "positive" if beyond else "share" if share else "positive"
+    if fraction:
+        return "circle" if _periodic(family) else "real"
+    return "positive" if beyond else "share" if share else "positive"
 
 
 def window(family: str, x: Float[np.ndarray, " n"]) -> tuple[float, float]:

@@ -75,7 +75,7 @@ def interval(
     Args:
         level: of confidence.
         method: `"wald"`; or `"profile"`, the values that a likelihood-ratio test does not reject, better for small
-            samples and the same on every scale. The other parameters are fitted anew at every point; every element of a vector for
+            samples and the same on every scale. The other parameters are fitted again at every point; every element of a vector for
             itself, but not shares, covariances and ordered numbers, whose elements bind each other.
         kind: of covariance, for Wald intervals.
         scale: `"natural"` for estimate plus or minus z standard errors.

@@ -1,4 +1,4 @@
-"""Profile-likelihood intervals: each point of a profile is a fit with one parameter held, a lane like any other."""
+"""Profile-likelihood intervals: each point of a profile is a fit with one parameter held, in a batch like any other."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ _FAR = 60.0
 def profile_ends(solution: Solution, name: str, z: float, element: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Find where the profile of one scalar has fallen by z^2 / 2 on either side; natural values f[B] twice.
 
-    The others are fitted anew at every point. The signed root sqrt(2 (l - l_profile)), nearly straight in the
+    The others are fitted again at every point. The signed root sqrt(2 (l - l_profile)), nearly straight in the
     parameter's coordinate, is solved for z by a secant inside a bracket. NaN where a point could not be fitted; the
     limit of the parameter where the profile never falls so far.
 
@@ -72,7 +72,7 @@ def _distance(
     last, last_root = np.zeros_like(center), np.zeros_like(center)
     t, answer, open_ = first, np.full_like(center, np.nan), solution.regular.copy()
     for _ in range(_ROUNDS):
-        value, params, good = _climb(
+        value, params, good = _fit_held(
             solution, k, element, center + side * np.where(open_, t, 0.0), jax.tree.unflatten(tree, start)
         )
         with np.errstate(all="ignore"):
@@ -98,7 +98,7 @@ def _leaves(solution: Solution) -> list[tuple[np.ndarray, Space]]:
     return list(zip(jax.tree.leaves(solution.params), jax.tree.leaves(solution.model.space), strict=True))
 
 
-def _climb(
+def _fit_held(
     solution: Solution, k: int, element: int, u: np.ndarray, start: Params
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """Fit with an element of parameter k held at coordinates u[B]: log-likelihoods, params, and which are maxima or limits."""

@@ -1,4 +1,4 @@
-"""The log-likelihood around a fit: some coordinates held, the others fitted anew or held too."""
+"""The log-likelihood around a fit: some coordinates are held, the others are fitted again or held too."""
 
 import jax
 import jax.numpy as jnp
@@ -28,8 +28,8 @@ class _Held(TakesConstants):
     model: Model
 
     def __call__(self, params: Params, data: Data) -> Float[Array, " n"]:
-        held, place = data["held"].value, data["place"].value
-        u = place @ jnp.concatenate([held, params["rest"]])
+        held, order = data["held"].value, data["order"].value
+        u = order @ jnp.concatenate([held, params["rest"]])
         _, unravel = ravel_pytree(self.model.origin(u.dtype))
         return self.model.log_likelihood(self.model.forward(unravel(u)), for_model(self.model, data["rows"]))
 
@@ -38,7 +38,7 @@ class _Held(TakesConstants):
 def profiled(solution: Solution, which: list[int], at: np.ndarray) -> np.ndarray:
     """Compute the log-likelihood with coordinates `which` held at the rows of f[m, k] and the others at their best, f[m].
 
-    Every row is a fit in the lanes, begun where a quadratic log-likelihood would have its maximum. NaN where a point
+    Every row is a fit of one batch, which starts where a quadratic log-likelihood would have its maximum. NaN where a point
     could not be fitted.
     """
     p, k = solution.model.free, len(which)
@@ -53,11 +53,11 @@ def profiled(solution: Solution, which: list[int], at: np.ndarray) -> np.ndarray
     model = Model(
         _Held(solution.model), {"rest": spaces.real(shape=(p - k,))}, observations=solution.model.observations
     )
-    place = np.eye(p)[[*which, *rest]].T
+    order = np.eye(p)[[*which, *rest]].T
     batch = ingest.rectangular(
         {"held": constant(at)},
         np.broadcast_to(weights, (len(at), len(weights))),
-        {"rows": data, "place": constant(place)},
+        {"rows": data, "order": constant(order)},
         at.dtype,
         "keep",
     )

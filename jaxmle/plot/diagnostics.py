@@ -307,6 +307,6 @@ def _add_title_and_legend(ax: Axes, solution: Solution, sample: Sample, ranks: _
     add_legend(ax, loc="upper left")
 
 
-def _padded(function: Callable[[np.ndarray], Any], x: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+def _padded(function: Callable[[np.ndarray], np.ndarray], x: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
     """Evaluate `function` at x, padded to a fixed number of points so that it compiles once."""
     return np.asarray(function(np.concatenate([x, np.full(_MOST_POINTS + 20 - len(x), x[-1])])))[: len(x)]

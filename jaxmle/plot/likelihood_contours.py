@@ -180,7 +180,7 @@ def _draw_ascent(
     k: int,
     optimizer: str | optax.GradientTransformation | None,
     limits: tuple[tuple[float, float], tuple[float, float]],
-) -> list[Any]:
+) -> Sequence[object]:
     """Draw the ascent to the maximum, and return its lines; none where the fit's own optimizer is not known by name."""
     try:
         path = ascent(solution, optimizer)

@@ -146,7 +146,7 @@ class Builder:
         )
 
     def shifted(self, x: str, fill: str, by: int, reverse: bool, base: str) -> str:
-        """A vector with each element `by` places later (earlier in reverse); `fill` where none came."""
+        """Shift a vector by `by` elements to later ones (to earlier ones in reverse); `fill` where none came."""
         w = self.width
         picks = [(i + by if i + by < w else w + i) if reverse else (i - by if i >= by else w + i) for i in range(w)]
         t = self.type(base)

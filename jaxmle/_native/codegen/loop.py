@@ -53,11 +53,11 @@ def counted_loop(
     builder.emit(f"  br label %{label}.test\n{label}.test:")
     index, following = builder.name(), builder.name()
     builder.emit(f"  {index} = phi i64 [ {start}, %{label}.head ], [ {following}, %{label}.body ]")
-    old, place = [builder.name() for _ in carried], len(builder.text)
+    old, position = [builder.name() for _ in carried], len(builder.text)
     more = builder.let(f"icmp {'slt' if step > 0 else 'sge'} i64 {index}, {stop}")
     builder.emit(f"  br i1 {more}, label %{label}.body, label %{label}.rest\n{label}.body:")
     new = body(index, old)
-    builder.text[place:place] = [
+    builder.text[position:position] = [
         f"  {name} = phi {x.type} [ {first}, %{label}.head ], [ {after}, %{label}.body ]"
         for name, x, first, after in zip(old, carried, begun, new, strict=True)
     ]

@@ -2,7 +2,7 @@
 
 Derivatives are full of directions that are 0, and a graph leaves out what they multiply, whatever it is. An exact graph
 keeps NaN: there 0 * x becomes `times_zero(x)`, which no other rule takes apart. The rows of a log-likelihood are made
-in both ways (see `Tracer.exact`), as NaN in them says that a point is none.
+by both kinds of graph (see `Tracer.exact`), as NaN in them says that a point is none.
 """
 
 from jaxmle._native.ir.graph import Graph
@@ -60,7 +60,7 @@ _OF_ZERO = {
 
 
 def keep_nan(graph: Graph, exact: Node, inexact: Node) -> Node:
-    """Make a node that is NaN where `exact` is and `inexact` elsewhere, given one expression made in both ways.
+    """Make a node that is NaN where `exact` is and `inexact` elsewhere, given one expression made by both kinds of graph.
 
     a (b + 0 x) c = a b c + 0 x, where that is NaN or not: what derivatives share with the inexact node they still share.
     """

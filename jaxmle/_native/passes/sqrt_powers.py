@@ -56,7 +56,7 @@ def has_root(graph: Graph, x: Node) -> bool:
 def merge_root_powers(graph: Graph, factors: Sequence[Node]) -> list[Node] | None:
     """Replace powers of one number among a row's factors by one power, where its root is among them; None if there are none.
 
-    Only where the number is certain not to be negative: otherwise NaN, which says that it is below 0, would be lost.
+    Only where the number is certain not to be negative: otherwise NaN, which says that it is below 0, would disappear.
     """
     alike: dict[Node, list[Node]] = defaultdict(list)
     for x in factors:

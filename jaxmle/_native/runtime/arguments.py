@@ -90,7 +90,7 @@ class Arguments:
             kernel.call(i, end, ctypes.addressof(leaves), self.offsets, many, to, done, buffers, longest, distance)
 
     def _counted(self, weights: np.ndarray) -> tuple[np.ndarray, Holes | None]:
-        """Count the rows of each data set, int64[B], 0 where it is left to the lanes; and find the rows to be replaced."""
+        """Count the rows of each data set, int64[B], 0 where it is left to XLA; and find the rows to be replaced."""
         count, holes = _count(weights, self.uses_length)
         if holes is not None and (self.ones or self.irreplaceable):
             count, holes = np.where(holes[1].any(1), 0, count), None
