@@ -99,7 +99,7 @@ class Compiled(NamedTuple):
         return isinstance(self.kernel, cuda.Kernel)
 
     def min_batch(self, rows: int) -> int:
-        """The fewest data sets of so many rows that are worth a call."""
+        """Find the fewest data sets of so many rows that are worth a call."""
         if self.on_gpu:
             return cuda.MIN_BATCH
         refilled = 2 * self.group_size if self.group_size > 1 else 1  # lanes that are filled again are worth it

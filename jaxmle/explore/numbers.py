@@ -98,7 +98,7 @@ class AtMaximum(NamedTuple):
 
     @property
     def found(self) -> bool:
-        """Whether there is a maximum."""
+        """Tell whether there is a maximum."""
         return self.fit is not None and (self.fit.converged or self.fit.status is Status.AT_DATA_EDGE)
 
     @property
@@ -109,7 +109,7 @@ class AtMaximum(NamedTuple):
         return float(self.fit.aic), ""
 
     def holds(self, state: State) -> bool:
-        """Whether the sliders are on the surface."""
+        """Tell whether the sliders are on the surface."""
         if self.surface is None:
             return True
         sides = zip(self.surface[:2], state.axes, strict=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jaxmle._native.codegen.builder import Builder, upwards
+from jaxmle._native.codegen.builder import Builder, iota
 
 
 class Carried(NamedTuple):
@@ -37,7 +37,7 @@ def loop_over_rows(
     left = builder.let(f"icmp sgt i64 {index}, {-together}" if reverse else f"icmp slt i64 {index}, {n}")
     builder.emit(f"  br i1 {left}, label %{label}.tail, label %{label}.end\n{label}.tail:")
     edge = builder.splat(builder.let(f"sub i64 {0 if reverse else n}, {index}"), "i64", together)
-    mask = builder.let(f"icmp {'sge' if reverse else 'slt'} <{together} x i64> {upwards(together)}, {edge}")
+    mask = builder.let(f"icmp {'sge' if reverse else 'slt'} <{together} x i64> {iota(together)}, {edge}")
     _store(builder, carried, body(index, mask, _load(builder, carried)))
     builder.emit(f"  br label %{label}.end\n{label}.end:")
 

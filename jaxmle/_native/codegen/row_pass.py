@@ -5,7 +5,7 @@ A vector has rows of one data set, or one row of each lane.
 
 from collections.abc import Sequence
 
-from jaxmle._native.codegen.builder import Builder, upwards
+from jaxmle._native.codegen.builder import Builder, iota
 from jaxmle._native.codegen.elements import emit_operation, to_double
 from jaxmle._native.codegen.loop import Carried
 from jaxmle._native.codegen.reductions import NEUTRAL, fold
@@ -110,7 +110,7 @@ class _RowPass:
                 names[x] = context.load_column(v, x, index, mask)
             elif x.op == "row":
                 row = v.splat(index, "i64")
-                names[x] = row if self.width == 1 else v.op("add", row, upwards(self.width), base="i64")
+                names[x] = row if self.width == 1 else v.op("add", row, iota(self.width), base="i64")
             elif x.op == "linear":
                 names[x], ends[x] = self._run(v, x, names, ends[x], index, mask)
             else:

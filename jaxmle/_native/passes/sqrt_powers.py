@@ -15,7 +15,7 @@ _IF_ALL = {"add", "div", "min", "linear", "rsum", "rmin", "rmax", "convert"}
 
 
 def nonnegative(graph: Graph, x: Node) -> bool:
-    """Whether a node cannot be below 0, whatever data and parameters are; False where that does not follow."""
+    """Tell whether a node cannot be below 0, whatever data and parameters are; False where that does not follow."""
     found = graph.signs.get(x)
     if found is None:
         graph.signs[x] = found = _nonnegative(graph, x)
@@ -49,7 +49,7 @@ def root_power(x: Node) -> tuple[Node, int]:
 
 
 def has_root(graph: Graph, x: Node) -> bool:
-    """Whether x is a power of something whose root is in the graph too."""
+    """Tell whether x is a power of something whose root is in the graph too."""
     return graph.has("sqrt", root_power(x)[0])
 
 
