@@ -57,7 +57,7 @@ class Arguments:
         """Fit the data sets from `begin` on into their columns of `out`, f[k, B], with 0 in `left`, uint8[B], where there are results.
 
         Args:
-            device: that the kernel runs on; None for the host.
+            device: that the kernel runs on; None for the host, or for the first GPU.
             scratch: memory for the kernel's buffers (`Compiled.scratch`).
         """
         count, holes = (self.count[:size], None) if self.count is not None else self._counted(
@@ -65,7 +65,6 @@ class Arguments:
         )  # fmt: skip
         kernel = self.kernel
         if isinstance(kernel, cuda.Kernel):
-            assert device is not None  # the host runs other kernels
             tables = [(*self._on_device(leaf, x, begin, size, holes), leaf.columns) for leaf, x in self.pairs]
             chunk = cuda.chunk(kernel, device, tables, self.offset[:size], count)
             made, missing = chunk.fit()

@@ -59,9 +59,9 @@ class Kernel:
         self.loaded: dict[int, ctypes.c_void_p] = {}
         self.lock = threading.Lock()
 
-    def function(self, device: Device) -> ctypes.c_void_p:
+    def function(self, device: Device | None) -> ctypes.c_void_p:
         """Return the driver's handle on a device, with the device's context current in this thread."""
-        ordinal = device.local_hardware_id or 0
+        ordinal = (device.local_hardware_id if device is not None else None) or 0
         driver = _driver()
         driver.enter(ordinal)
         with self.lock:
@@ -75,7 +75,7 @@ class Chunk(NamedTuple):
 
     Attributes:
         kernel: for them.
-        device: where.
+        device: where; None for the first.
         leaves: as they are, on the device; kept while a kernel reads them.
         pointers: of their columns, on the device.
         offset, rows: where each data set begins in leaves with rows, how many rows it has; on the device.
@@ -83,7 +83,7 @@ class Chunk(NamedTuple):
     """
 
     kernel: Kernel
-    device: Device
+    device: Device | None
     leaves: list[jax.Array]
     pointers: jax.Array
     offset: jax.Array
@@ -106,7 +106,7 @@ class Chunk(NamedTuple):
 
 def chunk(
     kernel: Kernel,
-    device: Device,
+    device: Device | None,
     tables: Sequence[tuple[np.ndarray | jax.Array, int, int]],
     offset: np.ndarray,
     count: np.ndarray,
@@ -147,7 +147,7 @@ def _pointer(x: jax.Array) -> ctypes.c_void_p:
     return ctypes.c_void_p(x.unsafe_buffer_pointer())
 
 
-def launch(kernel: Kernel, device: Device, blocks: int, arguments: Sequence[Argument]) -> None:
+def launch(kernel: Kernel, device: Device | None, blocks: int, arguments: Sequence[Argument]) -> None:
     """Run a kernel on a device, and wait for it."""
     _driver().run(kernel.function(device), blocks, BLOCK, arguments)
 
