@@ -10,7 +10,7 @@ pytest.importorskip("llvmlite")
 
 from templates import WAYS, Template, W, at, compiled, doubles, expected, inputs_of, run, template
 
-from jaxmle._native.codegen.builder import Builder, literal, upwards
+from jaxmle._native.codegen.builder import Builder, iota, literal
 from jaxmle._native.codegen.context import Context
 from jaxmle._native.codegen.elements import emit_operation, from_double, to_double
 from jaxmle._native.codegen.histogram import histogram
@@ -60,7 +60,7 @@ def test_vectors_are_filled_and_shifted():
 
     run(body, x, out, reals=())
     np.testing.assert_array_equal(out, [[1, 1, 1, 1], [0, 1, 2, 3], [3, 4, 0, 0], [-2] * 4])
-    assert upwards(3) == "<i64 0, i64 1, i64 2>" and upwards(1) == "0"
+    assert iota(3) == "<i64 0, i64 1, i64 2>" and iota(1) == "0"
 
 
 OPERATIONS = {

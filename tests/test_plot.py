@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import re
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,10 +12,11 @@ from typer.testing import CliRunner
 import jaxmle as jm
 from jaxmle.cli.app import app
 from jaxmle.inference.ascent import ascent
-from jaxmle.plot.diagnostics import _band, _ranks
+from jaxmle.plot.diagnostics import _ranks
 from jaxmle.plot.distribution import empirical
 from jaxmle.plot.empirical import kaplan_meier, turnbull
 from jaxmle.plot.sample import Sample, out_of_view, sample_of, view
+from jaxmle.plot.simulated_bands import simulated_band
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -227,7 +229,7 @@ def test_heavy_tails_cut_the_view_and_say_so():
 def test_bands_cover_new_samples_at_their_level(band):
     rng = np.random.default_rng(0)
     draws = np.sort(rng.uniform(size=(4000, 15)), axis=1)
-    low, high = _band(draws[:2000], band, 0.9)
+    low, high = simulated_band(draws[:2000], band, 0.9)
     inside = (draws[2000:] >= low) & (draws[2000:] <= high)
     share = inside.mean(0) if band == "pointwise" else inside.all(1).mean()
     np.testing.assert_allclose(share, 0.9, atol=0.035)  # 4 Monte-Carlo errors of both halves together
@@ -236,7 +238,7 @@ def test_bands_cover_new_samples_at_their_level(band):
 def test_a_band_of_refits_is_narrower_than_one_of_known_parameters(normal):
     ranks = _ranks(normal.solution, sample_of(normal, "qq"), "qq", "pointwise", 0.95, 500, 0)
     known = np.sort(np.random.default_rng(0).uniform(size=(500, 21)), axis=1)
-    low, high = _band(known, "pointwise", 0.95)
+    low, high = simulated_band(known, "pointwise", 0.95)
     assert ((ranks.band[1] - ranks.band[0]) < (high - low))[3:-3].all()
     np.testing.assert_allclose(ranks.u, normal.cdf(np.sort(normal.solution.batch.data_set(0)[0])).value, atol=1e-12)
     assert ranks.failed == 0
@@ -346,6 +348,14 @@ def test_what_did_not_converge_says_so(normal):
     assert [line.get_label() for line in ax.get_lines()] == ["empirical"]
     with pytest.raises(ValueError, match="needs a fitted distribution.*ran out of steps"):
         jm.plot.qq(short)
+
+
+@pytest.mark.parametrize("picture", [jm.plot.qq, jm.plot.pp, jm.plot.residuals, jm.plot.profile])
+def test_a_refusal_says_what_the_fit_says(picture):
+    none = jm.fit("normal", [1.0, 1.0, 1.0])
+    assert "scale -> 0" in none.message()
+    with pytest.raises(ValueError, match=re.escape(none.message())):
+        picture(none)
 
 
 # --- many ------------------------------------------------------------------------------------------------

@@ -78,11 +78,11 @@ class Draft(NamedTuple):
 
     Attributes:
         ended: (state, item) -> bool[].
-        led: (last state of the draft, item) -> first state in float64.
+        restart: (last state of the draft, item) -> first state in float64.
     """
 
     ended: Callable[[State, KernelItem], Bool[jax.Array, ""]]
-    led: Callable[[State, KernelItem], State]
+    restart: Callable[[State, KernelItem], State]
 
 
 def draft_of(program: Program) -> Draft | None:
@@ -102,7 +102,7 @@ def draft_of(program: Program) -> Draft | None:
     def ended(state: State, item: KernelItem) -> Bool[jax.Array, ""]:
         return done(state) | near(state, item) | (state.steps >= DRAFT_STEPS) | (state.opt.rejected > 2)
 
-    def led(state: State, item: KernelItem) -> State:
+    def restart(state: State, item: KernelItem) -> State:
         problem = builder(program, item[1])(item[0])
         objective = objective_of(program.skeleton, problem, cleaned=True)
         status = jnp.where((problem.status == RUNNING) & ~near(state, item), int(Status.STALLED), problem.status)
@@ -111,7 +111,7 @@ def draft_of(program: Program) -> Draft | None:
         fresh = init(program.optimizer, ascent_objective(objective), unravel(at), status)
         return fresh._replace(begin=state.begin, steps=state.steps)
 
-    return Draft(ended, led)
+    return Draft(ended, restart)
 
 
 @functools.lru_cache(maxsize=64)

@@ -19,6 +19,11 @@ class Device(Protocol):
         """Such as "cpu"."""
         ...
 
+    @property
+    def local_hardware_id(self) -> int | None:
+        """The number of a GPU in this process."""
+        ...
+
     def memory_stats(self) -> dict[str, int] | None:
         """Count bytes, where the platform does."""
         ...

@@ -6,7 +6,7 @@ depends on the data alone is computed once for each data set; sums whose terms f
 those of an exponential family, cost nothing a step; of a loop over the rows only what depends on the row before is
 computed row after row. Vectors hold rows of one data set, or a row of several where rows depend on one another or are few.
 On an NVIDIA GPU the same expressions run with a thread for each data set. It needs llvmlite and float64. What it does not
-support (large matrices, sorts of what steps change) goes through the lanes.
+support (large matrices, sorts of what steps change) is left to XLA.
 
 A fit is lowered to a program of nodes (`lowering`, `ir`, `passes`), written as LLVM (`codegen`) and run (`runtime`).
 """
@@ -14,13 +14,13 @@ A fit is lowered to a program of nodes (`lowering`, `ir`, `passes`), written as 
 import itertools
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from jaxmle._native.ir.layout import ROWS, Leaf, Unsupported
-from jaxmle._native.lowering.fit_program import independent_of_length, lower_fit
+from jaxmle._native.lowering.fit_program import DraftPolicy, Policy, Pytree, Structure, independent_of_length, lower_fit
 from jaxmle._native.runtime import cpu, cuda
 from jaxmle._native.runtime.arguments import Arguments, unit_weights
 from jaxmle._native.runtime.xla_ffi import call
@@ -38,9 +38,14 @@ def missing(platform: str) -> str | None:
 
 
 def build(
-    leaves: tuple[Leaf, ...], tree: Any, policy: Any, platform: str = "cpu", draft: Any = None, in_time: bool = False
+    leaves: tuple[Leaf, ...],
+    tree: Structure,
+    policy: Policy,
+    platform: str = "cpu",
+    draft: DraftPolicy | None = None,
+    in_time: bool = False,
 ) -> Callable[[int], "Compiled"]:
-    """Compile a policy of the lanes on items of these leaves, after a `draft` if there is one (see `lower_fit`).
+    """Compile a policy on items of these leaves, after a `draft` if there is one (see `lower_fit`).
 
     With `in_time` rows are those of a series.
 
@@ -70,12 +75,12 @@ class Compiled(NamedTuple):
 
     kernel: cpu.Kernel | cuda.Kernel
     leaves: tuple[Leaf, ...]
-    shapes: Any
+    shapes: Pytree
     partial: bool
     uses_length: bool
     in_time: bool
 
-    def arguments(self, arrays: list[Any], weights: np.ndarray) -> Arguments:
+    def arguments(self, arrays: list[np.ndarray | jax.Array], weights: np.ndarray) -> Arguments:
         """Lay out a batch for the kernel; see `Arguments`."""
         return Arguments(self.kernel, self.leaves, self.uses_length, self.in_time, arrays, weights, self.max_batch)
 
@@ -99,7 +104,7 @@ class Compiled(NamedTuple):
         return isinstance(self.kernel, cuda.Kernel)
 
     def min_batch(self, rows: int) -> int:
-        """The fewest data sets of so many rows that are worth a call."""
+        """Find the fewest data sets of so many rows that are worth a call."""
         if self.on_gpu:
             return cuda.MIN_BATCH
         refilled = 2 * self.group_size if self.group_size > 1 else 1  # lanes that are filled again are worth it
@@ -110,7 +115,7 @@ class Compiled(NamedTuple):
         """The most data sets of a call."""
         return cuda.MAX_BATCH if self.on_gpu else 1 << 14
 
-    def results(self, out: np.ndarray) -> Any:
+    def results(self, out: np.ndarray) -> Pytree:
         """Map the columns of `out`, f[k, B], to a pytree with leaves [B, ...]."""
         return jax.tree.map(
             lambda x, at: out[at : at + x.size].T.reshape(out.shape[1], *x.shape).astype(x.dtype, copy=False),
@@ -118,7 +123,7 @@ class Compiled(NamedTuple):
         )  # fmt: skip
 
     @property
-    def result_offsets(self) -> Any:
+    def result_offsets(self) -> Pytree:
         """Where in a result the numbers of each leaf begin, a pytree as `shapes`."""
         leaves, tree = jax.tree.flatten(self.shapes)
         return jax.tree.unflatten(tree, list(itertools.accumulate([0, *(x.size for x in leaves[:-1])])))

@@ -1,16 +1,16 @@
 """The Bartlett identities by simulation, and the sign of the curvature; float64 must be on."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._util.arrays import Array, Data, Float, Int, Params
 from jaxmle._util.compile import compiled
 from jaxmle.checks.exact import Case, numpy, row_count, take
-from jaxmle.checks.report import row
+from jaxmle.checks.report import Row, row
 from jaxmle.checks.trace import failure_in_words
+from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
 from jaxmle.model.observations import bare, for_model, marked_as
 
@@ -19,7 +19,7 @@ _ROWS = 100
 _ERRORS = 5.0
 
 
-def check_bartlett(case: Case) -> list[dict[str, str]]:
+def check_bartlett(case: Case) -> list[Row]:
     """Check E[score] = 0 and E[score score'] = information at params, within five Monte-Carlo errors.
 
     Bartlett 1953, *Biometrika* 40, 12-19. Unconstrained coordinates: on a simplex the natural ones do not vary freely.
@@ -44,7 +44,7 @@ def check_bartlett(case: Case) -> list[dict[str, str]]:
             )
             return [row("simulate", "fail", text)]
         u = jax.tree.map(jnp.asarray, model.inverse(case.params))
-        score, opg, information = (np.asarray(x) for x in _draws(model, u, case.params, data, case.key))
+        score, opg, information = (np.asarray(x) for x in _simulated_derivatives(model, u, case.params, data, case.key))
     except Exception as error:
         return [
             row(
@@ -87,7 +87,7 @@ def check_bartlett(case: Case) -> list[dict[str, str]]:
     return [first, second, *_information(case, data, information)]
 
 
-def _information(case: Case, data: Any, information: Any) -> list[dict[str, str]]:
+def _information(case: Case, data: Data, information: Float[np.ndarray, "R p p"]) -> list[Row]:
     """Check the model's own expected information against the mean of the simulated one."""
     model, name = case.model, "expected information"
     if model.geometry.information is None:
@@ -112,14 +112,18 @@ def _information(case: Case, data: Any, information: Any) -> list[dict[str, str]
 
 
 @compiled
-def _draws(model: Any, u: Any, params: Any, data: Any, key: Any) -> Any:
+def _simulated_derivatives(
+    model: Model, u: Params, params: Params, data: Data, key: Array
+) -> tuple[Float[Array, "R p"], Float[Array, "R p p"], Float[Array, "R p p"]]:
+    """Simulate data sets at params, and compute score, outer product of scores and information at u for each."""
     flat, unravel = ravel_pytree(u)
 
-    def one(i: Any) -> Any:
+    def one(i: Int[Array, ""]) -> tuple[Array, Array, Array]:
+        assert model.simulate is not None  # `check_bartlett` skips the test of such a model
         new = model.simulate(jax.random.fold_in(key, i), params, bare(data))
         drawn = for_model(model, marked_as(data, new))
 
-        def each(x: Any) -> Any:
+        def each(x: Float[Array, " p"]) -> Float[Array, " n"]:
             return model.log_likelihood(model.forward(unravel(x)), drawn)
 
         scores = jax.jacfwd(each)(flat)
@@ -129,7 +133,7 @@ def _draws(model: Any, u: Any, params: Any, data: Any, key: Any) -> Any:
     return jax.lax.map(one, jnp.arange(_REPLICATES), batch_size=50)
 
 
-def _errors(x: Any) -> Any:
+def _errors(x: Float[np.ndarray, "R ..."]) -> Float[np.ndarray, "..."]:
     """Divide the mean over the first axis by its Monte-Carlo error; a mean of rounding size is 0."""
     spread = x.std(0, ddof=1) / np.sqrt(len(x))
     floor = 1e-9 * np.max(np.abs(x), initial=0.0)
@@ -141,11 +145,11 @@ def _times(z: float) -> str:
 
 
 @compiled
-def _information_at(model: Any, u: Any, data: Any, weights: Any) -> Any:
+def _information_at(model: Model, u: Params, data: Data, weights: Float[Array, " n"]) -> Float[Array, "p p"]:
     return Objective(model, for_model(model, data), weights).information(u)
 
 
-def check_sign(case: Case, points: list[Any]) -> dict[str, str]:
+def check_sign(case: Case, points: list[Float[np.ndarray, " p"]]) -> Row:
     """Check the sign: a log-likelihood that curves upwards in every direction is likely the negative one."""
     name = "sign"
     if case.model.free == 0:

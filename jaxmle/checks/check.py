@@ -1,6 +1,6 @@
 """`check`: hand-derived derivatives against exact ones, and the properties that a model must have, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -8,12 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._util.arrays import Array, ArrayLike, Data, Params
 from jaxmle.checks.bartlett import check_bartlett, check_sign
 from jaxmle.checks.derivatives import check_derivatives
 from jaxmle.checks.exact import Case, evaluate, nearby, numpy
+from jaxmle.checks.given import Derivative
 from jaxmle.checks.promises import check_batch, check_finite, check_float32, check_rows, check_shape, check_start
-from jaxmle.checks.report import Report, row
+from jaxmle.checks.report import Entry, Report, Row, row
 from jaxmle.checks.trace import check_trace, failure_in_words
+from jaxmle.distributions.base.distribution import Distribution
 from jaxmle.model.model import Model, constant
 from jaxmle.model.observations import for_model, is_constant
 
@@ -21,14 +24,14 @@ __all__ = ["Report", "check"]
 
 
 def check(
-    model: Any,
-    params: Any,
-    data: Any,
-    score: Any = None,
-    hessian: Any = None,
+    model: Model | Distribution | str,
+    params: Params,
+    data: Data,
+    score: Derivative | None = None,
+    hessian: Derivative | None = None,
     *,
-    weights: Any = None,
-    key: Any = None,
+    weights: ArrayLike | None = None,
+    key: Array | None = None,
 ) -> Report:
     """Check a hand-derived score and Hessian, and the properties that a log-likelihood must have.
 
@@ -85,8 +88,8 @@ def check(
             text = f"the log-likelihood cannot be differentiated or run: {failure_in_words(error)}"
             return Report(title, [*rows, row("derivatives", "fail", text)], [], [])
         finite = all(r["verdict"] != "fail" for r in rows if r["name"].startswith("finite"))
-        scores: list[dict[str, Any]] = []
-        hessians: list[dict[str, Any]] = []
+        scores: list[Entry] = []
+        hessians: list[Entry] = []
         points = [case.flat]
         if finite:
             found, scores, hessians = check_derivatives(case, score, hessian)
@@ -108,7 +111,7 @@ def _title(model: Model) -> str:
     return model.label if model.name or model.function_name in ("", "<lambda>") else model.function_name
 
 
-def _integers(names: list[str]) -> dict[str, str]:
+def _integers(names: list[str]) -> Row:
     if names:
         text = f"params of {', '.join(names)} are integers and were read as floats; jax.grad itself would refuse them"
         return row("floating params", "warn", text)
@@ -118,7 +121,9 @@ def _integers(names: list[str]) -> dict[str, str]:
 # --- reading the arguments ----------------------------------------------------------------------------------------------
 
 
-def _case(model: Model, params: Any, data: Any, weights: Any, key: Any) -> tuple[Case, list[str]]:
+def _case(
+    model: Model, params: Params, data: Data, weights: ArrayLike | None, key: Array | None
+) -> tuple[Case, list[str]]:
     params, integers = _read_params(model, params)
     data, n = _read_data(data)
     w = np.ones(n) if weights is None else np.asarray(weights, float)
@@ -133,7 +138,8 @@ def _case(model: Model, params: Any, data: Any, weights: Any, key: Any) -> tuple
     return Case(model, params, np.asarray(flat), unravel, data, w, key), integers
 
 
-def _read_params(model: Model, params: Any) -> tuple[Any, list[str]]:
+def _read_params(model: Model, params: Params) -> tuple[Params, list[str]]:
+    """Read params as float64 arrays, and name those that were integers; raise where they do not suit the space."""
     space = model.space
     if isinstance(space, Mapping) and isinstance(params, Mapping):
         missing, extra = [k for k in space if k not in params], [k for k in params if k not in space]
@@ -168,14 +174,15 @@ def _read_params(model: Model, params: Any) -> tuple[Any, list[str]]:
     return tree.unflatten(out), integers
 
 
-def _read_data(data: Any) -> tuple[Any, int]:
+def _read_data(data: Data) -> tuple[Data, int]:
+    """Read data as arrays of numbers, and count their rows."""
     if isinstance(data, (list, tuple)) and data and all(isinstance(x, (int, float)) for x in data):
         data = np.asarray(data)
     if isinstance(data, Mapping):
         data = {k: np.asarray(v) if isinstance(v, list) else v for k, v in data.items()}
     counts: dict[str, int] = {}
 
-    def read(path: Any, x: Any) -> Any:
+    def read(path: jax.tree_util.KeyPath, x: Any) -> np.ndarray | constant:
         name = jax.tree_util.keystr(path, simple=True, separator=".") or "data"
         if is_constant(x):
             return constant(jax.tree.map(_numbers(name), x.value))
@@ -199,8 +206,10 @@ def _read_data(data: Any) -> tuple[Any, int]:
     return data, n
 
 
-def _numbers(name: str) -> Any:
-    def read(x: Any) -> Any:
+def _numbers(name: str) -> Callable[[Any], np.ndarray]:
+    """Make the reader of a leaf of the data, called `name` in errors."""
+
+    def read(x: Any) -> np.ndarray:
         x = np.asarray(x)
         if x.dtype.kind == "f":
             return x.astype(np.float64)

@@ -1,21 +1,25 @@
 """Comparison of hand-derived, exact and finite-difference derivatives, entry by entry, in words."""
 
-from typing import Any
-
 import jax
 import numpy as np
 
+from jaxmle._util.arrays import Bool, Float, Int
 from jaxmle._util.records import record
-from jaxmle.checks.exact import Case, evaluate, features, finite_differences, nearby, numpy
+from jaxmle.checks.exact import Case, Derivatives, evaluate, features, finite_differences, nearby, numpy
 from jaxmle.checks.explain import UNKNOWN, WRONG_SIGN, Evidence, explain, simple
-from jaxmle.checks.given import Given, read_hessian, read_score
+from jaxmle.checks.given import Derivative, Given, read_hessian, read_score
 from jaxmle.checks.parametrizations import alternatives
-from jaxmle.checks.report import row
+from jaxmle.checks.report import Entry, Row, row
 
 _TOLERANCE = 1e-7
 _IMPRECISE = 1e-4
 _POINTS = 4
 _SEARCHED = 40
+
+Flat = Float[np.ndarray, " q"]
+"The q entries of a derivative."
+Entries = Float[np.ndarray, "m q"]
+"The q entries in each of m comparisons."
 
 
 @record
@@ -23,25 +27,25 @@ class Comparison:
     """One evaluation of the user's derivative: at `x` (the `point`-th), on the rows `index`, with `weights` f[n]."""
 
     point: int
-    x: Any
-    index: Any
-    weights: Any
+    x: Float[np.ndarray, " p"]
+    index: Int[np.ndarray, " m"]
+    weights: Float[np.ndarray, " n"]
 
 
 def check_derivatives(
-    case: Case, score: Any, hessian: Any
-) -> tuple[list[dict[str, str]], list[dict[str, Any]], list[dict[str, Any]]]:
+    case: Case, score: Derivative | None, hessian: Derivative | None
+) -> tuple[list[Row], list[Entry], list[Entry]]:
     """Compare the derivatives; return the report's rows, the score table and the Hessian table."""
     exact = numpy(evaluate(case.model, case.params, case.data, case.weights))
     fd = finite_differences(case, exact)
     points = nearby(case, exact["hessian"], _POINTS)
     scale_score, scale_hessian = _scales(exact, case.weights)
-    rows: list[dict[str, str]] = []
+    rows: list[Row] = []
     tables = []
     for kind, given, scale in (("score", score, scale_score), ("hessian", hessian, scale_hessian)):
         names = case.names if kind == "score" else [f"{a}, {b}" for a in case.names for b in case.names]
         table = _table(names, exact[kind].ravel(), fd[kind].ravel(), fd[f"{kind}_error"].ravel(), scale.ravel())
-        new: list[dict[str, str]] = []
+        new: list[Row] = []
         if given is not None:
             new = _compare(case, kind, given, points, names, table)
         rows += [*new, _automatic(kind, table, scale.ravel())]
@@ -49,7 +53,9 @@ def check_derivatives(
     return rows, tables[0], tables[1]
 
 
-def _scales(e: dict[str, Any], weights: Any) -> tuple[Any, Any]:
+def _scales(
+    e: Derivatives, weights: Float[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, "p p"]]:
     """Measure the size of the summands of each entry, to which rounding is relative also where the sum is near 0."""
     own = np.sqrt(np.abs(np.diag(e["hessian"])))
     score = np.sum(np.abs(weights[:, None] * e["scores"]), axis=0) + 1e-2 * own
@@ -58,7 +64,8 @@ def _scales(e: dict[str, Any], weights: Any) -> tuple[Any, Any]:
     return score, hessian
 
 
-def _table(names: list[str], exact: Any, fd: Any, error: Any, scale: Any) -> list[dict[str, Any]]:
+def _table(names: list[str], exact: Flat, fd: Flat, error: Flat, scale: Flat) -> list[Entry]:
+    """Make the table of a derivative, without analytic values."""
     return [
         {
             "parameter": name,
@@ -73,14 +80,14 @@ def _table(names: list[str], exact: Any, fd: Any, error: Any, scale: Any) -> lis
     ]
 
 
-def _relative(a: Any, exact: Any, scale: Any) -> Any:
+def _relative(a: Flat | float, exact: Flat | float, scale: Flat | float) -> np.ndarray:
     """Evaluate |a - exact| / |exact|, or relative to the summands where the sum is rounding."""
     base = np.where(np.abs(exact) > 1e-8 * scale, np.abs(exact), scale)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(a == exact, 0.0, np.abs(a - exact) / base)
 
 
-def _automatic(kind: str, table: list[dict[str, Any]], scale: Any) -> dict[str, str]:
+def _automatic(kind: str, table: list[Entry], scale: Flat) -> Row:
     """Check automatic derivatives against finite differences of the log-likelihood."""
     name = f"exact {kind} against finite differences"
     wrong, worst = [], 0.0
@@ -105,8 +112,13 @@ def _automatic(kind: str, table: list[dict[str, Any]], scale: Any) -> dict[str, 
 
 
 def _compare(
-    case: Case, kind: str, given: Any, points: list[Any], names: list[str], table: list[dict[str, Any]]
-) -> list[dict[str, str]]:
+    case: Case,
+    kind: str,
+    given: Derivative,
+    points: list[Float[np.ndarray, " p"]],
+    names: list[str],
+    table: list[Entry],
+) -> list[Row]:
     reader = read_score if kind == "score" else read_hessian
     try:
         first = reader(given, case, points[0], None)
@@ -136,9 +148,7 @@ def _compare(
     if not used:
         return [*rows, row(kind, "skipped", "the exact derivatives are not finite here")]
     if first.rows is not None and not callable(given):
-        used, analytic, exact, tolerance, extra = _row_values(
-            case, kind, first, used, analytic, exact, tolerance, extra
-        )
+        _add_rows(case, kind, first.rows, used, analytic, exact, tolerance, extra)
     a, e, tol = np.array(analytic), np.array(exact), np.array(tolerance)
     full = np.array([len(t.index) == case.n for t in used])
     for k, item in enumerate(table):
@@ -147,11 +157,11 @@ def _compare(
         item["relative_error"] = float(_relative(a[0, k], e[0, k], tol[0, k] / _TOLERANCE if scale else 0.0))
     rows += _verdicts(case, kind, names, table, used, a, e, tol, full, extra)
     if first.rows is not None:
-        rows += _check_rows(case, kind, first, extra[0], table)
+        rows += _check_rows(case, kind, first.rows, extra[0], table)
     return rows
 
 
-def _comparisons(case: Case, points: list[Any], function: bool) -> list[Comparison]:
+def _comparisons(case: Case, points: list[Float[np.ndarray, " p"]], function: bool) -> list[Comparison]:
     everything = np.arange(case.n)
     tests = [Comparison(i, x, everything, case.weights) for i, x in enumerate(points)]
     if not function:
@@ -170,26 +180,40 @@ def _comparisons(case: Case, points: list[Any], function: bool) -> list[Comparis
     return tests
 
 
-def _total(out: Given, weights: Any) -> Any:
-    return out.total if out.rows is None else np.tensordot(weights, out.rows, 1)
+def _total(out: Given, weights: Float[np.ndarray, " n"]) -> np.ndarray:
+    """Sum contributions by weights; a total is the user's own."""
+    if out.rows is not None:
+        return np.tensordot(weights, out.rows, 1)
+    assert out.total is not None  # a reader gives one of the two
+    return out.total
 
 
-def _row_values(case: Case, kind: str, first: Given, *lists: Any) -> Any:
-    """Add comparisons of one row each from contributions given as numbers, `first.rows` [n, p] or [n, p, p]."""
-    used, analytic, exact, tolerance, extra = (list(x) for x in lists)
+def _add_rows(
+    case: Case,
+    kind: str,
+    contributions: np.ndarray,
+    used: list[Comparison],
+    analytic: list[Flat],
+    exact: list[Flat],
+    tolerance: list[Flat],
+    extra: list[Derivatives],
+) -> None:
+    """Append comparisons of one row each from contributions given as numbers, [n, p] or [n, p, p]."""
     for i in np.unique(np.linspace(0, case.n - 1, 12).astype(int)):
         weights = np.zeros(case.n)
         weights[i] = 1.0
         e = numpy(evaluate(case.model, case.params, case.data, weights))
         used.append(Comparison(0, case.flat, np.array([i]), weights))
-        analytic.append(first.rows[i].ravel())
+        analytic.append(contributions[i].ravel())
         exact.append(e[kind].ravel())
         tolerance.append(_TOLERANCE * _scales(e, weights)[0 if kind == "score" else 1].ravel())
         extra.append(e)
-    return used, analytic, exact, tolerance, extra
 
 
-def _evidence(case: Case, kind: str, used: list[Comparison], a: Any, e: Any, tol: Any, extra: list[Any]) -> Evidence:
+def _evidence(
+    case: Case, kind: str, used: list[Comparison], a: Entries, e: Entries, tol: Entries, extra: list[Derivatives]
+) -> Evidence:
+    """Collect what `explain` reads of the comparisons."""
     singles = [
         np.array([i for i, t in enumerate(used) if t.point == q and len(t.index) == 1 and case.n > 1]) for q in range(3)
     ]
@@ -215,14 +239,14 @@ def _verdicts(
     case: Case,
     kind: str,
     names: list[str],
-    table: list[dict[str, Any]],
+    table: list[Entry],
     used: list[Comparison],
-    a: Any,
-    e: Any,
-    tol: Any,
-    full: Any,
-    extra: list[dict[str, Any]],
-) -> list[dict[str, str]]:
+    a: Entries,
+    e: Entries,
+    tol: Entries,
+    full: Bool[np.ndarray, " m"],
+    extra: list[Derivatives],
+) -> list[Row]:
     p = len(case.flat)
     bad = ~(np.abs(a - e) <= tol)
     wrong = [int(k) for k in np.flatnonzero(bad[full].any(axis=0))]
@@ -253,8 +277,8 @@ def _verdicts(
     for text, entries in messages.items():
         k = max(entries, key=lambda j: np.max(gaps[full, j]))
         where = int(np.argmax(np.where(full, gaps[:, k], -1)))
-        place = "at params" if used[where].point == 0 else "at a nearby point"
-        numbers = f"{names[k]} {place}: analytic {a[where, k] + 0.0:.8g}, exact {e[where, k] + 0.0:.8g}"
+        point = "at params" if used[where].point == 0 else "at a nearby point"
+        numbers = f"{names[k]} {point}: analytic {a[where, k] + 0.0:.8g}, exact {e[where, k] + 0.0:.8g}"
         verdict = "warn" if text.startswith("agrees") else "fail"
         rows.append(row(f"{kind} of {_listed(kind, names, entries, p)}", verdict, f"{text} ({numbers})"))
     return rows
@@ -265,13 +289,13 @@ def _explanations(
     kind: str,
     names: list[str],
     used: list[Comparison],
-    a: Any,
-    e: Any,
-    tol: Any,
-    full: Any,
-    extra: list[dict[str, Any]],
+    a: Entries,
+    e: Entries,
+    tol: Entries,
+    full: Bool[np.ndarray, " m"],
+    extra: list[Derivatives],
     wrong: list[int],
-    gaps: Any,
+    gaps: Entries,
 ) -> dict[int, str]:
     """Describe each wrong entry in a sentence; only the worst ones are searched for a formula."""
     p, only = len(case.flat), np.flatnonzero(full)
@@ -291,7 +315,7 @@ def _explanations(
         text = explain(everything, k, names, own, kind)
         searched += not simple(everything, k, own, kind)
         if text.startswith(UNKNOWN) and len(only) > 1:
-            # A function that holds its own data or n is wrong on a part of the rows in a way of its own.
+            # A function that holds its own data or n is wrong on a part of the rows by another rule.
             again = explain(whole, k, names, own, kind)
             text = text if again.startswith(UNKNOWN) else again
         size = np.max(gaps[full, k]) * _TOLERANCE
@@ -309,7 +333,10 @@ def _listed(kind: str, names: list[str], entries: list[int], p: int) -> str:
     return ", ".join(words[:6]) + (f" and {len(words) - 6} more" if len(words) > 6 else "")
 
 
-def _not_symmetric(case: Case, a: Any, e: Any, tol: Any) -> list[dict[str, str]]:
+def _not_symmetric(
+    case: Case, a: Float[np.ndarray, "p p"], e: Float[np.ndarray, "p p"], tol: Float[np.ndarray, "p p"]
+) -> list[Row]:
+    """Check the symmetry of an analytic Hessian."""
     with np.errstate(invalid="ignore"):
         i, j = np.nonzero(np.triu(np.abs(a - a.T) > 2 * tol, 1))
     if not len(i):
@@ -321,19 +348,17 @@ def _not_symmetric(case: Case, a: Any, e: Any, tol: Any) -> list[dict[str, str]]
     return [row("hessian symmetry", "fail", text + (f"; {good[0]} is right" if good else "; both are wrong"))]
 
 
-def _check_rows(
-    case: Case, kind: str, first: Given, exact: dict[str, Any], table: list[dict[str, Any]]
-) -> list[dict[str, str]]:
+def _check_rows(case: Case, kind: str, contributions: np.ndarray, exact: Derivatives, table: list[Entry]) -> list[Row]:
     """Check the contributions to the score, which may be wrong though their sum is right."""
     if kind != "score" or any(item["verdict"] != "ok" for item in table):
         return []
     scale = np.abs(exact["scores"]) + np.mean(np.abs(exact["scores"]), axis=0)
-    bad = np.argwhere(~(np.abs(first.rows - exact["scores"]) <= 1e-6 * scale))
+    bad = np.argwhere(~(np.abs(contributions - exact["scores"]) <= 1e-6 * scale))
     if not len(bad):
         return [row("score contributions", "pass", "every row agrees with its exact score")]
     i, k = bad[0]
     text = (
         f"the sum is right but {len(np.unique(bad[:, 0]))} rows are not: row {i}, {case.names[k]}: analytic "
-        f"{first.rows[i, k]:.8g}, exact {exact['scores'][i, k]:.8g}; are the rows in another order?"
+        f"{contributions[i, k]:.8g}, exact {exact['scores'][i, k]:.8g}; are the rows in another order?"
     )
     return [row("score contributions", "fail", text)]

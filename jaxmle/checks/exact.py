@@ -1,20 +1,22 @@
 """Exact and finite-difference derivatives at natural parameters, for `check`. float64 must be on."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._util.arrays import Array, Data, Float, Int, Params
+from jaxmle._util.arrays import Array, Bool, Data, Float, Int, Params
 from jaxmle._util.compile import compiled
 from jaxmle._util.records import record
 from jaxmle.model.model import Model
 from jaxmle.model.observations import for_model, is_constant, row_leaves
 
 _LEVELS = 7
+
+Derivatives = dict[str, np.ndarray]
+"What `evaluate` and `finite_differences` return, as NumPy arrays: `score` f[p], `hessian` f[p, p], and more."
 
 
 @record
@@ -86,13 +88,13 @@ def evaluate(model: Model, params: Params, data: Data, weights: Float[Array, " n
     """Evaluate contributions f[n], their scores f[n, p], the total score f[p] and Hessian f[p, p], natural parameters."""
     flat, unravel = ravel_pytree(params)
 
-    def each(x: Any) -> Any:
+    def each(x: Float[Array, " p"]) -> Float[Array, " n"]:
         return model.log_likelihood(unravel(x), for_model(model, data))
 
-    def total(x: Any) -> Any:
+    def total(x: Float[Array, " p"]) -> Float[Array, ""]:
         return jnp.sum(weights * each(x))
 
-    def slope(x: Any) -> Any:
+    def slope(x: Float[Array, " p"]) -> tuple[Float[Array, " p"], Float[Array, " p"]]:
         g = jax.grad(total)(x)
         return g, g
 
@@ -100,12 +102,12 @@ def evaluate(model: Model, params: Params, data: Data, weights: Float[Array, " n
     return {"value": each(flat), "scores": jax.jacfwd(each)(flat), "score": score, "hessian": hessian}
 
 
-def numpy(tree: Any) -> Any:
+def numpy(tree: Data) -> Data:
     """Convert the leaves of a pytree to NumPy arrays."""
     return jax.tree.map(np.asarray, tree)
 
 
-def nearby(case: Case, hessian: Any, count: int) -> list[Any]:
+def nearby(case: Case, hessian: Float[np.ndarray, "p p"], count: int) -> list[Float[np.ndarray, " p"]]:
     """List the point itself and `count` legal ones around it, about a standard error away, f[p] each."""
     model = case.model
     u, unravel = ravel_pytree(model.inverse(case.params))
@@ -123,14 +125,15 @@ def nearby(case: Case, hessian: Any, count: int) -> list[Any]:
     return points
 
 
-def _pinned(model: Any) -> Any:
+def _pinned(model: Model) -> Bool[np.ndarray, " p"]:
+    """Find the natural scalars that are pinned."""
     leaves = jax.tree.leaves(model.space)
     return np.concatenate(
         [np.full(int(np.prod(s.value_shape)), s.coordinate_shape == (0,) and s.value_shape != (0,)) for s in leaves]
     ).astype(bool)
 
 
-def central(f: Callable[[float], Any], h: float, noise: Any) -> tuple[Any, Any]:
+def central(f: Callable[[float], np.ndarray], h: float, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Evaluate f'(0) by Richardson's extrapolation of central differences, with an estimate of its error.
 
     Steps h, h/2, h/4, ...; the tableau's entry with the smallest estimated error is kept
@@ -145,7 +148,7 @@ def central(f: Callable[[float], Any], h: float, noise: Any) -> tuple[Any, Any]:
         the derivative and its error, [...] each.
     """
     best = error = None
-    previous: list[Any] = []
+    previous: list[np.ndarray] = []
     for level in range(_LEVELS):
         step = h / 2**level
         current = [f(step) / (2 * step)]
@@ -157,10 +160,12 @@ def central(f: Callable[[float], Any], h: float, noise: Any) -> tuple[Any, Any]:
             better = guess < error
             best, error = np.where(better, current[m], best), np.where(better, guess, error)
         previous = current
+    assert best is not None  # from the second level on
+    assert error is not None
     return best, error
 
 
-def finite_differences(case: Case, exact: dict[str, Any]) -> dict[str, Any]:
+def finite_differences(case: Case, exact: Derivatives) -> Derivatives:
     """Evaluate the score from differences of contributions, Hessian from differences of the exact score, and their errors."""
     p = len(case.flat)
     weights = case.weights
@@ -172,11 +177,11 @@ def finite_differences(case: Case, exact: dict[str, Any]) -> dict[str, Any]:
     for k, h in enumerate(_steps(case, exact["hessian"])):
         unit = np.eye(p)[k]
 
-        def value(s: float, unit: Any = unit) -> Any:
+        def value(s: float, unit: np.ndarray = unit) -> np.ndarray:
             a, b = (contributions(case.model, case.at(case.flat + t * unit), case.data) for t in (s, -s))
             return np.sum(weights * (np.asarray(a) - np.asarray(b)))
 
-        def slope(s: float, unit: Any = unit) -> Any:
+        def slope(s: float, unit: np.ndarray = unit) -> np.ndarray:
             a, b = (gradient(case.model, case.at(case.flat + t * unit), case.data, weights) for t in (s, -s))
             return np.asarray(a) - np.asarray(b)
 
@@ -186,7 +191,7 @@ def finite_differences(case: Case, exact: dict[str, Any]) -> dict[str, Any]:
     return {"score": score, "score_error": score_error, "hessian": hessian, "hessian_error": hessian_error}
 
 
-def _steps(case: Case, hessian: Any) -> list[float]:
+def _steps(case: Case, hessian: Float[np.ndarray, "p p"]) -> list[float]:
     """Choose a first step for each scalar: half a standard error, less where that would leave the space."""
     steps = []
     spaces = [s for s in jax.tree.leaves(case.model.space) for _ in range(int(np.prod(s.value_shape)))]
@@ -201,10 +206,10 @@ def _steps(case: Case, hessian: Any) -> list[float]:
     return steps
 
 
-def features(case: Case, index: Any, weights: Any) -> dict[str, float]:
+def features(case: Case, index: Int[np.ndarray, " m"], weights: Float[np.ndarray, " n"]) -> dict[str, float]:
     """Sum simple functions of the data over rows, by names such as sum(x**2)."""
     paths = jax.tree_util.tree_flatten_with_path(case.data, is_leaf=is_constant)[0]
-    columns: dict[str, Any] = {}
+    columns: dict[str, np.ndarray] = {}
     for path, leaf in paths:
         if is_constant(leaf) or leaf.dtype.kind not in "fiub":
             continue

@@ -5,10 +5,10 @@ constant that fits a dozen of them to seven digits does not do so by chance.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
+from jaxmle._util.arrays import Float, Int
 from jaxmle._util.records import record
 
 WRONG_SIGN = "wrong sign: the analytic value is -1 times the exact one; multiply it by -1"
@@ -32,19 +32,19 @@ class Evidence:
         n: f[m], the number of rows (sum of weights) of each comparison.
         features: sums over the rows of simple functions of the data, name -> f[m].
         same_point: list of index arrays, each the single-row comparisons made at one point.
-        known: values of well-known wrong entries, sentence (with a place for the parameter) -> f[m, q].
+        known: values of well-known wrong entries, sentence (with {0} for the name of the parameter) -> f[m, q].
     """
 
-    analytic: Any
-    exact: Any
-    tolerance: Any
-    params: Any
+    analytic: Float[np.ndarray, "m q"]
+    exact: Float[np.ndarray, "m q"]
+    tolerance: Float[np.ndarray, "m q"]
+    params: Float[np.ndarray, "m p"]
     param_names: list[str]
     roots: list[int]
-    n: Any
-    features: dict[str, Any]
-    same_point: list[Any]
-    known: dict[str, Any]
+    n: Float[np.ndarray, " m"]
+    features: dict[str, Float[np.ndarray, " m"]]
+    same_point: list[Int[np.ndarray, " k"]]
+    known: dict[str, Float[np.ndarray, "m q"]]
 
 
 def explain(evidence: Evidence, k: int, names: list[str], own: list[int], kind: str) -> str:
@@ -85,7 +85,7 @@ def simple(evidence: Evidence, k: int, own: list[int], kind: str) -> str:
             "the cross term is missing" if kind == "hessian" and len(own) > 1 else "the whole derivative is missing"
         )
     c = _constant(a, e, tol)
-    # A factor of 1 means that digits were lost.
+    # A factor of 1 means that the value has few right digits.
     if c is None or np.isclose(c, 1, rtol=1e-6) or not (len(a) > 1 or _nice(c)):
         return ""
     return _factor(c, evidence)
@@ -130,7 +130,7 @@ def _difference(evidence: Evidence, k: int, names: list[str], own: list[int], ki
     """Describe analytic minus exact as a term of the sum that is missing, extra or of the wrong sign."""
     d, tol = evidence.analytic[:, k] - evidence.exact[:, k], evidence.tolerance[:, k]
     n = evidence.n
-    # Only where the number of rows varies can a term that depends on the data be told from one that does not.
+    # Only where the number of rows varies does a term that depends on the data differ from one that does not.
     several = varies = np.ptp(n) > 0
     scales = [("", np.ones_like(n)), *_powers(evidence, own, with_n=False)]
     counts = [("n", n), ("", np.ones_like(n)), *([("(n - 1)", n - 1)] if varies else [])]
@@ -163,7 +163,9 @@ def _term(c: float, name: str, where: str) -> str:
     return f"a term {where} is missing: add {change} (exact - analytic = {change}{once})"
 
 
-def _constant(target: Any, base: Any, tolerance: Any) -> float | None:
+def _constant(
+    target: Float[np.ndarray, " m"], base: Float[np.ndarray, " m"], tolerance: Float[np.ndarray, " m"]
+) -> float | None:
     """Fit c of target = c * base in every comparison; None where no c does."""
     if not (np.all(np.isfinite(base)) and np.any(np.abs(target) > 10 * tolerance)):
         return None
@@ -181,12 +183,19 @@ def _constant(target: Any, base: Any, tolerance: Any) -> float | None:
     return c
 
 
-def _equal(a: Any, b: Any, tolerance: Any, exact: Any) -> bool:
+def _equal(
+    a: Float[np.ndarray, " m"],
+    b: Float[np.ndarray, " m"],
+    tolerance: Float[np.ndarray, " m"],
+    exact: Float[np.ndarray, " m"],
+) -> bool:
+    """Tell whether a and b agree in every comparison, and b is not the exact value."""
     slack = tolerance + 1e-7 * np.abs(b)
     return bool(np.all(np.abs(a - b) <= slack) and np.any(np.abs(exact - b) > slack))
 
 
-def _powers(evidence: Evidence, own: list[int], with_n: bool = True) -> Iterator[tuple[str, Any]]:
+def _powers(evidence: Evidence, own: list[int], with_n: bool = True) -> Iterator[tuple[str, Float[np.ndarray, " m"]]]:
+    """List powers and products of n and of the parameters, the entry's own first, with their names."""
     n = evidence.n
     if with_n:
         yield "n", n

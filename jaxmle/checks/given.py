@@ -1,27 +1,33 @@
 """Readers of a user's score and Hessian, in any of the forms that people use."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmle._util.arrays import Data, Float, Int, Params
 from jaxmle._util.records import record
 from jaxmle.checks.exact import Case
 from jaxmle.model.observations import bare
+from jaxmle.spaces import Space
+
+Derivative = Callable[[Params, Data], Data] | Data
+"A score or a Hessian: a function of params and data, or its value."
 
 
 @record
 class Given:
     """A total f[p] (or f[p, p]), or contributions f[n, p] (f[n, p, p]); `note` says what had to be corrected."""
 
-    total: Any = None
-    rows: Any = None
+    total: np.ndarray | None = None
+    rows: np.ndarray | None = None
     note: str = ""
 
 
-def _call(given: Any, case: Case, x: Any, index: Any, what: str) -> Any:
+def _call(
+    given: Derivative, case: Case, x: Float[np.ndarray, " p"], index: Int[np.ndarray, " m"] | None, what: str
+) -> Data:
     """Call the user's function on JAX arrays; where that fails, on NumPy arrays."""
     if not callable(given):
         return given
@@ -39,13 +45,13 @@ def _call(given: Any, case: Case, x: Any, index: Any, what: str) -> Any:
             ) from error
 
 
-def read_score(given: Any, case: Case, x: Any, index: Any) -> Given:
+def read_score(given: Derivative, case: Case, x: Float[np.ndarray, " p"], index: Int[np.ndarray, " m"] | None) -> Given:
     """Read the score at flat parameters `x` on the rows `index` (None for all)."""
     out = _call(given, case, x, index, "score")
     n, p = case.n if index is None else len(index), len(case.flat)
     leaves, tree = jax.tree.flatten(case.model.space)
-    if not _is_bare_leaf(tree) and not _is_array(out, case):
-        out = _same_structure(out, tree, case, "score")
+    if not isinstance(case.model.space, Space) and not _is_array(out, case):
+        out = _same_structure(out, case, "score")
         values = [np.asarray(v, float) for v in tree.flatten_up_to(out)]
         totals = [v.shape == s.value_shape for v, s in zip(values, leaves, strict=True)]
         per_row = [v.shape == (n, *s.value_shape) for v, s in zip(values, leaves, strict=True)]
@@ -79,18 +85,20 @@ def read_score(given: Any, case: Case, x: Any, index: Any) -> Given:
     )
 
 
-def read_hessian(given: Any, case: Case, x: Any, index: Any) -> Given:
+def read_hessian(
+    given: Derivative, case: Case, x: Float[np.ndarray, " p"], index: Int[np.ndarray, " m"] | None
+) -> Given:
     """Read the Hessian at flat parameters `x` on the rows `index` (None for all)."""
     out = _call(given, case, x, index, "hessian")
     n, p = case.n if index is None else len(index), len(case.flat)
     leaves, tree = jax.tree.flatten(case.model.space)
     note = ""
-    if not _is_bare_leaf(tree) and not _is_array(out, case):
+    if not isinstance(case.model.space, Space) and not _is_array(out, case):
         names = case.model.names
-        outer = tree.flatten_up_to(_same_structure(out, tree, case, "hessian", nested=True))
+        outer = tree.flatten_up_to(_same_structure(out, case, "hessian", nested=True))
         lines = []
         for i, part in enumerate(outer):
-            inner = tree.flatten_up_to(_same_structure(part, tree, case, f"hessian[{names[i]}]"))
+            inner = tree.flatten_up_to(_same_structure(part, case, f"hessian[{names[i]}]"))
             blocks = []
             for j, block in enumerate(inner):
                 a, b = leaves[i].value_shape, leaves[j].value_shape
@@ -115,19 +123,17 @@ def read_hessian(given: Any, case: Case, x: Any, index: Any) -> Given:
     )
 
 
-def _is_bare_leaf(tree: Any) -> bool:
-    return jax.tree_util.treedef_is_leaf(tree)
-
-
-def _is_array(out: Any, case: Case) -> bool:
+def _is_array(out: object, case: Case) -> bool:
     """Tell whether the result is an array, a number, or a list of numbers standing for one (unless params themselves are a list)."""
     if isinstance(out, (list, tuple)):
         return not isinstance(case.model.space, (list, tuple))
     return hasattr(out, "shape") or isinstance(out, (int, float))
 
 
-def _same_structure(out: Any, tree: Any, case: Case, what: str, nested: bool = False) -> Any:
+def _same_structure(out: Data, case: Case, what: str, nested: bool = False) -> Data:
+    """Put the parts of a derivative in the order of params; raise where it has another structure."""
     space = case.model.space
+    tree = jax.tree.structure(space)
     if isinstance(out, Mapping) and isinstance(space, Mapping):
         missing, extra = [k for k in space if k not in out], [k for k in out if k not in space]
         if missing or extra:

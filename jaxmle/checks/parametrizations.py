@@ -1,18 +1,22 @@
 """Common mistakes in derivatives: those of another parametrization, another kind of information, an inverse."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxmle import spaces
-from jaxmle.checks.exact import Case
+from jaxmle._util.arrays import Array, Float
+from jaxmle.checks.exact import Case, Derivatives
 from jaxmle.model.observations import for_model
 
+Where = tuple[Float[np.ndarray, " p"], Float[np.ndarray, " n"]]
+"The natural scalars and the weights of a comparison."
 
-def alternatives(case: Case, kind: str, where: list[tuple[Any, Any]], exact: list[dict[str, Any]]) -> dict[str, Any]:
+
+def alternatives(
+    case: Case, kind: str, where: list[Where], exact: list[Derivatives]
+) -> dict[str, Float[np.ndarray, "m q"]]:
     """Evaluate each entry as it would be after each of the common mistakes.
 
     Args:
@@ -43,7 +47,9 @@ def alternatives(case: Case, kind: str, where: list[tuple[Any, Any]], exact: lis
     return found
 
 
-def _reparametrized(case: Case, kind: str, where: list[tuple[Any, Any]], exact: list[dict[str, Any]]) -> dict[str, Any]:
+def _reparametrized(
+    case: Case, kind: str, where: list[Where], exact: list[Derivatives]
+) -> dict[str, Float[np.ndarray, "m q"]]:
     """Evaluate derivatives in the coordinates of elementwise spaces: S dx/du, and H (dx/du)^2 + S d2x/du2 on the diagonal."""
     leaves = jax.tree.leaves(case.model.space)
     if any(s.kind.ends is None for s in leaves):
@@ -66,32 +72,34 @@ def _reparametrized(case: Case, kind: str, where: list[tuple[Any, Any]], exact: 
     }
 
 
-def _flat(values: list[Any]) -> Any:
+def _flat(values: list[np.ndarray]) -> Float[np.ndarray, "m q"]:
     return np.array([np.ravel(v) for v in values])
 
 
-def _expected(case: Case, x: Any, weights: Any) -> Any:
+def _expected(case: Case, x: Float[np.ndarray, " p"], weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, "p p"]:
+    """Compute minus the expected Hessian: the expected information of rows summed by weights."""
     information = case.model.geometry.information
     assert information is not None
     return np.tensordot(weights, np.asarray(information(case.at(x), for_model(case.model, case.data))), 1)
 
 
-def _inverse(m: Any) -> Any:
+def _inverse(m: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
+    """Invert a matrix; NaN where it is singular."""
     try:
         return np.linalg.inv(m)
     except np.linalg.LinAlgError:
         return np.full_like(m, np.nan)
 
 
-def _slopes(case: Case, x: Any) -> tuple[Any, Any]:
+def _slopes(case: Case, x: Float[np.ndarray, " p"]) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"]]:
     """Evaluate dx/du and d2x/du2 of elementwise spaces, f[p] each."""
     u, unravel = ravel_pytree(case.model.inverse(case.at(x)))
     one = jnp.ones_like(u)
 
-    def forward(v: Any) -> Any:
+    def forward(v: Array) -> Array:
         return ravel_pytree(case.model.forward(unravel(v)))[0]
 
-    def slope(v: Any) -> Any:
+    def slope(v: Array) -> Array:
         return jax.jvp(forward, (v,), (one,))[1]
 
     return np.asarray(slope(u)), np.asarray(jax.jvp(slope, (u,), (one,))[1])

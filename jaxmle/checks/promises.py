@@ -7,7 +7,7 @@ import numpy as np
 from jaxmle._util.arrays import Array, Bool, Data, Float, Int, Params
 from jaxmle._util.compile import compiled
 from jaxmle.checks.exact import Case, contributions, evaluate, gradient, join_rows, numpy, take
-from jaxmle.checks.report import row
+from jaxmle.checks.report import Row, row
 from jaxmle.checks.trace import failure_in_words
 from jaxmle.model.model import Model
 from jaxmle.model.observations import for_model, row_leaves
@@ -15,7 +15,7 @@ from jaxmle.model.observations import for_model, row_leaves
 _SAME = 1e-9
 
 
-def check_shape(case: Case) -> dict[str, str]:
+def check_shape(case: Case) -> Row:
     """Check that there is one contribution per observation, shape exactly [n]: others broadcast against the weights."""
     name = "contributions"
     try:
@@ -40,7 +40,7 @@ def check_shape(case: Case) -> dict[str, str]:
     return row(name, "fail", f"{text} (expected [{n}])")
 
 
-def check_finite(case: Case) -> list[dict[str, str]]:
+def check_finite(case: Case) -> list[Row]:
     """Check that contributions, score and Hessian are finite."""
     e = numpy(evaluate(case.model, case.params, case.data, case.weights))
     bad = np.flatnonzero(~np.isfinite(e["value"]) & (case.weights != 0))
@@ -86,7 +86,7 @@ def check_finite(case: Case) -> list[dict[str, str]]:
     return rows
 
 
-def check_rows(case: Case) -> list[dict[str, str]]:
+def check_rows(case: Case) -> list[Row]:
     """Check that contributions depend on their own row only, not on rows of weight 0, and not on the order of rows.
 
     In an ordered model they may depend on earlier rows.
@@ -162,7 +162,7 @@ def _batched(model: Model, params: Params, data: Data) -> Float[Array, "B n"]:
     return jax.vmap(lambda p, d: model.log_likelihood(p, for_model(model, d)))(params, data)
 
 
-def check_batch(case: Case, other: Float[np.ndarray, " p"]) -> dict[str, str]:
+def check_batch(case: Case, other: Float[np.ndarray, " p"]) -> Row:
     """Check that vmap over two data sets equals each alone; `other` f[p] are a second set of parameters."""
     name = "batch equals loop"
     second = take(case.data, np.arange(case.n)[::-1].copy())
@@ -182,7 +182,7 @@ def check_batch(case: Case, other: Float[np.ndarray, " p"]) -> dict[str, str]:
     )
 
 
-def check_float32(case: Case) -> dict[str, str]:
+def check_float32(case: Case) -> Row:
     """Count the digits of value and score that float32 keeps."""
     name = "float32 digits"
     low = lambda x: x.astype(np.float32) if x.dtype == np.float64 else x
@@ -196,10 +196,10 @@ def check_float32(case: Case) -> dict[str, str]:
         return row(name, "warn", f"cannot be evaluated in float32: {failure_in_words(error)}")
     with np.errstate(all="ignore"):
         size = np.sqrt(np.mean(e["value"] ** 2))
-        lost = np.max(np.abs(value - e["value"])) / size if size else np.max(np.abs(value - e["value"]))
+        gap = np.max(np.abs(value - e["value"])) / size if size else np.max(np.abs(value - e["value"]))
         scale = np.sum(np.abs(case.weights[:, None] * e["scores"]), axis=0)
         gaps = np.where(scale > 0, np.abs(score - e["score"]) / scale, 0.0)
-    digits, kept = _digits(lost), [_digits(g) for g in gaps]
+    digits, kept = _digits(gap), [_digits(g) for g in gaps]
     text = f"float32 keeps {digits:.1f} digits of the contributions and {min(kept):.1f} of the score"
     if min(digits, *kept) >= 4:
         return row(name, "pass", text)
@@ -216,7 +216,7 @@ def _digits(relative: float) -> float:
     return 0.0 if not np.isfinite(relative) else float(np.clip(-np.log10(max(relative, 1e-16)), 0, 7.2))
 
 
-def check_start(case: Case) -> list[dict[str, str]]:
+def check_start(case: Case) -> list[Row]:
     """Check that the start is legal, finite, pure, and respects weights."""
     model, data, n = case.model, case.data, case.n
     if model.start is None:
@@ -273,7 +273,7 @@ def _start(model: Model, data: Data, weights: Float[Array, " n"]) -> Params:
     return model.start(for_model(model, data), weights)
 
 
-def _start_is_legal(case: Case, start: Params) -> dict[str, str]:
+def _start_is_legal(case: Case, start: Params) -> Row:
     leaves = zip(case.model.names, jax.tree.leaves(case.model.space), jax.tree.leaves(start), strict=True)
     integers = []
     for name, space, x in leaves:
@@ -293,7 +293,7 @@ def _start_is_legal(case: Case, start: Params) -> dict[str, str]:
     return result
 
 
-def _start_is_finite(case: Case, start: Params, what: str) -> dict[str, str]:
+def _start_is_finite(case: Case, start: Params, what: str) -> Row:
     start = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), start)
     e = numpy(evaluate(case.model, start, case.data, case.weights))
     used = case.weights != 0

@@ -2,7 +2,7 @@
 
 import html
 import textwrap
-from typing import Any
+from typing import TypedDict
 
 from jaxmle._util.records import record
 
@@ -10,8 +10,23 @@ WIDTH = 110
 VERDICTS = ("pass", "fail", "warn", "skipped")
 _SHOWN = 30
 
+Row = dict[str, str]
+"A check: its `name`, `verdict` and `message`."
 
-def row(name: str, verdict: str, message: str) -> dict[str, str]:
+
+class Entry(TypedDict):
+    """One entry of a derivative, as `Report` describes it."""
+
+    parameter: str
+    analytic: float | None
+    exact: float
+    finite_difference: float
+    finite_difference_error: float
+    relative_error: float
+    verdict: str
+
+
+def row(name: str, verdict: str, message: str) -> Row:
     """Make a row of the report: a named verdict with its sentence."""
     return {"name": name, "verdict": verdict, "message": message}
 
@@ -37,9 +52,9 @@ class Report:
     """
 
     title: str
-    rows: list[dict[str, Any]]
-    score: list[dict[str, Any]]
-    hessian: list[dict[str, Any]]
+    rows: list[Row]
+    score: list[Entry]
+    hessian: list[Entry]
 
     @property
     def ok(self) -> bool:
@@ -49,8 +64,8 @@ class Report:
     def __bool__(self) -> bool:
         return self.ok
 
-    def __getitem__(self, name: str) -> dict[str, Any]:
-        """The row of that name."""
+    def __getitem__(self, name: str) -> Row:
+        """Return the row of that name."""
         for r in self.rows:
             if r["name"] == name:
                 return r
@@ -85,7 +100,7 @@ class Report:
         head = f"<b>{html.escape(self.title)}</b><br>{html.escape(self._verdict())}"
         return f"<div>{head}{tables}<table>{body}</table></div>"
 
-    def _tables(self) -> list[tuple[str, list[dict[str, Any]]]]:
+    def _tables(self) -> list[tuple[str, list[Entry]]]:
         pairs = [("Score", self.score), ("Hessian of the log-likelihood", self.hessian)]
         return [(name, entries) for name, entries in pairs if entries]
 
@@ -95,13 +110,13 @@ class Report:
         return ("OK: " if self.ok else "NOT OK: ") + ", ".join(words)
 
 
-def _sentence(r: dict[str, Any]) -> list[str]:
+def _sentence(r: Row) -> list[str]:
     mark = {"fail": "FAIL", "warn": "warn", "pass": "ok", "skipped": "-"}[r["verdict"]]
     head = f"  {mark:<5} {r['name']}: "
     return textwrap.wrap(head + r["message"], WIDTH, subsequent_indent=" " * 8, break_long_words=False)
 
 
-def _table(name: str, entries: list[dict[str, Any]]) -> str:
+def _table(name: str, entries: list[Entry]) -> str:
     """Write a table as aligned plain text; of a long table the wrong entries come first and the rest is counted."""
     analytic = any(e["analytic"] is not None for e in entries)
     shown, wrong = entries, [e for e in entries if e["verdict"] in ("wrong", "imprecise")]

@@ -2,22 +2,23 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var
 
-from jaxmle._util.arrays import Data, Params
+from jaxmle._util.arrays import ArrayLike, Data, Params
 from jaxmle._util.records import is_traced
-from jaxmle.checks.report import row
+from jaxmle.checks.report import Row, row
 from jaxmle.model.model import Model
 
 _LOW = ("float32", "float16", "bfloat16")
 _LARGE = 64
 
 
-def check_trace(model: Model, params: Params, data: Data, n: int, names: list[str]) -> list[dict[str, str]]:
+def check_trace(model: Model, params: Params, data: Data, n: int, names: list[str]) -> list[Row]:
     """Check precision, captured data, unused arguments and purity of a log-likelihood; float64 must be on."""
     first, second = (_trace(model, params, data) for _ in range(2))
     constants = [np.asarray(c) for c in _constants(first) if not _is_key(c)]
@@ -29,20 +30,21 @@ def check_trace(model: Model, params: Params, data: Data, n: int, names: list[st
     ]
 
 
-def _trace(model: Model, params: Params, data: Data) -> Any:
+def _trace(model: Model, params: Params, data: Data) -> ClosedJaxpr:
     # A new function object each time: a cached trace would hide that the second one differs.
     return jax.make_jaxpr(lambda p, d: model.log_likelihood(p, d))(params, data)
 
 
-def _inner(value: Any) -> Iterator[Any]:
+def _inner(value: object) -> Iterator[ClosedJaxpr | Jaxpr]:
+    """List the jaxprs in a parameter of an equation."""
     if hasattr(value, "eqns") or hasattr(value, "jaxpr"):
-        yield value
+        yield cast(ClosedJaxpr | Jaxpr, value)
     elif isinstance(value, (tuple, list)):
         for v in value:
             yield from _inner(v)
 
 
-def _all(closed: Any) -> Iterator[Any]:
+def _all(closed: ClosedJaxpr | Jaxpr) -> Iterator[ClosedJaxpr | Jaxpr]:
     """Walk through a jaxpr and all that it contains."""
     yield closed
     for equation in getattr(closed, "jaxpr", closed).eqns:
@@ -51,25 +53,31 @@ def _all(closed: Any) -> Iterator[Any]:
                 yield from _all(inner)
 
 
-def _constants(closed: Any) -> list[Any]:
+def _constants(closed: ClosedJaxpr) -> list[ArrayLike]:
+    """List the arrays captured in a jaxpr, each once."""
     found = {id(c): c for j in _all(closed) for c in getattr(j, "consts", ()) if hasattr(c, "dtype")}
     return list(found.values())
 
 
-def _literals(closed: Any) -> list[Any]:
+def _literals(closed: ClosedJaxpr) -> list[ArrayLike]:
+    """List the numbers written in the equations of a jaxpr."""
     equations = [e for j in _all(closed) for e in getattr(j, "jaxpr", j).eqns]
-    return [v.val for e in equations for v in e.invars if hasattr(v, "val")]
+    return [v.val for e in equations for v in e.invars if isinstance(v, Literal)]
 
 
-def _precision(closed: Any, constants: list[np.ndarray]) -> dict[str, str]:
+def _dtype(x: Var | Literal) -> str:
+    return str(getattr(x.aval, "dtype", ""))
+
+
+def _precision(closed: ClosedJaxpr, constants: list[np.ndarray]) -> Row:
     name = "float32 numbers"
     casts = [
-        str(v.aval.dtype)
+        _dtype(v)
         for j in _all(closed)
         for e in getattr(j, "jaxpr", j).eqns
-        if e.primitive.name == "convert_element_type" and any(str(i.aval.dtype) == "float64" for i in e.invars)
+        if e.primitive.name == "convert_element_type" and any(_dtype(i) == "float64" for i in e.invars)
         for v in e.outvars
-        if str(v.aval.dtype) in _LOW
+        if _dtype(v) in _LOW
     ]
     low = [c for c in constants if str(c.dtype) in _LOW]
     rounded = [v for v in [*constants, *map(np.asarray, _literals(closed))] if _was_float32(v)]
@@ -107,7 +115,7 @@ def _was_float32(x: np.ndarray) -> bool:
     return bool(np.mean(bits != np.floor(bits)) > 0.5)  # more than 17 bits in use
 
 
-def _closure(constants: list[np.ndarray], data: Data, n: int) -> dict[str, str]:
+def _closure(constants: list[np.ndarray], data: Data, n: int) -> Row:
     name = "no data captured in the function"
     leaves = [np.asarray(x) for x in jax.tree.leaves(data)]
     for c in constants:
@@ -130,7 +138,7 @@ def _closure(constants: list[np.ndarray], data: Data, n: int) -> dict[str, str]:
     return row(name, "pass", "no large array is captured")
 
 
-def _unused(closed: Any, names: list[str], n_params: int) -> dict[str, str]:
+def _unused(closed: ClosedJaxpr, names: list[str], n_params: int) -> Row:
     used = {id(v) for e in closed.jaxpr.eqns for v in e.invars} | {id(v) for v in closed.jaxpr.outvars}
     used_inputs = [id(v) in used for v in closed.jaxpr.invars]
     if not any(used_inputs[n_params:]):
@@ -141,7 +149,7 @@ def _unused(closed: Any, names: list[str], n_params: int) -> dict[str, str]:
     return row("arguments used", "pass", "the log-likelihood uses the data and every parameter")
 
 
-def _purity(first: Any, second: Any, model: Model, params: Params, data: Data) -> dict[str, str]:
+def _purity(first: ClosedJaxpr, second: ClosedJaxpr, model: Model, params: Params, data: Data) -> Row:
     name = "pure"
     texts = [re.sub(r"0x[0-9a-f]+", "", str(j)) for j in (first, second)]
     a, b = ([np.asarray(x) for x in _plain(_constants(j) + _literals(j))] for j in (first, second))
@@ -161,15 +169,11 @@ def _purity(first: Any, second: Any, model: Model, params: Params, data: Data) -
     return row(name, "pass", "two traces of the log-likelihood are the same")
 
 
-def _same(x: Any, y: Any) -> bool:
-    return np.array_equal(x, y, equal_nan=x.dtype.kind == "f")
-
-
-def _is_key(x: Any) -> bool:
+def _is_key(x: ArrayLike) -> bool:
     return jnp.issubdtype(jnp.result_type(x), jax.dtypes.extended)
 
 
-def _plain(values: list[Any]) -> list[Any]:
+def _plain(values: list[ArrayLike]) -> list[ArrayLike]:
     return [v for v in values if not _is_key(v)]
 
 

@@ -1,7 +1,7 @@
 """The explorer: a page in the browser to place observations on and watch the maximum move.
 
-`jaxmle explore` on the command line; it needs bokeh (`pip install '.[cli,explore]'`). The page is served from this machine, to this
-machine alone unless `address` says otherwise, with all its scripts; it loads nothing from elsewhere.
+`jaxmle explore` on the command line; it needs bokeh (`pip install '.[cli,explore]'`). The page is served from this computer, to this
+computer alone unless `address` says otherwise, with all its scripts; it loads nothing from elsewhere.
 """
 
 import sys
@@ -35,7 +35,7 @@ def serve(
         distribution: the family to begin with, `"bernoulli"` for the coin.
         value: the column of the table; the one with most different values by default.
         port: 0 for any free one.
-        address: to listen on. Beyond the loopback address everyone who reaches the machine may use the page.
+        address: to listen on. Beyond the loopback address everyone who reaches the computer may use the page.
         browser: whether to open it.
         ready: called with the page's address once it can be opened.
 

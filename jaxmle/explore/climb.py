@@ -1,7 +1,7 @@
 """The ascent from the sliders to the maximum, step by step, by one of four methods."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -95,7 +95,9 @@ def _path(
 
     value_fn = objective if own else lambda z: objective(natural(z)) / n
 
-    def step(carry: Any, _: Any) -> Any:
+    def step(
+        carry: tuple[Params, optax.OptState], _: None
+    ) -> tuple[tuple[Params, optax.OptState], tuple[Params, Array]]:
         z, state = carry
         value, gradient = jax.value_and_grad(value_fn)(z)
         updates, state = optimizer.update(gradient, state, z, value=value, grad=gradient, value_fn=value_fn)

@@ -17,7 +17,6 @@ TRIALS = 10.0
 "Trials behind each count of a family that needs them."
 
 _PROBES = np.array([-2.0, -2.5, 0.0, 0.3, 2.0, 2.5])
-_CIRCLE = tuple(name for name in distributions.names() if distributions.by_name(name).period)
 _WINDOWS = {
     "real": (-6.0, 6.0),
     "circle": (-math.pi, math.pi),
@@ -31,7 +30,7 @@ _WINDOWS = {
 }
 _ALTERNATIVES = {
     "real": ("normal", "logistic", "student_t", "laplace", "gumbel", "cauchy"),
-    "circle": _CIRCLE,
+    "circle": ("von_mises", "wrapped_cauchy"),
     "positive": ("exponential", "weibull", "gamma", "lognormal", "log_logistic", "inverse_gaussian"),
     "share": ("beta", "kumaraswamy", "logit_normal"),
     "counts": ("poisson", "negative_binomial", "generalized_poisson"),
@@ -65,13 +64,15 @@ def kind(family: str) -> str:
     ('positive', 'counts', 'real', 'share')
     """
     r = response(family)
-    if family == COIN or family in _CIRCLE or r.known:
-        return "coin" if family == COIN else "circle" if family in _CIRCLE else "shares of trials"
+    if family == COIN or r.known:
+        return "coin" if family == COIN else "shares of trials"
     with jax.enable_x64(True):
         low, fraction, zero, share, _, beyond = np.asarray(r.support(_PROBES, {}))
     if r.discrete:
         return "differences" if low else "counts" if zero else "counts from 1"
-    return "real" if fraction else "positive" if beyond else "share" if share else "positive"
+    if fraction:
+        return "circle" if r.period else "real"
+    return "positive" if beyond else "share" if share else "positive"
 
 
 def window(family: str, x: Float[np.ndarray, " n"]) -> tuple[float, float]:

@@ -69,7 +69,7 @@ def source(*names: str) -> ColumnDataSource:
     return ColumnDataSource({name: [] for name in names})
 
 
-def _message(plot: Any) -> Label:
+def _message(plot: figure) -> Label:
     """Add the label for a sentence in the middle of a plot that has nothing to draw."""
     label = Label(
         x=0.5, y=0.5, text="", text_align="center", text_baseline="middle",
@@ -133,13 +133,13 @@ class Density:
 
     def show_points(self, state: State) -> None:
         """Show the observations, equal ones side by side and above one another."""
-        seen: dict[float, int] = {}
+        ranks: dict[float, int] = {}
         high = float(self.plot.y_range.end)
         gap, x, y = (state.window[1] - state.window[0]) / 56, [], []
         for value in state.x:
-            rank = seen[value] = seen.get(value, -1) + 1
-            row, place = rank % 3, rank // 3 % 9
-            x.append(value + gap * ((place + 1) // 2) * (-1 if place % 2 else 1))
+            rank = ranks[value] = ranks.get(value, -1) + 1
+            row, column = rank % 3, rank // 3 % 9
+            x.append(value + gap * ((column + 1) // 2) * (-1 if column % 2 else 1))
             y.append(-high * (0.045 + 0.062 * row))
         self.points.data = {"x": x, "y": y, "id": list(state.ids)}
         many = len(x) > 60

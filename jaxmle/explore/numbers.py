@@ -1,11 +1,12 @@
 """The numbers of the page: compiled once for a family and a size, since padding has weight 0."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import DTypeLike
 
 from jaxmle._solver.status import Status
 from jaxmle._util.arrays import Array, Data, Float, Params
@@ -51,7 +52,7 @@ class AtSliders(NamedTuple):
     def log_likelihood(self) -> float:
         return float(self.terms.sum())
 
-    def product(self, dtype: Any) -> float:
+    def product(self, dtype: DTypeLike) -> float:
         """Multiply the likelihood in numbers of `dtype`: 0 where it underflows."""
         with np.errstate(under="ignore"):
             return float(np.prod(np.exp(self.terms).astype(dtype), dtype=dtype))
@@ -97,7 +98,7 @@ class AtMaximum(NamedTuple):
 
     @property
     def found(self) -> bool:
-        """Whether there is a maximum."""
+        """Tell whether there is a maximum."""
         return self.fit is not None and (self.fit.converged or self.fit.status is Status.AT_DATA_EDGE)
 
     @property
@@ -108,7 +109,7 @@ class AtMaximum(NamedTuple):
         return float(self.fit.aic), ""
 
     def holds(self, state: State) -> bool:
-        """Whether the sliders are on the surface."""
+        """Tell whether the sliders are on the surface."""
         if self.surface is None:
             return True
         sides = zip(self.surface[:2], state.axes, strict=True)

@@ -18,7 +18,7 @@ const frame = view.frame
 let number = 0
 let pressed = null
 
-function place(event) {
+function position(event) {
   const box = canvas.getBoundingClientRect()
   return [event.clientX - box.left, event.clientY - box.top]
 }
@@ -46,14 +46,14 @@ function inside(sx, sy) {
 canvas.style.touchAction = "none"
 canvas.style.outline = "none"
 canvas.addEventListener("pointerdown", (event) => {
-  const [sx, sy] = place(event)
+  const [sx, sy] = position(event)
   if (event.button != 0 || pressed != null || !inside(sx, sy)) return
   pressed = {pointer: event.pointerId, sx, sy, moved: false}
   try { canvas.setPointerCapture(event.pointerId) } catch {}
   send(0, sx, nearest(sx, sy), false)
 })
 canvas.addEventListener("pointermove", (event) => {
-  const [sx, sy] = place(event)
+  const [sx, sy] = position(event)
   if (pressed == null) {
     canvas.style.cursor = !inside(sx, sy) ? "default" : nearest(sx, sy) < 0 ? "copy" : "grab"
     return
@@ -67,7 +67,7 @@ canvas.addEventListener("pointermove", (event) => {
 })
 function release(event) {
   if (pressed == null || event.pointerId != pressed.pointer) return
-  const [sx] = place(event)
+  const [sx] = position(event)
   send(2, sx, -1, pressed.moved)
   pressed = null
 }

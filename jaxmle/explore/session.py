@@ -282,7 +282,7 @@ class Session:
 
     # --- what may come later -----------------------------------------------------------------------------
 
-    def _later(self, state: State, whole: Any) -> None:
+    def _later(self, state: State, whole: AtMaximum) -> None:
         """Compute AIC of the other families one by one, then compile what the buttons need; a newer state ends it."""
         own, *others = families.alternatives(state.family)
         self.aic = {own: whole.aic}

@@ -1,18 +1,23 @@
-"""The ascent of a fit from its start to its maximum, climbed anew and recorded step by step."""
+"""The ascent of a fit from its start to its maximum, repeated and recorded step by step."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax import lax
 
 from jaxmle._engine.solution import Solution
 from jaxmle._solver.start import first
+from jaxmle._solver.state import State
 from jaxmle._solver.step import init, step
+from jaxmle._util.arrays import Array, Float
 from jaxmle._util.compile import in_float64
 from jaxmle._util.records import record
 from jaxmle.inference import at_point, matrices
+from jaxmle.inference.at_point import Point, Unravel
 from jaxmle.inference.surface import surface
+from jaxmle.model.objective import Objective
 from jaxmle.optimizers import by_name
 
 _RECORDED = 256
@@ -20,7 +25,7 @@ _RECORDED = 256
 
 
 class Ascent(NamedTuple):
-    """A way to the maximum: the best point after each evaluation.
+    """The points of an ascent: the best one after each evaluation.
 
     Attributes:
         steps: evaluations so far, int[m].
@@ -39,19 +44,21 @@ class Ascent(NamedTuple):
 class _Climb:
     """Records the best points of an ascent: f[length, 1 + p + 1 + p (p + 1)], ended or not, point, value, S and J."""
 
-    optimizer: Any
+    optimizer: optax.GradientTransformation
     length: int
     own_start: bool
 
-    def __call__(self, objective: Any, u: Any, unravel: Any, tolerance: Any) -> Any:
-        def one(state: Any, _: Any) -> Any:
+    def __call__(
+        self, objective: Objective, u: Point, unravel: Unravel, tolerance: Float[Array, ""]
+    ) -> Float[Array, "m k"]:
+        def one(state: State, _: None) -> tuple[State, tuple[Array, Point]]:
             state = step(self.optimizer, objective, state, tolerance, self.length + 1)
             return state, (state.steps, state.best)
 
         begin = first(objective, None) if self.own_start else unravel(u)
         _, (steps, best) = lax.scan(one, init(self.optimizer, objective, begin), None, self.length)
 
-        def matrices_at(x: Any) -> Any:
+        def matrices_at(x: Point) -> Float[Array, " k"]:
             both = at_point.score_and_observed(objective, x, unravel)
             return jnp.concatenate([x, -objective(unravel(x))[None], both.reshape(-1)])
 
@@ -59,10 +66,10 @@ class _Climb:
 
 
 @in_float64
-def ascent(solution: Solution, optimizer: Any = None) -> Ascent:
+def ascent(solution: Solution, optimizer: str | optax.GradientTransformation | None = None) -> Ascent:
     """Repeat the ascent of a fit from its start to its maximum, and record it step by step.
 
-    Where another method than Newton's led to the maximum its start is not kept; the way then begins at the model's own.
+    Where another method than Newton's found the maximum its start is not kept; the ascent then begins at the model's own.
 
     Args:
         solution: of one data set.
@@ -76,12 +83,12 @@ def ascent(solution: Solution, optimizer: Any = None) -> Ascent:
         method = by_name(name)
     except ValueError:
         raise ValueError(
-            f"the fit's optimizer, {name}, is not known by name; give it again to see its way: optimizer=..."
+            f"the fit's optimizer, {name}, is not known by name; give it again to see its ascent: optimizer=..."
         ) from None
     p, (u,) = solution.model.free, solution.outcome.u
     begin = u - solution.outcome.travel[0]
     if not np.isfinite(begin).all():
-        raise ValueError("the way cannot be drawn: the fit has no finite start or ended at a limit at infinity")
+        raise ValueError("the ascent cannot be drawn: the fit has no finite start or ended at a limit at infinity")
     if solution.model.geometry.closed_form is not None:
         points = np.stack([begin, u])
         return Ascent(np.array([0, 1]), points, surface(solution, points), np.array([np.nan, 0.0]))
@@ -97,6 +104,6 @@ def ascent(solution: Solution, optimizer: Any = None) -> Ascent:
 
 
 def decrements(both: np.ndarray) -> np.ndarray:
-    """1/2 S' J^-1 S of S and J side by side, f[m, p, p + 1]; NaN where J is not positive definite."""
+    """Compute 1/2 S' J^-1 S of S and J side by side, f[m, p, p + 1]; NaN where J is not positive definite."""
     score, inverse = both[..., 0], matrices.inverse(both[..., 1:])
     return 0.5 * np.einsum("mi,mij,mj->m", score, inverse, score)

@@ -1,35 +1,41 @@
 """Functions of an objective at one point, for `_engine.evaluate`: values, scores, information, ends of an interval."""
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxmle._util.arrays import Array, Bool, Float, Int, Params
 from jaxmle.model.objective import Objective
 
+Point = Float[Array, " p"]
+"Coordinates of one data set."
+Unravel = Callable[[Point], Params]
+"Maps coordinates f[p] to a pytree."
 
-def opg(objective: Objective, u: Any, unravel: Any) -> Any:
+
+def opg(objective: Objective, u: Point, unravel: Unravel) -> Float[Array, "p p"]:
     """Compute K = sum w s s', f[p, p], the outer product of scores (Berndt, Hall, Hall & Hausman 1974)."""
     return objective.opg(unravel(u))
 
 
-def expected(objective: Objective, u: Any, unravel: Any) -> Any:
+def expected(objective: Objective, u: Point, unravel: Unravel) -> Float[Array, "p p"]:
     """Compute the expected information in unconstrained coordinates, f[p, p]."""
     return objective.expected(unravel(u))
 
 
-def value(objective: Objective, u: Any, unravel: Any) -> Any:
+def value(objective: Objective, u: Point, unravel: Unravel) -> Float[Array, ""]:
     """Compute the negative log-likelihood, f[]."""
     return objective(unravel(u))
 
 
-def contributions(objective: Objective, u: Any, unravel: Any) -> Any:
+def contributions(objective: Objective, u: Point, unravel: Unravel) -> Float[Array, " n"]:
     """Compute contributions times weights, f[n]; 0 on padding."""
     return objective.weights * objective.contributions(unravel(u))
 
 
-def endpoints(objective: Objective, u: Any, unravel: Any, drop: Any) -> Any:
+def endpoints(objective: Objective, u: Point, unravel: Unravel, drop: Float[Array, ""]) -> Float[Array, " 2"]:
     """Find where the log-likelihood of a one-parameter model has fallen by `drop` from its maximum, f[2].
 
     Doubled steps until it has fallen further, then bisection. A maximum at a limit (u infinite) is its own end on that
@@ -42,20 +48,20 @@ def endpoints(objective: Objective, u: Any, unravel: Any, drop: Any) -> Any:
     """
     best = objective(unravel(u))
 
-    def inside(x: Any) -> Any:
+    def inside(x: Point) -> Bool[Array, ""]:
         return objective(unravel(x)) - best <= drop
 
-    def end(side: float) -> Any:
+    def end(side: float) -> Point:
         limit = jnp.isinf(u)
         begin, first = jnp.where(limit, -700.0 * side, u), jnp.where(limit, 1.0, 1e-10 * jnp.maximum(jnp.abs(u), 1))
 
-        def going(state: Any) -> Any:
+        def going(state: tuple[Array, Int[Array, ""] | int]) -> Bool[Array, ""]:
             step, count = state
             return (count < 1000) & inside(begin + side * step)
 
         step, count = lax.while_loop(going, lambda s: (2 * s[0], s[1] + 1), (first, 0))
 
-        def halve(_: Any, ends: Any) -> Any:
+        def halve(_: Array, ends: tuple[Point, Point]) -> tuple[Point, Point]:
             near, far = ends
             middle = 0.5 * (near + far)
             return lax.cond(inside(middle), lambda: (middle, far), lambda: (near, middle))
@@ -69,23 +75,23 @@ def endpoints(objective: Objective, u: Any, unravel: Any, drop: Any) -> Any:
     return jnp.concatenate([end(-1.0), end(1.0)])
 
 
-def score_and(information: str, objective: Objective, u: Any, unravel: Any) -> Any:
+def score_and(information: str, objective: Objective, u: Point, unravel: Unravel) -> Float[Array, "p p+1"]:
     """Compute the score S and an information matrix side by side, f[p, p + 1]."""
     rule = {"observed": objective.information, "expected": objective.expected, "opg": objective.opg}[information]
     score = -jax.grad(lambda x: objective(unravel(x)))(u)
     return jnp.concatenate([score[:, None], rule(unravel(u))], axis=1)
 
 
-def score_and_observed(objective: Objective, u: Any, unravel: Any) -> Any:
+def score_and_observed(objective: Objective, u: Point, unravel: Unravel) -> Float[Array, "p p+1"]:
     """Compute S and J, f[p, p + 1]."""
     return score_and("observed", objective, u, unravel)
 
 
-def score_and_expected(objective: Objective, u: Any, unravel: Any) -> Any:
+def score_and_expected(objective: Objective, u: Point, unravel: Unravel) -> Float[Array, "p p+1"]:
     """Compute S and the expected information, f[p, p + 1]."""
     return score_and("expected", objective, u, unravel)
 
 
-def score_and_opg(objective: Objective, u: Any, unravel: Any) -> Any:
+def score_and_opg(objective: Objective, u: Point, unravel: Unravel) -> Float[Array, "p p+1"]:
     """Compute S and K, f[p, p + 1]."""
     return score_and("opg", objective, u, unravel)

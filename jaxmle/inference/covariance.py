@@ -4,11 +4,11 @@ A kind of covariance is a function of a solution and a row of `KINDS`.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from jaxmle._engine.solution import Solution
+from jaxmle._util.arrays import Params
 from jaxmle._util.compile import in_float64
 from jaxmle.inference import at_point, matrices
 
@@ -73,6 +73,6 @@ def covariance(solution: Solution, kind: str = "observed") -> np.ndarray:
     return found[0] if solution.single else found
 
 
-def standard_errors(solution: Solution, kind: str = "observed") -> Any:
+def standard_errors(solution: Solution, kind: str = "observed") -> Params:
     """Compute standard errors, the square roots of the diagonal of `covariance(kind)`, in the structure of params; 0 if pinned."""
     return solution.structured(matrices.standard_deviations(in_coordinates(solution, kind), solution.jacobian))

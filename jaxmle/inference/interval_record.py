@@ -2,11 +2,12 @@
 
 import enum
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from jaxmle._util.arrays import Params
 from jaxmle._util.html_tables import paragraph, table
 from jaxmle._util.text_tables import number
 
@@ -51,16 +52,16 @@ class Interval(NamedTuple):
         status: `IntervalStatus` codes, one for each parameter (and data set).
     """
 
-    lower: Any
-    upper: Any
-    status: Any
+    lower: Params
+    upper: Params
+    status: Params
 
     def _repr_html_(self) -> str:
         return _html(self)
 
 
 def normal_quantile(level: float) -> float:
-    """z with P(|Z| <= z) = level.
+    """Compute z with P(|Z| <= z) = level for a standard normal Z.
 
     Raises:
         ValueError: for a level that is not between 0 and 1.
@@ -80,12 +81,12 @@ class Derived(NamedTuple):
         covariance: in `ravel_pytree` order, f[..., m, m].
     """
 
-    value: Any
-    standard_errors: Any
+    value: Params
+    standard_errors: Params
     covariance: np.ndarray
 
     def interval(self, level: float = 0.95) -> Interval:
-        """value plus or minus z standard errors."""
+        """Compute the interval from value - z standard errors to value + z standard errors."""
         z = normal_quantile(level)
         lower = jax.tree.map(lambda x, se: x - z * se, self.value, self.standard_errors)
         upper = jax.tree.map(lambda x, se: x + z * se, self.value, self.standard_errors)

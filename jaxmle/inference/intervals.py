@@ -1,7 +1,6 @@
 """Confidence intervals of parameters, each on the scale that suits its space."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxmle._engine.evaluate import natural
 from jaxmle._engine.solution import Solution
 from jaxmle._solver.status import Status
+from jaxmle._util.arrays import Array, Float, Params
 from jaxmle._util.compile import compiled_once, in_float64
 from jaxmle.inference import at_point, matrices, profile
 from jaxmle.inference.covariance import in_coordinates
@@ -18,9 +18,14 @@ from jaxmle.inference.interval_record import Derived, Interval, IntervalStatus, 
 from jaxmle.model.unsaved import is_unsaved
 from jaxmle.spaces import Space
 
+Ends = tuple[np.ndarray, np.ndarray, np.ndarray]
+"Lower ends, upper ends and status codes of one parameter, leaves [B, ...]."
 
-def wald(space: Space, x: Any, se: Any, u: Any, u_se: Any, z: float, scale: str | None) -> tuple[Any, Any]:
-    """Ends of a Wald interval for one parameter, batched over the leading axis.
+
+def wald(
+    space: Space, x: np.ndarray, se: np.ndarray, u: np.ndarray, u_se: np.ndarray, z: float, scale: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the ends of a Wald interval for one parameter, batched over the leading axis.
 
     Elementwise spaces: on the unconstrained scale, mapped back. The others by the delta method: variances on the log,
     correlations on Fisher's z, shares on the logit, the rest as they are.
@@ -70,7 +75,7 @@ def interval(
     Args:
         level: of confidence.
         method: `"wald"`; or `"profile"`, the values that a likelihood-ratio test does not reject, better for small
-            samples and the same on every scale. The other parameters are fitted anew at every point; every element of a vector for
+            samples and the same on every scale. The other parameters are fitted again at every point; every element of a vector for
             itself, but not shares, covariances and ordered numbers, whose elements bind each other.
         kind: of covariance, for Wald intervals.
         scale: `"natural"` for estimate plus or minus z standard errors.
@@ -109,7 +114,7 @@ def _wald_interval(solution: Solution, z: float, kind: str, scale: str | None) -
     leaves = jax.tree.leaves(solution.model.space)
     at = np.cumsum([0] + [int(np.prod(s.value_shape)) for s in leaves])
     at_u = np.cumsum([0] + [int(np.prod(s.coordinate_shape)) for s in leaves])
-    done: dict[str, Any] = {}
+    done: dict[str, Ends] = {}
     one_sided = _one_sided(solution, z)
     for k, (name, s) in enumerate(zip(solution.model.names, leaves, strict=True)):
         value_shape, u_shape = (len(u), *s.value_shape), (len(u), *s.coordinate_shape)
@@ -135,7 +140,7 @@ def _wald_interval(solution: Solution, z: float, kind: str, scale: str | None) -
     return _structured(solution, [done[name] for name in solution.model.names])
 
 
-def _structured(solution: Solution, parts: list[Any]) -> Interval:
+def _structured(solution: Solution, parts: list[Ends]) -> Interval:
     """Join (lower, upper, status) of each parameter, leaves [B, ...], to one interval."""
     tree = jax.tree.structure(solution.model.space)
     pick = (lambda x: x[0]) if solution.single else (lambda x: x)
@@ -143,7 +148,7 @@ def _structured(solution: Solution, parts: list[Any]) -> Interval:
 
 
 def _ends(solution: Solution, which: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
-    """Likelihood intervals of the chosen fits of a one-parameter model, natural values f[B, q] twice; NaN elsewhere."""
+    """Compute likelihood intervals of the chosen fits of a one-parameter model, natural values f[B, q] twice; NaN elsewhere."""
     low = np.full(solution.natural.shape, np.nan)
     high = low.copy()
     if which.any():
@@ -161,8 +166,8 @@ def _one_sided(solution: Solution, z: float) -> tuple[np.ndarray, tuple[np.ndarr
     if u.shape[1] != 1:
         return None
     which = (outcome.status == Status.AT_BOUNDARY) & outcome.attained & np.isinf(u[:, 0])
-    lost = not solution.batch.kept or is_unsaved(solution.model.log_likelihood)
-    return (which, _ends(solution, which, z)) if which.any() and not lost else None
+    missing = not solution.batch.kept or is_unsaved(solution.model.log_likelihood)
+    return (which, _ends(solution, which, z)) if which.any() and not missing else None
 
 
 def _likelihood_interval(solution: Solution, z: float) -> Interval:
@@ -171,7 +176,7 @@ def _likelihood_interval(solution: Solution, z: float) -> Interval:
     limit = np.zeros(len(solution.certified), bool) if one_sided is None else one_sided[0]
     alone = _ends(solution, solution.regular | limit, z) if solution.model.free == 1 else None
     usual = np.where(solution.regular, IntervalStatus.LIKELIHOOD, IntervalStatus.NONE)
-    done: dict[str, Any] = {}
+    done: dict[str, Ends] = {}
     at = 0
     for name, s in zip(solution.model.names, jax.tree.leaves(solution.model.space), strict=True):
         here, shape = slice(at, at + int(np.prod(s.value_shape))), (len(solution.certified), *s.value_shape)
@@ -182,22 +187,20 @@ def _likelihood_interval(solution: Solution, z: float) -> Interval:
         elif s.source:
             done[name] = done.get(s.source, (nothing, nothing, np.full(len(x), IntervalStatus.NONE)))
         elif alone is not None:
-            done[name] = (
-                *(end[:, here].reshape(shape) for end in alone),
-                np.where(limit, IntervalStatus.ONE_SIDED, usual),
-            )
+            low, high = (end[:, here].reshape(shape) for end in alone)
+            done[name] = low, high, np.where(limit, IntervalStatus.ONE_SIDED, usual)
         elif s.kind.ends is None:
             done[name] = nothing, nothing, np.where(solution.regular, IntervalStatus.VECTOR, IntervalStatus.NONE)
         else:
             each = [profile.profile_ends(solution, name, z, j) for j in range(here.stop - here.start)]
             low, high = (np.stack(ends, axis=1).reshape(shape) for ends in zip(*each, strict=True))
-            lost = np.isnan(low).reshape(len(x), -1).any(1) | np.isnan(high).reshape(len(x), -1).any(1)
-            done[name] = low, high, np.where(solution.regular & lost, IntervalStatus.NOT_FOUND, usual)
+            unknown = np.isnan(low).reshape(len(x), -1).any(1) | np.isnan(high).reshape(len(x), -1).any(1)
+            done[name] = low, high, np.where(solution.regular & unknown, IntervalStatus.NOT_FOUND, usual)
     return _structured(solution, [done[name] for name in solution.model.names])
 
 
 @in_float64
-def transform(solution: Solution, f: Callable[[Any], Any], kind: str = "observed") -> Derived:
+def transform(solution: Solution, f: Callable[[Params], Params], kind: str = "observed") -> Derived:
     """Compute any smooth function of the params, with standard errors by the delta method.
 
     Args:
@@ -217,7 +220,7 @@ def transform(solution: Solution, f: Callable[[Any], Any], kind: str = "observed
     shaped = jax.eval_shape(f, example)
     _, unravel_value = ravel_pytree(jax.tree.map(lambda s: np.zeros(s.shape), shaped))
 
-    def flat(x: Any) -> Any:
+    def flat(x: Float[Array, " q"]) -> Float[Array, " m"]:
         return ravel_pytree(f(unravel(x)))[0]
 
     values = np.asarray(compiled_once(jax.vmap(flat))(solution.natural))
@@ -225,7 +228,7 @@ def transform(solution: Solution, f: Callable[[Any], Any], kind: str = "observed
     covariance = matrices.delta(slopes @ solution.jacobian, in_coordinates(solution, kind))
     errors = matrices.standard_deviations(covariance)
 
-    def structured(x: np.ndarray) -> Any:
+    def structured(x: np.ndarray) -> Params:
         return jax.tree.map(
             np.asarray,
             unravel_value(jnp.asarray(x[0])) if solution.single else jax.vmap(unravel_value)(jnp.asarray(x)),

@@ -30,7 +30,7 @@ def inverse(information: np.ndarray) -> np.ndarray:
 
 
 def _inverses(matrices: np.ndarray) -> np.ndarray:
-    """`inverse` of symmetric f[p, p, many]: by sweeps (Goodnight 1979, *Am. Stat.* 33, 149-158), and by LAPACK where
+    """Invert symmetric f[p, p, many]: by sweeps (Goodnight 1979, *Am. Stat.* 33, 149-158), and by LAPACK where
     that is not safe."""
     p, out = len(matrices), np.empty_like(matrices)
     diagonal = np.einsum("iib->ib", matrices)

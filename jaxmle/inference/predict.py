@@ -1,26 +1,29 @@
-"""Using a fit: density, probabilities, quantiles and mean of the fitted distribution.
+"""Predictions of a fit: density, probabilities, quantiles and mean of the fitted distribution.
 
 Methods of `Fit`. Errors come by the delta method, intervals on the scale that suits the number: the logarithm for
 densities and for quantiles and means of positive data, the logit for probabilities, else as it is.
 """
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
+from jaxmle._engine.evaluate import PointFunction
 from jaxmle._engine.solution import Solution
 from jaxmle._util import group_keys
+from jaxmle._util.arrays import ArrayLike, Data, Float, Int
 from jaxmle._util.compile import in_float64
 from jaxmle._util.text_tables import table, to_pandas, to_polars
+from jaxmle.inference import response_at_point
 from jaxmle.inference.covariance import in_coordinates
 from jaxmle.inference.interval_record import IntervalStatus, normal_quantile
-from jaxmle.model.objective import Objective
 from jaxmle.model.response import Response
+
+Points = ArrayLike | Mapping[str, ArrayLike]
+"A number, [m] points, or [B, m]; by name where a row has several columns."
+Shaped = tuple[dict[str, np.ndarray], tuple[int, ...]]
+"Points f[B, m] by name, and the shape of the answer."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,15 +44,15 @@ class Prediction:
     """
 
     what: str
-    at: Any
-    value: Any
-    standard_errors: Any
-    lower: Any
-    upper: Any
-    status: Any
+    at: Data
+    value: Float[np.ndarray, "..."]
+    standard_errors: Float[np.ndarray, "..."]
+    lower: Float[np.ndarray, "..."]
+    upper: Float[np.ndarray, "..."]
+    status: Int[np.ndarray, "..."]
     level: float
-    keys: Any = None
-    _columns: Any = dataclasses.field(default=None, repr=False)
+    keys: np.ndarray | None = None
+    _columns: dict[str, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
 
     def columns(self) -> dict[str, np.ndarray]:
         """Return one column for each number, one row for each point (and data set)."""
@@ -70,87 +73,11 @@ class Prediction:
     to_pandas, to_polars = to_pandas, to_polars
 
 
-# --- at a point: functions of the objective, compiled by `inference.evaluate` ------------------------------
-
-
-def _fitted(objective: Objective, unravel: Callable[[Array], Any]) -> tuple[Response, Callable[[Array], Any]]:
-    """Return the response of an objective's model, and its params as a function of flat coordinates."""
-    response = objective.model.response
-    assert response is not None  # `response_of` refuses before anything is compiled
-    return response, lambda x: objective.model.forward(unravel(x))
-
-
-def _linked(function: Callable[[Any], tuple[Any, Any]], u: Any) -> Any:
-    """Value, link and the link's derivatives, f[m, 2 + p]."""
-    value, link = function(u)
-    slope = jax.jacfwd(lambda x: function(x)[1])(u)
-    return jnp.concatenate([value[:, None], link[:, None], slope], axis=1)
-
-
-def _density(objective: Objective, u: Array, unravel: Any) -> Array:
-    response, params = _fitted(objective, unravel)
-    y, known = response.split(objective.data)
-
-    def both(x: Array) -> tuple[Array, Array]:
-        log = response.logpdf(params(x), y, known)
-        return jnp.exp(log), log - jnp.log(-jnp.expm1(log)) if response.discrete else log
-
-    return _linked(both, u)
-
-
-def _below(objective: Objective, u: Array, unravel: Any) -> Array:
-    response, params = _fitted(objective, unravel)
-    y, known = response.split(objective.data)
-
-    def both(x: Array) -> tuple[Array, Array]:
-        log = response.logcdf(params(x), y, known)
-        return jnp.exp(log), log - response.logsf(params(x), y, known)
-
-    return _linked(both, u)
-
-
-def _above(objective: Objective, u: Array, unravel: Any) -> Array:
-    response, params = _fitted(objective, unravel)
-    y, known = response.split(objective.data)
-
-    def both(x: Array) -> tuple[Array, Array]:
-        log = response.logsf(params(x), y, known)
-        return jnp.exp(log), log - response.logcdf(params(x), y, known)
-
-    return _linked(both, u)
-
-
-def _point(objective: Objective, u: Array, unravel: Any) -> Array:
-    """Compute the quantile x(q) and dx/du = -(dF/du) / f, from whichever tail is smaller, f[m, 1 + p]."""
-    response, params = _fitted(objective, unravel)
-    q, known = objective.data["q"], response.known_of(objective.data)
-    x = response.quantile(params(u), q, known)
-    if response.discrete:
-        return jnp.concatenate([x[:, None], jnp.full((x.shape[0], u.shape[0]), jnp.nan, x.dtype)], axis=1)
-    below = jax.jacfwd(lambda v: response.logcdf(params(v), x, known))(u)
-    above = jax.jacfwd(lambda v: response.logsf(params(v), x, known))(u)
-    upper = (q > 0.5)[:, None]
-    log_tail = jnp.where(upper, jnp.log1p(-q)[:, None], jnp.log(q)[:, None])
-    slope = jnp.where(upper, above, -below) * jnp.exp(log_tail - response.logpdf(params(u), x, known)[:, None])
-    return jnp.concatenate([x[:, None], slope], axis=1)
-
-
-def _expectation(objective: Objective, u: Array, unravel: Any) -> Array:
-    """E X and its derivatives, f[m, 1 + p]."""
-    response, params = _fitted(objective, unravel)
-    m, known = objective.weights.shape[0], response.known_of(objective.data)
-
-    def expected(x: Array) -> Array:
-        return jnp.broadcast_to(response.mean(params(x), known), (m,))
-
-    return jnp.concatenate([expected(u)[:, None], jax.jacfwd(expected)(u)], axis=1)
-
-
 # --- methods of a fit ------------------------------------------------------------------------------------
 
 
 @in_float64
-def pdf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
+def pdf(solution: Solution, x: Points, level: float = 0.95, *, kind: str = "observed") -> Prediction:
     """Compute the density of the fitted distribution at `x`; for counts the probability of `x`.
 
     Intervals are formed on the logarithm, for counts on the logit.
@@ -169,11 +96,11 @@ def pdf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observe
         >>> round(float(fit.pdf(0.0).value), 6)
         0.5
     """
-    return _predict(solution, "pdf", _density, _points(solution, x), level, kind)
+    return _predict(solution, "pdf", response_at_point.density, _points(solution, x), level, kind)
 
 
 @in_float64
-def cdf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
+def cdf(solution: Solution, x: Points, level: float = 0.95, *, kind: str = "observed") -> Prediction:
     """Compute P(X <= x) in the fitted distribution; the interval is formed on the logit.
 
     Args:
@@ -188,11 +115,11 @@ def cdf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observe
         >>> round(float(coin.cdf(0).value), 6)
         0.25
     """
-    return _predict(solution, "cdf", _below, _points(solution, x), level, kind)
+    return _predict(solution, "cdf", response_at_point.Tail(upper=False), _points(solution, x), level, kind)
 
 
 @in_float64
-def sf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed") -> Prediction:
+def sf(solution: Solution, x: Points, level: float = 0.95, *, kind: str = "observed") -> Prediction:
     """Compute P(X > x), survival beyond x, in the fitted distribution; the interval is formed on the logit.
 
     Args:
@@ -207,11 +134,13 @@ def sf(solution: Solution, x: Any, level: float = 0.95, *, kind: str = "observed
         >>> round(float(fit.sf(2.0).value), 6), round(float(fit.sf(2.0).standard_errors), 6)
         (0.367879, 0.212395)
     """
-    return _predict(solution, "sf", _above, _points(solution, x), level, kind)
+    return _predict(solution, "sf", response_at_point.Tail(upper=True), _points(solution, x), level, kind)
 
 
 @in_float64
-def quantile(solution: Solution, q: Any, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
+def quantile(
+    solution: Solution, q: ArrayLike, level: float = 0.95, *, kind: str = "observed", **known: ArrayLike
+) -> Prediction:
     """Find the least x with P(X <= x) >= q in the fitted distribution: `quantile(0.1)` is the B10 life of a lifetime distribution.
 
     dx/du = -(dF/du) / f(x). Intervals are formed on the logarithm for positive data. The quantile of counts moves in
@@ -246,12 +175,17 @@ def quantile(solution: Solution, q: Any, level: float = 0.95, *, kind: str = "ob
         hint = f"; did you mean {bad / 100:g}?" if 1 < bad <= 100 else ""
         raise ValueError(f"quantile: {bad:g} is not a probability between 0 and 1{hint}")
     return _predict(
-        solution, "quantile", _point, _shaped(solution, {"q": given, **_known(response, known)}), level, kind
+        solution,
+        "quantile",
+        response_at_point.quantile,
+        _shaped(solution, {"q": given, **_known(response, known)}),
+        level,
+        kind,
     )
 
 
 @in_float64
-def mean(solution: Solution, level: float = 0.95, *, kind: str = "observed", **known: Any) -> Prediction:
+def mean(solution: Solution, level: float = 0.95, *, kind: str = "observed", **known: ArrayLike) -> Prediction:
     """Compute the expectation of the fitted distribution; NaN where it does not exist or is infinite (Cauchy, gpd with shape >= 1).
 
     Intervals are formed on the logarithm for positive data, on the logit for shares.
@@ -274,7 +208,7 @@ def mean(solution: Solution, level: float = 0.95, *, kind: str = "observed", **k
         raise TypeError(f"the mean of {response.name} is not known: give Distribution(mean=params -> f[])")
     columns = _known(response, known)
     points = _shaped(solution, columns or {"": np.zeros(())})
-    return _predict(solution, "mean", _expectation, points, level, kind)
+    return _predict(solution, "mean", response_at_point.expectation, points, level, kind)
 
 
 # --- how ---------------------------------------------------------------------------------------------------
@@ -300,14 +234,15 @@ def response_of(solution: Solution) -> Response:
     return response
 
 
-def _known(response: Response, known: dict[str, Any]) -> dict[str, np.ndarray]:
+def _known(response: Response, known: dict[str, ArrayLike]) -> dict[str, np.ndarray]:
     if set(known) != set(response.known):
         wanted = ", ".join(f"{name}=" for name in response.known) or "no further columns"
         raise ValueError(f"{response.name}: expected {wanted}, got {', '.join(known) or 'none'}")
     return {name: np.asarray(x, float) for name, x in known.items()}
 
 
-def _points(solution: Solution, x: Any) -> tuple[dict[str, np.ndarray], Any]:
+def _points(solution: Solution, x: Points) -> Shaped:
+    """Read points of a response, and broadcast them to f[B, m]."""
     response = response_of(solution)
     if not response.columns:
         return _shaped(solution, {"": np.asarray(x, float)})
@@ -316,8 +251,8 @@ def _points(solution: Solution, x: Any) -> tuple[dict[str, np.ndarray], Any]:
     return _shaped(solution, {name: np.asarray(v, float) for name, v in x.items()})
 
 
-def _shaped(solution: Solution, points: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], Any]:
-    """Points broadcast to f[B, m], and the shape of the answer."""
+def _shaped(solution: Solution, points: dict[str, np.ndarray]) -> Shaped:
+    """Broadcast points to f[B, m], and find the shape of the answer."""
     size = solution.batch.size
     arrays = dict(zip(points, np.broadcast_arrays(*points.values()), strict=True))
     shape = next(iter(arrays.values())).shape
@@ -330,7 +265,10 @@ def _shaped(solution: Solution, points: dict[str, np.ndarray]) -> tuple[dict[str
     return arrays, (shape[-1:] if solution.single else (size, *shape[-1:]))
 
 
-def _predict(solution: Solution, what: str, function: Any, points: Any, level: float, kind: str) -> Prediction:
+def _predict(
+    solution: Solution, what: str, function: PointFunction, points: Shaped, level: float, kind: str
+) -> Prediction:
+    """Evaluate a function at points for every data set, with standard errors and intervals."""
     z, response = normal_quantile(level), response_of(solution)
     at, shape = points
     data = at[""] if set(at) == {""} else at
@@ -343,7 +281,8 @@ def _predict(solution: Solution, what: str, function: Any, points: Any, level: f
         value = np.where(solution.usable[:, None], out[..., 0], np.nan)
         if what in ("quantile", "mean"):
             se = error
-            low, high = _natural_interval(*response.range(at), what, value, se, z)
+            least, most = (np.asarray(x) for x in response.range(at))
+            low, high = _natural_interval(least, most, what, value, se, z)
         else:
             logit = what != "pdf" or response.discrete
             se = np.where(error == 0, 0.0, error * value * (_expit(-out[..., 1]) if logit else 1))
@@ -362,17 +301,19 @@ def _predict(solution: Solution, what: str, function: Any, points: Any, level: f
         label = {name: np.repeat(x, value.shape[1]) for name, x in label.items()}
         columns = group_keys.beside(label, columns) | columns
 
-    def pick(x: np.ndarray) -> Any:
+    def pick(x: np.ndarray) -> np.ndarray:
         return x.reshape(shape) if shape else x.item()
 
     where = {name: pick(x) for name, x in shown.items()}
-    place = None if not where else where["at"] if set(where) == {"at"} else where
+    shown_at = None if not where else where["at"] if set(where) == {"at"} else where
     value, se, low, high, status = (pick(x) for x in numbers.values())
-    return Prediction(what, place, value, se, low, high, status, level, solution.batch.keys, columns)
+    return Prediction(what, shown_at, value, se, low, high, status, level, solution.batch.keys, columns)
 
 
-def _natural_interval(least: Any, most: Any, what: str, x: Any, se: Any, z: float) -> tuple[Any, Any]:
-    """Ends for a value in units of the data: on the logit between 0 and the most, on the log above 0, else as it is."""
+def _natural_interval(
+    least: np.ndarray, most: np.ndarray, what: str, x: np.ndarray, se: np.ndarray, z: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the ends of an interval for a value in units of the data: on the logit between 0 and the most, on the log above 0, else as it is."""
     if what == "mean" and np.all(least >= 0) and np.all(most < np.inf):
         share = x / most
         link, half = np.log(share) - np.log1p(-share), z * se / (x * (1 - share))
@@ -383,7 +324,8 @@ def _natural_interval(least: Any, most: Any, what: str, x: Any, se: Any, z: floa
     return x - z * se, x + z * se
 
 
-def _expit(x: Any) -> Any:
+def _expit(x: np.ndarray) -> np.ndarray:
+    """Map logits x to probabilities, without overflow."""
     return np.where(
         x < 0, np.exp(np.minimum(x, 0)) / (1 + np.exp(np.minimum(x, 0))), 1 / (1 + np.exp(-np.maximum(x, 0)))
     )

@@ -1,7 +1,6 @@
-"""Profile-likelihood intervals: each point of a profile is a fit with one parameter held, a lane like any other."""
+"""Profile-likelihood intervals: each point of a profile is a fit with one parameter held, in a batch like any other."""
 
 import dataclasses
-from typing import Any
 
 import jax
 import numpy as np
@@ -12,7 +11,9 @@ from jaxmle._engine.plan import Plan
 from jaxmle._engine.solution import Solution
 from jaxmle._engine.solve import solve
 from jaxmle._solver.status import Status
+from jaxmle._util.arrays import Params
 from jaxmle.inference.covariance import in_coordinates
+from jaxmle.spaces import Space
 
 _ROUNDS = 60
 _FAR = 60.0
@@ -22,7 +23,7 @@ _FAR = 60.0
 def profile_ends(solution: Solution, name: str, z: float, element: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Find where the profile of one scalar has fallen by z^2 / 2 on either side; natural values f[B] twice.
 
-    The others are fitted anew at every point. The signed root sqrt(2 (l - l_profile)), nearly straight in the
+    The others are fitted again at every point. The signed root sqrt(2 (l - l_profile)), nearly straight in the
     parameter's coordinate, is solved for z by a secant inside a bracket. NaN where a point could not be fitted; the
     limit of the parameter where the profile never falls so far.
 
@@ -93,12 +94,12 @@ def _distance(
     return answer
 
 
-def _leaves(solution: Solution) -> list[tuple[Any, Any]]:
+def _leaves(solution: Solution) -> list[tuple[np.ndarray, Space]]:
     return list(zip(jax.tree.leaves(solution.params), jax.tree.leaves(solution.model.space), strict=True))
 
 
 def fit_held(
-    solution: Solution, k: int, element: int, u: np.ndarray, start: Any
+    solution: Solution, k: int, element: int, u: np.ndarray, start: Params
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """Fit with an element of parameter k held at coordinates u[B]: log-likelihoods, params, and which are maxima or limits."""
     from_space, tree = jax.tree.flatten(solution.model.space)

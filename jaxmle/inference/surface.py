@@ -1,6 +1,4 @@
-"""The log-likelihood around a fit: some coordinates held, the others fitted anew or held too."""
-
-from typing import Any
+"""The log-likelihood around a fit: some coordinates are held, the others are fitted again or held too."""
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +12,12 @@ from jaxmle._engine.plan import Plan
 from jaxmle._engine.solution import Solution
 from jaxmle._engine.solve import solve
 from jaxmle._solver.status import at_limit
+from jaxmle._util.arrays import Array, Data, Float, Params
 from jaxmle._util.compile import in_float64
 from jaxmle._util.records import record
+from jaxmle.inference.at_point import Point, Unravel
 from jaxmle.model.model import Model, TakesConstants, constant
+from jaxmle.model.objective import Objective
 from jaxmle.model.observations import for_model
 
 
@@ -26,9 +27,9 @@ class _Held(TakesConstants):
 
     model: Model
 
-    def __call__(self, params: Any, data: Any) -> Any:
-        held, place = data["held"].value, data["place"].value
-        u = place @ jnp.concatenate([held, params["rest"]])
+    def __call__(self, params: Params, data: Data) -> Float[Array, " n"]:
+        held, order = data["held"].value, data["order"].value
+        u = order @ jnp.concatenate([held, params["rest"]])
         _, unravel = ravel_pytree(self.model.origin(u.dtype))
         return self.model.log_likelihood(self.model.forward(unravel(u)), for_model(self.model, data["rows"]))
 
@@ -37,7 +38,7 @@ class _Held(TakesConstants):
 def profiled(solution: Solution, which: list[int], at: np.ndarray) -> np.ndarray:
     """Compute the log-likelihood with coordinates `which` held at the rows of f[m, k] and the others at their best, f[m].
 
-    Every row is a fit in the lanes, begun where a quadratic log-likelihood would have its maximum. NaN where a point
+    Every row is a fit of one batch, which starts where a quadratic log-likelihood would have its maximum. NaN where a point
     could not be fitted.
     """
     p, k = solution.model.free, len(which)
@@ -52,11 +53,11 @@ def profiled(solution: Solution, which: list[int], at: np.ndarray) -> np.ndarray
     model = Model(
         _Held(solution.model), {"rest": spaces.real(shape=(p - k,))}, observations=solution.model.observations
     )
-    place = np.eye(p)[[*which, *rest]].T
+    order = np.eye(p)[[*which, *rest]].T
     batch = ingest.rectangular(
         {"held": constant(at)},
         np.broadcast_to(weights, (len(at), len(weights))),
-        {"rows": data, "place": constant(place)},
+        {"rows": data, "order": constant(order)},
         at.dtype,
         "keep",
     )
@@ -67,15 +68,15 @@ def profiled(solution: Solution, which: list[int], at: np.ndarray) -> np.ndarray
 
 @in_float64
 def surface(solution: Solution, at: np.ndarray) -> np.ndarray:
-    """Log-likelihood at coordinates f[m, p], f[m]; compiled once for all points of all fits of a model."""
+    """Compute the log-likelihood at coordinates f[m, p], f[m]; compiled once for all points of all fits of a model."""
     return solution.evaluate(_surface, solution.outcome.u, at)[0]
 
 
-def _surface(objective: Any, u: Any, unravel: Any, at: Any) -> Any:
+def _surface(objective: Objective, u: Point, unravel: Unravel, at: Float[Array, "m p"]) -> Float[Array, " m"]:
     return -lax.map(lambda x: objective(unravel(x)), at, batch_size=min(64, at.shape[0]))
 
 
-def coordinate(solution: Solution, name: Any) -> int:
+def coordinate(solution: Solution, name: str) -> int:
     """Find the position of a free parameter."""
     names = solution.model.coordinate_names
     if name not in names:

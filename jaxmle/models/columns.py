@@ -86,10 +86,10 @@ def as_columns(data: Any) -> Any:
     """
     if hasattr(data, "collect") and hasattr(data, "collect_schema"):
         raise TypeError(f"data are a {type(data).__name__}, which holds no rows yet; give data.collect()")
-    if hasattr(data, "column_names") and hasattr(data, "column") and not isinstance(data, Mapping):  # pyarrow
+    if hasattr(data, "column_names") and hasattr(data, "column"):  # pyarrow
         names, column = list(data.column_names), data.column
         values = [_unmasked(column(i)) for i in range(len(names))]
-    elif hasattr(data, "columns") and hasattr(data, "__getitem__"):
+    elif not isinstance(data, Mapping) and hasattr(data, "columns") and hasattr(data, "__getitem__"):
         names = [str(name) for name in data.columns]
         values = [data.iloc[:, i] for i in range(len(names))] if hasattr(data, "iloc") else [data[x] for x in names]
     else:

@@ -112,7 +112,9 @@ class CopulaStart:
 
     def __call__(self, data: Data, weights: Float[Array, " n"]) -> Params:
         columns, inside = self.copula.columns(data), self.copula.support(data, {})
-        params = {name: d.start(x, weights) for (name, d), x in zip(self.copula.margins, columns, strict=True)}
+        params: dict[str, Params] = {
+            name: d.start(x, weights) for (name, d), x in zip(self.copula.margins, columns, strict=True)
+        }
         z = Copula(self.copula.margins, False).scores(params, columns, inside)
         z = jnp.clip(jnp.nan_to_num(z), -5, 5)
         params["correlation"] = correlation_of(z, jnp.where(inside, weights, 0))

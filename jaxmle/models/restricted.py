@@ -3,13 +3,12 @@
 import dataclasses
 import difflib
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import numpy as np
 
 from jaxmle import spaces
-from jaxmle._util.arrays import ArrayLike, Data, Float
+from jaxmle._util.arrays import ArrayLike, Data, Float, Params
 from jaxmle._util.records import is_traced
 from jaxmle._util.threads import by_cores
 from jaxmle.distributions import Distribution, by_name
@@ -59,7 +58,7 @@ def _right_only(lower: ArrayLike, upper: ArrayLike) -> bool:
     return fine(lower, upper)
 
 
-def pinned(model: Model | Distribution | str, values: Mapping[str, Any] | None = None, /, **named: Any) -> Model:
+def pinned(model: Model | Distribution | str, values: Mapping[str, Params] | None = None, /, **named: Params) -> Model:
     """Fix some parameters of a model; params keep their structure and contain the fixed values.
 
     The values are arguments of compiled code: a thousand different ones compile once. In `fit_many` a value with
@@ -90,7 +89,7 @@ def pinned(model: Model | Distribution | str, values: Mapping[str, Any] | None =
     return _with(model, by)
 
 
-def tied(model: Model | Distribution | str, mapping: Mapping[str, Any] | None = None, /, **named: Any) -> Model:
+def tied(model: Model | Distribution | str, mapping: Mapping[str, Params] | None = None, /, **named: Params) -> Model:
     """Tie some parameters of a model to others; params keep their structure.
 
     Args:
@@ -143,20 +142,20 @@ def _with(model: Model, by: dict[str, Space]) -> Model:
     )
 
 
-def _flat(values: Mapping[str, Any] | None, prefix: str = "") -> dict[str, Any]:
+def _flat(values: Mapping[str, Params] | None, prefix: str = "") -> dict[str, Params]:
     """Flatten nested dicts to dotted names."""
     if values is None:
         return {}
     if not isinstance(values, Mapping):
         raise TypeError(f"expected a dict from parameter names to values, got {type(values).__name__}: {values!r}")
-    flat: dict[str, Any] = {}
+    flat: dict[str, Params] = {}
     for name, value in values.items():
         full = f"{prefix}{name}"
         flat.update(_flat(value, f"{full}.") if isinstance(value, Mapping) else {full: value})
     return flat
 
 
-def _check_names(verb: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+def _check_names(verb: str, given: Mapping[str, object], known: Mapping[str, object]) -> None:
     for name in given:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)

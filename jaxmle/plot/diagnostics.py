@@ -4,22 +4,23 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxmle._engine import ingest
-from jaxmle._engine.multistart import as_key
-from jaxmle._engine.plan import Plan
 from jaxmle._engine.solution import Solution
-from jaxmle._engine.solve import solve
-from jaxmle._util.arrays import Array, ArrayLike, Data, Float, Int, Params
-from jaxmle._util.compile import compiled, compiled_with, in_float64
-from jaxmle._util.records import join, split
+from jaxmle._util.arrays import Float, Int
 from jaxmle.inference import simulate
 from jaxmle.inference.predict import cdf, quantile
-from jaxmle.plot.drawable import Drawable, is_certified, is_usable, solution_of, status_of, title_of
+from jaxmle.plot.drawable import Drawable, check_usable, solution_of, title_of
 from jaxmle.plot.sample import Sample, sample_of
+from jaxmle.plot.simulated_bands import (
+    MOST_SIMULATED,
+    Key,
+    normal_probability,
+    normal_quantile,
+    refitted,
+    simulated_band,
+)
 from jaxmle.plot.style import (
     BLUE,
     GREY,
@@ -35,15 +36,8 @@ from jaxmle.plot.style import (
     whole_ticks,
 )
 
-Key = ArrayLike | None
-"A `jax.random` key or a whole number; 0 for None."
-
 _MOST_POINTS = 300
 "Order statistics that are drawn; of more these, the outermost among them."
-_MOST_SIMULATED = 5_000_000
-"Values that are simulated at most."
-_AT_ONCE = 2_000_000
-"Values that are simulated in one batch at most."
 
 
 def qq(
@@ -86,9 +80,9 @@ def qq(
     ax = axes_or_new(ax)
 
     def at(p: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-        return _padded(lambda q: quantile(solution, q).value, p) if sample.plain else _normal_quantile(p)
+        return _padded(lambda q: quantile(solution, q).value, p) if sample.plain else normal_quantile(p)
 
-    x, y = at(ranks.p), ranks.values if sample.plain else _normal_quantile(ranks.u)
+    x, y = at(ranks.p), ranks.values if sample.plain else normal_quantile(ranks.u)
     ends = None if ranks.band is None else (at(ranks.band[0]), at(ranks.band[1]))
     _draw_points(ax, x, y, ends, f"{format_percent(level)} {band}")
     outside = _cut_far_points(ax, x, y) if sample.plain else 0
@@ -162,7 +156,7 @@ def residuals(fit: Drawable, ax: Axes | None = None, *, key: Key = None) -> Axes
     Source: Dunn & Smyth 1996, *Journal of Computational and Graphical Statistics* 5, 236-244.
     """
     solution, sample = solution_of(fit), sample_of(fit, "residuals")
-    _check_usable(solution, "residuals")
+    check_usable(solution, "residuals")
     ax = axes_or_new(ax)
     r = simulate.residuals(solution, key)
     r = r[~np.isnan(r)]
@@ -208,14 +202,6 @@ class _Ranks(NamedTuple):
     failed: int
 
 
-def _check_usable(solution: Solution, picture: str) -> None:
-    if not is_usable(solution):
-        raise ValueError(
-            f"{picture} needs a fitted distribution, and this fit has none: {status_of(solution).sentence}; "
-            "draw density(fit) or cdf(fit)"
-        )
-
-
 def _ranks(
     solution: Solution, sample: Sample, picture: str, band: str | None, level: float, replicates: int, key: Key
 ) -> _Ranks:
@@ -224,8 +210,8 @@ def _ranks(
         raise ValueError(f"{picture}: band={band!r}; expected 'pointwise', 'simultaneous' or None")
     if not 0 < level < 1:
         raise ValueError(f"{picture}: level={level}; expected a probability between 0 and 1, such as 0.95")
-    _check_usable(solution, picture)
-    if sample.total > 4 * _MOST_SIMULATED:
+    check_usable(solution, picture)
+    if sample.total > 4 * MOST_SIMULATED:
         raise ValueError(f"{picture}: {sample.total:g} rows are too many to draw anew; draw cdf(fit) or density(fit)")
     if sample.plain:
         order = np.argsort(sample.lower, kind="stable")
@@ -240,17 +226,17 @@ def _ranks(
     ranks = _ranks_to_draw(n)
     p = (ranks + 0.5) / n
     values = values[np.minimum(np.searchsorted(share, p * share[-1]), len(values) - 1)]
-    u = _padded(lambda x: cdf(solution, x).value, values) if sample.plain else _normal_probability(values)
+    u = _padded(lambda x: cdf(solution, x).value, values) if sample.plain else normal_probability(values)
     if band is None:
         return _Ranks(p, values, u, None, 0, 0)
-    found = _refitted(solution, sample.plain, ranks, replicates, key)
+    found = refitted(solution, sample.plain, ranks, replicates, key)
     good = np.isfinite(found).all(1)
     refits, failed = len(found), int((~good).sum())
     if good.sum() < 20:
         raise ValueError(
             f"{picture}: {failed} of {refits} refits found no maximum, which leaves no band; draw band=None"
         )
-    return _Ranks(p, values, u, _band(found[good], band, level), refits, failed)
+    return _Ranks(p, values, u, simulated_band(found[good], band, level), refits, failed)
 
 
 def _row_by_row(solution: Solution) -> Solution:
@@ -270,60 +256,6 @@ def _ranks_to_draw(n: int) -> Int[np.ndarray, " m"]:
     tail = _MOST_POINTS // 6
     ends = np.unique(np.round(np.geomspace(1, n // 2, tail)).astype(int)) - 1
     return np.unique(np.concatenate([ends, n - 1 - ends, np.linspace(0, n - 1, _MOST_POINTS - 2 * tail).astype(int)]))
-
-
-def _refitted(
-    solution: Solution, plain: bool, ranks: Int[np.ndarray, " m"], replicates: int, key: Key
-) -> Float[np.ndarray, "R m"]:
-    """Simulate data sets from a fit, refit each, and return U_(i) under its own refit; NaN where it found no maximum."""
-    model = solution.model
-    if model.simulate is None:
-        raise TypeError(f"model {model.name} does not say how to simulate, which the band needs; draw band=None")
-    data, n = simulate.to_draw(solution)
-    replicates = int(min(replicates, max(50, _MOST_SIMULATED // n)))
-    width = min(replicates, max(1, _AT_ONCE // n))
-    skeleton, numbers = split(model)
-    plan = Plan(start=solution.params if is_certified(solution) else None, retries=3)
-    keys = jax.random.split(as_key(key), -(-replicates // width) * width).reshape(-1, width)
-    parts = []
-    for some in keys:
-        simulated = _simulate(skeleton, numbers, some, solution.params, data)
-        if plain:
-            simulated = np.sort(simulated, axis=1)
-        refits = solve(model, ingest.rectangular(simulated, None, None, plan.dtype, "status"), plan)
-        if plain:
-            parts.append(cdf(refits, simulated[:, ranks]).value)
-        else:
-            parts.append(_normal_probability(np.sort(simulate.residuals(refits, key), axis=1)[:, ranks]))
-    return np.concatenate(parts)[:replicates]
-
-
-@in_float64
-def _simulate(skeleton: Any, numbers: Any, keys: Array, params: Params, data: Data) -> Data:
-    """Simulate one data set for each key, leaves [R, ...]; `skeleton` and `numbers` are the parts of the model."""
-    return jax.tree.map(np.asarray, _simulated(skeleton, numbers, keys, params, data))
-
-
-@compiled_with(static_argnums=0)
-def _simulated(skeleton: Any, numbers: Any, keys: Array, params: Params, data: Data) -> Data:
-    model = join(skeleton, numbers)
-    return jax.vmap(lambda k: model.simulate(k, params, data))(keys)
-
-
-def _band(
-    found: Float[np.ndarray, "R m"], band: str, level: float
-) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """Compute the lower and the upper end of a band from replicates."""
-    tail = 0.5 * (1 - level)
-    ordered = np.sort(found, axis=0)
-    if band == "simultaneous":
-        # The local level at which the share `level` of the replicates is inside everywhere.
-        rank = np.argsort(np.argsort(found, axis=0), axis=0)
-        depth = np.minimum(rank, len(found) - 1 - rank).min(1)
-        k = int(np.sort(depth)[int(np.floor((1 - level) * len(found)))])
-        return ordered[k], ordered[len(found) - 1 - k]
-    low, high = np.quantile(ordered, [tail, 1 - tail], axis=0)
-    return low, high
 
 
 def _draw_points(
@@ -375,20 +307,6 @@ def _add_title_and_legend(ax: Axes, solution: Solution, sample: Sample, ranks: _
     add_legend(ax, loc="upper left")
 
 
-def _padded(function: Callable[[np.ndarray], Any], x: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+def _padded(function: Callable[[np.ndarray], np.ndarray], x: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
     """Evaluate `function` at x, padded to a fixed number of points so that it compiles once."""
     return np.asarray(function(np.concatenate([x, np.full(_MOST_POINTS + 20 - len(x), x[-1])])))[: len(x)]
-
-
-@in_float64
-def _normal_quantile(p: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    return np.asarray(_ndtri(np.asarray(p, float)))
-
-
-@in_float64
-def _normal_probability(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    return np.asarray(_ndtr(np.asarray(x, float)))
-
-
-_ndtri = compiled(lambda p: jax.scipy.special.ndtri(p))
-_ndtr = compiled(lambda x: jax.scipy.special.ndtr(jnp.asarray(x)))

@@ -168,7 +168,7 @@ def empirical(sample: Sample) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray
 
 def fitted_values(
     solution: Solution,
-    predict_at: Callable[[Solution, Any], predict.Prediction],
+    predict_at: Callable[[Solution, predict.Points], predict.Prediction],
     at: Float[np.ndarray, " m"],
     sample: Sample,
     beyond: float,

@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxmle._engine.solution import Solution
 from jaxmle._solver.status import Status
+from jaxmle.inference.messages import message
 from jaxmle.plot.style import format_number
 
 
@@ -65,6 +66,15 @@ def is_certified(solution: Solution) -> bool:
 def is_usable(solution: Solution) -> bool:
     """Return whether one data set has a fitted distribution to draw: a certified maximum or a limit."""
     return bool(solution.usable[0])
+
+
+def check_usable(solution: Solution, picture: str) -> None:
+    """Raise an error with the verdict of the fit where it has no fitted distribution to draw."""
+    if not is_usable(solution):
+        raise ValueError(
+            f"{picture} needs a fitted distribution, and this fit has none: {message(solution)}; "
+            "draw density(fit) or cdf(fit)"
+        )
 
 
 def log_likelihood(solution: Solution) -> float:

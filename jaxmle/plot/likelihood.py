@@ -8,6 +8,7 @@ from jaxmle._util.arrays import Float
 from jaxmle.inference.ascent import ascent
 from jaxmle.inference.covariance import in_coordinates
 from jaxmle.inference.interval_record import normal_quantile
+from jaxmle.inference.messages import message
 from jaxmle.inference.surface import axis, coordinate, profiled, surface
 from jaxmle.plot.drawable import (
     Drawable,
@@ -212,7 +213,7 @@ def _profile(
     u, best, status = solution.outcome.u[0], log_likelihood(solution), status_of(solution)
     if not is_certified(solution):
         if not (solution.model.free == 1 and status.at_limit and np.isinf(u[0])):
-            raise ValueError(f"profile needs a certified maximum, and this fit is none: {status.sentence}")
+            raise ValueError(f"profile needs a certified maximum, and this fit is none: {message(solution)}")
         side = -np.sign(u[0])  # towards the inside
         near = _distance_from_limit(solution, side, best, half)
         at = side * np.linspace(min(-40.0, near - 20), near + 1.0, _BOUNDARY_POINTS)

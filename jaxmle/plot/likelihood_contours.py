@@ -10,8 +10,9 @@ from jaxmle._engine.solution import Solution
 from jaxmle._util.arrays import Float
 from jaxmle.inference import matrices
 from jaxmle.inference.ascent import ascent
+from jaxmle.inference.messages import message
 from jaxmle.inference.surface import axis, coordinate, profiled, surface
-from jaxmle.plot.drawable import Drawable, is_certified, log_likelihood, one_data_set, status_of, title_of
+from jaxmle.plot.drawable import Drawable, is_certified, log_likelihood, one_data_set, title_of
 from jaxmle.plot.sample import data_of
 from jaxmle.plot.style import (
     BLACK,
@@ -90,8 +91,9 @@ def _draw_contours(
     """Draw contours over coordinates j and k on the axes given, or on those of a new figure."""
     u, certified = solution.outcome.u[0], is_certified(solution)
     if not np.isfinite(u).all():
-        sentence = status_of(solution).sentence
-        raise ValueError(f"contours: there is no finite estimate to draw around ({sentence}); draw density(fit)")
+        raise ValueError(
+            f"contours: there is no finite estimate to draw around: {message(solution)}; draw density(fit)"
+        )
     sliced = sliced or not certified
     drops = np.array([-np.log1p(-p) for p in levels])  # half the quantiles of chi-square with 2 degrees
     a, b, z = _grid(solution, j, k, drops.max(), sliced, points)
@@ -178,7 +180,7 @@ def _draw_ascent(
     k: int,
     optimizer: str | optax.GradientTransformation | None,
     limits: tuple[tuple[float, float], tuple[float, float]],
-) -> list[Any]:
+) -> Sequence[object]:
     """Draw the ascent to the maximum, and return its lines; none where the fit's own optimizer is not known by name."""
     try:
         path = ascent(solution, optimizer)

@@ -24,7 +24,7 @@ Panels = Axes | Sequence[Axes] | AxesGrid
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
-"Okabe & Ito's palette (2008): told apart by everyone; line styles and markers differ, too."
+"Okabe & Ito's palette (2008): distinguishable by everyone; line styles and markers differ, too."
 GREY, PALE = "#707070", "#d4d4d4"
 
 SETTINGS = {

@@ -8,13 +8,12 @@ import numpy as np
 from jaxmle._engine.retry import ATTEMPTS
 from jaxmle._engine.solution import Solution
 from jaxmle._solver.explain import explain as rule_and_evidence
-from jaxmle._solver.state import NEVER_RAN
 from jaxmle._solver.status import Status, at_limit
 from jaxmle._util.text_tables import aligned, number
 from jaxmle.inference.covariance import standard_errors
 from jaxmle.inference.information_criteria import aic, bic
 from jaxmle.inference.intervals import interval
-from jaxmle.model.contract import percent
+from jaxmle.inference.messages import message
 from jaxmle.result.columns import status_counts
 
 _WIDTH = 78
@@ -151,17 +150,6 @@ def several(solution: Solution) -> str:
     return f"Starts: {found['starts']}, {found['converged']} converged{to}"
 
 
-def message(solution: Solution, index: int = 0) -> str:
-    """Say what happened to one fit, with the direction named, and what to try."""
-    status = Status(int(solution.outcome.status[index]))
-    where = _where(solution, index)
-    head, colon, tail = status.sentence.partition(":")
-    text = status.sentence if not where else f"{head} ({where}):{tail}" if colon else f"{status.sentence} ({where})"
-    rung = int(solution.outcome.rung[index])
-    retry = [f"found by a retry, with {ATTEMPTS[rung]}"] if rung else []
-    return "; ".join([text, *retry, *_hints(solution, index, status)])
-
-
 def explain(solution: Solution, index: int = 0) -> str:
     """Say which rule decided on one fit, why, and what the evidence was against its thresholds.
 
@@ -171,46 +159,3 @@ def explain(solution: Solution, index: int = 0) -> str:
         converged...
     """
     return rule_and_evidence(solution.outcome, index, solution.options.get("tolerance"))
-
-
-def _hints(solution: Solution, index: int, status: Status) -> list[str]:
-    """Say what about the data of one fit may explain a verdict that is no certified maximum, or why it has no errors."""
-    if status.ok:
-        why = "no standard errors: the likelihood is not regular at these parameters (see the distribution); use simulation"
-        return [] if solution.regular[index] else [why]
-    n, k = solution.n_observations[index], solution.model.free
-    gone = solution.dropped[index]
-    found = [f"{gone} rows with a missing value were dropped"] if gone and status is Status.NO_DATA else []
-    degenerate = status in (Status.UNBOUNDED, Status.NOT_IDENTIFIED)
-    if 0 < n < k + degenerate and status not in NEVER_RAN:
-        found.append(
-            f"{n:g} {'observation' if n == 1 else 'observations'} for {k} free parameter{'s' * (k > 1)}: too few"
-        )
-    if not solution.batch.kept:
-        return found
-    data, weights = solution.batch.data_set(index)
-    used = weights > 0
-    response = solution.model.response
-    if response is not None and response.intervals and used.any() and np.all(response.bounds(data)[1][used] == np.inf):
-        found.append("no events: every row is right-censored; are the event and the censoring flag swapped?")
-    if status is Status.OUTSIDE_SUPPORT and (hint := percent(solution.model, data, weights)):
-        found.append(hint.removeprefix("; "))
-    return found
-
-
-def _where(solution: Solution, index: int) -> str:
-    """Name the direction of a verdict in parameters: `dispersion -> 0`, `beta[1] -> infinity`."""
-    status, d = Status(int(solution.outcome.status[index])), solution.outcome.direction[index]
-    names = solution.model.coordinate_names
-    if status is Status.NOT_IDENTIFIED:
-        diagonal = np.abs(np.diagonal(solution.outcome.information[index]))
-        scaled = np.where(diagonal > 0, np.abs(d) * np.sqrt(diagonal), np.inf if (diagonal == 0).any() else 0)
-        return ", ".join(name for name, x in zip(names, scaled, strict=True) if x > 0.1 * scaled.max() or x == np.inf)
-    if not status.at_limit and status is not Status.UNBOUNDED:
-        return ""
-    ends = [s.kind.ends for s in jax.tree.leaves(solution.model.space) for _ in range(int(np.prod(s.coordinate_shape)))]
-    found = []
-    for name, step, end, value in zip(names, d, ends, solution.outcome.u[index], strict=True):
-        if step != 0 and (status.at_limit or not np.abs(value) <= 10):
-            found.append(f"{name} -> {end[int(step > 0)] if end else 'its limit'}")
-    return ", ".join(found)

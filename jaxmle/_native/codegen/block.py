@@ -71,7 +71,7 @@ def _emit_rows(scope: Scope, stage: Stage, reverse: bool) -> None:
         scope.define(x, scope.context.load_column(scope.builder, x, "0", None))
     if stage.ends or stage.keep:
         emit_row_pass(scope, stage.ends, stage.keep, reverse)
-    for group in ([r for r in stage.recurrences if r.reverse == way] for way in (False, True)):
+    for group in ([r for r in stage.recurrences if r.reverse == backwards] for backwards in (False, True)):
         if group:
             emit_recurrences(scope, group)
     if stage.sorts:

@@ -2,7 +2,7 @@
 
 import math
 import struct
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -54,29 +54,29 @@ class Builder:
         self.names = Names() if names is None else names
 
     def with_width(self, width: int, real: str = "double") -> "Builder":
-        """A builder for vectors of another width that goes on in the same text."""
+        """Make a builder for vectors of another width that goes on in the same text."""
         return Builder(width, real, self.text, self.names)
 
     def apart(self, width: int = 1) -> "Builder":
-        """A builder for the same function whose text is to be placed later."""
+        """Make a builder for the same function whose text is to be placed later."""
         return Builder(width, "double", [], self.names)
 
     def base(self, kind: str) -> str:
-        """The type of a node of this kind."""
+        """Spell the type of a node of this kind."""
         return self.real if kind == FLOAT else BASE[kind]
 
     def type(self, base: str | None = None) -> str:
-        """The type of a vector of these, or of a scalar."""
+        """Spell the type of a vector of these, or of a scalar."""
         base = base or self.real
         return base if self.width == 1 else f"<{self.width} x {base}>"
 
     def name(self) -> str:
-        """A new name for a number."""
+        """Make a new name for a number."""
         self.names.numbers += 1
         return f"%t{self.names.numbers}"
 
     def label(self) -> str:
-        """A new name for a loop's blocks."""
+        """Make a new name for a loop's blocks."""
         self.names.labels += 1
         return f"loop{self.names.labels}"
 
@@ -91,7 +91,7 @@ class Builder:
         self.text.append(f"  {name} = {expression}")
         return name
 
-    def const(self, x: Any, base: str | None = None) -> str:
+    def const(self, x: float, base: str | None = None) -> str:
         """Spell a constant, in all elements."""
         base = base or self.real
         if base in REALS:
@@ -105,7 +105,7 @@ class Builder:
         return self.let(f"{op}{flags} {self.type(base)} {', '.join(args)}")
 
     def exactly(self, op: str, *args: str) -> str:
-        """An operation on FLOATs that is never fused with another one."""
+        """Emit an operation on FLOATs that is never fused with another one."""
         return self.let(f"{op} {self.type()} {', '.join(args)}")
 
     def compare(self, how: str, a: str, b: str, base: str | None = None) -> str:
@@ -123,7 +123,7 @@ class Builder:
         return self.let(f"call {t} @{function}({', '.join(f'{t} {a}' for a in args)})")
 
     def elementary(self, function: str, x: str) -> str:
-        """A call of one of `vector_math.ELEMENTARY`."""
+        """Emit a call of one of `vector_math.ELEMENTARY`."""
         return self.call(f"jm.{function}.{self.width}{self.real[0]}", x)
 
     def intrinsic(self, name: str, *args: str) -> str:
@@ -136,7 +136,7 @@ class Builder:
         return self.intrinsic("fma", a, b, c)
 
     def splat(self, x: str, base: str, width: int | None = None) -> str:
-        """A scalar in all elements of a vector."""
+        """Repeat a scalar in all elements of a vector."""
         width = self.width if width is None else width
         if width == 1:
             return x
@@ -146,7 +146,7 @@ class Builder:
         )
 
     def shifted(self, x: str, fill: str, by: int, reverse: bool, base: str) -> str:
-        """A vector with each element `by` places later (earlier in reverse); `fill` where none came."""
+        """Shift a vector by `by` elements to later ones (to earlier ones in reverse); `fill` where none came."""
         w = self.width
         picks = [(i + by if i + by < w else w + i) if reverse else (i - by if i >= by else w + i) for i in range(w)]
         t = self.type(base)
@@ -154,10 +154,10 @@ class Builder:
 
 
 def vector_of(width: int, real: str) -> int:
-    """How many rows go together where `width` of float64 do."""
+    """Count the rows that go together where `width` of float64 do."""
     return 2 * width if width > 1 and real == "float" else width
 
 
-def upwards(width: int) -> str:
-    """The numbers of a vector's elements."""
+def iota(width: int) -> str:
+    """Spell the vector 0, 1, ..., width - 1 of whole numbers."""
     return "<" + ", ".join(f"i64 {i}" for i in range(width)) + ">" if width > 1 else "0"

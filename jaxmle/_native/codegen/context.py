@@ -50,7 +50,7 @@ class Context:
         return self.lanes > 1 and not self.interleaved
 
     def vector_width(self, real: str) -> int:
-        """The elements of a vector of rows."""
+        """Count the elements of a vector of rows."""
         return vector_of(self.width, real)
 
     # --- memory ------------------------------------------------------------------------------------------

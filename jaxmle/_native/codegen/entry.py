@@ -21,8 +21,8 @@ define ptx_kernel void @fit(i64 %begin, i64 %end, ptr %leaves, ptr %offset, ptr 
   %ntid = call i32 @llvm.nvvm.read.ptx.sreg.ntid.x()
   %block = call i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()
   %first = mul i32 %block, %ntid
-  %place = add i32 %first, %tid
-  %thread = zext i32 %place to i64
+  %index = add i32 %first, %tid
+  %thread = zext i32 %index to i64
   %threads = sub i64 %end, %begin
   %b = add i64 %begin, %thread
   %b1 = add i64 %b, 1

@@ -98,10 +98,10 @@ class InterleavedKernelEmitter(KernelEmitter):
             at = builder.op("add", self.offset, builder.splat(index, "i64"), base="i64")
             new = fresh if mask is None else builder.op("and", fresh, mask, base="i1")
             for i, buffer in context.columns.items():
-                place = context.buffer_at(builder, buffer, index)
+                address = context.buffer_at(builder, buffer, index)
                 x = self._gather(f"getelementptr double, ptr {context.leaves[i]}, {numbers} {at}", "double", new)
                 builder.emit(
-                    f"  call void @llvm.masked.store.v{w}f64.p0({vector} {x}, ptr {place}, i32 8, {builder.type('i1')} {fresh})"
+                    f"  call void @llvm.masked.store.v{w}f64.p0({vector} {x}, ptr {address}, i32 8, {builder.type('i1')} {fresh})"
                 )
             return []
 
@@ -127,15 +127,15 @@ class InterleavedKernelEmitter(KernelEmitter):
     def _gather(self, at: str, base: str, mask: str) -> str:
         """Emit a load of one number of each lane; 1 outside the mask."""
         builder, w = self.builder, self.lanes
-        t, places = builder.type(base), f"<{w} x ptr> {builder.let(at)}"
+        t, addresses = builder.type(base), f"<{w} x ptr> {builder.let(at)}"
         return builder.let(
-            f"call {t} @llvm.masked.gather.v{w}{SUFFIX[base]}.v{w}p0({places}, i32 8, {builder.type('i1')} {mask}, {t} {builder.const(1, base)})"
+            f"call {t} @llvm.masked.gather.v{w}{SUFFIX[base]}.v{w}p0({addresses}, i32 8, {builder.type('i1')} {mask}, {t} {builder.const(1, base)})"
         )
 
-    def _scatter(self, value: str, base: str, places: str, mask: str) -> None:
+    def _scatter(self, value: str, base: str, addresses: str, mask: str) -> None:
         w = self.lanes
         self.builder.emit(
-            f"  call void @llvm.masked.scatter.v{w}{SUFFIX[base]}.v{w}p0({self.builder.type(base)} {value}, <{w} x ptr> {places}, i32 1, <{w} x i1> {mask})"
+            f"  call void @llvm.masked.scatter.v{w}{SUFFIX[base]}.v{w}p0({self.builder.type(base)} {value}, <{w} x ptr> {addresses}, i32 1, <{w} x i1> {mask})"
         )
 
     def _load_each(self, numbers: str, inside: str, base: str, column: Column | None = None) -> str:

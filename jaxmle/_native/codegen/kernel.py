@@ -10,7 +10,7 @@ read neighbors.
 from collections.abc import Sequence
 
 from jaxmle._native.codegen.block import emit_nodes, emit_value_counts
-from jaxmle._native.codegen.builder import SUFFIX, Builder, upwards, vector_of
+from jaxmle._native.codegen.builder import SUFFIX, Builder, iota, vector_of
 from jaxmle._native.codegen.context import Context, ThreadContext
 from jaxmle._native.codegen.elements import from_double, to_double
 from jaxmle._native.codegen.entry import GRID, ONE_AFTER_ANOTHER, THREAD
@@ -55,7 +55,7 @@ class KernelEmitter:
         inside = ""
         if w > 1:
             emit("  %thread = sub i64 %b, %begin")
-            each = builder.op("add", builder.splat("%b", "i64"), upwards(w), base="i64")
+            each = builder.op("add", builder.splat("%b", "i64"), iota(w), base="i64")
             inside = builder.compare("slt", each, builder.splat("%end", "i64"), "i64")
         self.context.n = self._load_each("%count", inside, "i64")
         self._load_leaves()
@@ -283,10 +283,10 @@ class KernelEmitter:
 
 
 def vector_kernel(program: FitProgram, layout: Layout, width: int, lanes: int) -> KernelEmitter:
-    """The emitter of a kernel for a CPU: `width` rows of a data set go together, and `lanes` data sets."""
+    """Make the emitter of a kernel for a CPU: `width` rows of a data set go together, and `lanes` data sets."""
     return KernelEmitter(program, Context(layout, width, lanes))
 
 
 def thread_kernel(program: FitProgram, layout: Layout) -> KernelEmitter:
-    """The emitter of a kernel for a GPU: a thread for each data set."""
+    """Make the emitter of a kernel for a GPU: a thread for each data set."""
     return KernelEmitter(program, ThreadContext(layout, 1))

@@ -32,7 +32,7 @@ class LaneLoop:
         self.head: list[str] = []
 
     def name(self, x: Node) -> str:
-        """The name of a uniform node in the body."""
+        """Find the name of a uniform node in the body."""
         if x not in self.names:
             kind, align, w = BYTE[x.kind], ALIGNED[x.kind], self.context.lanes
             slot, value = self.context.slot(x), f"{self.lane}.{len(self.names)}"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jaxmle._native.codegen.builder import Builder, upwards
+from jaxmle._native.codegen.builder import Builder, iota
 
 
 class Carried(NamedTuple):
@@ -37,7 +37,7 @@ def loop_over_rows(
     left = builder.let(f"icmp sgt i64 {index}, {-together}" if reverse else f"icmp slt i64 {index}, {n}")
     builder.emit(f"  br i1 {left}, label %{label}.tail, label %{label}.end\n{label}.tail:")
     edge = builder.splat(builder.let(f"sub i64 {0 if reverse else n}, {index}"), "i64", together)
-    mask = builder.let(f"icmp {'sge' if reverse else 'slt'} <{together} x i64> {upwards(together)}, {edge}")
+    mask = builder.let(f"icmp {'sge' if reverse else 'slt'} <{together} x i64> {iota(together)}, {edge}")
     _store(builder, carried, body(index, mask, _load(builder, carried)))
     builder.emit(f"  br label %{label}.end\n{label}.end:")
 
@@ -53,11 +53,11 @@ def counted_loop(
     builder.emit(f"  br label %{label}.test\n{label}.test:")
     index, following = builder.name(), builder.name()
     builder.emit(f"  {index} = phi i64 [ {start}, %{label}.head ], [ {following}, %{label}.body ]")
-    old, place = [builder.name() for _ in carried], len(builder.text)
+    old, position = [builder.name() for _ in carried], len(builder.text)
     more = builder.let(f"icmp {'slt' if step > 0 else 'sge'} i64 {index}, {stop}")
     builder.emit(f"  br i1 {more}, label %{label}.body, label %{label}.rest\n{label}.body:")
     new = body(index, old)
-    builder.text[place:place] = [
+    builder.text[position:position] = [
         f"  {name} = phi {x.type} [ {first}, %{label}.head ], [ {after}, %{label}.body ]"
         for name, x, first, after in zip(old, carried, begun, new, strict=True)
     ]

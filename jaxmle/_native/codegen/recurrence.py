@@ -46,8 +46,8 @@ def emit_recurrences(scope: Scope, recurrences: Sequence[Recurrence]) -> None:
     firsts = [x for r in recurrences for x in r.first]
     types = [builder.type(BASE[x.kind]) for x in firsts]
     carried = [Carried(t, context.allocate(t)) for t in types]
-    for x, place in zip(firsts, carried, strict=True):
-        builder.emit(f"  store {place.type} {scope.name(x)}, ptr {place.at}, align 64")
+    for x, slot in zip(firsts, carried, strict=True):
+        builder.emit(f"  store {slot.type} {scope.name(x)}, ptr {slot.at}, align 64")
     written = {x: scope.allocate(x) for r in recurrences for x in r.series.values()}
 
     def body(index: str, mask: str | None, old: list[str]) -> list[str]:
@@ -72,9 +72,9 @@ def emit_recurrences(scope: Scope, recurrences: Sequence[Recurrence]) -> None:
     scope.stored |= written
     ends = iter(carried)
     for r in recurrences:
-        for i, place in enumerate(itertools.islice(ends, len(r.first))):
+        for i, slot in enumerate(itertools.islice(ends, len(r.first))):
             if i in r.final:
-                scope.define(r.final[i], builder.let(f"load {place.type}, ptr {place.at}, align 64"))
+                scope.define(r.final[i], builder.let(f"load {slot.type}, ptr {slot.at}, align 64"))
 
 
 def _row(scope: Scope, x: Node, index: str, rows: dict[Node, str]) -> str:

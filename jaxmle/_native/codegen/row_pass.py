@@ -5,7 +5,7 @@ A vector has rows of one data set, or one row of each lane.
 
 from collections.abc import Sequence
 
-from jaxmle._native.codegen.builder import Builder, upwards
+from jaxmle._native.codegen.builder import Builder, iota
 from jaxmle._native.codegen.elements import emit_operation, to_double
 from jaxmle._native.codegen.loop import Carried
 from jaxmle._native.codegen.reductions import NEUTRAL, fold
@@ -39,7 +39,7 @@ def emit_row_pass(scope: Scope, ends: Sequence[Node], keep: Sequence[Node], reve
 
 
 class _RowPass:
-    """A pass over the rows on its way into text.
+    """A pass over the rows that is emitted as text.
 
     Attributes:
         body: rows that are computed or read, operands first.
@@ -74,19 +74,19 @@ class _RowPass:
                 alone = x.op == "linear" and not self.context.interleaved
                 kind = base if alone else self.vector.type(base)
                 carried[x] = Carried(kind, self.context.allocate(kind))
-        for x, place in carried.items():
+        for x, slot in carried.items():
             base = self.vector.base(x.kind)
             start = self._narrowed(x.args[0]) if x.op == "linear" else self.vector.const(NEUTRAL[x.op], base)
-            self.builder.emit(f"  store {place.type} {start}, ptr {place.at}, align 64")
+            self.builder.emit(f"  store {slot.type} {start}, ptr {slot.at}, align 64")
         return carried
 
     def emit(self, sums: list[Node], carried: dict[Node, Carried], buffers: list[tuple[Node, int]]) -> None:
-        places = [carried[x] for x in [*sums, *self.running]]
+        slots = [carried[x] for x in [*sums, *self.running]]
 
         def body(index: str, mask: str | None, old: list[str]) -> list[str]:
             return self._iteration(index, mask, sums, old, buffers)
 
-        self.context.loop_over_rows(self.builder, self.width, self.reverse, places, body)
+        self.context.loop_over_rows(self.builder, self.width, self.reverse, slots, body)
 
     def _narrowed(self, x: Node) -> str:
         """Emit a uniform node in the type that rows are computed in."""
@@ -110,7 +110,7 @@ class _RowPass:
                 names[x] = context.load_column(v, x, index, mask)
             elif x.op == "row":
                 row = v.splat(index, "i64")
-                names[x] = row if self.width == 1 else v.op("add", row, upwards(self.width), base="i64")
+                names[x] = row if self.width == 1 else v.op("add", row, iota(self.width), base="i64")
             elif x.op == "linear":
                 names[x], ends[x] = self._run(v, x, names, ends[x], index, mask)
             else:

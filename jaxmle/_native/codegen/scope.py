@@ -36,7 +36,7 @@ class Scope:
         self._next_buffer = context.shared_buffers
 
     def name(self, x: Node) -> str:
-        """The name of a uniform node, of all lanes or of the one whose rows are read."""
+        """Find the name of a uniform node, of all lanes or of the one whose rows are read."""
         if x.op == "const":
             return self.builder.const(x.value, self.builder.base(x.kind))
         return self.names[x] if self.lane is None else self.lane.name(x)
@@ -54,7 +54,7 @@ class Scope:
         return self._next_buffer - 1
 
     def vector(self) -> Builder:
-        """A builder for vectors of rows."""
+        """Make a builder for vectors of rows."""
         return self.builder.with_width(self.context.vector_width(self.real), self.real)
 
     @contextmanager

@@ -24,7 +24,7 @@ def emit_sorts(scope: Scope, sorts: Sequence[tuple[Node, list[Node]]]) -> None:
 
 
 FUNCTIONS = """
-define internal ptr @order(ptr %key, ptr %keys, ptr %places, ptr %keys2, ptr %places2, i64 %n) {
+define internal ptr @order(ptr %key, ptr %keys, ptr %indices, ptr %keys2, ptr %indices2, i64 %n) {
 entry:
   br label %fill
 fill:
@@ -33,17 +33,17 @@ fill:
   %f.key = load double, ptr %f.from, align 8
   %f.keys = getelementptr double, ptr %keys, i64 %f
   store double %f.key, ptr %f.keys, align 8
-  %f.places = getelementptr i64, ptr %places, i64 %f
-  store i64 %f, ptr %f.places, align 8
+  %f.indices = getelementptr i64, ptr %indices, i64 %f
+  store i64 %f, ptr %f.indices, align 8
   %f.next = add i64 %f, 1
   %f.more = icmp slt i64 %f.next, %n
   br i1 %f.more, label %fill, label %pass
 pass:
   %width = phi i64 [ 1, %fill ], [ %twice, %passed ]
   %ka = phi ptr [ %keys, %fill ], [ %kb, %passed ]
-  %pa = phi ptr [ %places, %fill ], [ %pb, %passed ]
+  %pa = phi ptr [ %indices, %fill ], [ %pb, %passed ]
   %kb = phi ptr [ %keys2, %fill ], [ %ka, %passed ]
-  %pb = phi ptr [ %places2, %fill ], [ %pa, %passed ]
+  %pb = phi ptr [ %indices2, %fill ], [ %pa, %passed ]
   %twice = shl i64 %width, 1
   %whole = icmp sge i64 %width, %n
   br i1 %whole, label %done, label %pair
@@ -84,11 +84,11 @@ take:
   %least = select i1 %second, double %j.key, double %i.key
   %which = select i1 %second, i64 %j, i64 %i
   %which.at = getelementptr i64, ptr %pa, i64 %which
-  %place = load i64, ptr %which.at, align 8
+  %index = load i64, ptr %which.at, align 8
   %o.key = getelementptr double, ptr %kb, i64 %o
   store double %least, ptr %o.key, align 8
-  %o.place = getelementptr i64, ptr %pb, i64 %o
-  store i64 %place, ptr %o.place, align 8
+  %o.index = getelementptr i64, ptr %pb, i64 %o
+  store i64 %index, ptr %o.index, align 8
   %one = zext i1 %second to i64
   %other = xor i64 %one, 1
   %i.next = add i64 %i, %other
@@ -111,10 +111,10 @@ copy:
   %r.key = load double, ptr %r.at, align 8
   %q.at = getelementptr double, ptr %kb, i64 %q
   store double %r.key, ptr %q.at, align 8
-  %r.place.at = getelementptr i64, ptr %pa, i64 %r
-  %r.place = load i64, ptr %r.place.at, align 8
-  %q.place.at = getelementptr i64, ptr %pb, i64 %q
-  store i64 %r.place, ptr %q.place.at, align 8
+  %r.index.at = getelementptr i64, ptr %pa, i64 %r
+  %r.index = load i64, ptr %r.index.at, align 8
+  %q.index.at = getelementptr i64, ptr %pb, i64 %q
+  store i64 %r.index, ptr %q.index.at, align 8
   %r.next = add i64 %r, 1
   %q.next = add i64 %q, 1
   br label %rest
@@ -124,9 +124,9 @@ entry:
   br label %each
 each:
   %i = phi i64 [ 0, %entry ], [ %next, %each ]
-  %i.place = getelementptr i64, ptr %order, i64 %i
-  %place = load i64, ptr %i.place, align 8
-  %i.from = getelementptr double, ptr %from, i64 %place
+  %i.index = getelementptr i64, ptr %order, i64 %i
+  %index = load i64, ptr %i.index, align 8
+  %i.from = getelementptr double, ptr %from, i64 %index
   %x = load double, ptr %i.from, align 8
   %i.to = getelementptr double, ptr %to, i64 %i
   store double %x, ptr %i.to, align 8
@@ -137,5 +137,5 @@ end:
   ret void
 }
 """
-"""`order` sorts the n >= 1 rows of `key` and returns the place that each comes from; equal keys keep their order, and NaN
+"""`order` sorts the n >= 1 rows of `key` and returns the index from which each comes; equal keys keep their order, and NaN
 come last. Its other four arguments are memory for the work. `follow` puts rows in that order."""

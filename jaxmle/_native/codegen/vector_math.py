@@ -3,7 +3,7 @@
 Exponential: argument reduction by ln 2 in two parts (Cody & Waite 1980) and a polynomial of degree 11 (6 in float32)
 through the Chebyshev points of (exp(r) - 1 - r) / r^2, error below 2e-17 (1e-8) of exp(r); no number below the normal ones.
 Logarithm: the reduction and the minimax polynomial of FreeBSD's msun (e_log.c, e_logf.c, error below 1 ulp). Of
-1 + x the logarithm takes in what rounding lost (Higham 2002, *Accuracy and Stability of Numerical Algorithms*, 2nd ed.,
+1 + x the logarithm takes in the rounding error (Higham 2002, *Accuracy and Stability of Numerical Algorithms*, 2nd ed.,
 section 1.14.1). The others are made of these.
 """
 
@@ -159,7 +159,9 @@ def _log(b: Builder, x: str, over: str | None = None) -> str:
     if over is not None:
         back = b.op("shl", b.op("sub", c(2 * form.bias, i), k, base=i), c(m, i), base=i)
         near = b.op("fsub", f, b.op("fmul", over, b.cast("bitcast", back, i, b.real)))
-        f = b.select(b.compare("olt", x, c(2.0 ** (m + 2))), near, f)  # beyond, nothing is lost and 2^-k is no number
+        f = b.select(
+            b.compare("olt", x, c(2.0 ** (m + 2))), near, f
+        )  # beyond, nothing is rounded and 2^-k is no number
     s = b.op("fdiv", f, b.op("fadd", f, c(2.0)))
     z = b.op("fmul", s, s)
     w = b.op("fmul", z, z)

@@ -5,14 +5,14 @@ A node is a number that is the same for all rows of a data set (uniform), or one
 nodes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxmle._native.ir.nodes import BOOL, COMMUTATIVE, COMPARISONS, FLOAT, INT, SUMS, Node, by_id, reachable
 
-NUMPY: dict[str, Callable[..., Any]] = {
+NUMPY: dict[str, Callable[..., np.generic]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "neg": np.negative,
     "abs": np.abs, "exp": np.exp, "log": np.log, "log1p": np.log1p, "expm1": np.expm1, "sqrt": np.sqrt, "tanh": np.tanh,
     "sin": np.sin, "cos": np.cos, "floor": np.floor, "ceil": np.ceil, "sign": np.sign, "pow": np.power,
@@ -42,13 +42,13 @@ class Graph:
 
     def __init__(self, rules: Mapping[str, Rule], exact: bool = False) -> None:
         self.rules, self.exact = rules, exact
-        self.nodes: dict[Any, Node] = {}
+        self.nodes: dict[Hashable, Node] = {}
         self.guards: dict[Node, bool] = {}
         self.signs: dict[Node, bool] = {}
         self.inexact = 0
 
     def exactly(self) -> "Graph":
-        """A graph of the same nodes that is exact in new ones."""
+        """Make a graph of the same nodes that is exact in new ones."""
         other = Graph(self.rules, exact=True)
         other.nodes, other.guards, other.signs = self.nodes, self.guards, self.signs
         return other
@@ -56,19 +56,19 @@ class Graph:
     # --- making nodes ------------------------------------------------------------------------------------
 
     def leaf(self, op: str, attr: Any, kind: str, row: bool, invariant: bool) -> Node:
-        """The node of an input."""
+        """Make the node of an input."""
         return self.node(op, (), attr, kind, row, invariant)
 
-    def carried(self, name: Any, kind: str, invariant: bool) -> Node:
-        """The node that stands in a loop for one of its numbers as it is before a row."""
+    def carried(self, name: Hashable, kind: str, invariant: bool) -> Node:
+        """Make the node that stands in a loop for one of its numbers as it is before a row."""
         return self.leaf("before", (name, kind, invariant), kind, True, invariant)
 
     def count(self) -> Node:
-        """The node of the number of rows of a data set."""
+        """Make the node of the number of rows of a data set."""
         return self.leaf("count", None, INT, False, True)
 
-    def const(self, value: Any, kind: str | None = None) -> Node:
-        """The node of a constant."""
+    def const(self, value: float | np.generic, kind: str | None = None) -> Node:
+        """Make the node of a constant."""
         if kind is None:
             kind = (
                 BOOL if isinstance(value, (bool, np.bool_)) else INT if isinstance(value, (int, np.integer)) else FLOAT
@@ -82,7 +82,7 @@ class Graph:
         return found
 
     def make(self, op: str, *args: Node, attr: Any = None) -> Node:
-        """The node op(args), simplified by the graph's rules."""
+        """Make the node op(args), simplified by the graph's rules."""
         if all(a.op == "const" for a in args) and (folded := self._fold(op, args, attr)) is not None:
             return folded
         rule = self.rules.get(op)
@@ -95,15 +95,15 @@ class Graph:
         return self.typed(op, *args, attr=attr)
 
     def typed(self, op: str, *args: Node, attr: Any = None) -> Node:
-        """The node op(args) as it is, with the type that follows from its operands."""
+        """Make the node op(args) as it is, with the type that follows from its operands."""
         return self.node(op, args, attr, *type_of(op, args, attr))
 
     def raw(self, op: str, *args: Node) -> Node:
-        """The node of a commutative operation, not simplified."""
+        """Make the node of a commutative operation, not simplified."""
         return self.typed(op, *sorted(args, key=by_id))
 
     def node(self, op: str, args: tuple[Node, ...], attr: Any, kind: str, row: bool, invariant: bool) -> Node:
-        """The node with these fields; one for equal fields."""
+        """Make the node with these fields; one for equal fields."""
         key = op, tuple(a.id for a in args), attr
         found = self.nodes.get(key)
         if found is None:
@@ -111,7 +111,7 @@ class Graph:
         return found
 
     def has(self, op: str, *args: Node) -> bool:
-        """Whether this node has been made."""
+        """Tell whether this node has been made."""
         return (op, tuple(a.id for a in args), None) in self.nodes
 
     def _fold(self, op: str, args: tuple[Node, ...], attr: Any) -> Node | None:

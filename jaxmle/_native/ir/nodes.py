@@ -44,11 +44,11 @@ class Node:
 
     @property
     def value(self) -> Any:
-        """Of a constant."""
+        """The number of a constant."""
         return self.attr
 
     def is_(self, number: float) -> bool:
-        """Whether it is the constant of this value."""
+        """Tell whether it is the constant of this value."""
         return self.op == "const" and self.kind != BOOL and self.attr == number
 
 

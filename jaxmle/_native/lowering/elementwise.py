@@ -3,11 +3,11 @@
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from jaxmle import special
 from jaxmle._native.ir.layout import Unsupported
@@ -17,11 +17,11 @@ from jaxmle._native.lowering.tracer import Array, Tracer, kind_of, objects
 from jaxmle._native.passes.products import power
 
 
-def integer_pow(t: Tracer, eqn: Any, a: Array) -> Array:
+def integer_pow(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     return t.map(lambda x: power(t.graph, x, eqn.params["y"]), a)
 
 
-def pow(t: Tracer, eqn: Any, a: Array, b: Array) -> Array:
+def pow(t: Tracer, eqn: JaxprEqn, a: Array, b: Array) -> Array:
     if all(x.op == "const" and x.value == int(x.value) and abs(x.value) < 8 for x in b.nodes.ravel()):
         exponents = np.broadcast_to(b.nodes, a.nodes.shape).ravel()
         powers = (power(t.graph, x, int(n.value)) for x, n in zip(a.nodes.ravel(), exponents, strict=True))
@@ -29,49 +29,50 @@ def pow(t: Tracer, eqn: Any, a: Array, b: Array) -> Array:
     return t.each("pow", a, t.map(lambda x: t.graph.make("convert", x, attr=FLOAT), b))
 
 
-def _special(t: Tracer, f: Callable[[Any], Any], a: Array) -> Array:
+def _special(t: Tracer, f: Callable[[jax.Array], jax.Array], a: Array) -> Array:
     """Trace a function of jaxmle.special in place of JAX's; it is NaN where the argument is not positive."""
     t.partial = True
     return _made_of(f, t, None, a)
 
 
-def _made_of(f: Callable[[Any], Any], t: Tracer, eqn: Any, a: Array) -> Array:
+def _made_of(f: Callable[[jax.Array], jax.Array], t: Tracer, eqn: JaxprEqn | None, a: Array) -> Array:
+    """Trace a function of JAX on an array of nodes."""
     closed = jax.make_jaxpr(f)(jax.ShapeDtypeStruct(a.shape, np.float64))
     return t.run(closed.jaxpr, closed.consts, [a])[0]
 
 
-def _sinh(x: Any) -> Any:
+def _sinh(x: jax.Array) -> jax.Array:
     small = jnp.expm1(x)
     return jnp.where(jnp.abs(x) < 1, 0.5 * (small + small / (small + 1)), 0.5 * jnp.exp(x) - 0.5 * jnp.exp(-x))
 
 
-def _asinh(x: Any) -> Any:
+def _asinh(x: jax.Array) -> jax.Array:
     size = jnp.abs(x)
     big = size > 1e150
     s = jnp.where(big, 1.0, size)
     return jnp.sign(x) * jnp.where(big, jnp.log(size) + np.log(2), jnp.log1p(s + s * s / (1 + jnp.sqrt(s * s + 1))))
 
 
-def lgamma(t: Tracer, eqn: Any, a: Array) -> Array:
+def lgamma(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     return _special(t, special.gammaln, a)
 
 
-def digamma(t: Tracer, eqn: Any, a: Array) -> Array:
+def digamma(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     return _special(t, special.digamma, a)
 
 
-def polygamma(t: Tracer, eqn: Any, order: Array, a: Array) -> Array:
+def polygamma(t: Tracer, eqn: JaxprEqn, order: Array, a: Array) -> Array:
     n = set(constant_integers(order).ravel().tolist())
     if len(n) != 1 or not n <= {1, 2, 3}:
         raise Unsupported("a polygamma function of this order")
     return _special(t, functools.partial(special.polygamma, n.pop()), a)
 
 
-def square(t: Tracer, eqn: Any, a: Array) -> Array:
+def square(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     return t.each("mul", a, a)
 
 
-def select_n(t: Tracer, eqn: Any, which: Array, *cases: Array) -> Array:
+def select_n(t: Tracer, eqn: JaxprEqn, which: Array, *cases: Array) -> Array:
     if len(cases) == 1:
         return cases[0]
     if len(cases) != 2 or which.nodes.ravel()[0].kind != BOOL:
@@ -81,12 +82,12 @@ def select_n(t: Tracer, eqn: Any, which: Array, *cases: Array) -> Array:
     return t.each("select", which, cases[1], cases[0])
 
 
-def clamp(t: Tracer, eqn: Any, low: Array, x: Array, high: Array) -> Array:
+def clamp(t: Tracer, eqn: JaxprEqn, low: Array, x: Array, high: Array) -> Array:
     low, high = (Array(np.broadcast_to(b.nodes, x.nodes.shape), x.axis) for b in (low, high))
     return t.each("min", t.each("max", x, low), high)
 
 
-def convert_element_type(t: Tracer, eqn: Any, a: Array) -> Array:
+def convert_element_type(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     kind = kind_of(eqn.params["new_dtype"])
     return t.map(lambda x: t.graph.make("convert", x, attr=kind), a)
 

@@ -18,9 +18,25 @@ from jaxmle._native.passes.product_sharing import share_products
 from jaxmle._native.passes.simplify import RULES
 from jaxmle._native.passes.sum_factoring import factor_sums
 from jaxmle._native.passes.value_counts import count_columns, sum_by_value
+from jaxmle._util.arrays import Bool
 
 PRIMITIVES = {**elementwise.RULES, **shapes.RULES, **reductions.RULES, **loops.RULES, **sort.RULES}
 "The rules of the tracer for JAX's primitives."
+
+
+Pytree = Any
+"A pytree of arrays, or of what stands for them in a trace."
+Structure = Any
+"A `jax.tree_util.PyTreeDef`, whose class JAX hides from type checkers."
+Policy = tuple[
+    Callable[[Pytree], Pytree],
+    Callable[[Pytree, Pytree], Pytree],
+    Callable[[Pytree], Bool[jax.Array, ""]],
+    Callable[[Pytree, Pytree], Pytree],
+]
+"A climb as functions of JAX: item -> state, (state, item) -> state, whether a state is the last, (state, item) -> result."
+DraftPolicy = tuple[Callable[[Pytree, Pytree], Bool[jax.Array, ""]], Callable[[Pytree, Pytree], Pytree]]
+"Of (state, item): whether a climb whose rows are in float32 ends, and the state in which the climb in float64 begins."
 
 
 class Lowered(NamedTuple):
@@ -36,45 +52,53 @@ class Lowered(NamedTuple):
 
     program: FitProgram
     layout: Layout
-    shapes: Any
+    shapes: Pytree
     partial: bool
     uses_length: bool
 
 
-def lower_fit(leaves: Sequence[Leaf], tree: Any, policy: Any, draft: Any = None, by_value: bool = False) -> Lowered:
+def lower_fit(
+    leaves: Sequence[Leaf],
+    tree: Structure,
+    policy: Policy,
+    draft: DraftPolicy | None = None,
+    by_value: bool = False,
+) -> Lowered:
     """Lower a policy on items of these leaves to a program.
 
     Args:
         leaves, tree: of an item, a pytree.
-        policy: `lanes.Policy`, pure functions of JAX on one item.
-        draft: where the same steps are to go first, their rows in float32, until `draft.ended(state, item)`; then the
-            policy's steps go on from `draft.led(state, item)`.
+        policy: begin, step, done and end of a climb, as in `lanes.Policy`.
+        draft: where the same steps are to go first, their rows in float32, `ended` and `restart`: until `ended(state, item)`;
+            then the policy's steps go on from `restart(state, item)`.
         by_value: whether sums over counts may be sums over the values they take.
 
     Raises:
         Unsupported: where something cannot be compiled.
     """
+    begin, step, done, end = policy
+    drafted_until, drafted_state = draft or (None, None)
     graph = Graph(RULES)
     tracer = Tracer(graph, PRIMITIVES)
     layout = Layout([], [])
     item = [_input(graph, leaf, layout) for leaf in leaves]
     abstract = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves])
 
-    def run(f: Callable[..., Any], args: Any, values: list[Array]) -> tuple[list[Array], Any]:
+    def run(f: Callable[..., Pytree], args: tuple[Pytree, ...], values: list[Array]) -> tuple[list[Array], Pytree]:
         try:
             closed, out = jax.make_jaxpr(f, return_shape=True)(*args)
         except Exception as error:  # such as data that the user closed over, of another length
             raise Unsupported(f"a function that cannot be traced with {ROWS} rows ({error})") from error
         return tracer.run(closed.jaxpr, closed.consts, values), out
 
-    first, state = run(policy.begin, (abstract,), item)
+    first, state = run(begin, (abstract,), item)
     old = _state(graph, jax.tree.leaves(state))
     size = sum(x.nodes.size for x in old)
-    (finished,), _ = run(policy.done, (state,), first)
-    (running,), _ = run(policy.done, (state,), old)
-    new, _ = run(policy.step, (state, abstract), old + item)
-    results, out = run(policy.end, (state, abstract), old + item)
-    restart, _ = run(draft.led, (state, abstract), old + item) if draft else ([], None)
+    (finished,), _ = run(done, (state,), first)
+    (running,), _ = run(done, (state,), old)
+    new, _ = run(step, (state, abstract), old + item)
+    results, out = run(end, (state, abstract), old + item)
+    restart, _ = run(drafted_state, (state, abstract), old + item) if drafted_state else ([], None)
 
     nodes = [finished.only, *_flat(first), *_flat(new), *_flat(results), *_flat(restart)]
     guards = find_guards(graph, nodes)
@@ -87,12 +111,12 @@ def lower_fit(leaves: Sequence[Leaf], tree: Any, policy: Any, draft: Any = None,
     following, ends = later[:size], later[size : len(later) - size * bool(draft)]
 
     new = _like(following, old)
-    (again,), _ = run(policy.done, (state,), new)
+    (again,), _ = run(done, (state,), new)
     drafted = None
-    if draft:
+    if drafted_until:
         begun_again = later[len(later) - size :]
-        (ended,), _ = run(draft.ended, (state, abstract), new + item)
-        (stays,), _ = run(policy.done, (state,), _like(begun_again, old))
+        (ended,), _ = run(drafted_until, (state, abstract), new + item)
+        (stays,), _ = run(done, (state,), _like(begun_again, old))
         drafted = Draft(ended.only, begun_again, stays.only)
     program = FitProgram(valid, begun[1:], begun[0], following, again.only, ends, drafted)
     return Lowered(program, layout, out, tracer.partial, any(x.op == "length" for x in program.nodes))
@@ -111,7 +135,7 @@ def _input(graph: Graph, leaf: Leaf, layout: Layout) -> Array:
     return Array(objects((graph.leaf(op, start + i, kind, axis is not None, True) for i in range(count)), shape), axis)
 
 
-def _state(graph: Graph, leaves: Sequence[Any]) -> list[Array]:
+def _state(graph: Graph, leaves: Sequence[jax.ShapeDtypeStruct]) -> list[Array]:
     """Make the nodes of a state, numbered through all of its leaves."""
     kinds = [kind_of(x.dtype) for x in leaves]
     start, made = 0, []
@@ -138,8 +162,8 @@ def _like(nodes: Sequence[Node], arrays: Sequence[Array]) -> list[Array]:
     return out
 
 
-def independent_of_length(f: Callable[..., Any], shapes: Callable[[int], Any]) -> bool:
-    """Whether f(*shapes(n)) computes the same whatever the number of rows n, so that one kernel serves all."""
+def independent_of_length(f: Callable[..., Pytree], shapes: Callable[[int], tuple[Pytree, ...]]) -> bool:
+    """Tell whether f(*shapes(n)) computes the same whatever the number of rows n, so that one kernel serves all."""
     texts = set()
     for n in (ROWS, 8191):
         try:

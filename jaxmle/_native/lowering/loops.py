@@ -9,9 +9,9 @@ all that is made of them is an expression of rows as any other. A number that on
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from jaxmle._native.ir.graph import Graph
 from jaxmle._native.ir.layout import Unsupported, row_axis
@@ -21,7 +21,7 @@ from jaxmle._native.lowering.tracer import Array, Tracer, objects
 _serial = itertools.count()
 
 
-def scan(t: Tracer, eqn: Any, *args: Array) -> list[Array]:
+def scan(t: Tracer, eqn: JaxprEqn, *args: Array) -> list[Array]:
     """Lower a loop: a short one is written out, one over the rows becomes nodes."""
     p = eqn.params
     if "num_consts" in p:
@@ -35,7 +35,7 @@ def scan(t: Tracer, eqn: Any, *args: Array) -> list[Array]:
     if p["length"] > 32 or any(x.axis == 0 for x in series):
         raise Unsupported("a long loop")
     order = range(p["length"])[:: -1 if p["reverse"] else 1]
-    rows: list[Any] = [None] * p["length"]
+    rows: list[list[Array]] = [[] for _ in order]
     for i in order:
         now = [
             Array(objects(np.ravel(x.nodes[i]), x.nodes.shape[1:]), None if x.axis is None else x.axis - 1)
@@ -50,7 +50,7 @@ def scan(t: Tracer, eqn: Any, *args: Array) -> list[Array]:
     return [*state, *stacked]
 
 
-def cumsum(t: Tracer, eqn: Any, a: Array) -> Array:
+def cumsum(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     axis, reverse = eqn.params["axis"], eqn.params["reverse"]
     if axis == a.axis:
         if a.nodes.shape[axis] != 1:
@@ -94,7 +94,7 @@ def _like(nodes: Sequence[Node], arrays: Sequence[Array]) -> list[Array]:
 
 
 class _Loop:
-    """A loop over the rows on its way into nodes: placeholders of its numbers before a row are replaced by nodes."""
+    """A loop over the rows that is lowered to nodes: placeholders of its numbers before a row are replaced by nodes."""
 
     def __init__(self, graph: Graph, first: list[Node], before: list[Node], reverse: bool) -> None:
         self.graph, self.first, self.before, self.reverse = graph, first, before, reverse

@@ -3,58 +3,58 @@
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.extend.core import JaxprEqn
 
 from jaxmle._native.ir.layout import Unsupported, row_axis
 from jaxmle._native.ir.nodes import BOOL
 from jaxmle._native.lowering.shapes import constant_integers
 from jaxmle._native.lowering.sort import row_by_number
-from jaxmle._native.lowering.tracer import Array, Tracer, objects
+from jaxmle._native.lowering.tracer import Array, Tracer, objects, shape_of
 
 # --- sums and products -------------------------------------------------------------------------------
 
 
-def _reduce(t: Tracer, over_rows: str, op: str, eqn: Any, a: Array) -> Array:
+def _reduce(t: Tracer, over_rows: str, op: str, eqn: JaxprEqn, a: Array) -> Array:
     axes = eqn.params["axes"]
     nodes = np.moveaxis(a.nodes, axes, range(len(axes))).reshape(-1, *np.delete(a.nodes.shape, axes))
-    shape, axis = nodes.shape[1:], row_axis(eqn.outvars[0].aval.shape)
+    shape, axis = nodes.shape[1:], row_axis(shape_of(eqn.outvars[0]))
     parts = [Array(objects(part.ravel(), shape), axis) for part in nodes.reshape(len(nodes), -1)]
     out = functools.reduce(functools.partial(t.each, op), parts)
     return t.map(lambda x: t.graph.make(over_rows, x), out) if a.axis in axes else out
 
 
-def reduce_sum(t: Tracer, eqn: Any, a: Array) -> Array:
+def reduce_sum(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     return _reduce(t, "rsum", "add", eqn, a)
 
 
-def reduce_max(t: Tracer, eqn: Any, a: Array) -> Array:
+def reduce_max(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     return _reduce(t, "rmax", "max", eqn, a)
 
 
-def reduce_min(t: Tracer, eqn: Any, a: Array) -> Array:
+def reduce_min(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     return _reduce(t, "rmin", "min", eqn, a)
 
 
-def reduce_and(t: Tracer, eqn: Any, a: Array) -> Array:
+def reduce_and(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     return _reduce(t, "rand", "and", eqn, a)
 
 
-def reduce_or(t: Tracer, eqn: Any, a: Array) -> Array:
+def reduce_or(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     return _reduce(t, "ror", "or", eqn, a)
 
 
-def reduce_prod(t: Tracer, eqn: Any, a: Array) -> Array:
+def reduce_prod(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     if a.axis in eqn.params["axes"]:
         raise Unsupported("a product over the rows")
     return _reduce(t, "", "mul", eqn, a)
 
 
-def dot_general(t: Tracer, eqn: Any, a: Array, b: Array) -> Array:
+def dot_general(t: Tracer, eqn: JaxprEqn, a: Array, b: Array) -> Array:
     (over_a, over_b), (with_a, with_b) = eqn.params["dimension_numbers"]
     rows = any(i == a.axis and j == b.axis for i, j in zip(over_a, over_b, strict=True) if i == a.axis)
     free_a = [i for i in range(a.nodes.ndim) if i not in over_a and i not in with_a]
@@ -74,13 +74,13 @@ def dot_general(t: Tracer, eqn: Any, a: Array, b: Array) -> Array:
                 for k in range(many):
                     total = make("add", total, make("mul", i[k], j[k]))
                 out.append(make("rsum", total) if rows else total)
-    return Array(objects(out, out_shape), row_axis(eqn.outvars[0].aval.shape))
+    return Array(objects(out, out_shape), row_axis(shape_of(eqn.outvars[0])))
 
 
 # --- small matrices ----------------------------------------------------------------------------------
 
 
-def cholesky(t: Tracer, eqn: Any, a: Array) -> Array:
+def cholesky(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     make, zero = t.graph.make, t.graph.const(0.0)
     out = np.full(a.nodes.shape, zero, object)
     for at in np.ndindex(a.nodes.shape[:-2]):
@@ -94,7 +94,7 @@ def cholesky(t: Tracer, eqn: Any, a: Array) -> Array:
     return Array(out, a.axis)
 
 
-def triangular_solve(t: Tracer, eqn: Any, a: Array, b: Array) -> Array:
+def triangular_solve(t: Tracer, eqn: JaxprEqn, a: Array, b: Array) -> Array:
     p, make = eqn.params, t.graph.make
     if p["conjugate_a"]:
         raise Unsupported("complex numbers")
@@ -111,19 +111,19 @@ def triangular_solve(t: Tracer, eqn: Any, a: Array, b: Array) -> Array:
             for k in list(order)[:step]:
                 left = make("sub", left, make("mul", m[i, k], out[(*at[:-1], k, at[-1])]))
             out[(*at[:-1], i, at[-1])] = left if p["unit_diagonal"] else make("div", left, m[i, i])
-    return Array(out if p["left_side"] else np.swapaxes(out, -1, -2), row_axis(eqn.outvars[0].aval.shape))
+    return Array(out if p["left_side"] else np.swapaxes(out, -1, -2), row_axis(shape_of(eqn.outvars[0])))
 
 
 # --- choices -----------------------------------------------------------------------------------------
 
 
-def platform_index(t: Tracer, eqn: Any) -> Array:
+def platform_index(t: Tracer, eqn: JaxprEqn) -> Array:
     platforms = eqn.params["platforms"]
     at = [i for i, names in enumerate(platforms) if names is None or "cpu" in names]
     return t.constant(np.int32(at[0] if at else len(platforms)))
 
 
-def cond(t: Tracer, eqn: Any, which: Array, *args: Array) -> list[Array]:
+def cond(t: Tracer, eqn: JaxprEqn, which: Array, *args: Array) -> list[Array]:
     branches = eqn.params["branches"]
     index = which.only
     if index.op == "const":
@@ -139,7 +139,7 @@ def cond(t: Tracer, eqn: Any, which: Array, *args: Array) -> list[Array]:
     ]
 
 
-def gather(t: Tracer, eqn: Any, a: Array, indices: Array) -> Array:
+def gather(t: Tracer, eqn: JaxprEqn, a: Array, indices: Array) -> Array:
     """Gather elements by constant indices: JAX gathers their numbers."""
     if a.axis is not None:
         return _rows_gathered(t, eqn, a, indices)
@@ -148,7 +148,7 @@ def gather(t: Tracer, eqn: Any, a: Array, indices: Array) -> Array:
     return Array(objects(a.nodes.ravel()[np.asarray(numbers).ravel()], numbers.shape), None)
 
 
-def _rows_gathered(t: Tracer, eqn: Any, a: Array, indices: Array) -> Array:
+def _rows_gathered(t: Tracer, eqn: JaxprEqn, a: Array, indices: Array) -> Array:
     """Gather rows by uniform numbers, such as those beside a median."""
     dims, others = eqn.params["dimension_numbers"], tuple(k for i, k in enumerate(a.nodes.shape) if i != a.axis)
     sizes = tuple(k for i, k in enumerate(eqn.params["slice_sizes"]) if i != a.axis)
@@ -163,13 +163,13 @@ def _rows_gathered(t: Tracer, eqn: Any, a: Array, indices: Array) -> Array:
     return Array(np.stack(rows).reshape((*batch, *others)), None)
 
 
-def scatter(t: Tracer, eqn: Any, a: Array, indices: Array, new: Array) -> Array:
+def scatter(t: Tracer, eqn: JaxprEqn, a: Array, indices: Array, new: Array) -> Array:
     numbers = _scattered(lax.scatter, eqn, _numbered(a), indices, _numbered(new) + a.nodes.size)
     both = np.concatenate([a.nodes.ravel(), new.nodes.ravel()])
     return Array(objects(both[numbers.ravel()], numbers.shape), a.axis)
 
 
-def scatter_add(t: Tracer, eqn: Any, a: Array, indices: Array, new: Array) -> Array:
+def scatter_add(t: Tracer, eqn: JaxprEqn, a: Array, indices: Array, new: Array) -> Array:
     out = a
     for i, x in enumerate(new.nodes.ravel()):
         here = np.zeros(new.nodes.size, int)
@@ -180,9 +180,11 @@ def scatter_add(t: Tracer, eqn: Any, a: Array, indices: Array, new: Array) -> Ar
     return out
 
 
-def _scattered(f: Callable[..., Any], eqn: Any, a: Any, indices: Array, new: Any) -> np.ndarray:
+def _scattered(
+    f: Callable[..., jax.Array], eqn: JaxprEqn, a: np.ndarray, indices: Array, new: np.ndarray
+) -> np.ndarray:
     """Scatter whole numbers that stand for elements, by JAX."""
-    if row_axis(eqn.invars[0].aval.shape) is not None or row_axis(eqn.invars[2].aval.shape) is not None:
+    if row_axis(shape_of(eqn.invars[0])) is not None or row_axis(shape_of(eqn.invars[2])) is not None:
         raise Unsupported("rows that are replaced")
     options = {k: eqn.params[k] for k in ("indices_are_sorted", "unique_indices", "mode")}
     with jax.ensure_compile_time_eval():

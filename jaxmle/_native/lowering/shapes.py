@@ -1,17 +1,17 @@
 """Rules of the tracer for JAX's primitives that make, move, cut and join arrays."""
 
 import math
-from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from jaxmle._native.ir.layout import ROWS, Unsupported, one_row, row_axis
 from jaxmle._native.ir.nodes import INT
 from jaxmle._native.lowering.sort import row_by_number
-from jaxmle._native.lowering.tracer import Array, Tracer, kind_of, objects
+from jaxmle._native.lowering.tracer import Array, Tracer, dtype_of, kind_of, objects, shape_of
 
 
-def iota(t: Tracer, eqn: Any) -> Array:
+def iota(t: Tracer, eqn: JaxprEqn) -> Array:
     shape, axis = eqn.params["shape"], eqn.params["dimension"]
     if axis == row_axis(shape):
         if shape[axis] != ROWS:
@@ -21,18 +21,17 @@ def iota(t: Tracer, eqn: Any) -> Array:
     return t.spread(t.constant(np.arange(shape[axis])), shape, (axis,), kind_of(eqn.params["dtype"]))
 
 
-def empty2(t: Tracer, eqn: Any) -> Array:
+def empty2(t: Tracer, eqn: JaxprEqn) -> Array:
     """Make an array of zeros, to be written to later."""
-    out = eqn.outvars[0].aval
-    zero = t.constant(np.zeros((), out.dtype))
-    return t.spread(zero, out.shape, ())
+    zero = t.constant(np.zeros((), dtype_of(eqn.outvars[0])))
+    return t.spread(zero, shape_of(eqn.outvars[0]), ())
 
 
-def broadcast_in_dim(t: Tracer, eqn: Any, a: Array, *_: Array) -> Array:
+def broadcast_in_dim(t: Tracer, eqn: JaxprEqn, a: Array, *_: Array) -> Array:
     return t.spread(a, eqn.params["shape"], eqn.params["broadcast_dimensions"])
 
 
-def reshape(t: Tracer, eqn: Any, a: Array) -> Array:
+def reshape(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     shape = eqn.params["new_sizes"]
     axis = row_axis(shape)
     if axis is None or a.axis is None:
@@ -46,24 +45,24 @@ def reshape(t: Tracer, eqn: Any, a: Array) -> Array:
     return Array(a.nodes.reshape(one_row(shape)), axis, before == ahead and shape[axis] > ROWS)
 
 
-def squeeze(t: Tracer, eqn: Any, a: Array) -> Array:
-    return Array(a.nodes.reshape(one_row(eqn.outvars[0].aval.shape)), row_axis(eqn.outvars[0].aval.shape))
+def squeeze(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
+    return Array(a.nodes.reshape(one_row(shape_of(eqn.outvars[0]))), row_axis(shape_of(eqn.outvars[0])))
 
 
-def transpose(t: Tracer, eqn: Any, a: Array) -> Array:
+def transpose(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     order = eqn.params["permutation"]
     return Array(a.nodes.transpose(order), None if a.axis is None else order.index(a.axis))
 
 
-def rev(t: Tracer, eqn: Any, a: Array) -> Array:
+def rev(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     if a.axis in eqn.params["dimensions"]:
         raise Unsupported("the rows in reverse")
     return Array(np.flip(a.nodes, eqn.params["dimensions"]), a.axis)
 
 
-def concatenate(t: Tracer, eqn: Any, *args: Array) -> Array:
+def concatenate(t: Tracer, eqn: JaxprEqn, *args: Array) -> Array:
     axis = eqn.params["dimension"]
-    if axis == row_axis(eqn.outvars[0].aval.shape):
+    if axis == row_axis(shape_of(eqn.outvars[0])):
         *firsts, last = args
         if any(a.axis is not None for a in firsts) or sum(a.nodes.shape[axis] for a in firsts) != last.cut:
             raise Unsupported("rows after rows")
@@ -73,25 +72,25 @@ def concatenate(t: Tracer, eqn: Any, *args: Array) -> Array:
                 lagged = (t.graph.make("linear", before, x, attr=False) for before, x in pairs)
                 last = Array(objects(lagged, last.nodes.shape), axis)
         return last
-    if any(a.cut for a in args) or row_axis(eqn.outvars[0].aval.shape) != args[0].axis:
+    if any(a.cut for a in args) or row_axis(shape_of(eqn.outvars[0])) != args[0].axis:
         raise Unsupported("rows after rows")
     return Array(np.concatenate([a.nodes for a in args], axis), args[0].axis)
 
 
-def stack(t: Tracer, eqn: Any, *args: Array) -> Array:
+def stack(t: Tracer, eqn: JaxprEqn, *args: Array) -> Array:
     axis = eqn.params.get("axis", eqn.params.get("dimension", 0))
     out = np.stack([a.nodes for a in args], axis)
-    return Array(out, row_axis(eqn.outvars[0].aval.shape))
+    return Array(out, row_axis(shape_of(eqn.outvars[0])))
 
 
-def split(t: Tracer, eqn: Any, a: Array) -> list[Array]:
+def split(t: Tracer, eqn: JaxprEqn, a: Array) -> list[Array]:
     if eqn.params["axis"] == a.axis:
         raise Unsupported("a split of the rows")
     parts = np.split(a.nodes, np.cumsum(eqn.params["sizes"])[:-1], eqn.params["axis"])
     return [Array(x, a.axis) for x in parts]
 
 
-def unstack(t: Tracer, eqn: Any, a: Array) -> list[Array]:
+def unstack(t: Tracer, eqn: JaxprEqn, a: Array) -> list[Array]:
     axis = eqn.params["axis"]
     if axis == a.axis:
         raise Unsupported("one of the rows")
@@ -100,7 +99,7 @@ def unstack(t: Tracer, eqn: Any, a: Array) -> list[Array]:
     return [Array(objects(parts[i : i + 1].ravel(), parts.shape[1:]), rest) for i in range(len(parts))]
 
 
-def slice_(t: Tracer, eqn: Any, a: Array) -> Array:
+def slice_(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     start, stop = eqn.params["start_indices"], eqn.params["limit_indices"]
     strides = eqn.params["strides"] or (1,) * len(start)
     cut = [slice(*x) for x in zip(start, stop, strides, strict=True)]
@@ -123,7 +122,7 @@ def slice_(t: Tracer, eqn: Any, a: Array) -> Array:
     )
 
 
-def pad(t: Tracer, eqn: Any, a: Array, value: Array) -> Array:
+def pad(t: Tracer, eqn: JaxprEqn, a: Array, value: Array) -> Array:
     config = eqn.params["padding_config"]
     if any(low < 0 or high < 0 or inner for low, high, inner in config):
         raise Unsupported("a pad that cuts")
@@ -142,7 +141,7 @@ def constant_integers(a: Array) -> np.ndarray:
     return np.array([x.value for x in a.nodes.ravel()], int).reshape(a.nodes.shape)
 
 
-def dynamic_slice(t: Tracer, eqn: Any, a: Array, *starts: Array) -> Array:
+def dynamic_slice(t: Tracer, eqn: JaxprEqn, a: Array, *starts: Array) -> Array:
     sizes = eqn.params["slice_sizes"]
     if a.axis is not None and sizes[a.axis] == 1:
         row = np.expand_dims(row_by_number(t, a, starts[a.axis].only), a.axis)
@@ -156,7 +155,7 @@ def dynamic_slice(t: Tracer, eqn: Any, a: Array, *starts: Array) -> Array:
     return Array(a.nodes[tuple(cut)], a.axis)
 
 
-def dynamic_update_slice(t: Tracer, eqn: Any, a: Array, new: Array, *starts: Array) -> Array:
+def dynamic_update_slice(t: Tracer, eqn: JaxprEqn, a: Array, new: Array, *starts: Array) -> Array:
     if a.axis is not None:
         raise Unsupported("rows that are replaced")
     out = a.nodes.copy()

@@ -1,15 +1,14 @@
 """Rules of the tracer for sorts: rows by their rank and by their number."""
 
-from typing import Any
-
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from jaxmle._native.ir.layout import ROWS, Unsupported
 from jaxmle._native.ir.nodes import BOOL, FLOAT, INT, Node
 from jaxmle._native.lowering.tracer import Array, Tracer, objects
 
 
-def sort(t: Tracer, eqn: Any, *args: Array) -> list[Array]:
+def sort(t: Tracer, eqn: JaxprEqn, *args: Array) -> list[Array]:
     """Sort rows by the first operand; of columns each is sorted for itself."""
     axis = eqn.params["dimension"]
     if eqn.params["num_keys"] != 1 or any(a.axis != axis or a.nodes.shape[axis] != 1 for a in args):
@@ -24,11 +23,11 @@ def sort(t: Tracer, eqn: Any, *args: Array) -> list[Array]:
     ]
 
 
-def arg_extreme(t: Tracer, eqn: Any, a: Array) -> Array:
+def arg_extreme(t: Tracer, eqn: JaxprEqn, a: Array) -> Array:
     """Find the number of the first row where a is greatest, or least."""
     (axis,) = eqn.params["axes"]
     if a.axis != axis or a.nodes.shape[axis] != 1:
-        raise Unsupported("the place of an extreme that is not one of the rows")
+        raise Unsupported("the index of an extreme that is not one of the rows")
     t.partial = True  # where there is a NaN, that is JAX's
     g, most = t.graph, "rmax" if eqn.primitive.name == "argmax" else "rmin"
     row, none = g.leaf("row", None, INT, True, True), g.const((1 << 53) - 1)

@@ -2,13 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer as Traced
-from jax.extend.core import Literal
+from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
+from jax.typing import ArrayLike, DTypeLike
 
 from jaxmle._native.ir.graph import Graph
 from jaxmle._native.ir.layout import ROWS, Unsupported, one_row, row_axis
@@ -32,7 +33,7 @@ class Application:
         inexact: whether the graph used what holds of finite numbers only.
     """
 
-    def __init__(self, name: str, eqn: Any, args: Sequence["Array"], inexact: bool) -> None:
+    def __init__(self, name: str, eqn: JaxprEqn, args: Sequence["Array"], inexact: bool) -> None:
         self.name, self.eqn, self.args, self.inexact = name, eqn, args, inexact
         self.number = next(_serial)
 
@@ -64,7 +65,17 @@ class Array(NamedTuple):
         return tuple(ROWS * k - self.cut if i == self.axis else k for i, k in enumerate(self.nodes.shape))
 
 
-def kind_of(dtype: Any) -> str:
+def shape_of(x: Var | Literal) -> tuple[int, ...]:
+    """Read the shape of a variable of a jaxpr."""
+    return tuple(getattr(x.aval, "shape", ()))
+
+
+def dtype_of(x: Var | Literal) -> np.dtype:
+    """Read the dtype of a variable of a jaxpr."""
+    return np.dtype(getattr(x.aval, "dtype", None))
+
+
+def kind_of(dtype: DTypeLike) -> str:
     """Map a dtype to the kind of its nodes."""
     if dtype == np.float64:
         return FLOAT
@@ -75,7 +86,7 @@ def kind_of(dtype: Any) -> str:
     raise Unsupported(f"numbers of type {dtype}")
 
 
-def objects(nodes: Any, shape: Sequence[int]) -> np.ndarray:
+def objects(nodes: Iterable[Any], shape: Sequence[int]) -> np.ndarray:
     """Make an object array of nodes, of any shape."""
     out = np.empty(math.prod(shape), object)
     out[:] = list(nodes)
@@ -101,6 +112,10 @@ _TRANSPARENT = {*_INLINED, *_SAME}
 "Primitives whose results are those of other equations."
 
 
+Rule = Callable[..., Array | list[Array]]
+"Lowers one primitive: (tracer, equation, *operands) -> results."
+
+
 class Tracer:
     """Evaluates jaxprs on arrays of nodes.
 
@@ -109,24 +124,24 @@ class Tracer:
         partial: whether something is NaN here where JAX has a value, so that what fails deserves a second look.
     """
 
-    def __init__(self, graph: Graph, rules: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(self, graph: Graph, rules: Mapping[str, Rule]) -> None:
         self.graph, self.rules, self.partial = graph, rules, False
 
-    def constant(self, x: Any) -> Array:
+    def constant(self, x: ArrayLike) -> Array:
         """Make an array of constants."""
         if isinstance(x, Traced):
             raise Unsupported("a value of a function that is being traced around it")
-        x = np.asarray(x)
-        kind = kind_of(x.dtype)
-        axis = row_axis(x.shape)
+        numbers = np.asarray(x)
+        kind = kind_of(numbers.dtype)
+        axis = row_axis(numbers.shape)
         if axis is not None:
-            apart = x.reshape(*x.shape[:axis], -1, ROWS, *x.shape[axis + 1 :])
-            x = apart.take(0, axis + 1)
-            if not (apart == np.expand_dims(x, axis + 1)).all():
+            apart = numbers.reshape(*numbers.shape[:axis], -1, ROWS, *numbers.shape[axis + 1 :])
+            numbers = apart.take(0, axis + 1)
+            if not (apart == np.expand_dims(numbers, axis + 1)).all():
                 raise Unsupported("an array of constants along the rows")
-        return Array(objects((self.number(v, kind) for v in x.ravel().tolist()), x.shape), axis)
+        return Array(objects((self.number(v, kind) for v in numbers.ravel().tolist()), numbers.shape), axis)
 
-    def number(self, value: Any, kind: str) -> Node:
+    def number(self, value: float, kind: str) -> Node:
         """Make a constant; a number that equals the number of rows, or one less, becomes that (see `independent_of_length`)."""
         if kind != BOOL and value in (ROWS, ROWS - 1):
             rows = self.graph.leaf("length", None, INT, False, True)
@@ -135,14 +150,14 @@ class Tracer:
             )
         return self.graph.const(value, kind)
 
-    def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Array]) -> list[Array]:
+    def run(self, jaxpr: Jaxpr, consts: Sequence[ArrayLike | Array], args: Sequence[Array]) -> list[Array]:
         """Evaluate a jaxpr on arrays of nodes."""
-        made: dict[Any, Array] = dict(zip(jaxpr.invars, args, strict=True))
+        made: dict[Var, Array] = dict(zip(jaxpr.invars, args, strict=True))
         made |= {
             v: c if isinstance(c, Array) else self.constant(c) for v, c in zip(jaxpr.constvars, consts, strict=True)
         }
 
-        def read(x: Any) -> Array:
+        def read(x: Var | Literal) -> Array:
             return self.constant(x.val) if isinstance(x, Literal) else made[x]
 
         for eqn in jaxpr.eqns:
@@ -152,7 +167,7 @@ class Tracer:
                 results = self.apply(name, eqn, operands)
             except Unsupported:
                 raise
-            except Exception as error:  # another version of JAX may say it in another way
+            except Exception as error:  # another version of JAX may say it in other words
                 raise Unsupported(f"the primitive {name} in this form ({error!r})") from error
             if len(self.graph.nodes) > LIMIT:
                 raise Unsupported(f"more than {LIMIT} operations")
@@ -160,12 +175,12 @@ class Tracer:
                 made_by = Application(name, eqn, operands, self.graph.inexact > inexact)
                 results = [x._replace(origin=(made_by, i)) for i, x in enumerate(results)]
             for x, result in zip(eqn.outvars, results, strict=True):
-                if result.shape != tuple(x.aval.shape):
-                    raise Unsupported(f"{name} with shape {x.aval.shape}")
+                if result.shape != shape_of(x):
+                    raise Unsupported(f"{name} with shape {shape_of(x)}")
                 made[x] = result
         return [read(x) for x in jaxpr.outvars]
 
-    def apply(self, name: str, eqn: Any, args: list[Array]) -> list[Array]:
+    def apply(self, name: str, eqn: JaxprEqn, args: list[Array]) -> list[Array]:
         """Evaluate one equation, by its primitive's name."""
         if name in _INLINED:
             inner = next(eqn.params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr", "call") if k in eqn.params)

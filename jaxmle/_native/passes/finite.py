@@ -2,7 +2,7 @@
 
 Derivatives are full of directions that are 0, and a graph leaves out what they multiply, whatever it is. An exact graph
 keeps NaN: there 0 * x becomes `times_zero(x)`, which no other rule takes apart. The rows of a log-likelihood are made
-in both ways (see `Tracer.exact`), as NaN in them says that a point is none.
+by both kinds of graph (see `Tracer.exact`), as NaN in them says that a point is none.
 """
 
 from jaxmle._native.ir.graph import Graph
@@ -13,7 +13,7 @@ _BOUNDED = {"neg", "abs", "max", "min", "floor", "ceil", "sign", "tanh", "logist
 
 
 def finite(x: Node) -> bool:
-    """Whether a node is certain to be finite, whatever data and parameters are; False where that does not follow."""
+    """Tell whether a node is certain to be finite, whatever data and parameters are; False where that does not follow."""
     if x.kind in (INT, BOOL):
         return True
     if x.op == "const":
@@ -41,7 +41,7 @@ def zero_over(graph: Graph, zero: Node, x: Node) -> Node:
 
 
 def simplify_times_zero(graph: Graph, x: Node) -> Node | None:
-    """0 * (-x) = 0 * x and 0 * (0 * x) = 0 * x, up to the sign of 0."""
+    """Simplify by 0 * (-x) = 0 * x and 0 * (0 * x) = 0 * x, up to the sign of 0."""
     if x.op == "neg":
         return graph.make("times_zero", x.args[0])
     return x if x.op == "times_zero" else None
@@ -60,7 +60,7 @@ _OF_ZERO = {
 
 
 def keep_nan(graph: Graph, exact: Node, inexact: Node) -> Node:
-    """Make a node that is NaN where `exact` is and `inexact` elsewhere, given one expression made in both ways.
+    """Make a node that is NaN where `exact` is and `inexact` elsewhere, given one expression made by both kinds of graph.
 
     a (b + 0 x) c = a b c + 0 x, where that is NaN or not: what derivatives share with the inexact node they still share.
     """
@@ -88,7 +88,7 @@ def keep_nan(graph: Graph, exact: Node, inexact: Node) -> Node:
 
 
 def _is_zero(x: Node, zeros: list[Node]) -> bool:
-    """Whether an operation is 0 or NaN, given which of its operands are."""
+    """Tell whether an operation is 0 or NaN, given which of its operands are."""
     if x.op in ("mul", "div"):
         return bool(zeros) and (x.op == "mul" or x.args[0] in zeros)
     return x.op == "times_zero" or (x.op in _OF_ZERO and len(zeros) == len(x.args))

@@ -28,7 +28,7 @@ def simplify(graph: Graph, outputs: Sequence[Node]) -> list[Node]:
 
 
 def simplify_add(graph: Graph, a: Node, b: Node) -> Node | None:
-    """a + 0 = a; a + (-b) = a - b; u r + v r = (u + v) r."""
+    """Simplify by a + 0 = a; a + (-b) = a - b; u r + v r = (u + v) r."""
     if a.is_(0):
         return b
     if b.is_(0):
@@ -41,7 +41,7 @@ def simplify_add(graph: Graph, a: Node, b: Node) -> Node | None:
 
 
 def simplify_sub(graph: Graph, a: Node, b: Node) -> Node | None:
-    """a - 0 = a; 0 - b = -b; a - (-b) = a + b; u r - v r = (u - v) r."""
+    """Simplify by a - 0 = a; 0 - b = -b; a - (-b) = a + b; u r - v r = (u - v) r."""
     if b.is_(0):
         return a
     if a.is_(0):
@@ -52,24 +52,24 @@ def simplify_sub(graph: Graph, a: Node, b: Node) -> Node | None:
 
 
 def simplify_neg(graph: Graph, a: Node) -> Node | None:
-    """-(-a) = a; -(a - b) = b - a."""
+    """Simplify by -(-a) = a; -(a - b) = b - a."""
     if a.op == "neg":
         return a.args[0]
     return graph.make("sub", *a.args[::-1]) if a.op == "sub" else None
 
 
 def simplify_log(graph: Graph, a: Node) -> Node | None:
-    """log(exp(a)) = a, as in XLA."""
+    """Simplify by log(exp(a)) = a, as in XLA."""
     return a.args[0] if a.op == "exp" else None
 
 
 def simplify_not(graph: Graph, a: Node) -> Node | None:
-    """not not a = a."""
+    """Simplify by not not a = a."""
     return a.args[0] if a.op == "not" else None
 
 
 def simplify_and(graph: Graph, a: Node, b: Node, decisive: bool = False) -> Node | None:
-    """a and False = False; a and True = a; a and a = a. For `or` True is decisive."""
+    """Simplify by a and False = False; a and True = a; a and a = a. For `or` True is decisive."""
     if a.kind != BOOL:
         return None
     for x, y in ((a, b), (b, a)):
@@ -79,12 +79,12 @@ def simplify_and(graph: Graph, a: Node, b: Node, decisive: bool = False) -> Node
 
 
 def simplify_or(graph: Graph, a: Node, b: Node) -> Node | None:
-    """a or True = True; a or False = a; a or a = a."""
+    """Simplify by a or True = True; a or False = a; a or a = a."""
     return simplify_and(graph, a, b, decisive=True)
 
 
 def simplify_select(graph: Graph, p: Node, yes: Node, no: Node) -> Node | None:
-    """select(True, a, b) = a; select(p, a, a) = a; of truths and, or; select(p, a f, b f) = select(p, a, b) f."""
+    """Simplify by select(True, a, b) = a; select(p, a, a) = a; of truths and, or; select(p, a f, b f) = select(p, a, b) f."""
     if p.op == "const":
         return yes if p.value else no
     if yes is no:
@@ -109,12 +109,12 @@ def simplify_convert(graph: Graph, a: Node, kind: str) -> Node | None:
 
 
 def simplify_extreme(graph: Graph, a: Node, b: Node) -> Node | None:
-    """max(a, a) = min(a, a) = a."""
+    """Simplify by max(a, a) = min(a, a) = a."""
     return a if a is b else None
 
 
 def simplify_eq(graph: Graph, a: Node, b: Node) -> Node | None:
-    """x == max(x, y) is x >= y, x == min(x, y) is x <= y, as JAX differentiates them."""
+    """Simplify by x == max(x, y) is x >= y, x == min(x, y) is x <= y, as JAX differentiates them."""
     for x, y in ((a, b), (b, a)):
         if y.op in ("max", "min") and x in y.args:
             return graph.make("ge" if y.op == "max" else "le", x, y.args[y.args[0] is x])
@@ -122,7 +122,7 @@ def simplify_eq(graph: Graph, a: Node, b: Node) -> Node | None:
 
 
 def simplify_costly(graph: Graph, op: str, a: Node) -> Node | None:
-    """f(select(p, a, constant)) = select(p, f(a), f(constant)).
+    """Simplify by f(select(p, a, constant)) = select(p, f(a), f(constant)).
 
     What is computed where it means nothing costs nothing in a vector, and is perhaps there already.
     """
@@ -136,7 +136,7 @@ def simplify_costly(graph: Graph, op: str, a: Node) -> Node | None:
 
 
 def simplify_reduction(graph: Graph, a: Node) -> Node | None:
-    """The all, any, largest or smallest of equal numbers is that number."""
+    """Simplify reductions: the all, any, largest or smallest of equal numbers is that number."""
     return None if a.row else a
 
 
@@ -155,7 +155,7 @@ def simplify_linear(graph: Graph, first: Node, *args: Node | bool) -> Node | Non
 
 
 def simplify_final(graph: Graph, loop: Node, i: int) -> Node | None:
-    """A number that only gathers terms, x -> x + b, is after the last row a sum: first + sum_i b_i."""
+    """Simplify a loop's last number: one that only gathers terms, x -> x + b, is after the last row a sum: first + sum_i b_i."""
     if loop.op == "linear" and len(loop.args) == 3 and loop.args[1].is_(1):
         return graph.make("add", loop.args[0], graph.make("rsum", loop.args[2]))
     return None

@@ -15,7 +15,7 @@ _IF_ALL = {"add", "div", "min", "linear", "rsum", "rmin", "rmax", "convert"}
 
 
 def nonnegative(graph: Graph, x: Node) -> bool:
-    """Whether a node cannot be below 0, whatever data and parameters are; False where that does not follow."""
+    """Tell whether a node cannot be below 0, whatever data and parameters are; False where that does not follow."""
     found = graph.signs.get(x)
     if found is None:
         graph.signs[x] = found = _nonnegative(graph, x)
@@ -49,14 +49,14 @@ def root_power(x: Node) -> tuple[Node, int]:
 
 
 def has_root(graph: Graph, x: Node) -> bool:
-    """Whether x is a power of something whose root is in the graph too."""
+    """Tell whether x is a power of something whose root is in the graph too."""
     return graph.has("sqrt", root_power(x)[0])
 
 
 def merge_root_powers(graph: Graph, factors: Sequence[Node]) -> list[Node] | None:
     """Replace powers of one number among a row's factors by one power, where its root is among them; None if there are none.
 
-    Only where the number is certain not to be negative: otherwise NaN, which says that it is below 0, would be lost.
+    Only where the number is certain not to be negative: otherwise NaN, which says that it is below 0, would disappear.
     """
     alike: dict[Node, list[Node]] = defaultdict(list)
     for x in factors:

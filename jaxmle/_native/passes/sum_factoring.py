@@ -110,7 +110,7 @@ def _terms_of_product(graph: Graph, factor: Node, e: Node) -> Iterable[Term]:
 
 
 def _separable(x: Node) -> bool:
-    """Whether x may be summed apart from its neighbor: raw data must not, as their differences are exact."""
+    """Tell whether x may be summed apart from its neighbor: raw data must not, as their differences are exact."""
     if not x.row or x.op in ROUNDED:
         return True
     return x.op in ("neg", "add", "sub", "select") and all(_separable(a) for a in x.args[x.op == "select" :])
@@ -189,7 +189,7 @@ def _never(_: _Products) -> bool:
 
 
 def _if_varying(found: _Products) -> bool:
-    """Whether it is not the distance of a row from something: small differences of large numbers must not be squared apart."""
+    """Tell whether it is not the distance of a row from something: small differences of large numbers must not be squared apart."""
     return all(rows and not all(x.invariant for x in rows) for rows in found)
 
 

@@ -77,7 +77,7 @@ def _on_values(graph: Graph, row: Node, column: int) -> Node:
 
 
 def depends_on_values(x: Node) -> bool:
-    """Whether a row is one of the values of a column, not of the rows."""
+    """Tell whether a row is one of the values of a column, not of the rows."""
     return any(y.op == "load" and isinstance(y.attr, tuple) for y in reachable([x], lambda y: y.row))
 
 

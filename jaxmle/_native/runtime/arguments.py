@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -10,6 +10,10 @@ import numpy as np
 from jaxmle._native.ir.layout import Leaf
 from jaxmle._native.runtime import cuda
 from jaxmle._native.runtime.cpu import CACHE, Kernel
+from jaxmle._util.arrays import Bool, Int
+
+Holes = tuple[Int[np.ndarray, " B"], Bool[np.ndarray, "B n"]]
+"Of each data set the first row that counts, and the rows in between that do not."
 
 
 class Arguments:
@@ -29,7 +33,7 @@ class Arguments:
 
     def __init__(
         self, kernel: Kernel | cuda.Kernel, leaves: Sequence[Leaf], uses_length: bool, in_time: bool,
-        arrays: Sequence[Any], weights: np.ndarray, max_batch: int,
+        arrays: Sequence[np.ndarray | jax.Array], weights: np.ndarray, max_batch: int,
     ) -> None:  # fmt: skip
         self.kernel, self.uses_length, self.weights, self.n = kernel, uses_length, weights, weights.shape[1]
         self.in_time = in_time
@@ -49,11 +53,13 @@ class Arguments:
             self.in_place = [_InPlace.of(leaf, x) for leaf, x in self.pairs]
             self.offsets = _address(self.offset)
 
-    def fit(self, begin: int, size: int, out: np.ndarray, left: np.ndarray, device: Any, scratch: np.ndarray) -> None:
+    def fit(
+        self, begin: int, size: int, out: np.ndarray, left: np.ndarray, device: cuda.Device | None, scratch: np.ndarray
+    ) -> None:
         """Fit the data sets from `begin` on into their columns of `out`, f[k, B], with 0 in `left`, uint8[B], where there are results.
 
         Args:
-            device: that the kernel runs on.
+            device: that the kernel runs on; None for the host, or for the first GPU.
             scratch: memory for the kernel's buffers (`Compiled.scratch`).
         """
         count, holes = (self.count[:size], None) if self.count is not None else self._counted(
@@ -84,8 +90,8 @@ class Arguments:
             end, to = min(i + step, size), results + 8 * i
             kernel.call(i, end, ctypes.addressof(leaves), self.offsets, many, to, done, buffers, longest, distance)
 
-    def _counted(self, weights: np.ndarray) -> tuple[np.ndarray, Any]:
-        """Count the rows of each data set, int64[B], 0 where it is left to the lanes; and find the rows to be replaced."""
+    def _counted(self, weights: np.ndarray) -> tuple[np.ndarray, Holes | None]:
+        """Count the rows of each data set, int64[B], 0 where it is left to XLA; and find the rows to be replaced."""
         count, holes = _count(weights, self.uses_length)
         if holes is not None and self.in_time:
             padding = holes[1] & (np.cumsum(weights[:, ::-1] != 0, axis=1)[:, ::-1] == 0)
@@ -96,14 +102,16 @@ class Arguments:
             count = np.where(unit_weights(weights), count, 0)
         return count, holes
 
-    def _table(self, leaf: Leaf, x: Any, begin: int, size: int, holes: Any) -> np.ndarray:
+    def _table(self, leaf: Leaf, x: np.ndarray | jax.Array, begin: int, size: int, holes: Holes | None) -> np.ndarray:
         """Copy the numbers of a leaf, row after row."""
         x = np.asarray(x)
         x = x[begin : begin + size] if leaf.own else x
-        x = _replaced(x, *holes) if _replaces(leaf, holes) else x
+        x = _replaced(x, *holes) if holes is not None and _replaces(leaf, holes) else x
         return x.reshape((size if leaf.own else 1) * (self.n if leaf.has_rows else 1), -1)
 
-    def _on_device(self, leaf: Leaf, x: Any, begin: int, size: int, holes: Any) -> tuple[Any, int]:
+    def _on_device(
+        self, leaf: Leaf, x: np.ndarray | jax.Array, begin: int, size: int, holes: Holes | None
+    ) -> tuple[np.ndarray | jax.Array, int]:
         """Return the same, or the whole leaf where it lies on a device, and how many numbers to skip there."""
         if isinstance(x, jax.Array) and not _replaces(leaf, holes):
             return x, begin * self.n**leaf.has_rows * leaf.columns if leaf.own else 0
@@ -160,7 +168,7 @@ def unit_weights(weights: np.ndarray) -> np.ndarray:
     return whole & (weights.sum(axis=1) == count)
 
 
-def _count(weights: np.ndarray, to_the_end: bool = False) -> tuple[np.ndarray, Any]:
+def _count(weights: np.ndarray, to_the_end: bool = False) -> tuple[np.ndarray, Holes | None]:
     """Count the rows up to the last that counts, int64[B]; and find those in between that do not, or None.
 
     That is the first row that counts, int[B], and which rows do not, bool[B, n]. If `to_the_end`, all rows are counted
@@ -177,7 +185,7 @@ def _count(weights: np.ndarray, to_the_end: bool = False) -> tuple[np.ndarray, A
     return count, (np.argmax(used, axis=1), holes) if holes.any() else None
 
 
-def _replaces(leaf: Leaf, holes: Any) -> bool:
+def _replaces(leaf: Leaf, holes: Holes | None) -> bool:
     return holes is not None and leaf.has_rows and not leaf.weights
 
 

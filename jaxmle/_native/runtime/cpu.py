@@ -4,7 +4,8 @@ import ctypes
 import functools
 import hashlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxmle._native.codegen.interleaved_kernel import InterleavedKernelEmitter
 from jaxmle._native.codegen.kernel import KernelEmitter, vector_kernel
@@ -14,6 +15,11 @@ from jaxmle._native.ir.program import FitProgram
 from jaxmle._native.passes.value_counts import columns_summed
 from jaxmle._util import cache
 from jaxmle._util.optional import optional
+
+if TYPE_CHECKING:
+    from llvmlite.binding import ExecutionEngine, ModuleRef, TargetMachine
+else:
+    ExecutionEngine = ModuleRef = TargetMachine = Any
 
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6, ctypes.c_int64, ctypes.c_int64)
 
@@ -30,17 +36,17 @@ class Kernel(NamedTuple):
         name: a hash of its text, the same in any process.
     """
 
-    call: Any
+    call: Callable[..., None]
     states: int
     results: int
     buffers: int
     lanes: int
     interleaved: bool
-    engine: Any
+    engine: ExecutionEngine
     name: str
 
 
-def target_machine(llvm: Any) -> tuple[Any, int]:
+def target_machine(llvm: ModuleType) -> tuple[TargetMachine, int]:
     """Describe this CPU to LLVM; return the description, and how many float64 are one of its vectors."""
     features = llvm.get_host_cpu_features()
     target = llvm.Target.from_default_triple()
@@ -48,7 +54,7 @@ def target_machine(llvm: Any) -> tuple[Any, int]:
     return machine, 8 if features.get("avx512f") else 4
 
 
-def inline(llvm: Any, module: Any, machine: Any) -> None:
+def inline(llvm: ModuleType, module: ModuleRef, machine: TargetMachine) -> None:
     """Inline the elementary functions in a module: what a loop holds in registers may stay there."""
     passes = llvm.create_new_module_pass_manager()
     passes.add_always_inliner_pass()
@@ -77,7 +83,7 @@ certificate is reached 1.5 steps later, with 2500 it was not; elsewhere each sum
 
 def compile_program(program: FitProgram, layout: Layout) -> Callable[[int], Kernel]:
     """Choose kernels of a fit by the most rows of a data set: one of two, each compiled when it is asked for."""
-    llvm: Any = optional("llvmlite.binding", "native")
+    llvm = optional("llvmlite.binding", "native")
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     width = target_machine(llvm)[1]
@@ -113,7 +119,7 @@ def compile_program(program: FitProgram, layout: Layout) -> Callable[[int], Kern
     return kernel
 
 
-def _compiled(llvm: Any, emitter: KernelEmitter, text: str) -> Kernel:
+def _compiled(llvm: ModuleType, emitter: KernelEmitter, text: str) -> Kernel:
     machine, _ = target_machine(llvm)
 
     def compiled() -> bytes:  # LLVM's other passes cost as much again and gain 2 to 5 % (measured)
@@ -131,7 +137,7 @@ def _compiled(llvm: Any, emitter: KernelEmitter, text: str) -> Kernel:
     return Kernel(call, states, results, context.buffers, context.lanes, context.interleaved, engine, name)
 
 
-def load(llvm: Any, code: bytes) -> Any:
+def load(llvm: ModuleType, code: bytes) -> ExecutionEngine:
     """Load machine code into this process; return its owner."""
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(llvm)[0])  # which takes it over
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))

@@ -11,7 +11,8 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -32,9 +33,18 @@ BLOCK = 64
 MIN_BATCH, MAX_BATCH = 1 << 16, 1 << 19
 "Data sets of a launch, where there are so many: enough to fill a GPU, few enough to end soon."
 
+Argument = ctypes.c_int64 | ctypes.c_void_p
+
 TRIPLE = "nvptx64-nvidia-cuda"
 PROCESSOR = "sm_80"
 "PTX for it runs on this GPU and on every later one."
+
+
+class Device(Protocol):
+    """A GPU, as `jax.devices()` lists it."""
+
+    @property
+    def local_hardware_id(self) -> int | None: ...
 
 
 class Kernel:
@@ -46,12 +56,12 @@ class Kernel:
 
     def __init__(self, ptx: bytes, results: int, buffers: int) -> None:
         self.ptx, self.results, self.buffers = ptx, results, buffers
-        self.loaded: dict[int, Any] = {}
+        self.loaded: dict[int, ctypes.c_void_p] = {}
         self.lock = threading.Lock()
 
-    def function(self, device: Any) -> Any:
+    def function(self, device: Device | None) -> ctypes.c_void_p:
         """Return the driver's handle on a device, with the device's context current in this thread."""
-        ordinal = device.local_hardware_id or 0
+        ordinal = (device.local_hardware_id if device is not None else None) or 0
         driver = _driver()
         driver.enter(ordinal)
         with self.lock:
@@ -65,28 +75,28 @@ class Chunk(NamedTuple):
 
     Attributes:
         kernel: for them.
-        device: where.
+        device: where; None for the first.
         leaves: as they are, on the device; kept while a kernel reads them.
         pointers: of their columns, on the device.
-        offset, count: where each data set begins in leaves with rows, how many rows it has; on the device.
+        offset, rows: where each data set begins in leaves with rows, how many rows it has; on the device.
         longest: the most rows.
     """
 
     kernel: Kernel
-    device: Any
-    leaves: list[Any]
-    pointers: Any
-    offset: Any
-    count: Any
+    device: Device | None
+    leaves: list[jax.Array]
+    pointers: jax.Array
+    offset: jax.Array
+    rows: jax.Array
     longest: int
 
     def fit(self) -> tuple[np.ndarray, np.ndarray]:
         """Fit the data sets; return results f[k, size], and uint8[size], 0 where there are any."""
-        kernel, size = self.kernel, self.count.shape[0]
+        kernel, size = self.kernel, self.rows.shape[0]
         with jax.enable_x64(True), jax.default_device(self.device):
             made, open_, scratch = _memory(size, kernel.results, kernel.buffers * self.longest)
         arguments = (
-            ctypes.c_int64(0), ctypes.c_int64(size), *map(_pointer, (self.pointers, self.offset, self.count)),
+            ctypes.c_int64(0), ctypes.c_int64(size), *map(_pointer, (self.pointers, self.offset, self.rows)),
             _pointer(made), _pointer(open_), _pointer(scratch),
             ctypes.c_int64(self.longest),
         )  # fmt: skip
@@ -95,7 +105,11 @@ class Chunk(NamedTuple):
 
 
 def chunk(
-    kernel: Kernel, device: Any, tables: Sequence[tuple[Any, int, int]], offset: np.ndarray, count: np.ndarray
+    kernel: Kernel,
+    device: Device | None,
+    tables: Sequence[tuple[np.ndarray | jax.Array, int, int]],
+    offset: np.ndarray,
+    count: np.ndarray,
 ) -> Chunk:
     """Move tables to the device, those that are elsewhere, and return the chunk that a kernel reads.
 
@@ -119,20 +133,22 @@ def chunk(
 
 
 @compiled
-def _float(x: Any) -> Any:
+def _float(x: jax.Array) -> jax.Array:
     return x.astype(np.float64)
 
 
-def _memory(size: int, results: int, buffers: int) -> Any:
+def _memory(size: int, results: int, buffers: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Allocate results, flags of data sets without one, and buffers of rows, on the default device."""
     made = jnp.zeros((results, size)), jnp.ones(size, np.uint8), jnp.zeros((max(buffers, 1), size))
     return jax.block_until_ready(made)
 
 
-def _pointer(x: Any) -> Any:
+def _pointer(x: jax.Array) -> ctypes.c_void_p:
     return ctypes.c_void_p(x.unsafe_buffer_pointer())
 
 
-def launch(kernel: Kernel, device: Any, blocks: int, arguments: Sequence[Any]) -> None:
+def launch(kernel: Kernel, device: Device | None, blocks: int, arguments: Sequence[Argument]) -> None:
+    """Run a kernel on a device, and wait for it."""
     _driver().run(kernel.function(device), blocks, BLOCK, arguments)
 
 
@@ -154,7 +170,7 @@ def ptx(text: str) -> bytes:
     Raises:
         Unsupported: where it calls a function of CUDA's library and that is not found.
     """
-    llvm: Any = optional("llvmlite.binding", "native")
+    llvm = optional("llvmlite.binding", "native")
     needed = [f for f in (*LIBM, *LIBM_TWO) if f"call double @{f}(" in text]
     for f in needed:
         t = "double %x, double %y" if f in LIBM_TWO else "double %x"
@@ -185,7 +201,7 @@ def ptx(text: str) -> bytes:
 
 
 @functools.cache
-def _start(llvm: Any) -> None:
+def _start(llvm: ModuleType) -> None:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
 
@@ -212,10 +228,10 @@ class Driver:
 
     def __init__(self) -> None:
         self.lib = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
-        self.contexts: dict[int, Any] = {}
+        self.contexts: dict[int, ctypes.c_void_p] = {}
         self._call("cuInit", 0)
 
-    def _call(self, name: str, *args: Any) -> None:
+    def _call(self, name: str, *args: object) -> None:
         code = getattr(self.lib, name)(*args)
         if code:
             text = ctypes.c_char_p()
@@ -231,13 +247,14 @@ class Driver:
             self.contexts[ordinal] = context
         self._call("cuCtxSetCurrent", self.contexts[ordinal])
 
-    def load(self, ptx: bytes) -> Any:
+    def load(self, ptx: bytes) -> ctypes.c_void_p:
+        """Load PTX in the current context; return the handle of its function."""
         module, function = ctypes.c_void_p(), ctypes.c_void_p()
         self._call("cuModuleLoadData", ctypes.byref(module), ptx)
         self._call("cuModuleGetFunction", ctypes.byref(function), module, b"fit")
         return function
 
-    def run(self, function: Any, blocks: int, threads: int, arguments: Sequence[Any]) -> None:
+    def run(self, function: ctypes.c_void_p, blocks: int, threads: int, arguments: Sequence[Argument]) -> None:
         """Launch a function and wait for it, in a stream of its own."""
         stream = ctypes.c_void_p()
         self._call("cuStreamCreate", ctypes.byref(stream), 1)
@@ -257,7 +274,7 @@ def _driver() -> Driver:
 @functools.cache
 def missing() -> str | None:
     """Say what keeps kernels from running on this computer's GPU; None where nothing does."""
-    llvm: Any = optional("llvmlite.binding", "native")
+    llvm = optional("llvmlite.binding", "native")
     _start(llvm)
     try:
         llvm.Target.from_triple(TRIPLE)

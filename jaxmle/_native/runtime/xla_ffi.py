@@ -10,10 +10,10 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from ctypes import POINTER, Structure, c_char_p, c_int, c_int64, c_size_t, c_void_p
-from typing import Any
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 NAME = "jaxmle_call"
 
@@ -23,11 +23,13 @@ _DTYPES = {1: np.bool_, 2: np.int8, 3: np.int16, 4: np.int32, 5: np.int64, 6: np
     9: np.uint64, 11: np.float32, 12: np.float64}  # fmt: skip
 "XLA's numbers for types."
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {}
+Function = Callable[[list[np.ndarray], list[np.ndarray]], object]
+"Reads operands, and writes into results."
+_FUNCTIONS: dict[str, Function] = {}
 "What programs may call, by its key; for the life of the process, as programs live as long as their owners want."
 
 
-def _structure(name: str, *fields: tuple[str, Any]) -> Any:
+def _structure(name: str, *fields: tuple[str, type]) -> type[Structure]:
     """Define a structure that begins, as all of them do, with its size and its extensions."""
     return type(name, (Structure,), {"_fields_": [("struct_size", c_size_t), ("extension", c_void_p), *fields]})
 
@@ -58,7 +60,9 @@ class _Extension(Structure):
     _fields_ = (("struct_size", c_size_t), ("type", c_int), ("next", c_void_p), ("metadata", POINTER(_Metadata)))
 
 
-def call(key: str, function: Callable[..., Any], results: Sequence[jax.ShapeDtypeStruct], *operands: Any) -> list[Any]:
+def call(
+    key: str, function: Function, results: Sequence[jax.ShapeDtypeStruct], *operands: ArrayLike
+) -> list[jax.Array]:
     """Call function(operands, results) inside a traced program: it writes into the arrays of `results`.
 
     Args:
@@ -101,17 +105,17 @@ def _handle(at: int) -> int | None:
     return None
 
 
-def _arrays(many: Any) -> list[np.ndarray]:
+def _arrays(many: Structure) -> list[np.ndarray]:
     return [_array(_Buffer.from_address(many.each[i])) for i in range(many.size)]
 
 
-def _array(buffer: Any) -> np.ndarray:
+def _array(buffer: Structure) -> np.ndarray:
     """View a buffer as an array, without a copy."""
     shape, dtype = tuple(buffer.dims[: buffer.rank]), np.dtype(_DTYPES[buffer.dtype])
     if 0 in shape:
         return np.empty(shape, dtype)
-    memory: Any = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(buffer.data)
-    return np.frombuffer(memory, dtype).reshape(shape)
+    memory = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(buffer.data)
+    return np.frombuffer(memoryview(memory), dtype).reshape(shape)
 
 
 _HANDLER = ctypes.CFUNCTYPE(c_void_p, c_void_p)(_handle)

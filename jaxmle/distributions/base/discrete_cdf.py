@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 
+from jaxmle._util.arrays import Array, ArrayLike, Bool
 from jaxmle._util.records import record
 from jaxmle.special.elementary import log1mexp
 
@@ -38,10 +37,10 @@ _MOST = 100_000
 class Slope:
     """The derivative of an elementwise `f(x, *params)` in params[i]."""
 
-    f: Callable[..., Any]
+    f: Callable[..., Array]
     i: int
 
-    def __call__(self, x: Array, *params: Any) -> Array:
+    def __call__(self, x: Array, *params: Array) -> Array:
         def one(p: Array) -> Array:
             return self.f(x, *params[: self.i], p, *params[self.i + 1 :])
 
@@ -49,7 +48,7 @@ class Slope:
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def elementwise(f: Callable[..., Any], x: Array, *params: Any) -> Array:
+def elementwise(f: Callable[..., Array], x: Array, *params: Array) -> Array:
     """Evaluate `f(x, *params)`, elementwise over arrays of one shape, differentiable in any mode even with a loop inside.
 
     A loop of unknown length can be differentiated forwards only; here its derivative is a slope times a tangent, and the
@@ -59,7 +58,9 @@ def elementwise(f: Callable[..., Any], x: Array, *params: Any) -> Array:
 
 
 @elementwise.defjvp
-def _elementwise_jvp(f: Any, primals: Any, tangents: Any) -> tuple[Any, Any]:
+def _elementwise_jvp(
+    f: Callable[..., Array], primals: tuple[Array, ...], tangents: tuple[Array, ...]
+) -> tuple[Array, ArrayLike]:
     slopes = [elementwise(Slope(f, i), *primals) * tangents[i + 1] for i in range(len(primals) - 1)]
     return elementwise(f, *primals), sum(slopes)
 
@@ -71,19 +72,19 @@ class TailSum:
     NaN where that takes more than a hundred thousand terms. `mass(k, *params)` is a log-mass, -inf outside the support.
     """
 
-    mass: Callable[..., Any]
+    mass: Callable[..., Array]
 
-    def __call__(self, x: Array, step: Any, *params: Any) -> Array:
+    def __call__(self, x: Array, step: Array, *params: Array) -> Array:
         first = self.mass(x, *params)
         reference = jax.lax.stop_gradient(jnp.where(jnp.isfinite(first), first, 0))
         offsets = jnp.arange(_CHUNK, dtype=x.dtype).reshape((-1,) + (1,) * x.ndim)
         least = 1e-3 * float(jnp.finfo(x.dtype).eps)
 
-        def goes_on(state: Any) -> Any:
+        def goes_on(state: tuple[Array, Array, Array]) -> Bool[Array, ""]:
             j, total, last = state
             return jnp.any(last > least * total) & (j < _MOST)
 
-        def add(state: Any) -> Any:
+        def add(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             j, total, _ = state
             terms = jnp.exp(self.mass(x + step * (j + offsets), *params) - reference)
             return j + _CHUNK, total + jnp.sum(terms, 0), terms[-1]
@@ -100,14 +101,14 @@ class TailSum:
 class _Stepped:
     """A `TailSum` whose x holds the direction, too: an elementwise function of x and params alone."""
 
-    mass: Callable[..., Any]
+    mass: Callable[..., Array]
 
-    def __call__(self, x: Array, *params: Any) -> Array:
+    def __call__(self, x: Array, *params: Array) -> Array:
         start, step = x[0], x[1]
         return TailSum(self.mass)(start, step, *params)
 
 
-def log_tail(mass: Callable[..., Any], x: Array, params: tuple[Any, ...], center: Array, upper: bool) -> Array:
+def log_tail(mass: Callable[..., Array], x: Array, params: tuple[ArrayLike, ...], center: Array, upper: bool) -> Array:
     """Sum masses to log P(X > x), if `upper`, or to log P(X <= x), x whole.
 
     The tail that leads away from `center` is summed; the other is its complement.

@@ -4,7 +4,9 @@ import functools
 from collections.abc import Callable
 from typing import Any, NoReturn, ParamSpec, cast
 
+from jaxmle._util.arrays import Array, Bool, Data, Float
 from jaxmle._util.records import record
+from jaxmle.distributions.base.types import Params
 from jaxmle.model.geometry import SMOOTH, Geometry
 from jaxmle.spaces import Space
 
@@ -44,27 +46,27 @@ class Distribution:
     """
 
     name: str
-    logpdf: Callable[[Any, Any], Any]
-    logcdf: Callable[[Any, Any], Any]
-    logsf: Callable[[Any, Any], Any]
-    quantile: Callable[..., Any]
-    sample: Callable[..., Any]
-    support: Callable[[Any], Any]
+    logpdf: Callable[[Params, Data], Float[Array, " n"]]
+    logcdf: Callable[[Params, Data], Float[Array, " n"]]
+    logsf: Callable[[Params, Data], Float[Array, " n"]]
+    quantile: Callable[..., Float[Array, " n"]]
+    sample: Callable[..., Data]
+    support: Callable[[Data], Bool[Array, " n"]]
     space: dict[str, Space]
-    start: Callable[[Any, Any], Any]
+    start: Callable[[Data, Float[Array, " n"]], Params]
     geometry: Geometry = SMOOTH
     discrete: bool = False
     columns: tuple[str, ...] = ()
     event: int = 0
     period: float = 0.0
-    mean: Callable[..., Any] | None = None
+    mean: Callable[..., Float[Array, ""]] | None = None
     doc: str = ""
 
     def __repr__(self) -> str:
         return f"<distribution {self.name}({', '.join(self.space)})>"
 
 
-def no_distribution_function(*_: Any, **__: Any) -> NoReturn:
+def no_distribution_function(*_: object, **__: object) -> NoReturn:
     """Raise a TypeError in place of the distribution function and the quantile of a vector."""
     raise TypeError(
         "a distribution of vectors has no distribution function and no quantile here; use logpdf and sample"

@@ -5,7 +5,6 @@ Distributions*, where no other source stands.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +32,7 @@ class ParameterMean:
 loc, mean = ParameterMean("loc"), ParameterMean("mean")
 
 
-def where_finite(condition: Array, value: Callable[..., Any], *arguments: Any) -> Array:
+def where_finite(condition: Array, value: Callable[..., Array], *arguments: Array) -> Array:
     """Evaluate `value(*arguments)` where the condition for a mean holds, NaN elsewhere.
 
     There `value` sees the arguments plus 2, which are harmless.
@@ -41,7 +40,7 @@ def where_finite(condition: Array, value: Callable[..., Any], *arguments: Any) -
     return jnp.where(condition, value(*[jnp.where(condition, a, a + 2) for a in arguments]), jnp.nan)
 
 
-def integral_over_positive(f: Callable[[Any], Any]) -> Array:
+def integral_over_positive(f: Callable[[Array], Array]) -> Array:
     """Integrate f over s > 0 by the trapezoidal rule in y.
 
     s = exp(y - exp(-y)), so that both tails fall doubly exponentially (Takahasi & Mori 1974, *Publ. RIMS* 9, 721-741).

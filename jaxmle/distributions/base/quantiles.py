@@ -1,7 +1,7 @@
 """Quantiles of families without a closed form, from their distribution functions."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ def legal_probability(q: Array) -> Array:
     return jnp.where((q >= 0) & (q <= 1), q, jnp.nan)
 
 
-LogTail = Callable[[Any, Any], Any]
+LogTail = Callable[[Params, Array], Array]
 "`(params, x) -> f[n]`, the logarithm of a tail."
 
 
@@ -28,7 +28,7 @@ class _Tails(NamedTuple):
 
     logcdf: LogTail
     logsf: LogTail
-    x_of: Callable[[Any], Any]
+    x_of: Callable[[Array], Array]
 
     def __call__(self, params: Params, v: Array) -> tuple[Array, Array]:
         x = self.x_of(v)
@@ -40,7 +40,7 @@ def continuous(
     logsf: LogTail,
     params: Params,
     q: Array,
-    x_of: Callable[[Any], Any],
+    x_of: Callable[[Array], Array],
     low: ArrayLike,
     high: ArrayLike,
 ) -> Array:

@@ -15,18 +15,25 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax.typing import DTypeLike
 
 from jaxmle import spaces
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Float
 from jaxmle._util.records import record
 from jaxmle.distributions.base import quantiles
 from jaxmle.distributions.base.distribution import Distribution
 from jaxmle.distributions.base.sampling import sample_shape
 from jaxmle.distributions.base.support import extended, is_finite, is_nonnegative, is_positive, is_share
 from jaxmle.distributions.base.types import Params, Shape
+from jaxmle.spaces import Space
 from jaxmle.special.elementary import floating
 
 TWO_PI = 6.283185307179586
+
+Elementwise = Callable[[Params, Array], Array]
+"`(params, x) -> f[n]`, of x, of its standard form z, or of probabilities."
+Draw = Callable[[Array, Params, Shape, DTypeLike], Array]
+"`(key, params, shape, dtype) -> z`."
 
 
 @record
@@ -42,11 +49,11 @@ class Form:
         period: of x, 0 where it is a number.
     """
 
-    inside: Callable[[Any], Any]
-    standard: Callable[[Any, Any], Any]
-    log_slope: Callable[[Any, Any], Any]
-    back: Callable[[Any, Any], Any]
-    space: dict[str, Any]
+    inside: Callable[[Array], Bool[Array, " n"]]
+    standard: Elementwise
+    log_slope: Callable[[Params, Array], ArrayLike]
+    back: Elementwise
+    space: dict[str, Space]
     period: float = 0.0
 
 
@@ -124,7 +131,7 @@ class LogDensity:
     """The log-density of x: log f(z) plus the logarithm of dz/dx."""
 
     form: Form
-    f: Callable[[Any, Any], Any]
+    f: Elementwise
 
     def __call__(self, params: Params, x: Array) -> Array:
         inside, x, z = _inside(self.form, params, floating(x))
@@ -136,7 +143,7 @@ class LogTail:
     """The logarithm of a tail of x: log F(z) or log(1 - F(z)), with its values below and above the support."""
 
     form: Form
-    f: Callable[[Any, Any], Any]
+    f: Elementwise
     below: float
     above: float
 
@@ -151,7 +158,7 @@ class Quantile:
     """The quantile in units of x, from the standard one."""
 
     form: Form
-    f: Callable[[Any, Any], Any]
+    f: Elementwise
 
     def __call__(self, params: Params, q: Array) -> Array:
         return self.form.back(params, self.f(params, quantiles.legal_probability(q)))
@@ -161,9 +168,9 @@ class Quantile:
 class NumericalQuantile:
     """A standard quantile without a formula, from both log-tails; `increasing` maps [low, high] onto the range of z."""
 
-    logcdf: Callable[[Any, Any], Any]
-    logsf: Callable[[Any, Any], Any]
-    increasing: Callable[[Any], Any]
+    logcdf: Elementwise
+    logsf: Elementwise
+    increasing: Callable[[Array], Array]
     low: float
     high: float
 
@@ -178,8 +185,8 @@ class Sample:
     """The sampler of x: standard values by `draw(key, params, shape, dtype)`, or by the quantile of uniform numbers."""
 
     form: Form
-    quantile: Callable[[Any, Any], Any]
-    draw: Callable[..., Any] | None
+    quantile: Elementwise
+    draw: Draw | None
 
     def __call__(self, key: Array, params: Params, shape: Shape = ()) -> Array:
         values = [floating(v) for v in jax.tree.leaves(params)]
@@ -195,13 +202,13 @@ def from_standard_form(
     form: Form,
     name: str,
     *,
-    logpdf: Callable[[Params, Array], Any],
-    logcdf: Callable[[Params, Array], Any],
-    logsf: Callable[[Params, Array], Any],
-    quantile: Callable[[Params, Array], Any],
-    start: Callable[[Array, Array], Any],
+    logpdf: Elementwise,
+    logcdf: Elementwise,
+    logsf: Elementwise,
+    quantile: Elementwise,
+    start: Callable[[Array, Float[Array, " n"]], Params],
     doc: str,
-    draw: Callable[..., Any] | None = None,
+    draw: Draw | None = None,
     **fields: Any,
 ) -> Distribution:
     """Make the record of a family from the log-density, both log-tails and the quantile of its standard form.

@@ -1,12 +1,13 @@
 """Successes in trials: what Bernoulli, binomial, geometric and beta-binomial share."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
 from jaxmle import spaces
-from jaxmle.distributions.base.quantiles import LogTail
 from jaxmle.distributions.base.support import is_count
 from jaxmle.distributions.base.types import Params, Rows
 from jaxmle.special.elementary import floating
@@ -34,7 +35,7 @@ def binomial_support(x: Rows) -> Array:
     return is_count(successes) & is_count(trials) & (successes <= trials)
 
 
-def binomial_quantile(logcdf: LogTail, params: Params, q: Array, trials: ArrayLike) -> Array:
+def binomial_quantile(logcdf: Callable[[Params, Rows], Array], params: Params, q: Array, trials: ArrayLike) -> Array:
     """Search the least k in 0, ..., trials with P(X <= k) >= q."""
     q, trials = jnp.broadcast_arrays(floating(q), floating(trials))
     level = jnp.log(q) - 8 * jnp.finfo(q.dtype).eps
