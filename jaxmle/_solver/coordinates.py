@@ -1,12 +1,18 @@
 """What the unconstrained coordinates of a model stand for."""
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import numpy as np
 
+from jaxmle._util.arrays import Array, Bool, Float, Params
+from jaxmle.model.model import Model
 
-def finite_ends(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+Unravel = Callable[[Float[Array, " p"]], Params]
+"The map from flat coordinates f[p] to their pytree, as `jax.flatten_util.ravel_pytree` returns it."
+
+
+def finite_ends(model: Model) -> tuple[Bool[np.ndarray, " p"], Bool[np.ndarray, " p"], Bool[np.ndarray, " p"]]:
     """For each coordinate: is it elementwise, has its space a finite end below, above (bool[p] each)."""
     rows: list[tuple[bool, bool, bool]] = []
     for s in jax.tree.leaves(model.space):
@@ -17,7 +23,7 @@ def finite_ends(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return table[:, 0], table[:, 1], table[:, 2]
 
 
-def logarithmic(model: Any) -> np.ndarray:
+def logarithmic(model: Model) -> Bool[np.ndarray, " p"]:
     """Which coordinates are the logarithm of a distance from one finite end, bool[p]: their unit is that of the data."""
     elementwise, low, high = finite_ends(model)
     return elementwise & (low ^ high)

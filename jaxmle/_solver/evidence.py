@@ -1,10 +1,12 @@
 """What two accepted points of Newton's climb say of the likelihood between and beyond them: few numbers without units."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Float, Int
 from jaxmle._util.linalg import definite_above
 from jaxmle.model.objective import Objective
 from jaxmle.optimizers.curvature import CurvatureState
@@ -58,33 +60,33 @@ class Evidence(NamedTuple):
         last_step: v, f[p].
     """
 
-    evaluations: Any
-    accepted: Any
-    undamped: Any
-    stuck: Any
-    tolerance: Any
-    rounding: Any
-    allowed: Any
-    decrement: Any
-    decrement_before: Any
-    definite: Any
-    lowest_pivot: Any
-    curvature_ratio: Any
-    curvature_retained: Any
-    tail_rate: Any
-    tailing: Any
-    certain: Any
-    left: Any
-    rise: Any
-    gaining: Any
-    vanished: Any
-    leaves: Any
-    furthest: Any
-    narrowness: Any
-    resolution: Any
-    minute: Any
-    varies: Any
-    last_step: Any
+    evaluations: Int[Array, ""]
+    accepted: Bool[Array, ""]
+    undamped: Bool[Array, ""]
+    stuck: Bool[Array, ""]
+    tolerance: Float[Array, ""]
+    rounding: Float[Array, ""]
+    allowed: Float[Array, ""]
+    decrement: Float[Array, ""]
+    decrement_before: Float[Array, ""]
+    definite: Bool[Array, ""]
+    lowest_pivot: Float[Array, ""]
+    curvature_ratio: Float[Array, ""]
+    curvature_retained: Float[Array, ""]
+    tail_rate: Float[Array, ""]
+    tailing: Bool[Array, ""]
+    certain: Bool[Array, ""]
+    left: Float[Array, ""]
+    rise: Float[Array, ""]
+    gaining: Int[Array, ""]
+    vanished: Bool[Array, ""]
+    leaves: Bool[Array, ""]
+    furthest: Float[Array, ""]
+    narrowness: Float[Array, ""]
+    resolution: Float[Array, ""]
+    minute: Bool[Array, ""]
+    varies: Bool[Array, ""]
+    last_step: Float[Array, " p"]
 
 
 NOTED = (
@@ -94,18 +96,18 @@ NOTED = (
 "What an outcome keeps of the evidence, for `Fit.explain`; `inward` is what one step inward from a limit loses."
 
 
-def note(e: Evidence) -> Any:
+def note(e: Evidence) -> Float[Array, " k"]:
     """Return the numbers of `NOTED`, f[k]; NaN for what is not known."""
     known = e._asdict() | {"inward": jnp.full_like(e.left, jnp.nan)}
     return jnp.stack([known[name].astype(e.left.dtype) for name in NOTED])
 
 
-def noted(numbers: Any, inward: Any) -> Any:
+def noted(numbers: Float[Array, " k"], inward: Float[Array, ""]) -> Float[Array, " k"]:
     """Return the numbers of `NOTED` with what a step inward loses."""
     return jnp.where(np.array([name == "inward" for name in NOTED]), inward, numbers)
 
 
-def none_yet(u: Any) -> Evidence:
+def none_yet(u: Float[Array, " p"]) -> Evidence:
     """Return the evidence before the first evaluation at coordinates u, f[p]."""
     zero, no, inf = jnp.zeros((), u.dtype), jnp.zeros((), bool), jnp.full((), jnp.inf, u.dtype)
     return Evidence(
@@ -117,7 +119,12 @@ def none_yet(u: Any) -> Evidence:
 
 
 def gather(
-    old: CurvatureState, new: CurvatureState, known: Evidence, objective: Objective, begin: Any, tolerance: Any
+    old: CurvatureState,
+    new: CurvatureState,
+    known: Evidence,
+    objective: Objective,
+    begin: Float[Array, " p"],
+    tolerance: ArrayLike,
 ) -> Evidence:
     """Compute the evidence after one update of Newton's method; what concerns v stays as `known` where none was accepted."""
     dtype = new.anchor.dtype
@@ -139,7 +146,7 @@ def gather(
     each = jnp.sqrt(diagonal / jnp.where(weight > 0, weight, 1.0)) * own_size
     concentrated = 2 * jnp.log(jnp.maximum(each, 1.0))
 
-    def latest(fresh: Any, last: Any) -> Any:
+    def latest(fresh: Array, last: Array) -> Array:
         return jnp.where(accepted, fresh, last).astype(dtype)
 
     spacing, rounding = eps * jnp.abs(new.anchor), 2 * eps * (jnp.abs(new.value) + weight)
@@ -178,18 +185,18 @@ def gather(
     )
 
 
-def _share(now: Any, before: Any) -> Any:
+def _share(now: Array, before: Array) -> Array:
     """now / before, as a share that was kept: infinite where there was none to keep and there is no less now."""
     positive = before > 0
     return jnp.where(positive, now / jnp.where(positive, before, 1.0), jnp.where(now >= before, jnp.inf, -jnp.inf))
 
 
-def half_range(dtype: Any) -> float:
+def half_range(dtype: DTypeLike) -> float:
     """The distance of a logarithm at which the square of its factor overflows: 355 in float64, 44 in float32."""
     return 0.5 * float(np.log(jnp.finfo(dtype).max))
 
 
-def vanished(information: Any, gradient: Any, objective: Objective) -> Any:
+def vanished(information: Float[Array, "p p"], gradient: Float[Array, " p"], objective: Objective) -> Bool[Array, " p"]:
     """Logarithms and logits whose curvature and slope are gone, bool[p].
 
     One that is on its way out of such a place is none of them: near a boundary, at a distance s = e^u of the natural
@@ -200,7 +207,9 @@ def vanished(information: Any, gradient: Any, objective: Objective) -> Any:
     return gone & ~leaving
 
 
-def _nothing_left(information: Any, gradient: Any, objective: Objective) -> tuple[Any, Any]:
+def _nothing_left(
+    information: Float[Array, "p p"], gradient: Float[Array, " p"], objective: Objective
+) -> tuple[Bool[Array, " p"], Bool[Array, " p"]]:
     """Return logarithms and logits with hardly a slope and a curvature, and those that leave a boundary, bool[p] each."""
     least = NOTHING * jnp.minimum(1.0, jnp.sum(objective.weights))
     curvature, slope = jnp.diagonal(information), jnp.abs(gradient)
@@ -208,12 +217,12 @@ def _nothing_left(information: Any, gradient: Any, objective: Objective) -> tupl
     return gone, departing(curvature, slope)
 
 
-def departing(curvature: Any, slope: Any) -> Any:
+def departing(curvature: Float[Array, " p"], slope: Float[Array, " p"]) -> Bool[Array, " p"]:
     """Where a logarithm or a logit leaves a boundary, bool[p]: its curvature is minus its slope, or minus up to four times it."""
     return (slope > 0) & (curvature <= -0.5 * slope) & (curvature >= -4 * slope)
 
 
-def resolution(u: Any, information: Any, weight: Any) -> Any:
+def resolution(u: Float[Array, " p"], information: Float[Array, "p p"], weight: Float[Array, ""]) -> Float[Array, ""]:
     """One unit in the last place of a coordinate in units of what a row of the `weight` says of it, the greatest, f[]."""
     spacing = float(jnp.finfo(u.dtype).eps) * jnp.abs(u)
     each = jnp.abs(jnp.diagonal(information)) / jnp.where(weight > 0, weight, 1.0)

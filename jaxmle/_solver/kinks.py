@@ -3,7 +3,7 @@
 Runs after the climb, only for models that name a `Kink` and only where nothing else was found.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +15,9 @@ from jaxmle import spaces
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, undecided
 from jaxmle._solver.verdict import RISES, number_of
+from jaxmle._util.arrays import Array, Bool, Float, Int
 from jaxmle.model.objective import Objective
-from jaxmle.optimizers import newton
-from jaxmle.optimizers.curvature import CurvatureState, advance, hold
+from jaxmle.optimizers.curvature import CurvatureState, advance, hold, initial_state
 
 ENDLESS = 100.0
 "By how much a logarithm falls on a rise that is called endless."
@@ -42,17 +42,19 @@ class _Held(NamedTuple):
         k: evaluations so far, int[].
     """
 
-    u: Any
+    u: Float[Array, " p"]
     newton: CurvatureState
-    before: Any
-    gained: Any
-    on: Any
-    certified: Any
-    endless: Any
-    k: Any
+    before: Float[Array, ""]
+    gained: Float[Array, ""]
+    on: Bool[Array, ""]
+    certified: Bool[Array, ""]
+    endless: Bool[Array, ""]
+    k: Int[Array, ""]
 
 
-def hold_kink(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: Any) -> Outcome:
+def hold_kink(
+    objective: Objective, outcome: Outcome[Array], tolerance: Float[Array, ""], max_steps: Int[Array, ""]
+) -> Outcome[Array]:
     """Climb on with the kinked parameter held from an outcome without a verdict; any other passes through unchanged.
 
     On a kink the certificate is that of the other parameters, and the information the expected one, as of a maximum in
@@ -74,7 +76,9 @@ def hold_kink(objective: Objective, outcome: Outcome, tolerance: Any, max_steps:
     return lax.cond(waits, lambda: _ascend_held(objective, outcome, tolerance, max_steps), lambda: outcome)
 
 
-def _ascend_held(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: Any) -> Outcome:
+def _ascend_held(
+    objective: Objective, outcome: Outcome[Array], tolerance: Float[Array, ""], max_steps: Int[Array, ""]
+) -> Outcome[Array]:
     model, weights, dtype = objective.model, objective.weights, outcome.u.dtype
     kink = model.geometry.kink
     assert kink is not None
@@ -87,7 +91,7 @@ def _ascend_held(objective: Objective, outcome: Outcome, tolerance: Any, max_ste
     start = jnp.where(jnp.isfinite(u - outcome.travel), u - outcome.travel, 0.0)
     far = ~jnp.isfinite(objective(unravel(u))) | jnp.any(unitless & (jnp.abs(u - start) > ENDLESS))
 
-    def best(u: Any) -> Any:
+    def best(u: Float[Array, " p"]) -> Float[Array, " p"]:
         found = kink.best(model.forward(unravel(u)), objective.data, weights)
         found = ravel_pytree(model.inverse(found))[0].astype(dtype)
         return jnp.where(jnp.isfinite(objective(unravel(found))), found, u)
@@ -117,7 +121,7 @@ def _ascend_held(objective: Objective, outcome: Outcome, tolerance: Any, max_ste
         )
 
     no, none = jnp.array(False), jnp.zeros((), jnp.int32)
-    begun = _Held(begin, newton().init(begin), zero + jnp.inf, zero, no, no, no, none)
+    begun = _Held(begin, initial_state(begin), zero + jnp.inf, zero, no, no, no, none)
     most = jnp.minimum(MOST_STEPS, max_steps)
     end = lax.while_loop(lambda s: (s.k < most) & ~s.certified & ~s.endless, step, begun)
     there = end.newton

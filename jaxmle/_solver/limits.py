@@ -6,22 +6,22 @@ one coordinate step inward must not gain: that is the condition of Karush, Kuhn 
 change be seen.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._solver.coordinates import finite_ends
+from jaxmle._solver.coordinates import Unravel, finite_ends
 from jaxmle._solver.evidence import departing, half_range, noted, vanished
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, undecided
 from jaxmle._solver.verdict import LITTLE, number_of
+from jaxmle._util.arrays import Array, Bool, Float, Int
 from jaxmle._util.linalg import descend
 from jaxmle.model.objective import Objective
-from jaxmle.optimizers import newton
-from jaxmle.optimizers.curvature import advance, hold
+from jaxmle.optimizers.curvature import CurvatureState, advance, hold, initial_state
 
 AT_THE_END, BESIDE, INWARD, SETTLED = range(4)
 "Stages: where the ascent ended, Newton's steps beside the limit, steps inward from it, and no more."
@@ -60,13 +60,15 @@ SHORT = 3e-3
 "How far along a ridge it must be flat, in units of the rows' scores or of the curvature: a tenth of what is regular."
 
 
-def unsettled(outcome: Outcome) -> Any:
+def unsettled(outcome: Outcome[Array]) -> Bool[Array, "..."]:
     """Return which outcomes `settle` must look into, bool of the shape of `status`."""
     s = outcome.status
     return undecided(s) | (s == Status.AT_INFINITY) | (s == Status.NOT_IDENTIFIED) | (s == Status.UNBOUNDED)
 
 
-def diverging_along(direction: Any, travel: Any, units: Any) -> Any:
+def diverging_along(
+    direction: Float[Array, " p"], travel: Float[Array, " p"], units: Bool[Array, " p"]
+) -> Bool[Array, " p"]:
     """Return the coordinates that diverge along the last step, bool[p].
 
     A logarithm or a logit that still moves, or a coordinate with units that still moves by a hundredth of its way so far,
@@ -94,41 +96,43 @@ class Settling(NamedTuple):
         k: evaluations in this stage, int[].
     """
 
-    stage: Any
-    at: Any
-    beside: Any
-    gained: Any
-    value: Any
-    information: Any
-    decrement: Any
-    definite: Any
-    noise: Any
-    status: Any
-    rule: Any
-    direction: Any
-    diverging: Any
-    inward: Any
-    k: Any
+    stage: Int[Array, ""]
+    at: Float[Array, " p"]
+    beside: CurvatureState
+    gained: Float[Array, ""]
+    value: Float[Array, ""]
+    information: Float[Array, "p p"]
+    decrement: Float[Array, ""]
+    definite: Bool[Array, ""]
+    noise: Float[Array, ""]
+    status: Int[Array, ""]
+    rule: Int[Array, ""]
+    direction: Float[Array, " p"]
+    diverging: Bool[Array, " p"]
+    inward: Float[Array, ""]
+    k: Int[Array, ""]
 
 
-def begin_settling(outcome: Outcome) -> Settling:
+def begin_settling(outcome: Outcome[Array]) -> Settling:
     """Return the state before the first evaluation."""
     u, dtype = outcome.u, outcome.u.dtype
     zero, no, none, whole = jnp.zeros((), dtype), jnp.array(False), jnp.zeros_like(u), jnp.zeros((), jnp.int32)
     return Settling(
-        stage=whole, at=u, beside=newton().init(u), gained=zero, value=zero,
+        stage=whole, at=u, beside=initial_state(u), gained=zero, value=zero,
         information=jnp.eye(u.shape[0], dtype=dtype), decrement=zero, definite=no, noise=zero,
         status=outcome.status.astype(jnp.int32), rule=outcome.rule.astype(jnp.int32), direction=none,
         diverging=jnp.zeros(u.shape, bool), inward=zero + jnp.inf, k=whole,
     )  # fmt: skip
 
 
-def is_settled(s: Settling) -> Any:
+def is_settled(s: Settling) -> Bool[Array, ""]:
     """Return whether there is nothing more to evaluate, bool[]."""
     return s.stage == SETTLED
 
 
-def settle_step(s: Settling, outcome: Outcome, objective: Objective, unravel: Any, ridges: bool = True) -> Settling:
+def settle_step(
+    s: Settling, outcome: Outcome[Array], objective: Objective, unravel: Unravel, ridges: bool = True
+) -> Settling:
     """Take one evaluation; one function for all stages, since what is written once is compiled once.
 
     Args:
@@ -147,17 +151,17 @@ def settle_step(s: Settling, outcome: Outcome, objective: Objective, unravel: An
     return jax.tree.map(lambda old, fresh: jnp.where(over, old, fresh), s, new)
 
 
-def _joining(s: Settling, objective: Objective) -> Any:
+def _joining(s: Settling, objective: Objective) -> Bool[Array, " p"]:
     """Return what still goes at a tail's pace beside a limit: it diverges too, bool[p]."""
     return jnp.asarray(finite_ends(objective.model)[0] & objective.unitless) & (jnp.abs(s.beside.plain) > TAIL_PACE)
 
 
-def _rises(s: Settling, objective: Objective) -> Any:
+def _rises(s: Settling, objective: Objective) -> Bool[Array, ""]:
     """Return whether the log-likelihood beside the limit still rises, bool[]."""
     return (s.gained > GAIN) & ~jnp.any(_joining(s, objective))
 
 
-def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
+def settle(outcome: Outcome[Array], objective: Objective, unravel: Unravel) -> Outcome[Array]:
     """Find the limit, the supremum and the direction of one unsettled fit."""
     s = lax.while_loop(
         lambda s: ~is_settled(s), lambda s: settle_step(s, outcome, objective, unravel), begin_settling(outcome)
@@ -165,7 +169,7 @@ def settle(outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
     return conclude(s, outcome, objective, unravel)
 
 
-def conclude(s: Settling, outcome: Outcome, objective: Objective, unravel: Any) -> Outcome:
+def conclude(s: Settling, outcome: Outcome[Array], objective: Objective, unravel: Unravel) -> Outcome[Array]:
     """Make the outcome of a settled fit. Where it rises all the way, or inward, there is no limit."""
     u = outcome.u
     elementwise, low, high = (jnp.asarray(x) for x in finite_ends(objective.model))
@@ -213,7 +217,13 @@ def conclude(s: Settling, outcome: Outcome, objective: Objective, unravel: Any) 
 
 
 def _at_the_end(
-    outcome: Outcome, objective: Objective, unravel: Any, ridges: bool, value: Any, gradient: Any, information: Any
+    outcome: Outcome[Array],
+    objective: Objective,
+    unravel: Unravel,
+    ridges: bool,
+    value: Float[Array, ""],
+    gradient: Float[Array, " p"],
+    information: Float[Array, "p p"],
 ) -> Settling:
     """Return what the point where the ascent ended says: what is flat, what diverges, and where to go on from there."""
     u, status, zero = outcome.u, outcome.status, jnp.zeros((), outcome.u.dtype)
@@ -250,14 +260,20 @@ def _at_the_end(
     )  # fmt: skip
 
 
-def _far(objective: Objective, diverging: Any, direction: Any) -> Any:
+def _far(objective: Objective, diverging: Bool[Array, " p"], direction: Float[Array, " p"]) -> Bool[Array, " p"]:
     """Return the coordinates that diverge each for itself, bool[p]."""
     return diverging & jnp.asarray(finite_ends(objective.model)[0]) & (direction != 0)
 
 
 def _along_ridge(
-    outcome: Outcome, objective: Objective, unravel: Any, value: Any, information: Any, scale: Any, noise: Any
-) -> tuple[Any, Any, Any]:
+    outcome: Outcome[Array],
+    objective: Objective,
+    unravel: Unravel,
+    value: Float[Array, ""],
+    information: Float[Array, "p p"],
+    scale: Float[Array, " p"],
+    noise: Float[Array, ""],
+) -> tuple[Int[Array, ""], Float[Array, " p"], Int[Array, ""]]:
     """Return status, direction and rule of what seemed not identified.
 
     It is what is flat both ways along what is flattest. A ridge may be curved, so the step is short; where the rows pull
@@ -290,7 +306,12 @@ def _along_ridge(
 
 
 def _at_the_limit(
-    s: Settling, outcome: Outcome, objective: Objective, value: Any, gradient: Any, information: Any
+    s: Settling,
+    outcome: Outcome[Array],
+    objective: Objective,
+    value: Float[Array, ""],
+    gradient: Float[Array, " p"],
+    information: Float[Array, "p p"],
 ) -> Settling:
     """Take a Newton step in the coordinates that do not diverge, or measure what a step inward loses."""
     weight, unitless, beside = jnp.sum(objective.weights), jnp.asarray(objective.unitless), s.stage == BESIDE
@@ -326,7 +347,7 @@ def _at_the_limit(
     return jax.tree.map(lambda x, y: jnp.where(beside, x, y), went, tried)
 
 
-def _inward(s: Settling, outcome: Outcome, objective: Objective, k: Any) -> Any:
+def _inward(s: Settling, outcome: Outcome[Array], objective: Objective, k: Int[Array, ""] | int) -> Float[Array, " p"]:
     """Return the point beside the limit with what diverges k steps inward from where the ascent ended."""
     offset = sum(jnp.where(k == i, x, 0.0) for i, x in enumerate(OFFSETS))  # native kernels take no index that varies
     log = outcome.u - offset * jnp.sign(s.direction)

@@ -5,7 +5,7 @@ is far from data in units of 1e-46, and the way there says nothing of the likeli
 taken to the right power of ten, from values of the log-likelihood alone.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._solver.coordinates import logarithmic
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Float, Int, Params
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
 
@@ -33,17 +34,17 @@ ALONE = 8
 class _Line(NamedTuple):
     """A search along one direction: powers of ten gone along it, the value there, and the next step; below 1 it has ended."""
 
-    gone: Any
-    value: Any
-    step: Any
+    gone: Float[Array, ""]
+    value: Float[Array, ""]
+    step: Float[Array, ""]
 
 
 class _Round(NamedTuple):
     """A round of the sweep: the point f[p], its value, and rounds so far; none are left where the last gained nothing."""
 
-    u: Any
-    value: Any
-    rounds: Any
+    u: Float[Array, " p"]
+    value: Float[Array, ""]
+    rounds: Int[Array, ""]
 
 
 def sweeps(model: Model) -> bool:
@@ -51,7 +52,7 @@ def sweeps(model: Model) -> bool:
     return model.start is None and bool(logarithmic(model).any())
 
 
-def sweep(objective: Objective) -> Any:
+def sweep(objective: Objective) -> Params:
     """Move the origin of the coordinates to the powers of ten that the data ask for; return a pytree of coordinates.
 
     Searches along all positive parameters together, and along each alone, go side by side, and the best is taken; this is
@@ -64,14 +65,14 @@ def sweep(objective: Objective) -> Any:
     directions = jnp.asarray(_directions(logarithmic(model)), dtype)
     worth = WORTH * jnp.sum(objective.weights)
 
-    def value_at(u: Any) -> Any:
+    def value_at(u: Float[Array, " p"]) -> Float[Array, ""]:
         value = objective(unravel(u))
         return jnp.where(jnp.isfinite(value), value, jnp.inf)
 
-    def gains(now: Any, before: Any, least: Any) -> Any:
+    def gains(now: Array, before: Array, least: ArrayLike) -> Bool[Array, "..."]:
         return jnp.isfinite(now) & ~(before - now <= least)
 
-    def attempt(line: _Line, u: Any, direction: Any) -> _Line:
+    def attempt(line: _Line, u: Float[Array, " p"], direction: Float[Array, " p"]) -> _Line:
         sides = line.gone + jnp.array([-1.0, 1.0], line.gone.dtype) * line.step
         values = jax.vmap(lambda t: value_at(u + t * direction))(sides)
         outward = jnp.abs(sides) > jnp.abs(line.gone)
@@ -87,7 +88,7 @@ def sweep(objective: Objective) -> Any:
             step=jnp.where(longer, jnp.minimum(2 * line.step, LONGEST), shorter).astype(dtype),
         )
 
-    def search(u: Any, value: Any, direction: Any) -> _Line:
+    def search(u: Float[Array, " p"], value: Float[Array, ""], direction: Float[Array, " p"]) -> _Line:
         begin = _Line(jnp.zeros((), dtype), value, jnp.ones((), dtype))
         return lax.while_loop(lambda line: line.step >= 1, lambda line: attempt(line, u, direction), begin)
 
@@ -109,14 +110,14 @@ def sweep(objective: Objective) -> Any:
     return unravel(jnp.where(near, origin, end))
 
 
-def _directions(swept: np.ndarray) -> np.ndarray:
+def _directions(swept: Bool[np.ndarray, " p"]) -> Float[np.ndarray, "k p"]:
     """One power of ten of all coordinates that are `swept`, then of each alone, f[k, p]."""
     each = np.eye(len(swept))[swept]
     alone = [each] if 1 < len(each) <= ALONE else []
     return np.log(10.0) * np.concatenate([swept[None].astype(float), *alone])
 
 
-def first(objective: Objective, start: Any) -> Any:
+def first(objective: Objective, start: Params | None) -> Params:
     """Return the coordinates (pytree) where the ascent begins."""
     model, dtype = objective.model, objective.weights.dtype
     if start is None and model.start is None:

@@ -1,8 +1,13 @@
 """The records of the loop: one fit on its way, and what it ends with."""
 
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from jaxmle._solver.evidence import Evidence
 from jaxmle._solver.status import Status
+from jaxmle._util.arrays import Array, Bool, Float, Int, Params
+
+A = TypeVar("A")
+"What the leaves of a record are: arrays of a traced program, arrays of NumPy, or one flag for each."
 
 RUNNING, NOMINATED = -1, -2
 "Codes of a fit that has not ended; no outcome has one."
@@ -24,18 +29,18 @@ class State(NamedTuple):
         status, steps: RUNNING or a code, int[]; evaluations so far, int[].
     """
 
-    u: Any
+    u: Params
     opt: Any
-    begin: Any
-    best: Any
-    value: Any
-    evidence: Any
-    rule: Any
-    status: Any
-    steps: Any
+    begin: Float[Array, " p"]
+    best: Float[Array, " p"]
+    value: Float[Array, ""]
+    evidence: Evidence | None
+    rule: Int[Array, ""]
+    status: Int[Array, ""]
+    steps: Int[Array, ""]
 
 
-class Outcome(NamedTuple):
+class Outcome(NamedTuple, Generic[A]):
     """What a fit ends with; every number belongs to the point `u`.
 
     Attributes:
@@ -53,16 +58,16 @@ class Outcome(NamedTuple):
         evidence: what it rests on, f[k]; `evidence.NOTED` names the numbers.
     """
 
-    u: Any
-    value: Any
-    information: Any
-    decrement: Any
-    status: Any
-    steps: Any
-    polish: Any
-    direction: Any
-    travel: Any
-    attained: Any
-    rung: Any
-    rule: Any
-    evidence: Any
+    u: Float[A, " p"]
+    value: Float[A, ""]
+    information: Float[A, "p p"]
+    decrement: Float[A, ""]
+    status: Int[A, ""]
+    steps: Int[A, ""]
+    polish: Int[A, ""]
+    direction: Float[A, " p"]
+    travel: Float[A, " p"]
+    attained: Bool[A, ""]
+    rung: Int[A, ""]
+    rule: Int[A, ""]
+    evidence: Float[A, " k"]

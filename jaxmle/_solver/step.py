@@ -4,7 +4,7 @@ A fit climbs with the optimizer it was given until that nominates its point, the
 point is certified. For `newton` the first part is empty. Nothing is raised here: outcome is data.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from jaxmle._solver.evidence import gather, half_range, none_yet, note
 from jaxmle._solver.state import NEVER_RAN, NOMINATED, RUNNING, Outcome, State
 from jaxmle._solver.status import Status, at_maximum
 from jaxmle._solver.verdict import decide, ended_by, number_of
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Float, Params
 from jaxmle._util.linalg import definite, descend
 from jaxmle.model.objective import Mean, Objective
 from jaxmle.optimizers import newton
@@ -27,12 +28,14 @@ CUT_OFF = 1.98
 "From which share of half the range of exponents on a logarithm given by a formula stands for infinity."
 
 
-def certifies(optimizer: Any) -> bool:
+def certifies(optimizer: optax.GradientTransformationExtraArgs) -> bool:
     """Return whether the method's own steps are the certificate's."""
     return optimizer is newton()
 
 
-def init(optimizer: Any, objective: Objective, u: Any, status: Any = RUNNING) -> State:
+def init(
+    optimizer: optax.GradientTransformationExtraArgs, objective: Objective, u: Params, status: ArrayLike = RUNNING
+) -> State:
     """Return the state at the start `u`, 0 where that is not finite; data that cannot be fitted end at once."""
     u = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0.0), u)
     flat, _ = ravel_pytree(u)
@@ -49,10 +52,11 @@ def init(optimizer: Any, objective: Objective, u: Any, status: Any = RUNNING) ->
     return State(u, optimizer.init(u), flat, flat, jnp.full((), jnp.inf, flat.dtype), evidence, none, status, count)
 
 
-def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
+def closed(objective: Objective, u: Params, status: ArrayLike = RUNNING) -> State:
     """Return the state of a fit whose maximum is a formula: no ascent, and the expected information where there is one."""
     model = objective.model
     state = init(newton(), objective, u, status)
+    assert state.evidence is not None
     value, flat = objective(state.u), state.best
     known = Status.CONVERGED if model.geometry.information is not None else Status.AT_DATA_EDGE
     matrix = (
@@ -86,11 +90,18 @@ def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
     )
 
 
-def done(state: State) -> Any:
+def done(state: State) -> Bool[Array, ""]:
+    """Return whether the fit has ended, bool[]."""
     return state.status != RUNNING
 
 
-def step(optimizer: Any, objective: Objective, state: State, tolerance: Any, max_steps: Any) -> State:
+def step(
+    optimizer: optax.GradientTransformationExtraArgs,
+    objective: Objective,
+    state: State,
+    tolerance: Float[Array, ""],
+    max_steps: ArrayLike,
+) -> State:
     """Take one evaluation of the objective, one update of the optimizer and, where that is Newton's, one decision."""
     value, gradient = jax.value_and_grad(objective)(state.u)
     sees = (gradient, value, objective) if offers_decrement(state.opt) else mean_of(objective, value, gradient)
@@ -98,6 +109,8 @@ def step(optimizer: Any, objective: Objective, state: State, tolerance: Any, max
     steps = state.steps + 1
     flat, unravel = ravel_pytree(state.u)
     if certifies(optimizer):
+        opt = cast(CurvatureState, opt)
+        assert state.evidence is not None
         best, best_value = opt.anchor, opt.value
         evidence = gather(state.opt, opt, state.evidence, objective, state.begin, tolerance)
         status, rule = decide(evidence)
@@ -122,7 +135,7 @@ def offers_decrement(opt: Any, alone: bool = False) -> bool:
         return not alone
 
 
-def mean_of(objective: Objective, value: Any, gradient: Any) -> tuple[Any, Any, Any]:
+def mean_of(objective: Objective, value: Float[Array, ""], gradient: Params) -> tuple[Params, Float[Array, ""], Mean]:
     """Return gradient, value and function of the mean contribution, sum / sum of weights, for first-order methods.
 
     So a learning rate, or a bound on the gradient, means the same for 10 rows and for a million.
@@ -131,7 +144,7 @@ def mean_of(objective: Objective, value: Any, gradient: Any) -> tuple[Any, Any, 
     return jax.tree.map(lambda x: x / mean.total, gradient), value / mean.total, mean
 
 
-def _nomination(opt: Any, objective: Objective, u: Any, gradient: Any) -> tuple[Any, bool]:
+def _nomination(opt: Any, objective: Objective, u: Params, gradient: Params) -> tuple[Float[Array, ""], bool]:
     """Return the decrement a method offers, 1/2 S' K^-1 S by default, and whether it belongs to its own best point."""
     if offers_decrement(opt, alone=True):
         return optax.tree.get(opt, "decrement"), True
@@ -142,9 +155,10 @@ def _nomination(opt: Any, objective: Objective, u: Any, gradient: Any) -> tuple[
     return jnp.where(d.definite, d.decrement, jnp.inf), False
 
 
-def finish(state: State, climbed: State | None = None) -> Outcome:
+def finish(state: State, climbed: State | None = None) -> Outcome[Array]:
     """Make the outcome of a finished state, without an evaluation; `climbed` is where another method left off."""
     c: CurvatureState = state.opt
+    assert state.evidence is not None
     status, best, value = state.status, state.best, state.value
     steps, polish, stale, rule = state.steps, jnp.zeros((), jnp.int32), jnp.zeros((), bool), state.rule
     begin = state.begin if climbed is None else climbed.begin
@@ -162,7 +176,7 @@ def finish(state: State, climbed: State | None = None) -> Outcome:
         steps = climbed.steps + polish
     never = jnp.any(jnp.stack([status == code for code in NEVER_RAN]), axis=0)
 
-    def blank(x: Any, when: Any = never) -> Any:
+    def blank(x: Array, when: Bool[Array, ""] = never) -> Array:
         return jnp.where(when, jnp.nan, x)
 
     return Outcome(

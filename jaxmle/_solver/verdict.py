@@ -1,12 +1,13 @@
 """How a climb ends: the certificate of a maximum, and the table of rules that name what is none; the first that holds decides."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from jaxmle._solver.evidence import Evidence
 from jaxmle._solver.state import RUNNING
 from jaxmle._solver.status import Status
+from jaxmle._util.arrays import Array, Bool, Int
 
 
 class Condition(NamedTuple):
@@ -20,9 +21,9 @@ class Condition(NamedTuple):
 
     evidence: str
     relation: str
-    threshold: Any
+    threshold: float | bool | str
 
-    def holds(self, e: Evidence) -> Any:
+    def holds(self, e: Evidence) -> Bool[Array, ""]:
         """Return whether it holds, bool[]."""
         x, at = getattr(e, self.evidence), self.threshold
         if self.relation == "is":
@@ -54,7 +55,7 @@ class Rule(NamedTuple):
     conditions: tuple[Condition, ...]
     why: str
 
-    def holds(self, e: Evidence) -> Any:
+    def holds(self, e: Evidence) -> Bool[Array, ""]:
         """Return whether all conditions hold, bool[]."""
         result = self.conditions[0].holds(e)
         for condition in self.conditions[1:]:
@@ -210,13 +211,13 @@ def number_of(name: str) -> int:
     return next(i for i, rule in enumerate(NAMED) if rule.name == name)
 
 
-def ended_by(status: Any, rule: Any) -> Any:
+def ended_by(status: Int[Array, ""], rule: Int[Array, ""]) -> Int[Array, ""]:
     """Return the rule of a finished climb, int[]: what the table said, or what else ends one."""
     other = jnp.where(status == Status.MAX_STEPS, number_of("steps used up"), number_of("before the first step"))
     return jnp.where(rule >= 0, rule, other).astype(jnp.int32)
 
 
-def decide(e: Evidence) -> tuple[Any, Any]:
+def decide(e: Evidence) -> tuple[Int[Array, ""], Int[Array, ""]]:
     """Return the status and the index in `RULES` of the first rule that holds; RUNNING and -1 where none does, int[] each."""
     status, rule = jnp.asarray(RUNNING, jnp.int32), jnp.asarray(-1, jnp.int32)
     for i, candidate in reversed(tuple(enumerate(RULES))):

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,11 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Float, Int, Params
 from jaxmle._util.linalg import descend, hessian
+
+K = ParamSpec("K")
+T = TypeVar("T")
 
 REACH = 5.0
 "The longest step of a coordinate that stands for a logarithm or a logit, before it is stretched."
@@ -38,32 +42,34 @@ class CurvatureState(NamedTuple):
         count: evaluations so far, int[].
     """
 
-    anchor: Any
-    value: Any
-    gradient: Any
-    matrix: Any
-    decrement: Any
-    definite: Any
-    lowest: Any
-    tailing: Any
-    tail_step: Any
-    tail_rate: Any
-    damping: Any
-    stretch: Any
-    accepted: Any
-    rejected: Any
-    lasting: Any
-    plain: Any
-    move: Any
-    count: Any
+    anchor: Float[Array, " p"]
+    value: Float[Array, ""]
+    gradient: Float[Array, " p"]
+    matrix: Float[Array, "p p"]
+    decrement: Float[Array, ""]
+    definite: Bool[Array, ""]
+    lowest: Float[Array, ""]
+    tailing: Bool[Array, ""]
+    tail_step: Float[Array, " p"]
+    tail_rate: Float[Array, ""]
+    damping: Float[Array, ""]
+    stretch: Float[Array, ""]
+    accepted: Bool[Array, ""]
+    rejected: Int[Array, ""]
+    lasting: Bool[Array, " p"]
+    plain: Float[Array, " p"]
+    move: Float[Array, " p"]
+    count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
-def _cached(factory: Callable[..., Any]) -> Callable[..., Any]:
+def _cached(
+    factory: Callable[K, optax.GradientTransformationExtraArgs],
+) -> Callable[K, optax.GradientTransformationExtraArgs]:
     """Equal calls return the same optimizer, so that it is the same static argument; traced arguments pass through."""
     cache = functools.lru_cache(maxsize=64)(factory)
 
     @functools.wraps(factory)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: K.args, **kwargs: K.kwargs) -> optax.GradientTransformationExtraArgs:
         try:
             hash((args, tuple(kwargs.items())))
         except TypeError:
@@ -127,19 +133,25 @@ def bhhh(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
     return _curvature("bhhh", "opg", damping)
 
 
-def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformationExtraArgs:
-    def init(params: Any) -> CurvatureState:
-        flat, _ = ravel_pytree(params)
-        dtype = flat.dtype
-        zero, inf = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
-        none, no, whole = jnp.zeros_like(flat), jnp.zeros((), bool), jnp.zeros((), jnp.int32)
-        return CurvatureState(
-            anchor=flat, value=inf, gradient=none, matrix=jnp.eye(flat.size, dtype=dtype), decrement=inf, definite=no,
-            lowest=zero, tailing=no, tail_step=none, tail_rate=zero + 1, damping=jnp.asarray(damping, dtype), stretch=zero + 1, accepted=no, rejected=whole,
-            lasting=jnp.zeros(flat.shape, bool), plain=none, move=none, count=whole,
-        )  # fmt: skip
+def initial_state(u: Float[Array, " p"], damping: ArrayLike = 0.0) -> CurvatureState:
+    """Make the state before the first evaluation, at coordinates u."""
+    dtype = u.dtype
+    zero, inf = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
+    none, no, whole = jnp.zeros_like(u), jnp.zeros((), bool), jnp.zeros((), jnp.int32)
+    return CurvatureState(
+        anchor=u, value=inf, gradient=none, matrix=jnp.eye(u.size, dtype=dtype), decrement=inf, definite=no,
+        lowest=zero, tailing=no, tail_step=none, tail_rate=zero + 1, damping=jnp.asarray(damping, dtype), stretch=zero + 1, accepted=no, rejected=whole,
+        lasting=jnp.zeros(u.shape, bool), plain=none, move=none, count=whole,
+    )  # fmt: skip
 
-    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+
+def _curvature(name: str, which: str, damping: ArrayLike) -> optax.GradientTransformationExtraArgs:
+    def init(params: Params) -> CurvatureState:
+        return initial_state(ravel_pytree(params)[0], damping)
+
+    def update(
+        updates: Params, state: Any, params: Params | None = None, **extra: Any
+    ) -> tuple[Params, CurvatureState]:
         value_fn = _check(name, which, params, extra.get("value_fn"))
         flat, unravel = ravel_pytree(params)
         gradient = ravel_pytree(updates)[0]
@@ -153,7 +165,7 @@ def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformat
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _check(name: str, which: str | None, params: Any, value_fn: Any) -> Any:
+def _check(name: str, which: str | None, params: Params | None, value_fn: T | None) -> T:
     """Words for the ways in which a wrapper can starve a method; without `which`, `value_fn` may be the value itself."""
     if params is None or value_fn is None:
         raise TypeError(
@@ -174,13 +186,17 @@ def _check(name: str, which: str | None, params: Any, value_fn: Any) -> Any:
     return value_fn
 
 
-def hold(gradient: Any, matrix: Any, held: Any) -> tuple[Any, Any]:
+def hold(
+    gradient: Float[Array, " p"], matrix: Float[Array, "p p"], held: Bool[Array, " p"]
+) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
     """Return gradient f[p] and curvature f[p, p] with no slope in the coordinates that are `held`, so that they stay."""
     eye = jnp.eye(gradient.shape[0], dtype=gradient.dtype)
     return jnp.where(held, 0.0, gradient), jnp.where(held[:, None] | held[None, :], eye, matrix)
 
 
-def rounding(value: Any, decrement: Any, total: Any) -> tuple[Any, Any]:
+def rounding(
+    value: Float[Array, ""], decrement: Float[Array, ""], total: Float[Array, ""]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """What rounding leaves unsure in a value, and by how much a candidate may lie above it, f[] each.
 
     Near the maximum the value is rounding noise: a step whose whole promise is below that is judged by the decrement.
@@ -191,7 +207,13 @@ def rounding(value: Any, decrement: Any, total: Any) -> tuple[Any, Any]:
 
 
 def advance(
-    s: CurvatureState, x: Any, value: Any, gradient: Any, matrix: Any, total: Any, unitless: Any
+    s: CurvatureState,
+    x: Float[Array, " p"],
+    value: Float[Array, ""],
+    gradient: Float[Array, " p"],
+    matrix: Float[Array, "p p"],
+    total: Float[Array, ""],
+    unitless: Bool[Array, " p"],
 ) -> CurvatureState:
     """Judge the candidate x, move the anchor or not, and propose the next step: the one control of Newton's steps.
 

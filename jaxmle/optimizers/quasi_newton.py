@@ -111,7 +111,7 @@ def lbfgs(memory: int = 10) -> optax.GradientTransformationExtraArgs:
             cautious=jnp.zeros((), bool),
         )  # fmt: skip
 
-    def update(updates: Params, state: Any, params: Params = None, **extra: Any) -> tuple[Params, LbfgsState]:
+    def update(updates: Params, state: Any, params: Params | None = None, **extra: Any) -> tuple[Params, LbfgsState]:
         value, value_fn = extra.get("value"), extra.get("value_fn")
         _check("lbfgs", None, params, value_fn if value is None else value)
         flat, unravel = ravel_pytree(params)
