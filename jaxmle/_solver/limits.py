@@ -204,13 +204,13 @@ def conclude(s: Settling, outcome: Outcome[Array], objective: Objective, unravel
         decrement=jnp.where(at_limit, left, jnp.where(s.definite, s.decrement, outcome.decrement)),
         status=status.astype(jnp.int32),
         steps=outcome.steps,
-        polish=outcome.polish,
+        newton_steps=outcome.newton_steps,
         travel=outcome.travel,
         direction=jnp.where(
             diverging | ~at_limit, jnp.where(endless, jnp.where(jnp.isnan(u), direction, u), direction), 0.0
         ),
         attained=attained,
-        rung=outcome.rung,
+        attempt=outcome.attempt,
         rule=rule.astype(jnp.int32),
         evidence=noted(outcome.evidence, inward=s.inward),
     )

@@ -20,9 +20,9 @@ from jaxmle._util.arrays import Array, Int
 from jaxmle.model.objective import Objective
 from jaxmle.optimizers import newton
 
-POLISH = 50
+CERTIFY_STEPS = 50
 "Newton steps that a nominated point may take to its certificate."
-SCOUT = 15
+LIMIT_STEPS = 15
 "Newton steps that may find a maximum at infinity where another method ran out of steps."
 SETTLE = -1
 "The last phase: it settles what did not converge."
@@ -82,7 +82,7 @@ def policies(
         )
 
     def left(item: Item) -> Int[Array, ""]:
-        return jnp.where(item[-1].status == NOMINATED, POLISH, SCOUT)
+        return jnp.where(item[-1].status == NOMINATED, CERTIFY_STEPS, LIMIT_STEPS)
 
     climb = lanes.Policy(begin, stepper(program.optimizer, limit), done, lambda s, _: s._replace(u=None, opt=None))
     certify = lanes.Policy(again, stepper(certifier, left), done, lambda s, item: end(finish(s, item[-1]), item))

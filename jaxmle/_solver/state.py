@@ -50,10 +50,10 @@ class Outcome(NamedTuple, Generic[A]):
         decrement: log-likelihood still to be gained, f[].
         status: `Status` code, int[].
         steps: evaluations in all, int[].
-        polish: how many of them were Newton's, after another method's nomination, int[].
+        newton_steps: how many of them Newton's method took after another method had nominated a point, int[].
         direction, travel: the last steps, and the whole way from the start, f[p].
         attained: whether the log-likelihood is reached at the reported params, bool[].
-        rung: how many more attempts it took, int[]; `_rungs` counts them.
+        attempt: the further attempt that succeeded, int[]; 0 where none was needed, or none did.
         rule: which rule decided, an index of `verdict.NAMED`, int[].
         evidence: what it rests on, f[k]; `evidence.NOTED` names the numbers.
     """
@@ -64,10 +64,10 @@ class Outcome(NamedTuple, Generic[A]):
     decrement: Float[A, ""]
     status: Int[A, ""]
     steps: Int[A, ""]
-    polish: Int[A, ""]
+    newton_steps: Int[A, ""]
     direction: Float[A, " p"]
     travel: Float[A, " p"]
     attained: Bool[A, ""]
-    rung: Int[A, ""]
+    attempt: Int[A, ""]
     rule: Int[A, ""]
     evidence: Float[A, " k"]

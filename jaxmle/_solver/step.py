@@ -160,7 +160,7 @@ def finish(state: State, climbed: State | None = None) -> Outcome[Array]:
     c: CurvatureState = state.opt
     assert state.evidence is not None
     status, best, value = state.status, state.best, state.value
-    steps, polish, stale, rule = state.steps, jnp.zeros((), jnp.int32), jnp.zeros((), bool), state.rule
+    steps, newton_steps, stale, rule = state.steps, jnp.zeros((), jnp.int32), jnp.zeros((), bool), state.rule
     begin = state.begin if climbed is None else climbed.begin
     if climbed is not None:
         # Where the method ran out of steps Newton only looks for a verdict; it may not turn that into success.
@@ -171,9 +171,9 @@ def finish(state: State, climbed: State | None = None) -> Outcome[Array]:
         stale = ~nominated & ~found | blind
         status = jnp.where(stale, jnp.where(blind, int(Status.STALLED), climbed.status), status)
         best, value = jnp.where(stale, climbed.best, best), jnp.where(stale, climbed.value, value)
-        polish = jnp.where(stale, 0, state.steps)
+        newton_steps = jnp.where(stale, 0, state.steps)
         rule = jnp.where(stale, jnp.where(blind, number_of("no curvature"), -1), rule)
-        steps = climbed.steps + polish
+        steps = climbed.steps + newton_steps
     never = jnp.any(jnp.stack([status == code for code in NEVER_RAN]), axis=0)
 
     def blank(x: Array, when: Bool[Array, ""] = never) -> Array:
@@ -186,11 +186,11 @@ def finish(state: State, climbed: State | None = None) -> Outcome[Array]:
         decrement=blank(c.decrement, never | stale),
         status=status.astype(jnp.int32),
         steps=jnp.where(never, 0, steps),
-        polish=jnp.where(never, 0, polish),
+        newton_steps=jnp.where(never, 0, newton_steps),
         direction=jnp.where(c.tail_rate < 1, c.tail_step, state.evidence.last_step),
         travel=best - begin,
         attained=at_maximum(status) | (status == Status.AT_DATA_EDGE),
-        rung=jnp.zeros((), jnp.int32),
+        attempt=jnp.zeros((), jnp.int32),
         rule=ended_by(status, rule),
         evidence=blank(note(state.evidence), never | stale),
     )
