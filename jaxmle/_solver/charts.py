@@ -1,6 +1,7 @@
-"""Other coordinates to climb in, where those of the parameters bend around the ridges and the ends of a likelihood.
+"""Other coordinates for the ascent, where those of the parameters bend around the ridges and the ends of a likelihood.
 
-A model's `Chart` is known to the climb alone: outcomes are in the parameters' own coordinates, as of any model. A model with a parameter that is held has one dimension less and climbs without.
+Only the ascent uses a model's `Chart`: outcomes are in the parameters' own coordinates, as of any model. A model with a parameter
+that is held has one dimension less, and its ascent uses no chart.
 """
 
 import jax
@@ -21,21 +22,21 @@ from jaxmle.model.objective import Charted, Objective
 
 
 def ascent_objective(objective: Objective) -> Objective:
-    """Return the objective in the coordinates to climb in."""
+    """Return the objective in the coordinates of the ascent: those of the chart, where there is one."""
     model = objective.model
     held = model.geometry.chart is None or model.free != len(model.names)
     return objective if held else Charted(model, objective.data, objective.weights)
 
 
 def map_start(objective: Objective, u: Params) -> Params:
-    """Map a point (pytree of the parameters' coordinates) to the coordinates to climb in."""
+    """Map a point (pytree of the parameters' coordinates) to the coordinates of the ascent."""
     return objective.inward(u) if isinstance(objective, Charted) else u
 
 
 def map_outcome(objective: Objective, outcome: Outcome[Array]) -> Outcome[Array]:
     """Map a finished outcome back to the parameters' coordinates; unsettled outcomes keep those of the chart.
 
-    A maximum whose parameters no number can hold (a scale of e^-1000) is as good as infinite.
+    A maximum whose parameters overflow or underflow (a scale of e^-1000) is reported as at infinity.
     """
     if not isinstance(objective, Charted):
         return outcome
@@ -63,7 +64,7 @@ def settle_in_params(
 ) -> Outcome[Array]:
     """Settle an outcome on the chart, where there is one, and then on a kink, where there is one; return it in the parameters.
 
-    An endless rise on a kink that began no higher than a limit that the chart lists is reported as that limit.
+    An endless increase on a kink that began no higher than a limit that the chart lists is reported as that limit.
     """
     chart = ascent_objective(objective)
     settled = settle(outcome, chart, unravel)
@@ -97,9 +98,9 @@ def map_limits(objective: Objective, outcome: Outcome[Array], settled: Outcome[A
 
 
 def _highest(objective: Charted, reached: Float[Array, ""], outcome: Outcome[Array]) -> Outcome[Array]:
-    """Replace the limit that the climb ended at by the highest that the chart lists, unless the climb got above them all.
+    """Replace the limit at which the ascent ended by the highest that the chart lists, unless the ascent reached a higher value.
 
-    A climb that came to within `GAIN` of one and found no further step ended there, too.
+    An ascent that came to within `GAIN` of one and found no further step ended there, too.
     """
     known = objective.chart.limits
     ended = at_limit(outcome.status)

@@ -1,4 +1,4 @@
-"""What the unconstrained coordinates of a model stand for."""
+"""Properties of the unconstrained coordinates of a model."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ Unravel = Callable[[Float[Array, " p"]], Params]
 
 
 def finite_ends(model: Model) -> tuple[Bool[np.ndarray, " p"], Bool[np.ndarray, " p"], Bool[np.ndarray, " p"]]:
-    """For each coordinate: is it elementwise, has its space a finite end below, above (bool[p] each)."""
+    """Return for each coordinate whether it is elementwise, and whether its space has a finite end below, and above, bool[p] each."""
     rows: list[tuple[bool, bool, bool]] = []
     for s in jax.tree.leaves(model.space):
         ends = s.kind.ends
@@ -24,6 +24,6 @@ def finite_ends(model: Model) -> tuple[Bool[np.ndarray, " p"], Bool[np.ndarray, 
 
 
 def logarithmic(model: Model) -> Bool[np.ndarray, " p"]:
-    """Which coordinates are the logarithm of a distance from one finite end, bool[p]: their unit is that of the data."""
+    """Find the coordinates that are the logarithm of a distance from one finite end, bool[p]: that distance has the unit of the data."""
     elementwise, low, high = finite_ends(model)
     return elementwise & (low ^ high)

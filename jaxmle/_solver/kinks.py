@@ -1,6 +1,6 @@
-"""A maximum on a kink, where slopes say nothing of one parameter: it is held where it is best, and the others climb.
+"""Maxima on a kink, where the slope in one parameter is undefined: it is held at its best value while Newton's steps move the others.
 
-Runs after the climb, only for models that name a `Kink` and only where nothing else was found.
+Runs after the ascent, only for models that name a `Kink` and only for fits without a verdict.
 """
 
 from typing import NamedTuple
@@ -20,13 +20,13 @@ from jaxmle.model.objective import Objective
 from jaxmle.optimizers.curvature import CurvatureState, advance, hold, initial_state
 
 ENDLESS = 100.0
-"By how much a logarithm falls on a rise that is called endless."
+"The distance by which a logarithm falls along an endless increase."
 
 MOST_STEPS = 100
 "Evaluations with the parameter held, at most."
 
 NEAR = 3.0
-"How far from where the climb began a logarithm or a logit starts again that had gone to where nothing is finite."
+"The greatest distance from the start of the ascent at which a logarithm or a logit starts again whose value gave no finite log-likelihood."
 
 
 class _Held(NamedTuple):
@@ -35,10 +35,10 @@ class _Held(NamedTuple):
     Attributes:
         u: the candidate, the kinked parameter at its best.
         newton: state of Newton's steps in the others.
-        before: the decrement where the last accepted step began, f[].
-        gained: what that gained, f[].
+        before: the decrement before the last accepted step, f[].
+        gained: the increase of the log-likelihood by that step, f[].
         on: whether the last accepted point lies on a kink, so that its parameter is held, bool[].
-        certified, endless: how it ended, if it did: at a maximum, or on a rise by e^-100 of a scale, bool[] each.
+        certified, endless: whether it has ended at a maximum, or on an increase while a scale fell by e^-100, bool[] each.
         k: evaluations so far, int[].
     """
 
@@ -55,7 +55,7 @@ class _Held(NamedTuple):
 def hold_kink(
     objective: Objective, outcome: Outcome[Array], tolerance: Float[Array, ""], max_steps: Int[Array, ""]
 ) -> Outcome[Array]:
-    """Climb on with the kinked parameter held from an outcome without a verdict; any other passes through unchanged.
+    """Continue an ascent without a verdict with the kinked parameter held; return any other outcome unchanged.
 
     On a kink the certificate is that of the other parameters, and the information the expected one, as of a maximum in
     closed form; without a kink it is the usual one. A point where the expected information is not finite is a maximum at
@@ -63,7 +63,7 @@ def hold_kink(
 
     Args:
         outcome: settled, in the parameters' own coordinates.
-        tolerance: log-likelihood that may be left to be gained, f[].
+        tolerance: the greatest predicted gain at which the fit counts as converged, f[].
         max_steps: evaluations that are allowed, int[].
     """
     model = objective.model
@@ -79,6 +79,7 @@ def hold_kink(
 def _ascend_held(
     objective: Objective, outcome: Outcome[Array], tolerance: Float[Array, ""], max_steps: Int[Array, ""]
 ) -> Outcome[Array]:
+    """Take Newton's steps with the kinked parameter held; return their outcome where they end in a verdict, else the one given."""
     model, weights, dtype = objective.model, objective.weights, outcome.u.dtype
     kink = model.geometry.kink
     assert kink is not None
@@ -86,7 +87,7 @@ def _ascend_held(
     kinked = jnp.asarray(np.array([name == kink.name for name in model.coordinate_names]))
     unitless, total, zero = jnp.asarray(objective.unitless), jnp.sum(weights), jnp.zeros((), dtype)
 
-    # What has gone far, perhaps to where no number can hold it, begins nearer.
+    # A coordinate that is far from its start, perhaps beyond the range of numbers, starts again nearer.
     u = outcome.u
     start = jnp.where(jnp.isfinite(u - outcome.travel), u - outcome.travel, 0.0)
     far = ~jnp.isfinite(objective(unravel(u))) | jnp.any(unitless & (jnp.abs(u - start) > ENDLESS))

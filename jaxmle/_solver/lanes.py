@@ -2,8 +2,8 @@
 
 A plain `vmap` of a `while_loop` runs every fit until the slowest ends. Here an outer loop gathers new data into the
 freed lanes, around an inner loop that steps until a share of the lanes has ended; the data are loop-invariant in the
-inner loop. What ended is written to a log, so that neither the number of data sets nor where they come from is part of
-the program: one program serves slices of any batch (`advance`) and one traced whole (`run`), bit for bit.
+inner loop. Results are written to a log, so that neither the number of data sets nor their source is part of the
+program: one program serves slices of any batch (`advance`) and one traced whole (`run`), bit for bit.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ IDLE = np.int32(np.iinfo(np.int32).max)
 
 
 class Policy(NamedTuple, Generic[S, D, R]):
-    """What a lane does; pure functions of one fit.
+    """The steps of a lane, as pure functions of one fit.
 
     Attributes:
         begin: item -> state.
@@ -48,13 +48,13 @@ class Policy(NamedTuple, Generic[S, D, R]):
 
 
 class Work(NamedTuple, Generic[D]):
-    """Data sets to hand out.
+    """Data sets that wait for a lane.
 
     Attributes:
         items: leaves [C, ...].
         position, stop: the next of them, and where to stop, int[].
         offset: the index of the first, int[].
-        drain: whether the lanes are to finish what they have when these run out, bool[].
+        drain: whether the lanes finish their data sets when these run out, bool[].
     """
 
     items: D
@@ -65,12 +65,12 @@ class Work(NamedTuple, Generic[D]):
 
 
 class Carry(NamedTuple, Generic[S, D, R]):
-    """Lanes between two refills.
+    """The lanes between two refills.
 
     Attributes:
         state, item: of each lane, leaves [L, ...].
-        index: which data set each lane works on, int[L]; IDLE without one.
-        log, ids: results in the order in which they ended, leaves [R, ...], and whose they are, int[R].
+        index: the data set of each lane, int[L]; IDLE without one.
+        log, ids: results in the order in which they ended, leaves [R, ...], and the index of their data sets, int[R].
         written: how many of them, int[].
         steps: inner steps so far, int[].
     """
@@ -107,12 +107,12 @@ def start(policy: Policy[S, D, R], items: D, lanes: int, capacity: int) -> Carry
 
 
 def busy(carry: Carry[S, D, R], work: Work[D]) -> Bool[Array | np.ndarray, ""]:
-    """Return whether there is something to do."""
+    """Return whether data sets wait or lanes must finish, bool[]."""
     return (work.position < work.stop) | (work.drain & jnp.any(carry.index != IDLE))
 
 
 def refill(policy: Policy[S, D, R], carry: Carry[S, D, R], work: Work[D]) -> tuple[Carry[S, D, R], Int[Array, ""]]:
-    """Step until a share of the lanes is free, write what ended and hand out; return the carry and the next position."""
+    """Step until a share of the lanes is free, write their results and give them new data sets; return the carry and the next position."""
     served = room(carry.index.shape[0])
     live = carry.index != IDLE
     idle = jnp.sum(~live, dtype=jnp.int32)
@@ -168,7 +168,7 @@ def refill(policy: Policy[S, D, R], carry: Carry[S, D, R], work: Work[D]) -> tup
 def advance(
     policy: Policy[S, D, R], carry: Carry[S, D, R], work: Work[D], refills: ArrayLike
 ) -> tuple[Carry[S, D, R], Int[Array, ""]]:
-    """Do a slice of the work, at most `refills` refills, as far as the log reaches; the carry and the next position."""
+    """Do at most `refills` refills, while the log has room; return the carry and the next position."""
     served, size = room(carry.index.shape[0]), carry.ids.shape[0]
 
     def goes_on(loop: tuple[Carry[S, D, R], Int[Array, ""], Int[Array, ""]]) -> Bool[Array | np.ndarray, ""]:
@@ -186,7 +186,7 @@ def advance(
 
 
 def run(policy: Policy[S, D, R], items: D, lanes: int) -> R:
-    """Do all of it in one traced program; return results with leaves [B, ...]."""
+    """Fit all data sets in one traced program; return results with leaves [B, ...]."""
     size = jax.tree.leaves(items)[0].shape[0]
     carry = start(policy, items, min(lanes, size), size)
     work = Work(items, jnp.int32(0), jnp.int32(size), jnp.int32(0), jnp.array(True))

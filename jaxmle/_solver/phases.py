@@ -1,4 +1,4 @@
-"""The phases of a fit as policies of the loop and the lanes: climb, certify, settle."""
+"""The phases of a fit as policies of the loop and the lanes: ascent, certification, settling."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,9 +21,9 @@ from jaxmle.model.objective import Objective
 from jaxmle.optimizers import newton
 
 CERTIFY_STEPS = 50
-"Newton steps that a nominated point may take to its certificate."
+"Newton steps allowed from a nominated point to its certificate."
 LIMIT_STEPS = 15
-"Newton steps that may find a maximum at infinity where another method ran out of steps."
+"Newton steps allowed to find a maximum at infinity where another method ran out of steps."
 SETTLE = -1
 "The last phase: it settles what did not converge."
 
@@ -31,7 +31,7 @@ SETTLE = -1
 def policies(
     program: Program, build: Callable[[Item], Problem[Array]], cleaned: bool = False
 ) -> tuple[lanes.Policy[State, Item, Any], lanes.Policy[State, Item, Outcome[Array]]]:
-    """Return the policies of the climb and of its certification; an item is a problem, or (problem, finished climb)."""
+    """Return the policies of the ascent and of its certification; an item is a problem, or (problem, finished ascent)."""
     certifier = newton()
 
     def objective_in(problem: Problem[Array]) -> Objective:
@@ -110,7 +110,7 @@ def _settling(
 
 
 def phases(program: Program, shared: list[Array], cleaned: bool = False) -> tuple[lanes.Policy, ...]:
-    """Return the phases as policies, in order: climb and certify, or the one that is both; then `SETTLE`."""
+    """Return the phases as policies, in order: ascent and certification, or the one that is both; then `SETTLE`."""
     build = builder(program, shared)
     climb, certify = policies(program, build, cleaned)
     return *((climb,) if one_phase(program) else (climb, certify)), _settling(program, build, cleaned)

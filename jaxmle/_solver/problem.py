@@ -1,4 +1,4 @@
-"""One fit as arrays and as a compiled program: `Problem`, `Program`, and functions of their leaves."""
+"""The records of one fit, its arrays (`Problem`) and what decides its compiled program (`Program`), and functions of their leaves."""
 
 import itertools
 from collections.abc import Callable, Hashable
@@ -35,8 +35,8 @@ class Problem(NamedTuple, Generic[A]):
         data: leaves [n, ...] or `constant`.
         weights: f[n].
         start: natural params, or None for the model's own start.
-        status: RUNNING, or a verdict already known, int[].
-        tolerance: log-likelihood still to be gained, f[].
+        status: RUNNING, or a verdict on the data, int[].
+        tolerance: the greatest predicted gain at which the fit counts as converged, f[].
         max_steps: evaluations, int[].
     """
 
@@ -67,7 +67,7 @@ class Program(NamedTuple):
 
 
 def default_tolerance(dtype: DTypeLike) -> float:
-    """Return the log-likelihood still to be gained at which a fit counts as converged: 1e-9, or 1e-3 in float32."""
+    """Return the greatest predicted gain at which a fit counts as converged: 1e-9, or 1e-3 in float32."""
     return 1e-9 if jnp.finfo(dtype).bits >= 64 else 1e-3
 
 
@@ -84,12 +84,12 @@ def objective_of(skeleton: Hashable, problem: Problem[Array], cleaned: bool = Fa
 
 
 def has_closed_form(program: Program) -> bool:
-    """Return whether the maximum is computed and not climbed to, whatever the method."""
+    """Return whether the maximum is computed by a formula, whatever the method."""
     return join(program.skeleton, itertools.repeat(None)).geometry.closed_form is not None
 
 
 def one_phase(program: Program) -> bool:
-    """Return whether the climb is its own certificate."""
+    """Return whether the ascent certifies its own maximum, so that no other phase does."""
     return certifies(program.optimizer) or has_closed_form(program)
 
 
@@ -105,7 +105,7 @@ def items_of(program: Program, problem: Problem[A]) -> tuple[list[A], list[A]]:
 def taken(
     problem: Problem[np.ndarray], axes: tuple[bool, ...], which: int | slice | Int[np.ndarray, " b"]
 ) -> Problem[np.ndarray]:
-    """Return the problem of one of the data sets, or of some: a slice, or their positions."""
+    """Select the problem of one data set, or of several, from that of a batch."""
     leaves, tree = jax.tree.flatten(problem)
     return jax.tree.unflatten(tree, [x[which] if own else x for x, own in zip(leaves, axes, strict=True)])
 
@@ -127,7 +127,7 @@ def with_starts(program: Program, problem: Problem[A], starts: Params) -> tuple[
 
 
 def own_starts(program: Program, own: list[Array], shared: list[Array]) -> Params:
-    """Compute the natural params where the model's own start begins, leaves [B, ...]."""
+    """Compute the natural params of each data set at the model's own start, leaves [B, ...]."""
     build = builder(program, shared)
 
     def one(mine: list[Array]) -> Params:
@@ -160,13 +160,13 @@ def builder(program: Program, shared: list[Array]) -> Callable[[Item], Problem[A
     return build
 
 
-def climbs(program: Program) -> int:
+def ascent_phases(program: Program) -> int:
     """Return how many phases come before `SETTLE`."""
     return 1 if one_phase(program) else 2
 
 
 def among(program: Program, chosen: Callable[[Problem], Any]) -> tuple[bool, ...]:
-    """Return which leaves of a problem are among those that `chosen` takes of it."""
+    """Return for each leaf of a problem whether `chosen` selects it."""
     problem = jax.tree.unflatten(program.tree, range(len(program.axes)))
     mine = set(jax.tree.leaves(chosen(problem)))
     return tuple(i in mine for i in range(len(program.axes)))
@@ -188,7 +188,7 @@ def weights_at(program: Program) -> int:
 
 
 def starts_itself(program: Program, problem: Problem) -> bool:
-    """Return whether the climb begins where the model's own start says, or at a sweep."""
+    """Return whether the ascent begins at the model's own start, or at a sweep."""
     model = join(program.skeleton, problem.numbers)
     return problem.start is None and (model.start is not None or sweeps(model)) and model.geometry.closed_form is None
 

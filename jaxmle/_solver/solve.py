@@ -1,4 +1,4 @@
-"""One fit or many as traced programs: a loop over the phases' steps, or lanes, and the settling of what did not converge."""
+"""One fit or many as traced programs: a loop over the phases' steps, or lanes, then the settling of fits without a certificate."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from jaxmle._util.arrays import Array, Bool, Int
 
 
 def solve_one(program: Program, problem: Problem[Array]) -> Outcome[Array]:
-    """Fit one problem by a loop over `step`; what did not converge still waits for `settle_one`."""
+    """Fit one problem by a loop over `step`; fits without a certificate then need `settle_one`."""
 
     def loop(policy: lanes.Policy[S, D, R], item: D) -> R:
         state = lax.while_loop(lambda s: ~policy.done(s), lambda s: policy.step(s, item), policy.begin(item))
@@ -32,7 +32,7 @@ def solve_one(program: Program, problem: Problem[Array]) -> Outcome[Array]:
 
 
 def settle_one(program: Program, problem: Problem[Array], outcome: Outcome[Array]) -> Outcome[Array]:
-    """Settle an outcome without a certificate; any other passes through."""
+    """Settle an outcome without a certificate; return any other unchanged."""
 
     def settle() -> Outcome[Array]:
         objective = objective_of(program.skeleton, problem)
@@ -45,7 +45,7 @@ def settle_one(program: Program, problem: Problem[Array], outcome: Outcome[Array
 def solve_many(program: Program, own: list[Array], shared: list[Array]) -> Outcome[Array]:
     """Fit many problems in one traced program by lanes, leaves [B, ...] in and out; `settle_many` comes after."""
     items: Item = (own,)
-    outcome: Any = None  # of the last phase; of a climb that another phase certifies its state
+    outcome: Any = None  # of the last phase; of an ascent that another phase certifies its state
     for policy in phases(program, shared)[:SETTLE]:
         outcome = lanes.run(policy, items, program.lanes)
         items = (own, outcome)
@@ -59,10 +59,10 @@ def settle_many(
     outcome: Outcome[Array],
     left: Bool[Array, " B"] | None = None,
 ) -> Outcome[Array]:
-    """Settle a batch, one after the other, after fitting what is `left`; costs nothing where every fit converged.
+    """Settle the fits of a batch one after the other, those `left` after fitting them; without cost where every fit converged.
 
     Args:
-        left: whose outcome is still missing, bool[B]; None where there is none.
+        left: the data sets without an outcome, bool[B]; None where there is none.
     """
     build = builder(program, shared)
     waits = unsettled(outcome) if left is None else left | unsettled(outcome)

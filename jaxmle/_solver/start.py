@@ -1,8 +1,8 @@
-"""Where the ascent begins: the start given, the model's own, or the origin moved by a sweep over powers of ten.
+"""Starts of the ascent: the one given, the model's own, or the origin moved by a sweep over powers of ten.
 
 A model without a start begins at 0 in the unconstrained coordinates of its spaces, so at 1 in every positive parameter. That
-is far from data in units of 1e-46, and the way there says nothing of the likelihood. So the positive parameters are first
-taken to the right power of ten, from values of the log-likelihood alone.
+is far from data in units of 1e-46. So the positive parameters are first moved to the right power of ten, by values of the
+log-likelihood alone.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
 
 WORTH = 0.05
-"Log-likelihood per unit of weight that a power of ten must gain; towards a limit there soon is less, so that the sweep stays."
+"Log-likelihood per unit of weight that a power of ten must gain; towards a limit the gain soon is less, so that the sweep ends."
 
 NEAR = 1.5
 "Powers of ten within which the origin is as good: the likeliest scale is not the best start, as it merges a mixture's parts."
@@ -53,7 +53,7 @@ def sweeps(model: Model) -> bool:
 
 
 def sweep(objective: Objective) -> Params:
-    """Move the origin of the coordinates to the powers of ten that the data ask for; return a pytree of coordinates.
+    """Move the origin of the coordinates to the powers of ten where the log-likelihood is highest; return a pytree of coordinates.
 
     Searches along all positive parameters together, and along each alone, go side by side, and the best is taken; this is
     repeated from there while it gains `WORTH`. On a line a step outward is taken where it gains as much, and doubled; else it
@@ -94,7 +94,7 @@ def sweep(objective: Objective) -> Params:
 
     def round_of(s: _Round) -> _Round:
         ends = jax.vmap(search, (None, None, 0))(s.u, s.value, directions)
-        # All together where one alone is hardly better: what one hides has no slope to follow.
+        # All together where one alone is hardly better: moving one alone may leave the others without a slope.
         best = jnp.argmin(ends.value + worth * (jnp.arange(len(directions)) > 0))
         again = gains(ends.value[best], s.value, worth) & (s.rounds < len(directions))
         better = ends.value[best] < s.value
@@ -111,14 +111,14 @@ def sweep(objective: Objective) -> Params:
 
 
 def _directions(swept: Bool[np.ndarray, " p"]) -> Float[np.ndarray, "k p"]:
-    """One power of ten of all coordinates that are `swept`, then of each alone, f[k, p]."""
+    """Make the directions of the sweep, f[k, p]: one power of ten of all coordinates that are `swept`, then of each alone."""
     each = np.eye(len(swept))[swept]
     alone = [each] if 1 < len(each) <= ALONE else []
     return np.log(10.0) * np.concatenate([swept[None].astype(float), *alone])
 
 
 def first(objective: Objective, start: Params | None) -> Params:
-    """Return the coordinates (pytree) where the ascent begins."""
+    """Return the start of the ascent, a pytree of coordinates."""
     model, dtype = objective.model, objective.weights.dtype
     if start is None and model.start is None:
         return sweep(objective) if sweeps(model) else model.origin(dtype)

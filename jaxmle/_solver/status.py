@@ -1,4 +1,4 @@
-"""Outcome is data: what happened to a fit, and what to try."""
+"""Verdicts as data: the status of a fit, and a sentence that says what to try."""
 
 import enum
 from typing import Any, TypeVar
@@ -101,7 +101,7 @@ def at_limit(status: Codes) -> Codes:
 
 
 def undecided(status: Codes) -> Codes:
-    """Return which climbs ended without a verdict on the likelihood, bool of the shape of `status`."""
+    """Return which fits ended without a verdict on the likelihood, bool of the shape of `status`."""
     return _among(status, Status.MAX_STEPS, Status.STALLED)
 
 

@@ -1,7 +1,7 @@
-"""The heart: init, step, finish. The loop knows no method; the certificate is Newton's, whatever the method.
+"""One fit step by step: init, step, finish. Newton's method certifies the maximum, whatever the optimizer.
 
-A fit climbs with the optimizer it was given until that nominates its point, then takes Newton's own steps until the
-point is certified. For `newton` the first part is empty. Nothing is raised here: outcome is data.
+A fit takes steps of its optimizer until that nominates a point, then Newton's own steps until the point is certified. For
+`newton` the first part is empty. No error is raised here: the verdict is data.
 """
 
 from typing import Any, cast
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._solver.evidence import gather, half_range, none_yet, note
+from jaxmle._solver.evidence import gather, half_range, no_evidence, stored_numbers
 from jaxmle._solver.state import NEVER_RAN, NOMINATED, RUNNING, Outcome, State
 from jaxmle._solver.status import Status, at_maximum
 from jaxmle._solver.verdict import decide, ended_by, number_of
@@ -22,21 +22,21 @@ from jaxmle.optimizers import newton
 from jaxmle.optimizers.curvature import CurvatureState
 
 AS_INFINITE = 100.0
-"How far out a logarithm given by a formula stands for infinity where the information there is singular."
+"The distance of a logarithm from 0 that stands for infinity where a formula gives it and the information there is singular."
 
 CUT_OFF = 1.98
-"From which share of half the range of exponents on a logarithm given by a formula stands for infinity."
+"Share of half the range of exponents from which on a logarithm that a formula gives stands for infinity."
 
 
 def certifies(optimizer: optax.GradientTransformationExtraArgs) -> bool:
-    """Return whether the method's own steps are the certificate's."""
+    """Return whether the method is Newton's, whose steps certify the maximum."""
     return optimizer is newton()
 
 
 def init(
     optimizer: optax.GradientTransformationExtraArgs, objective: Objective, u: Params, status: ArrayLike = RUNNING
 ) -> State:
-    """Return the state at the start `u`, 0 where that is not finite; data that cannot be fitted end at once."""
+    """Return the state at the start `u`, 0 where that is not finite; data that cannot be fitted have their verdict at once."""
     u = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0.0), u)
     flat, _ = ravel_pytree(u)
     used, possible = objective.weights != 0, objective.model.possible(objective.data)
@@ -47,7 +47,7 @@ def init(
     illegal = jnp.any(~(objective.weights >= 0))
     status = jnp.where(illegal & (status == RUNNING), int(Status.BAD_WEIGHTS), status)
     status = jnp.where(~jnp.any(used), int(Status.NO_DATA), status)
-    evidence = none_yet(flat) if certifies(optimizer) else None
+    evidence = no_evidence(flat) if certifies(optimizer) else None
     none, count = jnp.full((), -1, jnp.int32), jnp.zeros((), jnp.int32)
     return State(u, optimizer.init(u), flat, flat, jnp.full((), jnp.inf, flat.dtype), evidence, none, status, count)
 
@@ -67,7 +67,7 @@ def closed(objective: Objective, u: Params, status: ArrayLike = RUNNING) -> Stat
     # Infinite coordinates: rows that are all the same, or a limit that has no density.
     given = ravel_pytree(u)[0]
     inside = jnp.all(jnp.isfinite(given)) & jnp.isfinite(value)
-    # A formula may be cut off where numbers end, or far out where parameters can no longer be told apart.
+    # A formula may be cut off where numbers end, or far out where parameters can no longer be distinguished.
     confounded = ~definite(matrix) if model.geometry.information is not None else jnp.zeros((), bool)
     most = jnp.where(confounded, AS_INFINITE, CUT_OFF * half_range(flat.dtype))
     ends = jnp.asarray(objective.unitless) & (jnp.abs(given) > most)
@@ -104,8 +104,9 @@ def step(
 ) -> State:
     """Take one evaluation of the objective, one update of the optimizer and, where that is Newton's, one decision."""
     value, gradient = jax.value_and_grad(objective)(state.u)
-    sees = (gradient, value, objective) if offers_decrement(state.opt) else mean_of(objective, value, gradient)
-    updates, opt = optimizer.update(sees[0], state.opt, state.u, value=sees[1], grad=sees[0], value_fn=sees[2])
+    # Gradient, value and function for the optimizer.
+    given = (gradient, value, objective) if offers_decrement(state.opt) else mean_of(objective, value, gradient)
+    updates, opt = optimizer.update(given[0], state.opt, state.u, value=given[1], grad=given[0], value_fn=given[2])
     steps = state.steps + 1
     flat, unravel = ravel_pytree(state.u)
     if certifies(optimizer):
@@ -145,7 +146,7 @@ def mean_of(objective: Objective, value: Float[Array, ""], gradient: Params) -> 
 
 
 def _nomination(opt: Any, objective: Objective, u: Params, gradient: Params) -> tuple[Float[Array, ""], bool]:
-    """Return the decrement a method offers, 1/2 S' K^-1 S by default, and whether it belongs to its own best point."""
+    """Return the decrement that a method computes, 1/2 S' K^-1 S by default, and whether it belongs to its own best point."""
     if offers_decrement(opt, alone=True):
         return optax.tree.get(opt, "decrement"), True
     g, opg = ravel_pytree(gradient)[0], objective.opg(u)
@@ -155,25 +156,25 @@ def _nomination(opt: Any, objective: Objective, u: Params, gradient: Params) -> 
     return jnp.where(d.definite, d.decrement, jnp.inf), False
 
 
-def finish(state: State, climbed: State | None = None) -> Outcome[Array]:
-    """Make the outcome of a finished state, without an evaluation; `climbed` is where another method left off."""
+def finish(state: State, nominating: State | None = None) -> Outcome[Array]:
+    """Make the outcome of a finished state, without an evaluation; `nominating` is the last state of another method."""
     c: CurvatureState = state.opt
     assert state.evidence is not None
     status, best, value = state.status, state.best, state.value
     steps, newton_steps, stale, rule = state.steps, jnp.zeros((), jnp.int32), jnp.zeros((), bool), state.rule
-    begin = state.begin if climbed is None else climbed.begin
-    if climbed is not None:
-        # Where the method ran out of steps Newton only looks for a verdict; it may not turn that into success.
-        nominated = climbed.status == NOMINATED
+    begin = state.begin if nominating is None else nominating.begin
+    if nominating is not None:
+        # Where the method ran out of steps Newton's may find another verdict, but may not turn that one into success.
+        nominated = nominating.status == NOMINATED
         found = (status == Status.AT_INFINITY) | (status == Status.UNBOUNDED) | (status == Status.NOT_IDENTIFIED)
-        # It has no curvature to go by where that is beyond the range of numbers.
-        blind = nominated & (status == Status.NO_FINITE_START) & jnp.isfinite(climbed.value)
+        # Newton's method has no step where the curvature is beyond the range of numbers.
+        blind = nominated & (status == Status.NO_FINITE_START) & jnp.isfinite(nominating.value)
         stale = ~nominated & ~found | blind
-        status = jnp.where(stale, jnp.where(blind, int(Status.STALLED), climbed.status), status)
-        best, value = jnp.where(stale, climbed.best, best), jnp.where(stale, climbed.value, value)
+        status = jnp.where(stale, jnp.where(blind, int(Status.STALLED), nominating.status), status)
+        best, value = jnp.where(stale, nominating.best, best), jnp.where(stale, nominating.value, value)
         newton_steps = jnp.where(stale, 0, state.steps)
         rule = jnp.where(stale, jnp.where(blind, number_of("no curvature"), -1), rule)
-        steps = climbed.steps + newton_steps
+        steps = nominating.steps + newton_steps
     never = jnp.any(jnp.stack([status == code for code in NEVER_RAN]), axis=0)
 
     def blank(x: Array, when: Bool[Array, ""] = never) -> Array:
@@ -192,5 +193,5 @@ def finish(state: State, climbed: State | None = None) -> Outcome[Array]:
         attained=at_maximum(status) | (status == Status.AT_DATA_EDGE),
         attempt=jnp.zeros((), jnp.int32),
         rule=ended_by(status, rule),
-        evidence=blank(note(state.evidence), never | stale),
+        evidence=blank(stored_numbers(state.evidence), never | stale),
     )

@@ -13,11 +13,10 @@ from jaxmle.model.model import Model
 
 
 class Objective:
-    """The negative weighted log-likelihood of unconstrained coordinates `u`, as one rich callable.
+    """The negative weighted log-likelihood of unconstrained coordinates `u`, as a callable with derivatives.
 
-    `objective(u)` is -sum w l; optax's own methods need no more. Curvature methods also ask for `scores`,
-    `information`, `expected` and `opg`. Signs: `information` is the Hessian of the negative log-likelihood;
-    `scores` are derivatives of the contributions (ascent).
+    `objective(u)` is -sum w l. Curvature methods also evaluate `scores`, `information`, `expected` and `opg`. Signs:
+    `information` is the Hessian of the negative log-likelihood; `scores` are derivatives of the contributions (ascent).
 
     Args:
         model: the model; `bare` data (constants unwrapped) and weights f[n] go with it.
@@ -28,7 +27,7 @@ class Objective:
 
     @property
     def unitless(self) -> Bool[np.ndarray, " p"]:
-        """Which coordinates stand for a logarithm or a logit, bool[p]; the others carry units."""
+        """Whether each coordinate is a logarithm or a logit, bool[p]; the others have units."""
         leaves = jax.tree.leaves(self.model.space)
         return np.array([s.kind.unitless for s in leaves for _ in range(int(np.prod(s.coordinate_shape)))], bool)
 

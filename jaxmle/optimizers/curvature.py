@@ -21,7 +21,7 @@ REACH = 5.0
 
 
 class CurvatureState(NamedTuple):
-    """What a curvature method remembers: the last accepted point, and how the step to it went.
+    """The state of a curvature method: the last accepted point, and properties of the step to it.
 
     Attributes:
         anchor: the last accepted point, f[p].
@@ -29,15 +29,15 @@ class CurvatureState(NamedTuple):
         decrement: 1/2 g' M^-1 g there, f[]; infinite while the step is damped.
         definite: whether the curvature there is positive definite, bool[].
         lowest: lowest pivot of the curvature there, scaled to unit diagonal, f[].
-        tailing: whether curvature and slope fell together along the step that led there, as towards a maximum at infinity,
+        tailing: whether curvature and slope fell together along the step to it, as towards a maximum at infinity,
             bool[].
-        tail_step: the last step that did so, in the coordinates that keep their pace, f[p].
+        tail_step: the last step that did so, in the coordinates whose steps keep their length, f[p].
         tail_rate: by what factor in all, over such steps in a row, f[].
         damping: relative to the diagonal of the curvature, f[].
         stretch: factor on the next step, f[]; over 1 while steps keep their direction and do not settle.
         accepted: whether the last candidate was accepted, bool[].
-        rejected: candidates given up in a row, int[].
-        lasting: which coordinates of the next step keep the pace of the one before, bool[p].
+        rejected: candidates rejected in a row, int[].
+        lasting: the coordinates whose next step keeps the direction and length of the one before, bool[p].
         plain, move: the next step from the anchor, f[p], before and after it is stretched.
         count: evaluations so far, int[].
     """
@@ -65,7 +65,7 @@ class CurvatureState(NamedTuple):
 def _cached(
     factory: Callable[K, optax.GradientTransformationExtraArgs],
 ) -> Callable[K, optax.GradientTransformationExtraArgs]:
-    """Equal calls return the same optimizer, so that it is the same static argument; traced arguments pass through."""
+    """Cache a factory, so that equal calls return the same optimizer, which is a static argument; traced calls are not cached."""
     cache = functools.lru_cache(maxsize=64)(factory)
 
     @functools.wraps(factory)
@@ -81,10 +81,10 @@ def _cached(
 
 @_cached
 def newton(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
-    r"""Newton's method with the observed information, by automatic differentiation.
+    r"""Make Newton's method with the observed information, by automatic differentiation.
 
     The step is :math:`v = -(H + \lambda D)^{-1} g`, with H the Hessian of the negative log-likelihood, made positive
-    definite where it is not. A candidate that does not lower the function is given up for one nearer to the last
+    definite where it is not. A candidate that does not lower the function is rejected for one nearer to the last
     accepted point (:math:`\lambda` grows); one that does is kept (:math:`\lambda` falls to 0, so that the end is
     quadratic). Nocedal & Wright 2006, *Numerical Optimization*, 2nd ed., chapter 4 and algorithm 10.3 (p. 258).
 
@@ -115,9 +115,9 @@ def newton(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
 
 @_cached
 def fisher_scoring(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
-    """Fisher scoring: Newton's method with the expected information (Fisher 1925; Osborne 1992, *Int. Stat. Rev.* 60).
+    """Make Fisher scoring: Newton's method with the expected information (Fisher 1925; Osborne 1992, *Int. Stat. Rev.* 60).
 
-    Positive definite wherever the model is identified, hence forgiving of far starts. The model must say its
+    Positive definite wherever the model is identified, hence robust to far starts. The model must have an
     `information`; `value_fn` must offer `expected(params) -> f[p, p]`. The rest is as in `newton`.
     """
     return _curvature("fisher_scoring", "expected", damping)
@@ -125,7 +125,7 @@ def fisher_scoring(damping: float = 0.0) -> optax.GradientTransformationExtraArg
 
 @_cached
 def bhhh(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
-    """Newton's method with the outer product of scores (Berndt, Hall, Hall & Hausman 1974).
+    """Make Newton's method with the outer product of scores (Berndt, Hall, Hall & Hausman 1974).
 
     Needs first derivatives only: a good choice where second ones are expensive, such as through a long scan. `value_fn`
     must offer `opg(params) -> f[p, p]`. The rest is as in `newton`.
@@ -146,6 +146,8 @@ def initial_state(u: Float[Array, " p"], damping: ArrayLike = 0.0) -> CurvatureS
 
 
 def _curvature(name: str, which: str, damping: ArrayLike) -> optax.GradientTransformationExtraArgs:
+    """Make the optimizer called `name` whose curvature is the method `which` of `value_fn`, or the Hessian where it has none."""
+
     def init(params: Params) -> CurvatureState:
         return initial_state(ravel_pytree(params)[0], damping)
 
@@ -166,7 +168,7 @@ def _curvature(name: str, which: str, damping: ArrayLike) -> optax.GradientTrans
 
 
 def _check(name: str, which: str | None, params: Params | None, value_fn: T | None) -> T:
-    """Words for the ways in which a wrapper can starve a method; without `which`, `value_fn` may be the value itself."""
+    """Check what a wrapper passes to a method, and return `value_fn`; without `which` that may be the value itself."""
     if params is None or value_fn is None:
         raise TypeError(
             f"{name}: update needs params and value_fn, the function being minimized: "
@@ -175,7 +177,7 @@ def _check(name: str, which: str | None, params: Params | None, value_fn: T | No
     leaves = jax.tree.leaves(params, is_leaf=lambda x: isinstance(x, optax.MaskedNode))
     if any(isinstance(x, optax.MaskedNode) for x in leaves):
         raise TypeError(
-            f"{name} inside optax.masked or optax.partition sees a part of the parameters only, and the log-likelihood "
+            f"{name} inside optax.masked or optax.partition gets only a part of the parameters, and the log-likelihood "
             "needs all of them: hold parameters with jaxmle.models.pinned instead, or wrap a first-order method"
         )
     if which not in (None, "information") and not hasattr(value_fn, which):
@@ -197,9 +199,9 @@ def hold(
 def rounding(
     value: Float[Array, ""], decrement: Float[Array, ""], total: Float[Array, ""]
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """What rounding leaves unsure in a value, and by how much a candidate may lie above it, f[] each.
+    """Bound the rounding error of a value, and by how much a candidate may lie above the value, f[] each.
 
-    Near the maximum the value is rounding noise: a step whose whole promise is below that is judged by the decrement.
+    Near the maximum the value is rounding noise: a step whose predicted gain is below that is judged by the decrement.
     """
     noise = 16 * float(jnp.finfo(value.dtype).eps) * (jnp.abs(value) + total)
     slack = jnp.where(decrement < noise, 64 * noise, noise + jnp.where(decrement < 1e3 * noise, decrement, 0.0))
@@ -215,7 +217,7 @@ def advance(
     total: Float[Array, ""],
     unitless: Bool[Array, " p"],
 ) -> CurvatureState:
-    """Judge the candidate x, move the anchor or not, and propose the next step: the one control of Newton's steps.
+    """Accept or reject the candidate x, and propose the next step; every Newton step of the solver is controlled here.
 
     Args:
         s: the state before.
@@ -227,7 +229,7 @@ def advance(
     eps = float(jnp.finfo(dtype).eps)
     finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient)) & jnp.all(jnp.isfinite(matrix))
     noise, slack = rounding(s.value, s.decrement, total)
-    # Along the coordinates that keep their pace, how curvature and slope have changed.
+    # The change of curvature and slope along the coordinates whose steps keep their length.
     moved = x - s.anchor
     run = jnp.where(s.lasting, moved, 0.0)
     bent, bends, slope_was, slope_is = run @ (s.matrix @ run), run @ (matrix @ run), s.gradient @ run, gradient @ run
@@ -240,9 +242,9 @@ def advance(
     before, after = moved @ (s.matrix @ moved), moved @ (matrix @ moved)
     ratio = jnp.where(first, 0.0, jnp.where(before > 0, after / jnp.where(before > 0, before, 1.0), 0.0))
     ratio = jnp.where(~first & jnp.all(moved == 0), 1.0, ratio)
-    promise = -(s.gradient @ moved) - 0.5 * before
-    gain = jnp.where(promise > 0, (s.value - value) / jnp.where(promise > 0, promise, 1.0), 1.0)
-    gain = jnp.where(promise < noise, 1.0, gain)
+    predicted = -(s.gradient @ moved) - 0.5 * before
+    gain = jnp.where(predicted > 0, (s.value - value) / jnp.where(predicted > 0, predicted, 1.0), 1.0)
+    gain = jnp.where(predicted < noise, 1.0, gain)
 
     damping = jnp.where(
         accepted,
@@ -263,7 +265,7 @@ def advance(
     # Where the curvature vanishes g^2 / W, a lower bound of the outer product of scores, has the right units.
     bound = jnp.where(gradient == 0, 1.0, gradient**2 / jnp.maximum(total, eps))
     scale = jnp.where(diagonal > 0, diagonal, bound)
-    # A logarithm or a logit has no business with steps beyond REACH: the curvature there is another one.
+    # A logarithm or a logit takes no steps beyond REACH, where the curvature is another.
     slope = jnp.where(unitless, jnp.abs(gradient), 0.0)
     scale = jnp.maximum(scale, slope)
     excess = jnp.where(slope > 1e-6 * total, jnp.maximum(slope / REACH - diagonal, 0.0), 0.0)
@@ -282,7 +284,7 @@ def advance(
     settled = accepted & ~tailing & (turned | regular | ((fell > 0) & ((fell < 1.33) & (fell >= 0.75) | ~slower)))
     tail_rate = jnp.where(tailing, s.tail_rate * fell, jnp.where(settled, 1.0, s.tail_rate))
     plain = jnp.where(unitless, jnp.clip(d.move, -REACH, REACH), d.move)
-    # Where the curvature keeps falling along a direction, the coordinates that keep their pace take longer steps.
+    # Where the curvature keeps falling along a direction, the coordinates whose steps keep their length take longer ones.
     lasting = (plain * s.plain > 0) & (jnp.abs(plain) > 0.75 * jnp.abs(s.plain))
     unsettled = (ratio < 0.75) | ~d.definite
     longer = accepted & (s.count > 1) & unsettled & (damping == 0) & jnp.any(lasting)
