@@ -52,7 +52,7 @@ def fit(
             the data's own spread. The highest certified maximum is reported, and all of them in `info["starts"]`.
         key: seed of the scattered starts: a `jax.random` key or a whole number, 0 by default.
         retries: how often a fit that fails to converge is tried again: from another start, with more damping, by another
-            method. `Fit.rung` says which attempt succeeded; 0 for none. A fit that runs out of steps is not tried again
+            method. `Fit.attempt` says which attempt succeeded; 0 for none. A fit that runs out of steps is not tried again
             where `max_steps` is given.
         dtype: in which to compute.
         missing: what to do with NaN: `"error"`, `"drop"` the row, give a `"status"`, or `"keep"` it.

@@ -59,7 +59,7 @@ INSIDE = {
     " extremes/standard_gumbel circular/mean_direction multivariate/category_counts multivariate/covariances"
     " | base/standard_form | base/discrete_cdf base/distribution base/information base/interpolation base/means base/overflow"
     " base/quantiles base/sampling base/support base/weighted_moments | base/types base/constants | base/*",
-    "_solver": "solve explain | phases | problem | start | charts | kinks | limits | lanes | step | verdict | evidence coordinates | state | status",
+    "_solver": "solve explain | phases | problem | start | charts | kinks | limits | lanes | step | verdict | state | evidence coordinates | status",
     "optimizers": "named | quasi_newton | curvature",
     "model": "contract | objective | observations | model | geometry response unsaved",
     "_native": (

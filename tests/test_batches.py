@@ -282,6 +282,18 @@ def test_params_of_any_structure_come_back(tmp_path):
     same(jm.load(tmp_path / "fit.npz"), fit)
 
 
+def test_files_of_format_1_come_back(fits, tmp_path):
+    path = fits.save(tmp_path / "fit.npz")
+    with np.load(path) as file:
+        arrays = {
+            f"outcome.{saved.RENAMED.get(k[8:], k[8:])}" if k[:8] == "outcome." else k: v for k, v in file.items()
+        }
+    header = json.loads(arrays["header"].tobytes()) | {"format": 1}
+    assert "outcome.polish" in arrays and "outcome.rung" in arrays
+    np.savez(path, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
+    same(jm.load(path), fits)
+
+
 def test_files_that_are_no_fits(fits, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no file .*none\.npz; expected one that fit\.save"):
         jm.load(tmp_path / "none.npz")
@@ -296,7 +308,7 @@ def test_files_that_are_no_fits(fits, tmp_path):
         arrays = dict(file)
     header = json.loads(arrays["header"].tobytes()) | {"format": saved.FORMAT + 1}
     np.savez(path, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
-    with pytest.raises(ValueError, match=r"has format 2, written by jaxmle .*upgrade"):
+    with pytest.raises(ValueError, match=rf"has format {saved.FORMAT + 1}, written by jaxmle .*upgrade"):
         jm.load(path)
     with pytest.raises(ValueError, match="there is no folder"):
         fits.save(tmp_path / "no" / "fit.npz")

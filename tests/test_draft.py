@@ -157,7 +157,7 @@ def test_another_method_drafts_and_newton_certifies():
     y = x @ np.array([1.0, 2.0, -1.0]) + r.normal(size=(9, 40))
     mixed, full = both(REGRESSION, {"y": y}, shared={"x": x}, optimizer="lbfgs")
     agree(mixed, full, 8)
-    assert (mixed.polish > 0).all() and (mixed.polish < mixed.steps).all()
+    assert (mixed.newton_steps > 0).all() and (mixed.newton_steps < mixed.steps).all()
 
 
 def test_second_chances_are_float64s():
@@ -167,7 +167,7 @@ def test_second_chances_are_float64s():
     start = {"loc": np.r_[1e12, np.zeros(5)]}
     mixed, full = both(model, x, start=start)
     agree(mixed, full, 5)
-    assert mixed.rung.tolist() == full.rung.tolist()
+    assert mixed.attempt.tolist() == full.attempt.tolist()
 
 
 def test_a_closed_form_needs_no_draft():

@@ -99,7 +99,7 @@ def test_fifty_parameters_in_lanes(units):
     fits, newton = (jm.fit_many(WIDE, data, optimizer=o, lanes=4) for o in ("lbfgs", "newton"))
     assert fits.converged.all()
     assert np.all(fits.steps < 100)
-    assert np.all(fits.solution.outcome.polish <= 3)
+    assert np.all(fits.solution.outcome.newton_steps <= 3)
     scale = newton.standard_errors()["beta"]
     assert np.max(np.abs(fits.params["beta"] - newton.params["beta"]) / scale) < 1e-6
 

@@ -182,7 +182,7 @@ def test_optax_in_our_place(name):
     fit = fitted(OPTAX[name])
     assert_best(fit)
     assert fit.decrement <= 1e-9
-    assert 0 < fit.polish < fit.steps
+    assert 0 < fit.newton_steps < fit.steps
     assert "Newton's" in fit.summary()
 
 
@@ -201,7 +201,7 @@ def test_a_learning_rate_means_the_same_for_every_number_of_rows():
 
 def test_running_out_of_steps_is_said():
     fit = fitted(optax.sgd(1e-6), max_steps=20)
-    assert fit.status is Status.MAX_STEPS and fit.rung == 0
+    assert fit.status is Status.MAX_STEPS and fit.attempt == 0
     assert "max_steps" in fit.message()
     assert np.isnan(fit.standard_errors()["loc"])
 

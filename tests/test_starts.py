@@ -98,8 +98,8 @@ def test_a_limit_above_every_maximum_stays_the_verdict():
     for value, chosen in ((1.0, 0), (3.0, 1)):  # negative log-likelihoods: the certified one is at 2
         ends = Outcome(
             u=np.array([[[np.inf], [0.5]]]), value=np.array([[value, 2.0]]), information=np.ones((1, 2, 1, 1)),
-            decrement=np.zeros((1, 2)), status=np.array([[own, other]]), steps=0, polish=0, direction=0, travel=0,
-            attained=True, rung=0, rule=0, evidence=0,
+            decrement=np.zeros((1, 2)), status=np.array([[own, other]]), steps=0, newton_steps=0, direction=0, travel=0,
+            attained=True, attempt=0, rule=0, evidence=0,
         )  # fmt: skip
         found, maximum = _choose(ends, 1e-9)
         assert found.tolist() == [chosen] and maximum.tolist() == [[-1, 0]]

@@ -25,7 +25,7 @@ from jaxmle._engine.multistart import params_at
 from jaxmle._engine.plan import Backend, Device, Drafted, Lanes, Plan
 from jaxmle._engine.run import Run
 from jaxmle._engine.solution import Report
-from jaxmle._solver.phases import POLISH
+from jaxmle._solver.phases import CERTIFY_STEPS
 from jaxmle._solver.problem import (
     Problem,
     Program,
@@ -135,7 +135,7 @@ def _in_lanes(
         # In lanes the others pass by, so that one program serves any number of drafts; one is there, to compile it.
         which = np.flatnonzero(sound) if kernels and sound.any() else np.arange(1 if kernels else size)
         status = np.where(sound, part.status, np.int32(Status.NOT_RUN))
-        drafts = part._replace(start=starts, status=status, max_steps=np.full_like(part.max_steps, POLISH))
+        drafts = part._replace(start=starts, status=status, max_steps=np.full_like(part.max_steps, CERTIFY_STEPS))
         if len(which) < size:
             drafts = taken(drafts, certifier.axes, which)
         found, last = run.run_bucket(certifier._replace(lanes=program.lanes), drafts, plan, devices, _Certified(shown))
@@ -146,7 +146,7 @@ def _in_lanes(
         fine = at_maximum(found.status) & _within(program, draft, found, part.max_steps)
         found = found._replace(
             steps=spent[at],
-            polish=found.polish if one_phase(program) else draft.polish + found.steps,
+            newton_steps=found.newton_steps if one_phase(program) else draft.newton_steps + found.steps,
             travel=draft.travel + found.travel,
         )
         if outcome is None:
@@ -234,7 +234,7 @@ def _check_float32(model: Model, program: Program, problem: Problem) -> None:
 
 def _within(program: Program, draft: Outcome, found: Outcome, most: Any) -> np.ndarray:
     """Tell which drafts with their certificates took no more steps than a fit may, bool[b]."""
-    return draft.steps + found.steps <= most if one_phase(program) else draft.steps - draft.polish <= most
+    return draft.steps + found.steps <= most if one_phase(program) else draft.steps - draft.newton_steps <= most
 
 
 def _put(outcome: Outcome, at: np.ndarray, part: Outcome) -> None:

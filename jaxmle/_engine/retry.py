@@ -32,7 +32,7 @@ QUICK_BELOW = 1 << 16
 "Numbers of data whose lanes take less time to run than to be compiled with optimization."
 
 ATTEMPTS = ("the first attempt", "another start", "more damping", "another method")
-"What `Fit.rung` counts."
+"What `Fit.attempt` counts."
 
 Solve = Callable[[Model, Batch, Plan], Solution]
 
@@ -151,5 +151,5 @@ def _attempted(
     for name, mine, new in zip(Outcome._fields, outcome, ends, strict=True):
         if name != "steps":
             mine[at] = new[better]
-    outcome.rung[at] = number
+    outcome.attempt[at] = number
     return left[~better]

@@ -15,7 +15,7 @@ from jaxmle._engine.plan import Auto, Device, Drafted, Plan
 from jaxmle._engine.settle import settle
 from jaxmle._engine.solution import Report
 from jaxmle._engine.workers import LanePhase, PhaseRun, run_phase
-from jaxmle._solver.problem import Problem, Program, climbs, items_of, taken
+from jaxmle._solver.problem import Problem, Program, ascent_phases, items_of, taken
 from jaxmle._solver.solve import solve_one
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status
@@ -55,7 +55,7 @@ def run_bucket(
     own, shared = items_of(program, problem)
     leaves = PhaseLeaves((own,), shared, problem.weights)
     bucket_run = _BucketRun(program, plan, devices, leaves, interrupted)
-    last = climbs(program) - 1
+    last = ascent_phases(program) - 1
     outcome: Any = None
     finished = np.zeros(len(problem.status), bool)
     for phase in range(last + 1):
@@ -219,7 +219,7 @@ def _by_kernels(program: Program, problem: Problem, plan: Plan, numbers: int) ->
     own, shared = items_of(program, problem)
     leaves = PhaseLeaves((own,), shared, problem.weights)
     outcome: Outcome | None = None
-    for phase in range(climbs(program)):
+    for phase in range(ascent_phases(program)):
         if phase:
             leaves = leaves._replace(items=(own, outcome))
             kernels = kernels_of(program, phase, leaves, platforms_of(devices), plan.backend)

@@ -23,7 +23,7 @@ from jaxmle._solver.problem import (
     Problem,
     Program,
     among,
-    climbs,
+    ascent_phases,
     items_of,
     own_starts,
     starts_itself,
@@ -218,7 +218,7 @@ def _kernels(program: Program, problem: Problem, ones: bool) -> _Kernels | None:
         own = [_many_of(x, size) if i in views else x for i, x in enumerate(own)]
         items: Items = (own,)
         found = []
-        for phase in range(climbs(program)):
+        for phase in range(ascent_phases(program)):
             kernel = built(program, phase, PhaseLeaves(items, shared, problem.weights), ones, "cpu")
             if isinstance(kernel, str):
                 return None

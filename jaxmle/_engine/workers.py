@@ -226,7 +226,7 @@ class PhaseRun:
     @property
     def utilization(self) -> float | None:
         """Return the share of the lanes' steps that a fit needed; None for a native kernel."""
-        steps = self.results.polish if self.lane_phase and self.lane_phase.number else self.results.steps
+        steps = self.results.newton_steps if self.lane_phase and self.lane_phase.number else self.results.steps
         return float(np.sum(steps[self.finished])) / self.lane_steps if self.lane_steps else None
 
     def copy_to(self, results: Outcome, where: Int[np.ndarray, " B"]) -> None:

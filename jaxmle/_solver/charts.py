@@ -1,42 +1,42 @@
-"""Other coordinates to climb in, where those of the parameters bend around the ridges and the ends of a likelihood.
+"""Other coordinates for the ascent, where those of the parameters bend around the ridges and the ends of a likelihood.
 
-A model's `Chart` is known to the climb alone: outcomes are in the parameters' own coordinates, as of any model. A model with a parameter that is held has one dimension less and climbs without.
+Only the ascent uses a model's `Chart`: outcomes are in the parameters' own coordinates, as of any model. A model with a parameter
+that is held has one dimension less, and its ascent uses no chart.
 """
-
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._solver.coordinates import finite_ends
+from jaxmle._solver.coordinates import Unravel, finite_ends
 from jaxmle._solver.evidence import resolution
 from jaxmle._solver.kinks import hold_kink
 from jaxmle._solver.limits import GAIN, settle, unsettled
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit, at_maximum, undecided
 from jaxmle._solver.verdict import number_of
+from jaxmle._util.arrays import Array, Float, Int, Params
 from jaxmle._util.linalg import hessian
 from jaxmle.model.objective import Charted, Objective
 
 
 def ascent_objective(objective: Objective) -> Objective:
-    """Return the objective in the coordinates to climb in."""
+    """Return the objective in the coordinates of the ascent: those of the chart, where there is one."""
     model = objective.model
     held = model.geometry.chart is None or model.free != len(model.names)
     return objective if held else Charted(model, objective.data, objective.weights)
 
 
-def map_start(objective: Objective, u: Any) -> Any:
-    """Map a point (pytree of the parameters' coordinates) to the coordinates to climb in."""
+def map_start(objective: Objective, u: Params) -> Params:
+    """Map a point (pytree of the parameters' coordinates) to the coordinates of the ascent."""
     return objective.inward(u) if isinstance(objective, Charted) else u
 
 
-def map_outcome(objective: Objective, outcome: Outcome) -> Outcome:
+def map_outcome(objective: Objective, outcome: Outcome[Array]) -> Outcome[Array]:
     """Map a finished outcome back to the parameters' coordinates; unsettled outcomes keep those of the chart.
 
-    A maximum whose parameters no number can hold (a scale of e^-1000) is as good as infinite.
+    A maximum whose parameters overflow or underflow (a scale of e^-1000) is reported as at infinity.
     """
     if not isinstance(objective, Charted):
         return outcome
@@ -55,10 +55,16 @@ def map_outcome(objective: Objective, outcome: Outcome) -> Outcome:
     return jax.tree.map(lambda here, there: jnp.where(waits, here, there), outcome, moved)
 
 
-def settle_in_params(objective: Objective, outcome: Outcome, unravel: Any, tolerance: Any, max_steps: Any) -> Outcome:
+def settle_in_params(
+    objective: Objective,
+    outcome: Outcome[Array],
+    unravel: Unravel,
+    tolerance: Float[Array, ""],
+    max_steps: Int[Array, ""],
+) -> Outcome[Array]:
     """Settle an outcome on the chart, where there is one, and then on a kink, where there is one; return it in the parameters.
 
-    An endless rise on a kink that began no higher than a limit that the chart lists is reported as that limit.
+    An endless increase on a kink that began no higher than a limit that the chart lists is reported as that limit.
     """
     chart = ascent_objective(objective)
     settled = settle(outcome, chart, unravel)
@@ -76,7 +82,7 @@ def settle_in_params(objective: Objective, outcome: Outcome, unravel: Any, toler
     return jax.tree.map(lambda mine, other: jnp.where(instead, other, mine), held, limit._replace(steps=held.steps))
 
 
-def map_limits(objective: Objective, outcome: Outcome, settled: Outcome) -> Outcome:
+def map_limits(objective: Objective, outcome: Outcome[Array], settled: Outcome[Array]) -> Outcome[Array]:
     """Map a settled outcome from the chart to the parameters' coordinates, with the highest limit that the chart lists."""
     chart = ascent_objective(objective)
     if not isinstance(chart, Charted):
@@ -91,10 +97,10 @@ def map_limits(objective: Objective, outcome: Outcome, settled: Outcome) -> Outc
     )
 
 
-def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:
-    """Replace the limit that the climb ended at by the highest that the chart lists, unless the climb got above them all.
+def _highest(objective: Charted, reached: Float[Array, ""], outcome: Outcome[Array]) -> Outcome[Array]:
+    """Replace the limit at which the ascent ended by the highest that the chart lists, unless the ascent reached a higher value.
 
-    A climb that came to within `GAIN` of one and found no further step ended there, too.
+    An ascent that came to within `GAIN` of one and found no further step ended there, too.
     """
     known = objective.chart.limits
     ended = at_limit(outcome.status)
@@ -117,14 +123,14 @@ def _highest(objective: Charted, reached: Any, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _outward(objective: Charted, outcome: Outcome) -> Outcome:
+def _outward(objective: Charted, outcome: Outcome[Array]) -> Outcome[Array]:
     """Map an outcome from the chart to the parameters' coordinates, with the curvature that follows from that on the chart."""
     v, unravel = outcome.u, ravel_pytree(objective.model.origin(outcome.u.dtype))[1]
 
-    def outward(v: Any) -> Any:
+    def outward(v: Float[Array, " p"]) -> Float[Array, " p"]:
         return ravel_pytree(objective.outward(unravel(v)))[0]
 
-    def gained(u: Any) -> Any:
+    def gained(u: Float[Array, " p"]) -> Float[Array, ""]:
         step = ravel_pytree(objective.inward(unravel(u)))[0] - v
         return 0.5 * step @ (outcome.information @ step)
 
@@ -135,7 +141,7 @@ def _outward(objective: Charted, outcome: Outcome) -> Outcome:
     bounded = jnp.any(ends) & jnp.all(~ends | jnp.where(u < 0, low, high))
     limit = jnp.where(bounded, int(Status.AT_BOUNDARY), int(Status.AT_INFINITY))
 
-    def along(x: Any) -> Any:
+    def along(x: Float[Array, " p"]) -> Float[Array, " p"]:
         return jnp.where(ends, jnp.sign(u), jax.jvp(outward, (v,), (x,))[1])
 
     return outcome._replace(

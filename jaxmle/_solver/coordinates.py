@@ -1,13 +1,19 @@
-"""What the unconstrained coordinates of a model stand for."""
+"""Properties of the unconstrained coordinates of a model."""
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import numpy as np
 
+from jaxmle._util.arrays import Array, Bool, Float, Params
+from jaxmle.model.model import Model
 
-def finite_ends(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each coordinate: is it elementwise, has its space a finite end below, above (bool[p] each)."""
+Unravel = Callable[[Float[Array, " p"]], Params]
+"The map from flat coordinates f[p] to their pytree, as `jax.flatten_util.ravel_pytree` returns it."
+
+
+def finite_ends(model: Model) -> tuple[Bool[np.ndarray, " p"], Bool[np.ndarray, " p"], Bool[np.ndarray, " p"]]:
+    """Return for each coordinate whether it is elementwise, and whether its space has a finite end below, and above, bool[p] each."""
     rows: list[tuple[bool, bool, bool]] = []
     for s in jax.tree.leaves(model.space):
         ends = s.kind.ends
@@ -17,7 +23,7 @@ def finite_ends(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return table[:, 0], table[:, 1], table[:, 2]
 
 
-def logarithmic(model: Any) -> np.ndarray:
-    """Which coordinates are the logarithm of a distance from one finite end, bool[p]: their unit is that of the data."""
+def logarithmic(model: Model) -> Bool[np.ndarray, " p"]:
+    """Find the coordinates that are the logarithm of a distance from one finite end, bool[p]: that distance has the unit of the data."""
     elementwise, low, high = finite_ends(model)
     return elementwise & (low ^ high)

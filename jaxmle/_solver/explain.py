@@ -1,29 +1,29 @@
-"""Which rule decided on a fit, and on what evidence, in words that a statistician reads."""
+"""Explanations of verdicts: the rule that decided on a fit, and the evidence against its thresholds, in words."""
 
 import numpy as np
 
-from jaxmle._solver.evidence import NOTED
+from jaxmle._solver.evidence import STORED
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status
 from jaxmle._solver.verdict import NAMED, Condition, Rule
 
 WORDS = {
     "evaluations": "evaluations",
-    "decrement": "log-likelihood still to be gained (the decrement)",
-    "decrement_before": "log-likelihood that was to be gained one step before",
-    "lowest_pivot": "lowest pivot of the information scaled to unit diagonal, in units of the least that can be trusted",
-    "curvature_ratio": "curvature along the last step after it, relative to before",
-    "curvature_retained": "least share of its curvature that a coordinate kept along the last step",
+    "decrement": "predicted gain of the log-likelihood (the decrement)",
+    "decrement_before": "predicted gain of the log-likelihood one step before",
+    "lowest_pivot": "lowest pivot of the information scaled to unit diagonal, in units of the least that exceeds rounding",
+    "curvature_ratio": "curvature along the last step, after it relative to before",
+    "curvature_retained": "least ratio of a coordinate's curvature after the last step to before",
     "tail_rate": "factor by which slope and curvature fell together along the last steps",
-    "left": "log-likelihood that is left",
-    "rise": "log-likelihood per observation that the next step promised",
-    "gaining": "steps in a row over which the log-likelihood that a step promises grew, the curvature turned away",
-    "furthest": "furthest that a logarithm or a logit went from where the climb began, of half the range of numbers",
-    "narrowness": "how narrow the density is, as a logarithm, or how far a logarithm or a logit went",
-    "resolution": "spacing of numbers at the estimate, in units of what one observation says",
+    "predicted_gain": "predicted gain of the log-likelihood, the lesser of two estimates",
+    "predicted_gain_per_weight": "predicted gain per observation of the next step",
+    "growing_gain": "steps in a row over which the predicted gain grew while the information was not positive definite",
+    "furthest": "greatest distance of a logarithm or a logit from the start of the ascent, relative to half the range of numbers",
+    "narrowness": "narrowness of the density, as a logarithm, or distance of a logarithm or a logit from its start",
+    "resolution": "spacing of numbers at the estimate, in units of the standard error from one observation",
     "inward": "log-likelihood that a step inward from the limit loses",
 }
-"What the pieces of evidence are called."
+"The numbers of the evidence in words."
 
 TESTED = {
     "accepted": ("the last step was accepted", "the last step was not accepted"),
@@ -33,23 +33,26 @@ TESTED = {
     "tailing": ("slope and curvature fell together along the last step", "they did not along the last step"),
     "vanished": (
         "some logarithm or logit has neither slope nor curvature left",
-        "every parameter still has slope or curvature",
+        "every logarithm and logit has slope or curvature",
     ),
-    "leaves": ("a boundary is left", "no parameter is on its way out of a boundary"),
-    "minute": ("the next step is below the last digit or the tolerance", "the next step is above the last digit"),
-    "stuck": ("no step, however short, raises the log-likelihood", "steps still raise the log-likelihood"),
+    "leaves_boundary": ("a parameter moves away from a boundary", "no parameter moves away from a boundary"),
+    "negligible_step": (
+        "the next step is below the last digit or the tolerance",
+        "the next step is above the last digit",
+    ),
+    "overdamped": ("no step, however short, raises the log-likelihood", "steps still raise the log-likelihood"),
     "varies": ("rows of the data differ", "all rows of the data are the same"),
 }
-"What the questions of yes or no say."
+"The truth values of the evidence in words: where true, and where false."
 
 
 def explain(outcome: Outcome, index: int, tolerance: float | None) -> str:
-    """Say which rule decided on one fit, why, and what the evidence was against its thresholds.
+    """Write in words which rule decided on one fit, why, and the evidence against its thresholds.
 
     Args:
         outcome: of a batch.
         index: which fit of it.
-        tolerance: log-likelihood that was allowed to be left; None where that is not known.
+        tolerance: the greatest predicted gain at which the fit counts as converged; None where that is not known.
     """
     status, number = Status(int(outcome.status[index])), int(outcome.rule[index])
     head = f"{status.name.lower().replace('_', ' ')}"
@@ -61,19 +64,19 @@ def explain(outcome: Outcome, index: int, tolerance: float | None) -> str:
     if np.isfinite(inward := numbers.get("inward", np.nan)):
         lines.append(f"  {WORDS['inward']}: {inward:.2g}" + (" (it gains: there is no limit)" if inward < 0 else ""))
     if status.ok and not rule.conditions:
-        lines.append("  no climb: the estimate is exact")
+        lines.append("  no ascent: the estimate is exact")
     return "\n".join(lines)
 
 
 def _numbers(outcome: Outcome, index: int, tolerance: float | None) -> dict[str, float]:
-    """Return the evidence that the outcome keeps, by name."""
-    kept = dict(zip(NOTED, map(float, outcome.evidence[index]), strict=False))
+    """Return the evidence that the outcome stores, by name."""
+    kept = dict(zip(STORED, map(float, outcome.evidence[index]), strict=False))
     kept |= {"decrement": float(outcome.decrement[index]), "evaluations": float(outcome.steps[index])}
     return kept | ({} if tolerance is None else {"tolerance": tolerance, "allowed": tolerance})
 
 
 def _line(c: Condition, numbers: dict[str, float], rule: Rule) -> str:
-    """Return one condition in words, with the number that met it; empty where it says nothing of its own."""
+    """Write one condition in words, with the number that met it; empty where another condition implies it."""
     if c.relation == "is":
         return TESTED[c.evidence][0 if c.threshold else 1]
     if c.evidence == "evaluations" and c.threshold == 1:

@@ -1,9 +1,9 @@
-"""A maximum on a kink, where slopes say nothing of one parameter: it is held where it is best, and the others climb.
+"""Maxima on a kink, where the slope in one parameter is undefined: it is held at its best value while Newton's steps move the others.
 
-Runs after the climb, only for models that name a `Kink` and only where nothing else was found.
+Runs after the ascent, only for models that name a `Kink` and only for fits without a verdict.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,18 +15,18 @@ from jaxmle import spaces
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, undecided
 from jaxmle._solver.verdict import RISES, number_of
+from jaxmle._util.arrays import Array, Bool, Float, Int
 from jaxmle.model.objective import Objective
-from jaxmle.optimizers import newton
-from jaxmle.optimizers.curvature import CurvatureState, advance, hold
+from jaxmle.optimizers.curvature import CurvatureState, advance, hold, initial_state
 
 ENDLESS = 100.0
-"By how much a logarithm falls on a rise that is called endless."
+"The distance by which a logarithm falls along an endless increase."
 
 MOST_STEPS = 100
 "Evaluations with the parameter held, at most."
 
 NEAR = 3.0
-"How far from where the climb began a logarithm or a logit starts again that had gone to where nothing is finite."
+"The greatest distance from the start of the ascent at which a logarithm or a logit starts again whose value gave no finite log-likelihood."
 
 
 class _Held(NamedTuple):
@@ -35,25 +35,27 @@ class _Held(NamedTuple):
     Attributes:
         u: the candidate, the kinked parameter at its best.
         newton: state of Newton's steps in the others.
-        before: the decrement where the last accepted step began, f[].
-        gained: what that gained, f[].
+        before: the decrement before the last accepted step, f[].
+        gained: the increase of the log-likelihood by that step, f[].
         on: whether the last accepted point lies on a kink, so that its parameter is held, bool[].
-        certified, endless: how it ended, if it did: at a maximum, or on a rise by e^-100 of a scale, bool[] each.
+        certified, endless: whether it has ended at a maximum, or on an increase while a scale fell by e^-100, bool[] each.
         k: evaluations so far, int[].
     """
 
-    u: Any
+    u: Float[Array, " p"]
     newton: CurvatureState
-    before: Any
-    gained: Any
-    on: Any
-    certified: Any
-    endless: Any
-    k: Any
+    before: Float[Array, ""]
+    gained: Float[Array, ""]
+    on: Bool[Array, ""]
+    certified: Bool[Array, ""]
+    endless: Bool[Array, ""]
+    k: Int[Array, ""]
 
 
-def hold_kink(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: Any) -> Outcome:
-    """Climb on with the kinked parameter held from an outcome without a verdict; any other passes through unchanged.
+def hold_kink(
+    objective: Objective, outcome: Outcome[Array], tolerance: Float[Array, ""], max_steps: Int[Array, ""]
+) -> Outcome[Array]:
+    """Continue an ascent without a verdict with the kinked parameter held; return any other outcome unchanged.
 
     On a kink the certificate is that of the other parameters, and the information the expected one, as of a maximum in
     closed form; without a kink it is the usual one. A point where the expected information is not finite is a maximum at
@@ -61,7 +63,7 @@ def hold_kink(objective: Objective, outcome: Outcome, tolerance: Any, max_steps:
 
     Args:
         outcome: settled, in the parameters' own coordinates.
-        tolerance: log-likelihood that may be left to be gained, f[].
+        tolerance: the greatest predicted gain at which the fit counts as converged, f[].
         max_steps: evaluations that are allowed, int[].
     """
     model = objective.model
@@ -74,7 +76,10 @@ def hold_kink(objective: Objective, outcome: Outcome, tolerance: Any, max_steps:
     return lax.cond(waits, lambda: _ascend_held(objective, outcome, tolerance, max_steps), lambda: outcome)
 
 
-def _ascend_held(objective: Objective, outcome: Outcome, tolerance: Any, max_steps: Any) -> Outcome:
+def _ascend_held(
+    objective: Objective, outcome: Outcome[Array], tolerance: Float[Array, ""], max_steps: Int[Array, ""]
+) -> Outcome[Array]:
+    """Take Newton's steps with the kinked parameter held; return their outcome where they end in a verdict, else the one given."""
     model, weights, dtype = objective.model, objective.weights, outcome.u.dtype
     kink = model.geometry.kink
     assert kink is not None
@@ -82,12 +87,12 @@ def _ascend_held(objective: Objective, outcome: Outcome, tolerance: Any, max_ste
     kinked = jnp.asarray(np.array([name == kink.name for name in model.coordinate_names]))
     unitless, total, zero = jnp.asarray(objective.unitless), jnp.sum(weights), jnp.zeros((), dtype)
 
-    # What has gone far, perhaps to where no number can hold it, begins nearer.
+    # A coordinate that is far from its start, perhaps beyond the range of numbers, starts again nearer.
     u = outcome.u
     start = jnp.where(jnp.isfinite(u - outcome.travel), u - outcome.travel, 0.0)
     far = ~jnp.isfinite(objective(unravel(u))) | jnp.any(unitless & (jnp.abs(u - start) > ENDLESS))
 
-    def best(u: Any) -> Any:
+    def best(u: Float[Array, " p"]) -> Float[Array, " p"]:
         found = kink.best(model.forward(unravel(u)), objective.data, weights)
         found = ravel_pytree(model.inverse(found))[0].astype(dtype)
         return jnp.where(jnp.isfinite(objective(unravel(found))), found, u)
@@ -117,7 +122,7 @@ def _ascend_held(objective: Objective, outcome: Outcome, tolerance: Any, max_ste
         )
 
     no, none = jnp.array(False), jnp.zeros((), jnp.int32)
-    begun = _Held(begin, newton().init(begin), zero + jnp.inf, zero, no, no, no, none)
+    begun = _Held(begin, initial_state(begin), zero + jnp.inf, zero, no, no, no, none)
     most = jnp.minimum(MOST_STEPS, max_steps)
     end = lax.while_loop(lambda s: (s.k < most) & ~s.certified & ~s.endless, step, begun)
     there = end.newton

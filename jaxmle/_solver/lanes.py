@@ -2,17 +2,27 @@
 
 A plain `vmap` of a `while_loop` runs every fit until the slowest ends. Here an outer loop gathers new data into the
 freed lanes, around an inner loop that steps until a share of the lanes has ended; the data are loop-invariant in the
-inner loop. What ended is written to a log, so that neither the number of data sets nor where they come from is part of
-the program: one program serves slices of any batch (`advance`) and one traced whole (`run`), bit for bit.
+inner loop. Results are written to a log, so that neither the number of data sets nor their source is part of the
+program: one program serves slices of any batch (`advance`) and one traced whole (`run`), bit for bit.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Int
+
+T = TypeVar("T")
+S = TypeVar("S")
+"The state of a fit, or of many: leaves with one more axis."
+D = TypeVar("D")
+"The data set of a fit, or of many."
+R = TypeVar("R")
+"The result of a fit, or of many."
 
 SHARE = 4
 "The inner loop ends when one lane in SHARE has ended, and so many are served at a time."
@@ -21,8 +31,8 @@ IDLE = np.int32(np.iinfo(np.int32).max)
 "The index of a lane without a data set."
 
 
-class Policy(NamedTuple):
-    """What a lane does; pure functions of one fit.
+class Policy(NamedTuple, Generic[S, D, R]):
+    """The steps of a lane, as pure functions of one fit.
 
     Attributes:
         begin: item -> state.
@@ -31,47 +41,47 @@ class Policy(NamedTuple):
         end: (state, item) -> result.
     """
 
-    begin: Callable[[Any], Any]
-    step: Callable[[Any, Any], Any]
-    done: Callable[[Any], Any]
-    end: Callable[[Any, Any], Any]
+    begin: Callable[[D], S]
+    step: Callable[[S, D], S]
+    done: Callable[[S], Bool[Array, ""]]
+    end: Callable[[S, D], R]
 
 
-class Work(NamedTuple):
-    """Data sets to hand out.
+class Work(NamedTuple, Generic[D]):
+    """Data sets that wait for a lane.
 
     Attributes:
         items: leaves [C, ...].
         position, stop: the next of them, and where to stop, int[].
         offset: the index of the first, int[].
-        drain: whether the lanes are to finish what they have when these run out, bool[].
+        drain: whether the lanes finish their data sets when these run out, bool[].
     """
 
-    items: Any
-    position: Any
-    stop: Any
-    offset: Any
-    drain: Any
+    items: D
+    position: Int[Array | np.integer, ""]
+    stop: Int[Array | np.integer, ""]
+    offset: Int[Array | np.integer, ""]
+    drain: Bool[Array | np.bool, ""]
 
 
-class Carry(NamedTuple):
-    """Lanes between two refills.
+class Carry(NamedTuple, Generic[S, D, R]):
+    """The lanes between two refills.
 
     Attributes:
         state, item: of each lane, leaves [L, ...].
-        index: which data set each lane works on, int[L]; IDLE without one.
-        log, ids: results in the order in which they ended, leaves [R, ...], and whose they are, int[R].
+        index: the data set of each lane, int[L]; IDLE without one.
+        log, ids: results in the order in which they ended, leaves [R, ...], and the index of their data sets, int[R].
         written: how many of them, int[].
         steps: inner steps so far, int[].
     """
 
-    state: Any
-    item: Any
-    index: Any
-    log: Any
-    ids: Any
-    written: Any
-    steps: Any
+    state: S
+    item: D
+    index: Int[Array, " L"]  # pyright: ignore[reportIncompatibleMethodOverride]
+    log: R
+    ids: Int[Array, " R"]
+    written: Int[Array, ""]
+    steps: Int[Array, ""]
 
 
 def room(lanes: int) -> int:
@@ -79,11 +89,12 @@ def room(lanes: int) -> int:
     return max(lanes // SHARE, 1)
 
 
-def _take(items: Any, index: Any) -> Any:
+def _take(items: T, index: Int[Array, " k"]) -> T:
+    """Gather the rows `index` of the leaves of a pytree; an index beyond the end takes the last row."""
     return jax.tree.map(lambda x: x.at[index].get(mode="clip"), items)
 
 
-def start(policy: Policy, items: Any, lanes: int, capacity: int) -> Carry:
+def start(policy: Policy[S, D, R], items: D, lanes: int, capacity: int) -> Carry[S, D, R]:
     """Return lanes without work, and an empty log for `capacity` results between two calls of `advance`."""
     item = jax.tree.map(lambda x: jnp.broadcast_to(x[0], (lanes, *x.shape[1:])), items)
     state = jax.eval_shape(jax.vmap(policy.begin), item)
@@ -95,23 +106,23 @@ def start(policy: Policy, items: Any, lanes: int, capacity: int) -> Carry:
     return Carry(state, item, idle, log, jnp.full(size, IDLE), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
 
 
-def busy(carry: Carry, work: Work) -> Any:
-    """Return whether there is something to do."""
+def busy(carry: Carry[S, D, R], work: Work[D]) -> Bool[Array | np.ndarray, ""]:
+    """Return whether data sets wait or lanes must finish, bool[]."""
     return (work.position < work.stop) | (work.drain & jnp.any(carry.index != IDLE))
 
 
-def refill(policy: Policy, carry: Carry, work: Work) -> tuple[Carry, Any]:
-    """Step until a share of the lanes is free, write what ended and hand out; return the carry and the next position."""
+def refill(policy: Policy[S, D, R], carry: Carry[S, D, R], work: Work[D]) -> tuple[Carry[S, D, R], Int[Array, ""]]:
+    """Step until a share of the lanes is free, write their results and give them new data sets; return the carry and the next position."""
     served = room(carry.index.shape[0])
     live = carry.index != IDLE
     idle = jnp.sum(~live, dtype=jnp.int32)
     enough = jnp.minimum(jnp.sum(live, dtype=jnp.int32), jnp.where(work.position < work.stop, served - idle, served))
     done = jax.vmap(policy.done)
 
-    def waiting(inner: Any) -> Any:
+    def waiting(inner: tuple[S, Int[Array, ""]]) -> Bool[Array, ""]:
         return jnp.sum(done(inner[0]) & live, dtype=jnp.int32) < enough
 
-    def inner_step(inner: Any) -> Any:
+    def inner_step(inner: tuple[S, Int[Array, ""]]) -> tuple[S, Int[Array, ""]]:
         return jax.vmap(policy.step)(inner[0], carry.item), inner[1] + 1
 
     state, steps = lax.while_loop(waiting, inner_step, (carry.state, carry.steps))
@@ -120,7 +131,7 @@ def refill(policy: Policy, carry: Carry, work: Work) -> tuple[Carry, Any]:
     ended, free, index = ended[lane], ended[lane] | ~live[lane], carry.index[lane]
     here, item = _take(state, lane), _take(carry.item, lane)
 
-    def write(log: Any, new: Any) -> Any:
+    def write(log: Array, new: Array) -> Array:
         return lax.dynamic_update_slice_in_dim(log, new, carry.written, 0)
 
     log = jax.tree.map(write, carry.log, jax.vmap(policy.end)(here, item))
@@ -139,7 +150,7 @@ def refill(policy: Policy, carry: Carry, work: Work) -> tuple[Carry, Any]:
     )
     mine = slot < served
 
-    def put(all_: Any, new: Any) -> Any:
+    def put(all_: Array, new: Array) -> Array:
         return jnp.where(mine.reshape((-1,) + (1,) * (all_.ndim - 1)), new.at[slot].get(mode="clip"), all_)
 
     carry = Carry(
@@ -154,24 +165,28 @@ def refill(policy: Policy, carry: Carry, work: Work) -> tuple[Carry, Any]:
     return carry, work.position + jnp.sum(given, dtype=jnp.int32)
 
 
-def advance(policy: Policy, carry: Carry, work: Work, refills: Any) -> tuple[Carry, Any]:
-    """Do a slice of the work, at most `refills` refills, as far as the log reaches; the carry and the next position."""
+def advance(
+    policy: Policy[S, D, R], carry: Carry[S, D, R], work: Work[D], refills: ArrayLike
+) -> tuple[Carry[S, D, R], Int[Array, ""]]:
+    """Do at most `refills` refills, while the log has room; return the carry and the next position."""
     served, size = room(carry.index.shape[0]), carry.ids.shape[0]
 
-    def goes_on(loop: Any) -> Any:
+    def goes_on(loop: tuple[Carry[S, D, R], Int[Array, ""], Int[Array, ""]]) -> Bool[Array | np.ndarray, ""]:
         carry, position, k = loop
         return busy(carry, work._replace(position=position)) & (k < refills) & (carry.written + served <= size)
 
-    def body(loop: Any) -> Any:
+    def body(
+        loop: tuple[Carry[S, D, R], Int[Array, ""], Int[Array, ""]],
+    ) -> tuple[Carry[S, D, R], Int[Array, ""], Int[Array, ""]]:
         carry, position, k = loop
         return *refill(policy, carry, work._replace(position=position)), k + 1
 
-    carry, position, _ = lax.while_loop(goes_on, body, (carry, work.position, jnp.zeros((), jnp.int32)))
+    carry, position, _ = lax.while_loop(goes_on, body, (carry, cast(Array, work.position), jnp.zeros((), jnp.int32)))
     return carry, position
 
 
-def run(policy: Policy, items: Any, lanes: int) -> Any:
-    """Do all of it in one traced program; return results with leaves [B, ...]."""
+def run(policy: Policy[S, D, R], items: D, lanes: int) -> R:
+    """Fit all data sets in one traced program; return results with leaves [B, ...]."""
     size = jax.tree.leaves(items)[0].shape[0]
     carry = start(policy, items, min(lanes, size), size)
     work = Work(items, jnp.int32(0), jnp.int32(size), jnp.int32(0), jnp.array(True))

@@ -1,4 +1,4 @@
-"""One fit or many as traced programs: a loop over the phases' steps, or lanes, and the settling of what did not converge."""
+"""One fit or many as traced programs: a loop over the phases' steps, or lanes, then the settling of fits without a certificate."""
 
 from typing import Any
 
@@ -9,16 +9,18 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle._solver import lanes
 from jaxmle._solver.charts import settle_in_params
+from jaxmle._solver.lanes import D, R, S
 from jaxmle._solver.limits import unsettled
 from jaxmle._solver.phases import SETTLE, phases, policies
-from jaxmle._solver.problem import Problem, Program, builder, objective_of, one_phase
+from jaxmle._solver.problem import Item, Problem, Program, builder, objective_of, one_phase
 from jaxmle._solver.state import Outcome
+from jaxmle._util.arrays import Array, Bool, Int
 
 
-def solve_one(program: Program, problem: Problem) -> Outcome:
-    """Fit one problem by a loop over `step`; what did not converge still waits for `settle_one`."""
+def solve_one(program: Program, problem: Problem[Array]) -> Outcome[Array]:
+    """Fit one problem by a loop over `step`; fits without a certificate then need `settle_one`."""
 
-    def loop(policy: lanes.Policy, item: Any) -> Any:
+    def loop(policy: lanes.Policy[S, D, R], item: D) -> R:
         state = lax.while_loop(lambda s: ~policy.done(s), lambda s: policy.step(s, item), policy.begin(item))
         return policy.end(state, item)
 
@@ -29,10 +31,10 @@ def solve_one(program: Program, problem: Problem) -> Outcome:
     return outcome
 
 
-def settle_one(program: Program, problem: Problem, outcome: Outcome) -> Outcome:
-    """Settle an outcome without a certificate; any other passes through."""
+def settle_one(program: Program, problem: Problem[Array], outcome: Outcome[Array]) -> Outcome[Array]:
+    """Settle an outcome without a certificate; return any other unchanged."""
 
-    def settle() -> Outcome:
+    def settle() -> Outcome[Array]:
         objective = objective_of(program.skeleton, problem)
         _, unravel = ravel_pytree(objective.model.origin(objective.weights.dtype))
         return settle_in_params(objective, outcome, unravel, problem.tolerance, problem.max_steps)
@@ -40,27 +42,33 @@ def settle_one(program: Program, problem: Problem, outcome: Outcome) -> Outcome:
     return lax.cond(unsettled(outcome), settle, lambda: outcome)
 
 
-def solve_many(program: Program, own: list[Any], shared: list[Any]) -> Outcome:
+def solve_many(program: Program, own: list[Array], shared: list[Array]) -> Outcome[Array]:
     """Fit many problems in one traced program by lanes, leaves [B, ...] in and out; `settle_many` comes after."""
-    items: Any = (own,)
-    outcome: Any = None
+    items: Item = (own,)
+    outcome: Any = None  # of the last phase; of an ascent that another phase certifies its state
     for policy in phases(program, shared)[:SETTLE]:
         outcome = lanes.run(policy, items, program.lanes)
         items = (own, outcome)
     return outcome
 
 
-def settle_many(program: Program, own: list[Any], shared: list[Any], outcome: Outcome, left: Any = None) -> Outcome:
-    """Settle a batch, one after the other, after fitting what is `left`; costs nothing where every fit converged.
+def settle_many(
+    program: Program,
+    own: list[Array],
+    shared: list[Array],
+    outcome: Outcome[Array],
+    left: Bool[Array, " B"] | None = None,
+) -> Outcome[Array]:
+    """Settle the fits of a batch one after the other, those `left` after fitting them; without cost where every fit converged.
 
     Args:
-        left: whose outcome is still missing, bool[B]; None where there is none.
+        left: the data sets without an outcome, bool[B]; None where there is none.
     """
     build = builder(program, shared)
     waits = unsettled(outcome) if left is None else left | unsettled(outcome)
     order = jnp.argsort(~waits, stable=True)
 
-    def one(k: Any, outcome: Outcome) -> Outcome:
+    def one(k: Int[Array, ""], outcome: Outcome[Array]) -> Outcome[Array]:
         at = order[k]
         problem, found = build(([x[at] for x in own],)), jax.tree.map(lambda x: x[at], outcome)
         if left is not None:

@@ -1,68 +1,73 @@
-"""The records of the loop: one fit on its way, and what it ends with."""
+"""The records of the solver: the state of a fit between two steps, and its outcome."""
 
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from jaxmle._solver.evidence import Evidence
 from jaxmle._solver.status import Status
+from jaxmle._util.arrays import Array, Bool, Float, Int, Params
+
+A = TypeVar("A")
+"What the leaves of a record are: arrays of a traced program, arrays of NumPy, or one flag for each."
 
 RUNNING, NOMINATED = -1, -2
-"Codes of a fit that has not ended; no outcome has one."
+"Codes of a fit that has not ended: its ascent goes on, or another method has nominated a point. No outcome has one."
 
 NEVER_RAN = (
     Status.NO_DATA, Status.OUTSIDE_SUPPORT, Status.NO_FINITE_START, Status.BAD_WEIGHTS, Status.MISSING_VALUES
 )  # fmt: skip
-"Verdicts that leave nothing to report: every number is NaN."
+"Verdicts without an estimate: every number is NaN."
 
 
 class State(NamedTuple):
-    """One fit on its way.
+    """The state of one fit between two steps.
 
     Attributes:
-        u, opt: evolving: the candidate (pytree of coordinates) and the optimizer's state.
-        begin: where it began, f[p].
-        best, value: reported: the best point so far, f[p], and its negative log-likelihood, f[].
-        evidence, rule: what the verdict rests on, or None for another method's climb, and which of `RULES` decided, int[].
+        u, opt: the candidate (pytree of coordinates) and the optimizer's state.
+        begin: the start, f[p].
+        best, value: the best point so far, f[p], and its negative log-likelihood, f[].
+        evidence, rule: for the verdict, or None for another method's ascent, and which of `RULES` decided, int[].
         status, steps: RUNNING or a code, int[]; evaluations so far, int[].
     """
 
-    u: Any
+    u: Params
     opt: Any
-    begin: Any
-    best: Any
-    value: Any
-    evidence: Any
-    rule: Any
-    status: Any
-    steps: Any
+    begin: Float[Array, " p"]
+    best: Float[Array, " p"]
+    value: Float[Array, ""]
+    evidence: Evidence | None
+    rule: Int[Array, ""]
+    status: Int[Array, ""]
+    steps: Int[Array, ""]
 
 
-class Outcome(NamedTuple):
-    """What a fit ends with; every number belongs to the point `u`.
+class Outcome(NamedTuple, Generic[A]):
+    """The outcome of one fit; every number belongs to the point `u`.
 
     Attributes:
         u: unconstrained coordinates, f[p].
         value: negative weighted log-likelihood, f[].
         information: observed information, f[p, p].
-        decrement: log-likelihood still to be gained, f[].
+        decrement: predicted gain of the log-likelihood, f[].
         status: `Status` code, int[].
         steps: evaluations in all, int[].
-        polish: how many of them were Newton's, after another method's nomination, int[].
-        direction, travel: the last steps, and the whole way from the start, f[p].
+        newton_steps: how many of them Newton's method took after another method had nominated a point, int[].
+        direction, travel: the last steps, and the difference from the start, f[p].
         attained: whether the log-likelihood is reached at the reported params, bool[].
-        rung: how many more attempts it took, int[]; `_rungs` counts them.
+        attempt: the further attempt that succeeded, int[]; 0 where none was needed, or none did.
         rule: which rule decided, an index of `verdict.NAMED`, int[].
-        evidence: what it rests on, f[k]; `evidence.NOTED` names the numbers.
+        evidence: the numbers that it rests on, f[k]; `evidence.STORED` names the numbers.
     """
 
-    u: Any
-    value: Any
-    information: Any
-    decrement: Any
-    status: Any
-    steps: Any
-    polish: Any
-    direction: Any
-    travel: Any
-    attained: Any
-    rung: Any
-    rule: Any
-    evidence: Any
+    u: Float[A, " p"]
+    value: Float[A, ""]
+    information: Float[A, "p p"]
+    decrement: Float[A, ""]
+    status: Int[A, ""]
+    steps: Int[A, ""]
+    newton_steps: Int[A, ""]
+    direction: Float[A, " p"]
+    travel: Float[A, " p"]
+    attained: Bool[A, ""]
+    attempt: Int[A, ""]
+    rule: Int[A, ""]
+    evidence: Float[A, " k"]

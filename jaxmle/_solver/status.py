@@ -1,9 +1,14 @@
-"""Outcome is data: what happened to a fit, and what to try."""
+"""Verdicts as data: the status of a fit, and a sentence that says what to try."""
 
 import enum
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+from jaxmle._util.arrays import Array, Bool, Int
+
+Codes = TypeVar("Codes", Array, np.ndarray, int)
+"One code of `Status`, or an array of them."
 
 
 class Status(enum.IntEnum):
@@ -80,21 +85,27 @@ _FINE = (Status.CONVERGED, Status.CONVERGED_TO_ROUNDING, Status.AT_BOUNDARY, Sta
 _FAILED = np.array([*(x not in _FINE for x in Status), True])  # the last for what still runs
 
 
-def at_maximum(status: Any) -> Any:
+def _among(status: Codes, one: Status, other: Status) -> Codes:
+    """Return which codes are one of two, bool of the shape of `status`."""
+    found: Any = (status == one) | (status == other)
+    return found
+
+
+def at_maximum(status: Codes) -> Codes:
     """Return which fits ended at a certified maximum, bool of the shape of `status`."""
-    return (status == Status.CONVERGED) | (status == Status.CONVERGED_TO_ROUNDING)
+    return _among(status, Status.CONVERGED, Status.CONVERGED_TO_ROUNDING)
 
 
-def at_limit(status: Any) -> Any:
+def at_limit(status: Codes) -> Codes:
     """Return which fits have a finite supremum that no interior point reaches, bool of the shape of `status`."""
-    return (status == Status.AT_INFINITY) | (status == Status.AT_BOUNDARY)
+    return _among(status, Status.AT_INFINITY, Status.AT_BOUNDARY)
 
 
-def undecided(status: Any) -> Any:
-    """Return which climbs ended without a verdict on the likelihood, bool of the shape of `status`."""
-    return (status == Status.MAX_STEPS) | (status == Status.STALLED)
+def undecided(status: Codes) -> Codes:
+    """Return which fits ended without a verdict on the likelihood, bool of the shape of `status`."""
+    return _among(status, Status.MAX_STEPS, Status.STALLED)
 
 
-def failed(status: np.ndarray) -> np.ndarray:
+def failed(status: Int[np.ndarray, "..."]) -> Bool[np.ndarray, "..."]:
     """Return which fits ended neither at a maximum nor at an edge of what was allowed, bool of the shape of `status`."""
     return _FAILED[status]

@@ -1,39 +1,42 @@
-"""The heart: init, step, finish. The loop knows no method; the certificate is Newton's, whatever the method.
+"""One fit step by step: init, step, finish. Newton's method certifies the maximum, whatever the optimizer.
 
-A fit climbs with the optimizer it was given until that nominates its point, then takes Newton's own steps until the
-point is certified. For `newton` the first part is empty. Nothing is raised here: outcome is data.
+A fit takes steps of its optimizer until that nominates a point, then Newton's own steps until the point is certified. For
+`newton` the first part is empty. No error is raised here: the verdict is data.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._solver.evidence import gather, half_range, none_yet, note
+from jaxmle._solver.evidence import gather, half_range, no_evidence, stored_numbers
 from jaxmle._solver.state import NEVER_RAN, NOMINATED, RUNNING, Outcome, State
 from jaxmle._solver.status import Status, at_maximum
 from jaxmle._solver.verdict import decide, ended_by, number_of
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Float, Params
 from jaxmle._util.linalg import definite, descend
 from jaxmle.model.objective import Mean, Objective
 from jaxmle.optimizers import newton
 from jaxmle.optimizers.curvature import CurvatureState
 
 AS_INFINITE = 100.0
-"How far out a logarithm given by a formula stands for infinity where the information there is singular."
+"The distance of a logarithm from 0 that stands for infinity where a formula gives it and the information there is singular."
 
 CUT_OFF = 1.98
-"From which share of half the range of exponents on a logarithm given by a formula stands for infinity."
+"Share of half the range of exponents from which on a logarithm that a formula gives stands for infinity."
 
 
-def certifies(optimizer: Any) -> bool:
-    """Return whether the method's own steps are the certificate's."""
+def certifies(optimizer: optax.GradientTransformationExtraArgs) -> bool:
+    """Return whether the method is Newton's, whose steps certify the maximum."""
     return optimizer is newton()
 
 
-def init(optimizer: Any, objective: Objective, u: Any, status: Any = RUNNING) -> State:
-    """Return the state at the start `u`, 0 where that is not finite; data that cannot be fitted end at once."""
+def init(
+    optimizer: optax.GradientTransformationExtraArgs, objective: Objective, u: Params, status: ArrayLike = RUNNING
+) -> State:
+    """Return the state at the start `u`, 0 where that is not finite; data that cannot be fitted have their verdict at once."""
     u = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0.0), u)
     flat, _ = ravel_pytree(u)
     used, possible = objective.weights != 0, objective.model.possible(objective.data)
@@ -47,15 +50,16 @@ def init(optimizer: Any, objective: Objective, u: Any, status: Any = RUNNING) ->
     illegal = jnp.any(~legal)
     status = jnp.where(illegal & (status == RUNNING), int(Status.BAD_WEIGHTS), status)
     status = jnp.where(~jnp.any(used), int(Status.NO_DATA), status)
-    evidence = none_yet(flat) if certifies(optimizer) else None
+    evidence = no_evidence(flat) if certifies(optimizer) else None
     none, count = jnp.full((), -1, jnp.int32), jnp.zeros((), jnp.int32)
     return State(u, optimizer.init(u), flat, flat, jnp.full((), jnp.inf, flat.dtype), evidence, none, status, count)
 
 
-def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
+def closed(objective: Objective, u: Params, status: ArrayLike = RUNNING) -> State:
     """Return the state of a fit whose maximum is a formula: no ascent, and the expected information where there is one."""
     model = objective.model
     state = init(newton(), objective, u, status)
+    assert state.evidence is not None
     value, flat = objective(state.u), state.best
     known = Status.CONVERGED if model.geometry.information is not None else Status.AT_DATA_EDGE
     matrix = (
@@ -66,7 +70,7 @@ def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
     # Infinite coordinates: rows that are all the same, or a limit that has no density.
     given = ravel_pytree(u)[0]
     inside = jnp.all(jnp.isfinite(given)) & jnp.isfinite(value)
-    # A formula may be cut off where numbers end, or far out where parameters can no longer be told apart.
+    # A formula may be cut off where numbers end, or far out where parameters can no longer be distinguished.
     confounded = ~definite(matrix) if model.geometry.information is not None else jnp.zeros((), bool)
     most = jnp.where(confounded, AS_INFINITE, CUT_OFF * half_range(flat.dtype))
     ends = jnp.asarray(objective.unitless) & (jnp.abs(given) > most)
@@ -89,18 +93,28 @@ def closed(objective: Objective, u: Any, status: Any = RUNNING) -> State:
     )
 
 
-def done(state: State) -> Any:
+def done(state: State) -> Bool[Array, ""]:
+    """Return whether the fit has ended, bool[]."""
     return state.status != RUNNING
 
 
-def step(optimizer: Any, objective: Objective, state: State, tolerance: Any, max_steps: Any) -> State:
+def step(
+    optimizer: optax.GradientTransformationExtraArgs,
+    objective: Objective,
+    state: State,
+    tolerance: Float[Array, ""],
+    max_steps: ArrayLike,
+) -> State:
     """Take one evaluation of the objective, one update of the optimizer and, where that is Newton's, one decision."""
     value, gradient = jax.value_and_grad(objective)(state.u)
-    sees = (gradient, value, objective) if offers_decrement(state.opt) else mean_of(objective, value, gradient)
-    updates, opt = optimizer.update(sees[0], state.opt, state.u, value=sees[1], grad=sees[0], value_fn=sees[2])
+    # Gradient, value and function for the optimizer.
+    given = (gradient, value, objective) if offers_decrement(state.opt) else mean_of(objective, value, gradient)
+    updates, opt = optimizer.update(given[0], state.opt, state.u, value=given[1], grad=given[0], value_fn=given[2])
     steps = state.steps + 1
     flat, unravel = ravel_pytree(state.u)
     if certifies(optimizer):
+        opt = cast(CurvatureState, opt)
+        assert state.evidence is not None
         best, best_value = opt.anchor, opt.value
         evidence = gather(state.opt, opt, state.evidence, objective, state.begin, tolerance)
         status, rule = decide(evidence)
@@ -125,7 +139,7 @@ def offers_decrement(opt: Any, alone: bool = False) -> bool:
         return not alone
 
 
-def mean_of(objective: Objective, value: Any, gradient: Any) -> tuple[Any, Any, Any]:
+def mean_of(objective: Objective, value: Float[Array, ""], gradient: Params) -> tuple[Params, Float[Array, ""], Mean]:
     """Return gradient, value and function of the mean contribution, sum / sum of weights, for first-order methods.
 
     So a learning rate, or a bound on the gradient, means the same for 10 rows and for a million.
@@ -134,8 +148,8 @@ def mean_of(objective: Objective, value: Any, gradient: Any) -> tuple[Any, Any, 
     return jax.tree.map(lambda x: x / mean.total, gradient), value / mean.total, mean
 
 
-def _nomination(opt: Any, objective: Objective, u: Any, gradient: Any) -> tuple[Any, bool]:
-    """Return the decrement a method offers, 1/2 S' K^-1 S by default, and whether it belongs to its own best point."""
+def _nomination(opt: Any, objective: Objective, u: Params, gradient: Params) -> tuple[Float[Array, ""], bool]:
+    """Return the decrement that a method computes, 1/2 S' K^-1 S by default, and whether it belongs to its own best point."""
     if offers_decrement(opt, alone=True):
         return optax.tree.get(opt, "decrement"), True
     g, opg = ravel_pytree(gradient)[0], objective.opg(u)
@@ -145,27 +159,28 @@ def _nomination(opt: Any, objective: Objective, u: Any, gradient: Any) -> tuple[
     return jnp.where(d.definite, d.decrement, jnp.inf), False
 
 
-def finish(state: State, climbed: State | None = None) -> Outcome:
-    """Make the outcome of a finished state, without an evaluation; `climbed` is where another method left off."""
+def finish(state: State, nominating: State | None = None) -> Outcome[Array]:
+    """Make the outcome of a finished state, without an evaluation; `nominating` is the last state of another method."""
     c: CurvatureState = state.opt
+    assert state.evidence is not None
     status, best, value = state.status, state.best, state.value
-    steps, polish, stale, rule = state.steps, jnp.zeros((), jnp.int32), jnp.zeros((), bool), state.rule
-    begin = state.begin if climbed is None else climbed.begin
-    if climbed is not None:
-        # Where the method ran out of steps Newton only looks for a verdict; it may not turn that into success.
-        nominated = climbed.status == NOMINATED
+    steps, newton_steps, stale, rule = state.steps, jnp.zeros((), jnp.int32), jnp.zeros((), bool), state.rule
+    begin = state.begin if nominating is None else nominating.begin
+    if nominating is not None:
+        # Where the method ran out of steps Newton's may find another verdict, but may not turn that one into success.
+        nominated = nominating.status == NOMINATED
         found = (status == Status.AT_INFINITY) | (status == Status.UNBOUNDED) | (status == Status.NOT_IDENTIFIED)
-        # It has no curvature to go by where that is beyond the range of numbers.
-        blind = nominated & (status == Status.NO_FINITE_START) & jnp.isfinite(climbed.value)
+        # Newton's method has no step where the curvature is beyond the range of numbers.
+        blind = nominated & (status == Status.NO_FINITE_START) & jnp.isfinite(nominating.value)
         stale = ~nominated & ~found | blind
-        status = jnp.where(stale, jnp.where(blind, int(Status.STALLED), climbed.status), status)
-        best, value = jnp.where(stale, climbed.best, best), jnp.where(stale, climbed.value, value)
-        polish = jnp.where(stale, 0, state.steps)
+        status = jnp.where(stale, jnp.where(blind, int(Status.STALLED), nominating.status), status)
+        best, value = jnp.where(stale, nominating.best, best), jnp.where(stale, nominating.value, value)
+        newton_steps = jnp.where(stale, 0, state.steps)
         rule = jnp.where(stale, jnp.where(blind, number_of("no curvature"), -1), rule)
-        steps = climbed.steps + polish
+        steps = nominating.steps + newton_steps
     never = jnp.any(jnp.stack([status == code for code in NEVER_RAN]), axis=0)
 
-    def blank(x: Any, when: Any = never) -> Any:
+    def blank(x: Array, when: Bool[Array, ""] = never) -> Array:
         return jnp.where(when, jnp.nan, x)
 
     return Outcome(
@@ -175,11 +190,11 @@ def finish(state: State, climbed: State | None = None) -> Outcome:
         decrement=blank(c.decrement, never | stale),
         status=status.astype(jnp.int32),
         steps=jnp.where(never, 0, steps),
-        polish=jnp.where(never, 0, polish),
+        newton_steps=jnp.where(never, 0, newton_steps),
         direction=jnp.where(c.tail_rate < 1, c.tail_step, state.evidence.last_step),
         travel=best - begin,
         attained=at_maximum(status) | (status == Status.AT_DATA_EDGE),
-        rung=jnp.zeros((), jnp.int32),
+        attempt=jnp.zeros((), jnp.int32),
         rule=ended_by(status, rule),
-        evidence=blank(note(state.evidence), never | stale),
+        evidence=blank(stored_numbers(state.evidence), never | stale),
     )

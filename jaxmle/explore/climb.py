@@ -82,7 +82,7 @@ def _has_units(model: Model, name: str) -> bool:
 
 @compiled_with(static_argnums=(0, 1))
 def _path(
-    model: Model, method: str, params: Params, units: dict[str, float], data: Data, weights: Float[np.ndarray, " n"]
+    model: Model, method: str, params: Params, units: dict[str, float], data: Data, weights: Float[Array, " n"]
 ) -> tuple[Params, Array]:
     """Compute the natural parameters of STEPS + 1 points, f[STEPS + 1] each, and the log-likelihood there."""
     optimizer, objective, n = _optimizer(method), Objective(model, data, weights), jnp.sum(weights)

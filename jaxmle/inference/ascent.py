@@ -44,7 +44,7 @@ class Ascent(NamedTuple):
 class _Climb:
     """Records the best points of an ascent: f[length, 1 + p + 1 + p (p + 1)], ended or not, point, value, S and J."""
 
-    optimizer: optax.GradientTransformation
+    optimizer: optax.GradientTransformationExtraArgs
     length: int
     own_start: bool
 
@@ -94,11 +94,11 @@ def ascent(solution: Solution, optimizer: str | optax.GradientTransformation | N
         return Ascent(np.array([0, 1]), points, surface(solution, points), np.array([np.nan, 0.0]))
     length = min(_RECORDED, max(8, 1 << int(np.ceil(np.log2(max(int(solution.outcome.steps[0]), 1))))))
     tolerance = np.asarray(solution.info["tolerance"], u.dtype)
-    found = solution.evaluate(_Climb(method, length, bool(solution.outcome.polish[0])), begin[None], tolerance)[0]
+    found = solution.evaluate(_Climb(method, length, bool(solution.outcome.newton_steps[0])), begin[None], tolerance)[0]
     steps, points, value = found[:, 0], found[:, 1 : p + 1], found[:, p + 1]
     new = np.concatenate([[True], np.diff(steps) > 0])
     if optimizer is None:  # as far as the fit itself went
-        new &= steps <= max(int(solution.outcome.steps[0] - solution.outcome.polish[0]), 1)
+        new &= steps <= max(int(solution.outcome.steps[0] - solution.outcome.newton_steps[0]), 1)
     both = found[new, p + 2 :].reshape(-1, p, p + 1)
     return Ascent(steps[new].astype(int), points[new], value[new], decrements(both))
 

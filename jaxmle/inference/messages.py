@@ -16,8 +16,8 @@ def message(solution: Solution, index: int = 0) -> str:
     where = _where(solution, index)
     head, colon, tail = status.sentence.partition(":")
     text = status.sentence if not where else f"{head} ({where}):{tail}" if colon else f"{status.sentence} ({where})"
-    rung = int(solution.outcome.rung[index])
-    retry = [f"found by a retry, with {ATTEMPTS[rung]}"] if rung else []
+    attempt = int(solution.outcome.attempt[index])
+    retry = [f"found by a retry, with {ATTEMPTS[attempt]}"] if attempt else []
     return "; ".join([text, *retry, *_hints(solution, index, status)])
 
 

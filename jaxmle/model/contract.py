@@ -67,7 +67,7 @@ def check_start(objective: Objective) -> None:
         )
 
 
-def _traced(name: str, objective: Objective, call: Callable[[], Any]) -> Any:
+def _traced(name: str, objective: Objective, call: Callable[[], object]) -> Any:
     """Evaluate the shapes that `call()` returns; explain in words a missing name and a function that JAX cannot trace."""
     try:
         return jax.eval_shape(call)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from jaxmle import spaces
-from jaxmle._util.arrays import Array, Bool, Data, Float, Params
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Data, Float, Params
 from jaxmle._util.records import record, register
 from jaxmle.model.geometry import SMOOTH, Geometry
 from jaxmle.model.response import Response
@@ -242,15 +242,15 @@ class constant:
         3.0
     """
 
-    value: Any
+    value: ArrayLike
 
-    def tree_flatten(self) -> tuple[tuple[Any], None]:
+    def tree_flatten(self) -> tuple[tuple[ArrayLike], None]:
         return (self.value,), None
 
     @classmethod
-    def tree_unflatten(cls, _: None, children: tuple[Any]) -> "constant":
+    def tree_unflatten(cls, _: None, children: tuple[ArrayLike]) -> "constant":
         return cls(*children)
 
 
-def _is_constant(x: Any) -> bool:
+def _is_constant(x: object) -> bool:
     return isinstance(x, constant)

@@ -1,7 +1,5 @@
 """Rows, weights and constants of data inside compiled code: functions of arrays, without checks."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -9,7 +7,7 @@ from jaxmle._util.arrays import Array, Data, Float
 from jaxmle.model.model import Model, constant
 
 
-def is_constant(x: Any) -> bool:
+def is_constant(x: object) -> bool:
     """Tell whether a leaf of data is marked as `constant`."""
     return isinstance(x, constant)
 
@@ -57,8 +55,8 @@ def clean(data: Data, weights: Float[Array, " n"], in_time: bool = False) -> tup
         rows = jnp.arange(used.shape[0])
         used = rows <= jnp.max(jnp.where(used, rows, -1), initial=-1)
 
-    def replaced(x: Any) -> Any:
-        if is_constant(x) or x.shape[0] == 0:
+    def replaced(x: Array | constant) -> Array | constant:
+        if isinstance(x, constant) or x.shape[0] == 0:
             return x
         mask = used.reshape((-1,) + (1,) * (x.ndim - 1))
         return jnp.where(mask, x, x[first])

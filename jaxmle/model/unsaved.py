@@ -1,6 +1,6 @@
 """A stand-in for functions of a user's model, which no file holds."""
 
-from typing import Any, NoReturn, TypeGuard
+from typing import NoReturn, TypeGuard
 
 from jaxmle._util.records import record
 
@@ -11,13 +11,13 @@ class NotSaved:
 
     name: str
 
-    def __call__(self, *_: Any) -> NoReturn:
+    def __call__(self, *_: object) -> NoReturn:
         raise RuntimeError(
             f"this needs the log-likelihood of {self.name}, and a saved fit holds numbers, not functions; load it with "
             "jaxmle.load(path, model=...) to give it again"
         )
 
 
-def is_unsaved(function: Any) -> TypeGuard[NotSaved]:
+def is_unsaved(function: object) -> TypeGuard[NotSaved]:
     """Tell whether a function of a model stayed behind when its fit was saved."""
     return isinstance(function, NotSaved)

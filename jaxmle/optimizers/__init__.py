@@ -1,4 +1,4 @@
-"""Optimizers made for likelihoods: plain optax citizens, usable in any optax loop.
+"""Optimizers made for likelihoods: ordinary optax optimizers, usable in any optax loop.
 
 Any `optax.GradientTransformation` works in their place: `optax.adam(1e-2)`, `optax.lbfgs()`, chains, schedules.
 """

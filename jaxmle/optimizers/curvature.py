@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +10,18 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Float, Int, Params
 from jaxmle._util.linalg import descend, hessian
+
+K = ParamSpec("K")
+T = TypeVar("T")
 
 REACH = 5.0
 "The longest step of a coordinate that stands for a logarithm or a logit, before it is stretched."
 
 
 class CurvatureState(NamedTuple):
-    """What a curvature method remembers: the last accepted point, and how the step to it went.
+    """The state of a curvature method: the last accepted point, and properties of the step to it.
 
     Attributes:
         anchor: the last accepted point, f[p].
@@ -25,45 +29,47 @@ class CurvatureState(NamedTuple):
         decrement: 1/2 g' M^-1 g there, f[]; infinite while the step is damped.
         definite: whether the curvature there is positive definite, bool[].
         lowest: lowest pivot of the curvature there, scaled to unit diagonal, f[].
-        tailing: whether curvature and slope fell together along the step that led there, as towards a maximum at infinity,
+        tailing: whether curvature and slope fell together along the step to it, as towards a maximum at infinity,
             bool[].
-        tail_step: the last step that did so, in the coordinates that keep their pace, f[p].
+        tail_step: the last step that did so, in the coordinates whose steps keep their length, f[p].
         tail_rate: by what factor in all, over such steps in a row, f[].
         damping: relative to the diagonal of the curvature, f[].
         stretch: factor on the next step, f[]; over 1 while steps keep their direction and do not settle.
         accepted: whether the last candidate was accepted, bool[].
-        rejected: candidates given up in a row, int[].
-        lasting: which coordinates of the next step keep the pace of the one before, bool[p].
+        rejected: candidates rejected in a row, int[].
+        lasting: the coordinates whose next step keeps the direction and length of the one before, bool[p].
         plain, move: the next step from the anchor, f[p], before and after it is stretched.
         count: evaluations so far, int[].
     """
 
-    anchor: Any
-    value: Any
-    gradient: Any
-    matrix: Any
-    decrement: Any
-    definite: Any
-    lowest: Any
-    tailing: Any
-    tail_step: Any
-    tail_rate: Any
-    damping: Any
-    stretch: Any
-    accepted: Any
-    rejected: Any
-    lasting: Any
-    plain: Any
-    move: Any
-    count: Any
+    anchor: Float[Array, " p"]
+    value: Float[Array, ""]
+    gradient: Float[Array, " p"]
+    matrix: Float[Array, "p p"]
+    decrement: Float[Array, ""]
+    definite: Bool[Array, ""]
+    lowest: Float[Array, ""]
+    tailing: Bool[Array, ""]
+    tail_step: Float[Array, " p"]
+    tail_rate: Float[Array, ""]
+    damping: Float[Array, ""]
+    stretch: Float[Array, ""]
+    accepted: Bool[Array, ""]
+    rejected: Int[Array, ""]
+    lasting: Bool[Array, " p"]
+    plain: Float[Array, " p"]
+    move: Float[Array, " p"]
+    count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
-def _cached(factory: Callable[..., Any]) -> Callable[..., Any]:
-    """Equal calls return the same optimizer, so that it is the same static argument; traced arguments pass through."""
+def _cached(
+    factory: Callable[K, optax.GradientTransformationExtraArgs],
+) -> Callable[K, optax.GradientTransformationExtraArgs]:
+    """Cache a factory, so that equal calls return the same optimizer, which is a static argument; traced calls are not cached."""
     cache = functools.lru_cache(maxsize=64)(factory)
 
     @functools.wraps(factory)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: K.args, **kwargs: K.kwargs) -> optax.GradientTransformationExtraArgs:
         try:
             hash((args, tuple(kwargs.items())))
         except TypeError:
@@ -75,10 +81,10 @@ def _cached(factory: Callable[..., Any]) -> Callable[..., Any]:
 
 @_cached
 def newton(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
-    r"""Newton's method with the observed information, by automatic differentiation.
+    r"""Make Newton's method with the observed information, by automatic differentiation.
 
     The step is :math:`v = -(H + \lambda D)^{-1} g`, with H the Hessian of the negative log-likelihood, made positive
-    definite where it is not. A candidate that does not lower the function is given up for one nearer to the last
+    definite where it is not. A candidate that does not lower the function is rejected for one nearer to the last
     accepted point (:math:`\lambda` grows); one that does is kept (:math:`\lambda` falls to 0, so that the end is
     quadratic). Nocedal & Wright 2006, *Numerical Optimization*, 2nd ed., chapter 4 and algorithm 10.3 (p. 258).
 
@@ -109,9 +115,9 @@ def newton(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
 
 @_cached
 def fisher_scoring(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
-    """Fisher scoring: Newton's method with the expected information (Fisher 1925; Osborne 1992, *Int. Stat. Rev.* 60).
+    """Make Fisher scoring: Newton's method with the expected information (Fisher 1925; Osborne 1992, *Int. Stat. Rev.* 60).
 
-    Positive definite wherever the model is identified, hence forgiving of far starts. The model must say its
+    Positive definite wherever the model is identified, hence robust to far starts. The model must have an
     `information`; `value_fn` must offer `expected(params) -> f[p, p]`. The rest is as in `newton`.
     """
     return _curvature("fisher_scoring", "expected", damping)
@@ -119,7 +125,7 @@ def fisher_scoring(damping: float = 0.0) -> optax.GradientTransformationExtraArg
 
 @_cached
 def bhhh(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
-    """Newton's method with the outer product of scores (Berndt, Hall, Hall & Hausman 1974).
+    """Make Newton's method with the outer product of scores (Berndt, Hall, Hall & Hausman 1974).
 
     Needs first derivatives only: a good choice where second ones are expensive, such as through a long scan. `value_fn`
     must offer `opg(params) -> f[p, p]`. The rest is as in `newton`.
@@ -127,19 +133,27 @@ def bhhh(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
     return _curvature("bhhh", "opg", damping)
 
 
-def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformationExtraArgs:
-    def init(params: Any) -> CurvatureState:
-        flat, _ = ravel_pytree(params)
-        dtype = flat.dtype
-        zero, inf = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
-        none, no, whole = jnp.zeros_like(flat), jnp.zeros((), bool), jnp.zeros((), jnp.int32)
-        return CurvatureState(
-            anchor=flat, value=inf, gradient=none, matrix=jnp.eye(flat.size, dtype=dtype), decrement=inf, definite=no,
-            lowest=zero, tailing=no, tail_step=none, tail_rate=zero + 1, damping=jnp.asarray(damping, dtype), stretch=zero + 1, accepted=no, rejected=whole,
-            lasting=jnp.zeros(flat.shape, bool), plain=none, move=none, count=whole,
-        )  # fmt: skip
+def initial_state(u: Float[Array, " p"], damping: ArrayLike = 0.0) -> CurvatureState:
+    """Make the state before the first evaluation, at coordinates u."""
+    dtype = u.dtype
+    zero, inf = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
+    none, no, whole = jnp.zeros_like(u), jnp.zeros((), bool), jnp.zeros((), jnp.int32)
+    return CurvatureState(
+        anchor=u, value=inf, gradient=none, matrix=jnp.eye(u.size, dtype=dtype), decrement=inf, definite=no,
+        lowest=zero, tailing=no, tail_step=none, tail_rate=zero + 1, damping=jnp.asarray(damping, dtype), stretch=zero + 1, accepted=no, rejected=whole,
+        lasting=jnp.zeros(u.shape, bool), plain=none, move=none, count=whole,
+    )  # fmt: skip
 
-    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+
+def _curvature(name: str, which: str, damping: ArrayLike) -> optax.GradientTransformationExtraArgs:
+    """Make the optimizer called `name` whose curvature is the method `which` of `value_fn`, or the Hessian where it has none."""
+
+    def init(params: Params) -> CurvatureState:
+        return initial_state(ravel_pytree(params)[0], damping)
+
+    def update(
+        updates: Params, state: Any, params: Params | None = None, **extra: Any
+    ) -> tuple[Params, CurvatureState]:
         value_fn = _check(name, which, params, extra.get("value_fn"))
         flat, unravel = ravel_pytree(params)
         gradient = ravel_pytree(updates)[0]
@@ -153,8 +167,8 @@ def _curvature(name: str, which: str, damping: Any) -> optax.GradientTransformat
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _check(name: str, which: str | None, params: Any, value_fn: Any) -> Any:
-    """Words for the ways in which a wrapper can starve a method; without `which`, `value_fn` may be the value itself."""
+def _check(name: str, which: str | None, params: Params | None, value_fn: T | None) -> T:
+    """Check what a wrapper passes to a method, and return `value_fn`; without `which` that may be the value itself."""
     if params is None or value_fn is None:
         raise TypeError(
             f"{name}: update needs params and value_fn, the function being minimized: "
@@ -163,7 +177,7 @@ def _check(name: str, which: str | None, params: Any, value_fn: Any) -> Any:
     leaves = jax.tree.leaves(params, is_leaf=lambda x: isinstance(x, optax.MaskedNode))
     if any(isinstance(x, optax.MaskedNode) for x in leaves):
         raise TypeError(
-            f"{name} inside optax.masked or optax.partition sees a part of the parameters only, and the log-likelihood "
+            f"{name} inside optax.masked or optax.partition gets only a part of the parameters, and the log-likelihood "
             "needs all of them: hold parameters with jaxmle.models.pinned instead, or wrap a first-order method"
         )
     if which not in (None, "information") and not hasattr(value_fn, which):
@@ -174,7 +188,9 @@ def _check(name: str, which: str | None, params: Any, value_fn: Any) -> Any:
     return value_fn
 
 
-def hold(gradient: Any, matrix: Any, held: Any) -> tuple[Any, Any]:
+def hold(
+    gradient: Float[Array, " p"], matrix: Float[Array, "p p"], held: Bool[Array, " p"]
+) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
     """Return gradient f[p] and curvature f[p, p] with no slope in the coordinates that are `held`, so that they stay."""
     eye = jnp.eye(gradient.shape[0], dtype=gradient.dtype)
     return jnp.where(held, 0.0, gradient), jnp.where(held[:, None] | held[None, :], eye, matrix)
@@ -189,10 +205,12 @@ UNSURE = 1e5
 "Times what rounding leaves unsure in a sum of its size, that cancellation inside the contributions may leave unsure."
 
 
-def rounding(value: Any, decrement: Any, total: Any) -> tuple[Any, Any]:
-    """What rounding leaves unsure in a value, and by how much a candidate may lie above it, f[] each.
+def rounding(
+    value: Float[Array, ""], decrement: Float[Array, ""], total: Float[Array, ""]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Bound the rounding error of a value, and by how much a candidate may lie above the value, f[] each.
 
-    Near the maximum the value is rounding noise: a step whose whole promise is below that is judged by the decrement.
+    Near the maximum the value is rounding noise: a step whose predicted gain is below that is judged by the decrement.
     """
     noise = 16 * float(jnp.finfo(value.dtype).eps) * (jnp.abs(value) + total)
     slack = jnp.where(decrement < noise, 64 * noise, noise + jnp.where(decrement < 1e3 * noise, decrement, 0.0))
@@ -200,9 +218,15 @@ def rounding(value: Any, decrement: Any, total: Any) -> tuple[Any, Any]:
 
 
 def advance(
-    s: CurvatureState, x: Any, value: Any, gradient: Any, matrix: Any, total: Any, unitless: Any
+    s: CurvatureState,
+    x: Float[Array, " p"],
+    value: Float[Array, ""],
+    gradient: Float[Array, " p"],
+    matrix: Float[Array, "p p"],
+    total: Float[Array, ""],
+    unitless: Bool[np.ndarray, " p"],
 ) -> CurvatureState:
-    """Judge the candidate x, move the anchor or not, and propose the next step: the one control of Newton's steps.
+    """Accept or reject the candidate x, and propose the next step; every Newton step of the solver is controlled here.
 
     Args:
         s: the state before.
@@ -214,7 +238,7 @@ def advance(
     eps = float(jnp.finfo(dtype).eps)
     finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient)) & jnp.all(jnp.isfinite(matrix))
     noise, slack = rounding(s.value, s.decrement, total)
-    # Along the coordinates that keep their pace, how curvature and slope have changed.
+    # The change of curvature and slope along the coordinates whose steps keep their length.
     moved = x - s.anchor
     run = jnp.where(s.lasting, moved, 0.0)
     bent, bends, slope_was, slope_is = run @ (s.matrix @ run), run @ (matrix @ run), s.gradient @ run, gradient @ run
@@ -231,9 +255,9 @@ def advance(
     before, after = moved @ (s.matrix @ moved), moved @ (matrix @ moved)
     ratio = jnp.where(first, 0.0, jnp.where(before > 0, after / jnp.where(before > 0, before, 1.0), 0.0))
     ratio = jnp.where(~first & jnp.all(moved == 0), 1.0, ratio)
-    promise = -(s.gradient @ moved) - 0.5 * before
-    gain = jnp.where(promise > 0, (s.value - value) / jnp.where(promise > 0, promise, 1.0), 1.0)
-    gain = jnp.where(promise < noise, 1.0, gain)
+    predicted = -(s.gradient @ moved) - 0.5 * before
+    gain = jnp.where(predicted > 0, (s.value - value) / jnp.where(predicted > 0, predicted, 1.0), 1.0)
+    gain = jnp.where(predicted < noise, 1.0, gain)
 
     damping = jnp.where(
         accepted,
@@ -254,7 +278,7 @@ def advance(
     # Where the curvature vanishes g^2 / W, a lower bound of the outer product of scores, has the right units.
     bound = jnp.where(gradient == 0, 1.0, gradient**2 / jnp.maximum(total, eps))
     scale = jnp.where(diagonal > 0, diagonal, bound)
-    # A logarithm or a logit has no business with steps beyond REACH: the curvature there is another one.
+    # A logarithm or a logit takes no steps beyond REACH, where the curvature is another.
     slope = jnp.where(unitless, jnp.abs(gradient), 0.0)
     scale = jnp.maximum(scale, slope)
     excess = jnp.where(slope > 1e-6 * total, jnp.maximum(slope / REACH - diagonal, 0.0), 0.0)
@@ -273,7 +297,7 @@ def advance(
     settled = accepted & ~tailing & (turned | regular | ((fell > 0) & ((fell < 1.33) & (fell >= 0.75) | ~slower)))
     tail_rate = jnp.where(tailing, s.tail_rate * fell, jnp.where(settled, 1.0, s.tail_rate))
     plain = jnp.where(unitless, jnp.clip(d.move, -REACH, REACH), d.move)
-    # Where the curvature keeps falling along a direction, the coordinates that keep their pace take longer steps.
+    # Where the curvature keeps falling along a direction, the coordinates whose steps keep their length take longer ones.
     lasting = (plain * s.plain > 0) & (jnp.abs(plain) > 0.75 * jnp.abs(s.plain))
     unsettled = (ratio < 0.75) | ~d.definite
     longer = accepted & (s.count > 1) & unsettled & (damping == 0) & jnp.any(lasting)

@@ -1,4 +1,4 @@
-"""L-BFGS with one evaluation of value and gradient a step: no line search, for which other lanes would wait."""
+"""L-BFGS with one evaluation of value and gradient a step and no line search, for which other lanes would wait."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from jaxmle._util.arrays import Array, ArrayLike, Bool, Float, Int, Params
 from jaxmle.optimizers.curvature import REACH, _cached, _check, rounding
 
 ENOUGH = 1e-4
-"Share of the decrease promised by the slope that a candidate must keep (Nocedal & Wright 2006, p. 33)."
+"Share of the decrease predicted by the slope that a candidate must reach (Nocedal & Wright 2006, p. 33)."
 
 RESET_AFTER = 6
 "Candidates rejected in a row after which the pairs are dropped."
@@ -66,14 +66,14 @@ def lbfgs(memory: int = 10) -> optax.GradientTransformationExtraArgs:
 
     There is no line search. A candidate that lowers the function by enough becomes the point (:math:`\alpha = 1`); one
     that does not is rejected, and the next step from the same point is at most half as long in the norm of B. Its pair
-    is kept all the same (as in their algorithm 6.2, p. 146): it tells of the curvature there. Pairs
+    is kept all the same (as in their algorithm 6.2, p. 146): it has the curvature there. Pairs
     without safely positive :math:`y's` are left out; where curvature was not positive the next step is longer. Near the
     maximum, where values are rounding noise, candidates are judged as in `newton`.
 
     Usable in any optax loop; `update` needs `value`, or `value_fn` to compute it.
 
     Args:
-        memory: m, the pairs that are kept; room and work grow with m p.
+        memory: m, the pairs that are kept; memory and work grow with m p.
 
     Returns:
         An `optax.GradientTransformationExtraArgs`.
@@ -111,7 +111,7 @@ def lbfgs(memory: int = 10) -> optax.GradientTransformationExtraArgs:
             cautious=jnp.zeros((), bool),
         )  # fmt: skip
 
-    def update(updates: Params, state: Any, params: Params = None, **extra: Any) -> tuple[Params, LbfgsState]:
+    def update(updates: Params, state: Any, params: Params | None = None, **extra: Any) -> tuple[Params, LbfgsState]:
         value, value_fn = extra.get("value"), extra.get("value_fn")
         _check("lbfgs", None, params, value_fn if value is None else value)
         flat, unravel = ravel_pytree(params)
@@ -159,7 +159,7 @@ def _first_seed(
 def _with_pair(
     s: LbfgsState, move: Float[Array, " p"], change: Float[Array, " p"], allowed: Bool[Array, ""]
 ) -> tuple[LbfgsState, Bool[Array, ""]]:
-    """Add a pair to the state and update the seed, and tell whether the pair's curvature is safely positive.
+    """Add a pair to the state and update the seed, and return whether the pair's curvature is safely positive.
 
     A pair that is not allowed, or whose curvature is not positive, leaves the state as it is.
     """

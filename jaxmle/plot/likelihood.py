@@ -164,7 +164,7 @@ def history(fit: Drawable, ax: Axes | None = None, *, optimizer: Optimizer = Non
     ax = axes_or_new(ax)
     tolerance = float(solution.info["tolerance"])
     steps, left = path.steps, path.decrement
-    if outcome.polish[0] and np.isfinite(outcome.decrement[0]):
+    if outcome.newton_steps[0] and np.isfinite(outcome.decrement[0]):
         steps, left = np.append(steps, outcome.steps[0]), np.append(left, outcome.decrement[0])
     floor = min(1e-3 * tolerance, 1e-13)
     shown = np.where(np.isfinite(left), np.maximum(left, floor), np.nan)

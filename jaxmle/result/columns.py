@@ -26,7 +26,7 @@ def columns(solution: Solution, level: float = 0.95, long: bool = False) -> dict
         level: of the intervals.
         long: one row for each parameter of each data set (the keys, `parameter, estimate, se, lower, upper, status`),
             instead of one row for each data set (the keys, each parameter with `_se, _lower, _upper`,
-            `log_likelihood, n, dropped, status, steps, decrement`, and `rung` where a retry succeeded). Key columns called like another column get
+            `log_likelihood, n, dropped, status, steps, decrement`, and `attempt` where a retry succeeded). Key columns called like another column get
             `group_` before their name. Without keys a long table of a batch counts its data sets in `dataset`.
 
     Example:
@@ -52,7 +52,7 @@ def columns(solution: Solution, level: float = 0.95, long: bool = False) -> dict
         table |= {"log_likelihood": -solution.outcome.value, "n": solution.n_observations}
         table |= {"dropped": solution.dropped, "status": status}
         table |= {"steps": solution.outcome.steps, "decrement": solution.outcome.decrement}
-        table |= {"rung": solution.outcome.rung} if solution.outcome.rung.any() else {}
+        table |= {"attempt": solution.outcome.attempt} if solution.outcome.attempt.any() else {}
     return group_keys.beside(keys, table) | table
 
 
@@ -95,4 +95,4 @@ def to_xarray(solution: Solution, level: float = 0.95) -> Any:
     return xarray.Dataset(found, coordinates, {k: str(v) for k, v in solution.info.items()})
 
 
-_OTHERS = ("log_likelihood", "n", "dropped", "status", "steps", "decrement", "rung")
+_OTHERS = ("log_likelihood", "n", "dropped", "status", "steps", "decrement", "attempt")

@@ -55,9 +55,9 @@ class Fit:
         n_observations: n = sum of weights.
         status: `Status` codes.
         converged: whether the maximum is certified.
-        steps: evaluations; `polish` of them were Newton's after another method's nomination.
+        steps: evaluations; `newton_steps` of them were Newton's after another method's nomination.
         decrement: remaining gain in log-likelihood that a quadratic approximation predicts.
-        rung: the further attempt that succeeded: 0 none was needed (or none did), 1 another start, 2 more damping, 3
+        attempt: the further attempt that succeeded: 0 none was needed (or none did), 1 another start, 2 more damping, 3
             another method; `steps` counts all attempts.
         attained: whether `log_likelihood` is reached at `params`.
         keys: the group of each data set, or None.
@@ -74,15 +74,20 @@ class Fit:
         self.status = Status(int(outcome.status[0])) if solution.single else outcome.status
         self.converged = shown(solution.certified)
         self.log_likelihood = shown(-outcome.value)
-        self.steps, self.polish = shown(outcome.steps), shown(outcome.polish)
+        self.steps, self.newton_steps = shown(outcome.steps), shown(outcome.newton_steps)
         self.decrement, self.attained = shown(outcome.decrement), shown(outcome.attained)
-        self.rung = shown(outcome.rung)
+        self.attempt = shown(outcome.attempt)
         self.keys = solution.batch.keys
         self.dropped = shown(solution.dropped)
 
     def __reduce__(self) -> tuple[Callable[[bytes], "Fit"], tuple[bytes]]:
         """Pickle what `save` writes, for other processes: numbers and data, and the model where `load` knows it."""
         return _unpickled, (saved.packed(self.solution),)
+
+    @property
+    def rung(self) -> Any:
+        """`attempt`, by the name that it had in the first versions."""
+        return self.attempt
 
     @property
     def info(self) -> dict[str, Any]:

@@ -25,7 +25,10 @@ from jaxmle.model.observations import is_constant
 from jaxmle.model.unsaved import NotSaved
 from jaxmle.models.recipes import made_by, recipe_of
 
-MAGIC, FORMAT = "jaxmle fit", 1
+MAGIC, FORMAT = "jaxmle fit", 2
+
+RENAMED = {"newton_steps": "polish", "attempt": "rung"}
+"Fields of an outcome, and what files of format 1 call them."
 
 
 def save(solution: Solution, path: str | os.PathLike[str], *, data: bool = False) -> Path:
@@ -219,7 +222,10 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Solution, bool]:
         FileNotFoundError, ValueError: where there is none, or it is something else, damaged, or of a later format.
     """
     header, arrays = _open(path)
-    arrays.setdefault("outcome.rung", np.zeros_like(arrays["outcome.steps"]))  # files from before further attempts
+    for name, before in RENAMED.items():
+        if f"outcome.{before}" in arrays:
+            arrays[f"outcome.{name}"] = arrays.pop(f"outcome.{before}")
+    arrays.setdefault("outcome.attempt", np.zeros_like(arrays["outcome.steps"]))  # files from before further attempts
     arrays.setdefault("outcome.rule", np.full_like(arrays["outcome.status"], -1))  # files from before rules had names
     arrays.setdefault("outcome.evidence", np.full((len(arrays["outcome.status"]), 0), np.nan))
     outcome = Outcome(*(arrays[f"outcome.{name}"] for name in Outcome._fields))

@@ -50,7 +50,11 @@ def table_one(solution: Solution, level: float, kind: str) -> str:
         ("Free parameters:", str(solution.model.free)),
     ]
     left += [
-        ("Steps:", f"{outcome.steps[0]}" + (f" ({outcome.polish[0]} of them Newton's)" if outcome.polish[0] else "")),
+        (
+            "Steps:",
+            f"{outcome.steps[0]}"
+            + (f" ({outcome.newton_steps[0]} of them Newton's)" if outcome.newton_steps[0] else ""),
+        ),
         ("Covariance:", kind),
     ]
     sup = "" if outcome.attained[0] or not at_limit(outcome.status[0]) else " (supremum)"
@@ -123,7 +127,7 @@ def small(solution: Solution) -> str:
 
 def retried(solution: Solution) -> str:
     """Say how many fits a retry found, and which attempt; nothing where none did."""
-    counts = np.bincount(solution.outcome.rung, minlength=len(ATTEMPTS))[1:]
+    counts = np.bincount(solution.outcome.attempt, minlength=len(ATTEMPTS))[1:]
     found = ", ".join(f"{n:,} with {name}" for n, name in zip(counts, ATTEMPTS[1:], strict=True) if n)
     return f"Found by a retry: {found}" if found else ""
 
