@@ -3,6 +3,7 @@
 `python tests/test_explore.py` keeps the pictures of the page for docs/.
 """
 
+import http.client
 import os
 import re
 import shutil
@@ -489,3 +490,29 @@ if __name__ == "__main__":
     LIMIT = 250_000  # AIC of all families is awaited
     with served() as found, sync_playwright() as play:
         visit(open_page(found, play.chromium), PICTURES)
+
+
+def test_the_page_opens_twice_and_for_nobody_else():
+    """Two tabs have a document each; a page elsewhere, with a name that it points here (DNS rebinding), is refused."""
+    pytest.importorskip("bokeh", reason="the explorer needs bokeh")
+    with served() as url:
+        port = int(re.search(r":(\d+)/", url)[1])
+
+        def status(path, host, origin=None):
+            wire = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            headers = {"Host": host} | ({"Origin": origin} if origin else {})
+            if path == "/ws":
+                headers |= {
+                    "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+                    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+                }  # fmt: skip
+            wire.request("GET", path, headers=headers)
+            return wire.getresponse().status
+
+        here, alias, foreign = f"127.0.0.1:{port}", f"localhost:{port}", f"evil.example:{port}"
+        assert [status("/", host) for host in (here, here, alias, foreign, "127.0.0.1:1")] == [200, 200, 200, 403, 403]
+        for host, origin, expected in [
+            (here, f"http://{here}", 101), (alias, f"http://{alias}", 101), (here, "http://evil.example", 403),
+            (foreign, f"http://{foreign}", 403), (here, f"http://{alias}", 403),
+        ]:  # fmt: skip
+            assert status("/ws", host, origin) == expected, (host, origin)

@@ -50,7 +50,7 @@ def serve(
     from bokeh.application.handlers.function import FunctionHandler
     from bokeh.server.server import Server
 
-    from jaxmle.explore import session, warm
+    from jaxmle.explore import access, session, warm
 
     def report(program: str) -> None:
         print(f"compiling  {program}", file=sys.stderr, flush=True)
@@ -58,13 +58,15 @@ def serve(
     def open_page(document: Any) -> None:
         session.Session(document, state, table)
 
-    local = address in ("127.0.0.1", "localhost", "::1")
+    local = access.is_loopback(address)
     try:
+        port = port or access.free_port(address)
         server = Server(
             {"/": Application(FunctionHandler(open_page))},
             port=port,
             address=address,
-            allow_websocket_origin=["127.0.0.1", "localhost"] if local else ["*"],
+            allow_websocket_origin=[f"{x}:{port}" for x in ("127.0.0.1", "localhost")] if local else ["*"],
+            auth_provider=access.OwnPages(address, port),
             websocket_max_message_size=2**28,  # a table is uploaded in one message
         )
     except OSError as error:

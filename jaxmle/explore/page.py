@@ -9,7 +9,6 @@ from bokeh.models import (
     Div,
     FileInput,
     GlobalInlineStyleSheet,
-    InlineStyleSheet,
     NumericInput,
     Select,
     Slider,
@@ -23,11 +22,8 @@ from jaxmle.explore.figures import BEST, INK, NOW, Density, Likelihood, Profile,
 MOST_PARAMETERS = 4
 _FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', sans-serif"
 _PAGE = f"html, body {{ background: #f4f5f7; font-family: {_FONT}; margin: 0; overflow: hidden; }}"
-_CARD = InlineStyleSheet(
-    css=":host { background: #ffffff; border: 1px solid #e2e5ea; border-radius: 8px; padding: 8px 10px; }"
-)
-_WORDS = InlineStyleSheet(
-    css=f"""
+_CARD = ":host { background: #ffffff; border: 1px solid #e2e5ea; border-radius: 8px; padding: 8px 10px; }"
+_WORDS = f"""
 :host {{ font: 13px/1.45 {_FONT}; color: {INK}; }}
 .bk-clearfix {{ width: 100%; }}
 h1 {{ font-size: 17px; font-weight: 650; margin: 0; }} h1 small {{ font-size: 12.5px; font-weight: 400; color: #6b7280; }}
@@ -44,14 +40,11 @@ tr.own th, tr.own td {{ font-weight: 700; color: {INK}; }}
 .alert {{ border-left: 4px solid #d55e00; background: #fdf0e8; padding: 5px 8px; border-radius: 3px; font-size: 12.5px; }}
 .note {{ border-left: 4px solid #0072b2; background: #eef5fb; padding: 5px 8px; border-radius: 3px; font-size: 12.5px; }}
 """
-)
-_SLIM = InlineStyleSheet(
-    css=f"""
+_SLIM = f"""
 :host {{ font: 12.5px {_FONT}; }} .bk-input, .bk-btn {{ font-size: 12.5px; }}
 .bk-btn-success {{ background-color: #00805d; border-color: #00805d; }} .bk-btn-success:hover {{ background-color: #006b4e; }}
 .bk-btn-primary {{ background-color: #0072b2; border-color: #0072b2; }}
 """
-)
 _KINDS = {
     "coin": "heads and tails", "real": "the real line", "positive": "positive numbers", "share": "shares, 0 to 1",
     "counts": "counts", "counts from 1": "counts from 1", "shares of trials": f"successes in {families.TRIALS:.0f} trials",
