@@ -7,12 +7,15 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from jaxmle._util.arrays import Array, ArrayLike, Bool, Float, Int
-from jaxmle._util.linalg import definite_above
+from jaxmle._util.linalg import certain_above, definite_above
 from jaxmle.model.objective import Objective
 from jaxmle.optimizers.curvature import CurvatureState
 
 NOTHING = 1e-5
 "Curvature, in nats, of a logarithm or a logit that the data do not determine; its slope may be five times that."
+
+STEADY = 0.1
+"By how much a small pivot may change in a step, relative to itself."
 
 STUCK = 1e20
 "Damping, in units of the curvature, above which no shorter step is tried."
@@ -34,7 +37,7 @@ class Evidence(NamedTuple):
         allowed: the greater of the two.
         decrement: predicted gain of the log-likelihood, 1/2 g' J^-1 g; infinite where J is changed to step.
         decrement_before: the same where v began.
-        definite: whether J, scaled to unit diagonal, is positive definite, bool[].
+        definite: whether J, scaled to unit diagonal, is positive definite, with a pivot that is large or stays, bool[].
         lowest_pivot: of J scaled to unit diagonal, in units of the least pivot that exceeds rounding.
         curvature_ratio: v'J v / v'J- v; 1 where the curvature has settled, e^-1 a unit step of a logarithm in a tail.
         curvature_retained: the least ratio, over v, of a coordinate's own curvature J_jj after to before, or of the lowest pivot.
@@ -141,6 +144,10 @@ def gather(
     pivot = jnp.where(old.damping > 0, jnp.inf, _share(new.lowest, old.lowest))
     retained = jnp.minimum(jnp.min(own, initial=jnp.inf), pivot)
 
+    # A small pivot is that of two nearly collinear covariates where it stays the same, and of a ridge where it does not.
+    steady = (new.lowest > certain_above(dtype)) | (jnp.abs(new.lowest - old.lowest) <= STEADY * new.lowest)
+    definite = new.definite & steady
+
     travelled = jnp.where(unitless, jnp.abs(new.anchor - begin), 0.0)
     vanishing, leaving = _nothing_left(new.matrix, new.gradient, objective)
     own_size = jnp.where(unitless, 1.0, jnp.abs(new.anchor))
@@ -163,13 +170,13 @@ def gather(
         allowed=jnp.maximum(jnp.asarray(tolerance, dtype), rounding).astype(dtype),
         decrement=new.decrement,
         decrement_before=decrement_before,
-        definite=new.definite,
+        definite=definite,
         lowest_pivot=(new.lowest / definite_above(dtype)).astype(dtype),
         curvature_ratio=latest(ratio, known.curvature_ratio),
         curvature_retained=latest(retained, known.curvature_retained),
         tail_rate=new.tail_rate,
         tailing=new.tailing,
-        certain=accepted & new.definite,
+        certain=accepted & definite,
         predicted_gain=jnp.minimum(predicted, decrement_before).astype(dtype),
         predicted_gain_per_weight=per_weight.astype(dtype),
         growing_gain=jnp.where(

@@ -26,6 +26,11 @@ def definite_above(dtype: Any) -> float:
     return float(jnp.finfo(dtype).eps) ** 0.8
 
 
+def certain_above(dtype: Any) -> float:
+    """Pivots of a matrix with unit diagonal above this are far from rounding."""
+    return 1e-2 * float(jnp.finfo(dtype).eps) ** 0.5
+
+
 def definite(matrix: Any) -> Any:
     """Return whether a symmetric matrix, scaled to unit diagonal, is positive definite, bool[]."""
     diagonal, zero = jnp.abs(jnp.diagonal(matrix)), jnp.zeros((), matrix.dtype)

@@ -46,13 +46,16 @@ def endpoints(objective: Objective, u: Point, unravel: Unravel, drop: Float[Arra
         u: the maximum, f[1].
         drop: half a chi-square quantile, f[].
     """
-    best = objective(unravel(u))
+    limit = jnp.isinf(u)
+    # Far out a log-likelihood may be no number, or not yet the supremum at the end of numbers.
+    near_limit = [jnp.where(limit, jnp.copysign(far, u), u) for far in (30.0, 100.0)]
+    best = jnp.nanmin(jnp.stack([objective(unravel(x)) for x in (u, *near_limit)]))
 
     def inside(x: Point) -> Bool[Array, ""]:
-        return objective(unravel(x)) - best <= drop
+        fallen = objective(unravel(x)) - best
+        return (fallen <= drop) | (limit[0] & jnp.isnan(fallen))
 
     def end(side: float) -> Point:
-        limit = jnp.isinf(u)
         begin, first = jnp.where(limit, -700.0 * side, u), jnp.where(limit, 1.0, 1e-10 * jnp.maximum(jnp.abs(u), 1))
 
         def going(state: tuple[Array, Int[Array, ""] | int]) -> Bool[Array, ""]:

@@ -33,14 +33,14 @@ class IntervalStatus(enum.IntEnum):
         """In words."""
         return {
             0: "Wald interval, mapped from the scale of the parameter's space",
-            1: "one-sided likelihood interval: the maximum is on the boundary",
+            1: "one-sided likelihood interval: the maximum is on the boundary, or at another limit",
             2: "pinned: the value is not estimated",
             3: "no interval: the fit has no standard errors (see its status), or it was loaded without its data",
             4: "likelihood interval: where the log-likelihood has fallen by half a chi-square quantile",
             5: "no interval: the quantile of counts is a whole number and moves in steps",
             6: "not defined: a mean that does not exist, or a point that is no number",
             7: "no interval: profiles are there for parameters whose elements vary on their own; use method='wald'",
-            8: "no interval: some point of the profile could not be fitted",
+            8: "no interval: some point of the profile could not be fitted; an end that was found is given",
         }[int(self)]
 
 

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle._engine.evaluate import natural
 from jaxmle._engine.solution import Solution
-from jaxmle._solver.status import Status
+from jaxmle._solver.status import at_limit
 from jaxmle._util.arrays import Array, Float, Params
 from jaxmle._util.compile import compiled_once, in_float64
 from jaxmle.inference import at_point, matrices, profile
@@ -165,7 +165,7 @@ def _one_sided(solution: Solution, z: float) -> tuple[np.ndarray, tuple[np.ndarr
     u, outcome = solution.outcome.u, solution.outcome
     if u.shape[1] != 1:
         return None
-    which = (outcome.status == Status.AT_BOUNDARY) & outcome.attained & np.isinf(u[:, 0])
+    which = at_limit(outcome.status) & np.isfinite(outcome.value) & np.isinf(u[:, 0])
     missing = not solution.batch.kept or is_unsaved(solution.model.log_likelihood)
     return (which, _ends(solution, which, z)) if which.any() and not missing else None
 
@@ -175,10 +175,11 @@ def _likelihood_interval(solution: Solution, z: float) -> Interval:
     one_sided = _one_sided(solution, z)
     limit = np.zeros(len(solution.certified), bool) if one_sided is None else one_sided[0]
     alone = _ends(solution, solution.regular | limit, z) if solution.model.free == 1 else None
-    usual = np.where(solution.regular, IntervalStatus.LIKELIHOOD, IntervalStatus.NONE)
+    usual = np.where(profile.profiled(solution), IntervalStatus.LIKELIHOOD, IntervalStatus.NONE)
+    at_u = np.cumsum([0] + [int(np.prod(s.coordinate_shape)) for s in jax.tree.leaves(solution.model.space)])
     done: dict[str, Ends] = {}
     at = 0
-    for name, s in zip(solution.model.names, jax.tree.leaves(solution.model.space), strict=True):
+    for k, (name, s) in enumerate(zip(solution.model.names, jax.tree.leaves(solution.model.space), strict=True)):
         here, shape = slice(at, at + int(np.prod(s.value_shape))), (len(solution.certified), *s.value_shape)
         at, x = here.stop, solution.natural[:, here].reshape(shape)
         nothing = np.full(shape, np.nan)
@@ -195,7 +196,11 @@ def _likelihood_interval(solution: Solution, z: float) -> Interval:
             each = [profile.profile_ends(solution, name, z, j) for j in range(here.stop - here.start)]
             low, high = (np.stack(ends, axis=1).reshape(shape) for ends in zip(*each, strict=True))
             unknown = np.isnan(low).reshape(len(x), -1).any(1) | np.isnan(high).reshape(len(x), -1).any(1)
-            done[name] = low, high, np.where(solution.regular & unknown, IntervalStatus.NOT_FOUND, usual)
+            ends = np.where(
+                np.isinf(solution.outcome.u[:, at_u[k] : at_u[k + 1]]).any(1), IntervalStatus.ONE_SIDED, usual
+            )
+            ends = np.where(usual == IntervalStatus.NONE, usual, ends)
+            done[name] = low, high, np.where((ends != IntervalStatus.NONE) & unknown, IntervalStatus.NOT_FOUND, ends)
     return _structured(solution, [done[name] for name in solution.model.names])
 
 

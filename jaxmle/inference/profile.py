@@ -10,22 +10,37 @@ from jaxmle._engine.evaluate import everywhere, natural
 from jaxmle._engine.plan import Plan
 from jaxmle._engine.solution import Solution
 from jaxmle._engine.solve import solve
-from jaxmle._solver.status import Status
-from jaxmle._util.arrays import Params
+from jaxmle._solver.status import Status, at_limit
+from jaxmle._util.arrays import Bool, Float, Params
 from jaxmle.inference.covariance import in_coordinates
+from jaxmle.model.model import Model
 from jaxmle.spaces import Space
 
 _ROUNDS = 60
+_SHORTEST = 1e-3
+"Of a first step: shorter ones are not tried where a fit fails."
+
 _FAR = 60.0
 "Logs or logits from the estimate, or hundreds of standard errors, beyond which an end counts as infinite."
 
 
-def profile_ends(solution: Solution, name: str, z: float, element: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def profiled(solution: Solution) -> Bool[np.ndarray, " B"]:
+    """Tell which fits have profiles: regular maxima, and limits at which the likelihood has a supremum."""
+    limit = at_limit(solution.outcome.status) & np.isfinite(solution.outcome.value)
+    rule = solution.model.geometry.regular
+    return solution.regular | (limit if rule is None else np.zeros_like(limit))
+
+
+def profile_ends(
+    solution: Solution, name: str, z: float, element: int = 0
+) -> tuple[Float[np.ndarray, " B"], Float[np.ndarray, " B"]]:
     """Find where the profile of one scalar has fallen by z^2 / 2 on either side; natural values f[B] twice.
 
     The others are fitted again at every point. The signed root sqrt(2 (l - l_profile)), nearly straight in the
-    parameter's coordinate, is solved for z by a secant inside a bracket. NaN where a point could not be fitted; the
-    limit of the parameter where the profile never falls so far.
+    parameter's coordinate, is solved for z by a secant inside a bracket. A point that cannot be fitted, because the others
+    begin outside the support there, is approached in shorter steps, each from the fit before. NaN where that fails; the
+    limit of the parameter where the profile never falls so far. Where the maximum has the parameter at its limit, the one
+    end is that limit; where it has another there, that one stays free to leave it.
 
     Args:
         solution: of the fits.
@@ -35,42 +50,62 @@ def profile_ends(solution: Solution, name: str, z: float, element: int = 0) -> t
 
     Reference: Venzon & Moolgavkar 1988, *Applied Statistics* 37, 87-94; Pawitan 2001, *In All Likelihood*, section 3.4.
     """
-    if not solution.regular.any():
-        return np.full(len(solution.regular), np.nan), np.full(len(solution.regular), np.nan)
+    some = profiled(solution)
+    if not some.any():
+        return np.full(len(some), np.nan), np.full(len(some), np.nan)
     k = solution.model.names.index(name)
     leaves = jax.tree.leaves(solution.model.space)
     begin = sum(int(np.prod(s.coordinate_shape)) for s in leaves[:k])
     at, size = begin + element, int(np.prod(leaves[k].coordinate_shape))
-    center = np.where(solution.regular, solution.outcome.u[:, at], 0.0)
-    error = np.sqrt(np.where(solution.regular, in_coordinates(solution, "observed")[:, at, at], 1.0))
+    u = solution.outcome.u[:, at]
+    limit = some & np.isinf(u)
+    center = np.where(limit, np.copysign(_FAR, u), np.where(some, u, 0.0))
+    error = np.where(solution.regular, in_coordinates(solution, "observed")[:, at, at], np.nan)
+    with np.errstate(all="ignore"):
+        error = np.where(np.isnan(error), 1 / solution.outcome.information[:, at, at], error)
+    error = np.sqrt(np.where(np.isfinite(error) & (error > 0), error, 1.0))
     far = np.full(len(center), _FAR) if leaves[k].kind.unitless else 100 * _FAR * error
+    first = np.where(limit, _FAR - 3.0, np.minimum(z * error, far))
+    far = np.where(limit, 2 * _FAR, far)
     ends = []
     for side in (-1.0, 1.0):
-        found = center + side * _distance(solution, k, element, center, side, np.minimum(z * error, far), far, z)
-        with np.errstate(over="ignore"):
-            whole = np.where(solution.regular[:, None], solution.outcome.u[:, begin : begin + size], 0.0)
+        here = some & ~(limit & (np.sign(u) == side))  # on the other side there is nothing
+        distance = _distance(solution, k, element, center, side, here, first, far, z)
+        found = np.where(here | ~some, center + side * distance, side * np.inf)
+        with np.errstate(over="ignore", invalid="ignore"):
+            whole = np.where(some[:, None], solution.finite[:, begin : begin + size], 0.0)
             whole[:, element] = found
             natural = jax.vmap(leaves[k].forward)(whole.reshape(-1, *leaves[k].coordinate_shape))
             ends.append(np.asarray(natural).reshape(whole.shape)[:, element])
-    return np.minimum(*ends), np.maximum(*ends)
+    falls = _falls(leaves[k])
+    return np.where(falls, ends[1], ends[0]), np.where(falls, ends[0], ends[1])
+
+
+def _falls(space: Space) -> bool:
+    """Tell whether an elementwise space's values fall as coordinates rise."""
+    low, high = (np.asarray(space.forward(np.full(space.coordinate_shape, x))).reshape(-1)[0] for x in (0.0, 1.0))
+    return bool(high < low)
 
 
 def _distance(
     solution: Solution,
     k: int,
     element: int,
-    center: np.ndarray,
+    center: Float[np.ndarray, " B"],
     side: float,
-    first: np.ndarray,
-    far: np.ndarray,
+    some: Bool[np.ndarray, " B"],
+    first: Float[np.ndarray, " B"],
+    far: Float[np.ndarray, " B"],
     z: float,
-) -> np.ndarray:
+) -> Float[np.ndarray, " B"]:
     """Find how far from the estimate the signed root is z, f[B]; infinite where it never is, NaN where it is not known."""
     tree, best = jax.tree.structure(solution.model.space), -solution.outcome.value
-    start = [np.asarray(x, float).reshape(len(center), *s.value_shape) for x, s in _leaves(solution)]
+    start = _values(solution.model, everywhere(solution.model, solution.batch, natural, solution.finite, at=()))
     low, high = np.zeros_like(center), np.full_like(center, np.inf)
     last, last_root = np.zeros_like(center), np.zeros_like(center)
-    t, answer, open_ = first, np.full_like(center, np.nan), solution.regular.copy()
+    before, before_root = last, last_root
+    reach, shortest = np.full_like(center, np.inf), first * _SHORTEST
+    t, answer, open_ = first, np.full_like(center, np.nan), some.copy()
     for _ in range(_ROUNDS):
         value, params, good = fit_held(
             solution, k, element, center + side * np.where(open_, t, 0.0), jax.tree.unflatten(tree, start)
@@ -81,21 +116,29 @@ def _distance(
             there = open_ & good & exact
             never = open_ & good & (root < z) & (t >= far)
             answer = np.where(there, t, np.where(never, np.inf, answer))
-            open_ = open_ & good & ~there & ~never
+            # The fit before this one is the start of the next: what it does not lead to is approached in shorter steps.
+            reach = np.where(good, 2 * reach, 0.5 * np.abs(t - last))
+            open_ = open_ & ~there & ~never & (good | (reach > shortest))
             if not open_.any():
                 break
-            low, high = np.where(root < z, t, low), np.where(root < z, high, t)
-            step = t + (z - root) * (t - last) / (root - last_root)
-            middle = np.where(np.isfinite(high), 0.5 * (low + high), 2 * t)
-            inside = (step > low) & (step < np.where(np.isfinite(high), high, 4 * t))
-            last, last_root = t, root
-            t = np.minimum(np.where(inside, step, middle), far)
-            start = [np.where(good.reshape(-1, *[1] * (x.ndim - 1)), x, y) for x, y in zip(params, start, strict=True)]
+            fine, below = open_ & good, root < z
+            low, high = np.where(fine & below, t, low), np.where(fine & ~below, t, high)
+            before, before_root = np.where(fine, last, before), np.where(fine, last_root, before_root)
+            last, last_root = np.where(fine, t, last), np.where(fine, root, last_root)
+            step = last + (z - last_root) * (last - before) / (last_root - before_root)
+            middle = np.where(np.isfinite(high), 0.5 * (low + high), np.where(last > 0, 2 * last, t))
+            inside = (step > low) & (step < np.where(np.isfinite(high), high, 4 * np.maximum(last, low)))
+            wanted = np.minimum(np.where(inside, step, middle), far)
+            t = last + np.clip(wanted - last, -reach, reach)
+            start = [np.where(fine.reshape(-1, *[1] * (x.ndim - 1)), x, y) for x, y in zip(params, start, strict=True)]
     return answer
 
 
-def _leaves(solution: Solution) -> list[tuple[np.ndarray, Space]]:
-    return list(zip(jax.tree.leaves(solution.params), jax.tree.leaves(solution.model.space), strict=True))
+def _values(model: Model, flat: Float[np.ndarray, "B q"]) -> list[np.ndarray]:
+    """Split natural values into parameters, f[B, ...] each."""
+    leaves = jax.tree.leaves(model.space)
+    sizes = np.cumsum([int(np.prod(s.value_shape)) for s in leaves])[:-1]
+    return [x.reshape(len(flat), *s.value_shape) for x, s in zip(np.split(flat, sizes, axis=1), leaves, strict=True)]
 
 
 def fit_held(
@@ -113,6 +156,4 @@ def fit_held(
     good = np.isin(outcome.status, [s for s in Status if s.ok or s.at_limit])
     finite = np.where(np.isfinite(outcome.u), outcome.u, 0.0)
     flat = everywhere(model, solution.batch, natural, finite, at=())
-    sizes = np.cumsum([int(np.prod(s.value_shape)) for s in from_space])[:-1]
-    params = [x.reshape(len(u), *s.value_shape) for x, s in zip(np.split(flat, sizes, axis=1), from_space, strict=True)]
-    return -outcome.value, params, good
+    return -outcome.value, _values(solution.model, flat), good

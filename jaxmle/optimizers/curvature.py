@@ -248,7 +248,7 @@ def advance(
     # Cancellation inside the model may leave more unsure in the value than its size shows: within what that can be the
     # slopes at both ends judge a short step (approximate Wolfe condition, Hager & Zhang 2005, SIAM J. Optim. 16, 170-192).
     first = s.count == 0
-    falls = (s.gradient + gradient) @ moved < 0
+    falls = ((s.gradient + gradient) @ moved < 0) | (s.decrement < noise)  # a slope below rounding has no sign
     unsure = falls & (s.decrement < UNSURE * noise) & (value <= s.value + UNSURE * noise)
     accepted = finite & ((value <= s.value + slack) | unsure) & ~overshot
 
