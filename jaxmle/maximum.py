@@ -13,10 +13,13 @@ from jaxmle._engine.traced import LANES, solver
 from jaxmle._solver.problem import Program, objective_of, problem_dtype
 from jaxmle._solver.state import RUNNING
 from jaxmle._solver.status import at_maximum
-from jaxmle._util.records import split
+from jaxmle._util.compile import compiled
+from jaxmle._util.records import is_traced, join, split
+from jaxmle.distributions import Distribution
 from jaxmle.model.contract import check_contributions
 from jaxmle.model.model import Model
 from jaxmle.model.observations import row_leaves
+from jaxmle.models import as_model
 from jaxmle.optimizers import by_name
 
 
@@ -45,7 +48,7 @@ class Maximum(NamedTuple):
 
 
 def maximize(
-    model: Model,
+    model: Model | Distribution | str,
     data: Any,
     weights: Any = None,
     *,
@@ -68,7 +71,7 @@ def maximize(
     lanes are compiled by your own `jax.jit`, give it `compiler_options={"xla_cpu_experimental_ynn_fusion_type": ""}`.
 
     Args:
-        model: a `Model`.
+        model: a `Model`, a distribution or its name, as in `fit`.
         data: leaves [n, ...], or `constant`.
         weights: frequencies, f[n]; 1 by default.
         start: natural params; by default the model's own start.
@@ -91,14 +94,25 @@ def maximize(
         >>> [round(float(g), 6) for g in jax.grad(mean)(jnp.array([1.0, 2.0, 6.0, 7.0]))]
         [0.25, 0.25, 0.25, 0.25]
     """
-    optimizer = by_name(optimizer)
+    model = as_model(model, data)
+    skeleton, numbers = split(model)
+    given = (numbers, data, weights, start, tolerance, max_steps)
+    ascend = _ascend if any(is_traced(x) for x in jax.tree.leaves(given)) else _ascend_at_once
+    return ascend((skeleton, by_name(optimizer)), *given)
+
+
+def _ascend(
+    fixed: tuple[Any, Any], numbers: Any, data: Any, weights: Any, start: Any, tolerance: Any, max_steps: Any
+) -> Maximum:
+    """Maximize a log-likelihood from its skeleton, with the method, and its numbers."""
+    skeleton, optimizer = fixed
+    model: Model = join(skeleton, numbers)
     data = jax.tree.map(jnp.asarray, data)
     weights = None if weights is None else jnp.asarray(weights)
     dtype = problem_dtype(data, weights)
     n = count_rows(data, weights)
     ones = weights is None
     weights = jnp.ones(n, dtype) if ones else weights.astype(dtype)
-    skeleton, numbers = split(model)
     if start is not None:
         start = jax.tree.map(lambda x: lax.stop_gradient(jnp.asarray(x, dtype)), start)
     plan = Plan(optimizer, tolerance=tolerance, max_steps=max_steps, dtype=dtype)
@@ -133,6 +147,10 @@ def maximize(
     return Maximum(
         params, log_likelihood, status, converged, rest.steps.astype(jnp.int32), rest.decrement, rest.information, u
     )
+
+
+_ascend_at_once = compiled(_ascend, static_argnums=0)
+"Outside of a user's own `jax.jit` a second call with the same shapes compiles nothing."
 
 
 def count_rows(data: Any, weights: Any = None) -> int:

@@ -228,6 +228,11 @@ def on_host(data: Any) -> Any:
 
 def _plain(data: Any) -> np.ndarray:
     """Convert to one NumPy array; what is masked, or missing in a nullable column, becomes NaN."""
+    if isinstance(data, Tracer):
+        raise TypeError(
+            f"data are traced ({data.aval}): fit and fit_many read numbers and cannot run inside jit, vmap or grad; use "
+            "jaxmle.maximize there"
+        )
     if isinstance(data, Iterator):
         raise TypeError(f"data are a {type(data).__name__}, which can be read only once; make it a list: list(data)")
     if isinstance(data, np.ma.MaskedArray):
