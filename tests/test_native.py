@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
-from cases import BY_NAME, GARCH_CASE, errors, flat
+from cases import BY_NAME, GARCH_CASE, errors, flat, rng
 from test_laws import identical, padded, weights_of
 
 import jaxmle as jm
@@ -373,3 +373,21 @@ def test_one_in_a_hundred_is_bad(sets):
     for part, (_, status) in zip(parts, BAD.values(), strict=True):
         assert set(fits.status[part].tolist()) == {int(status)}
     identical(clean, fits, np.setdiff1d(np.arange(sets), where))
+
+
+def test_expressions_of_any_depth_are_fitted():
+    """Random intercepts by quadrature: sums inside a row, over rows of a unit and nodes, are long chains of additions."""
+    r = rng(760)
+    x, u = r.normal(size=(20, 8)), 0.8 * r.normal(size=20)
+    y = (r.random((20, 8)) < 1 / (1 + np.exp(-(0.3 + 0.7 * x + u[:, None])))).astype(float)
+    z, w = np.polynomial.hermite_e.hermegauss(15)
+
+    def contributions(p, d):
+        eta = p["a"] + p["b"] * d["x"][:, :, None] + p["t"] * d["z"]
+        return jax.nn.logsumexp((d["y"][:, :, None] * eta - jax.nn.softplus(eta)).sum(1) + d["w"], axis=1)
+
+    space = {"a": jm.spaces.real, "b": jm.spaces.real, "t": jm.spaces.positive}
+    model = jm.Model(contributions, space, observations="units")
+    data = {"x": x, "y": y, "z": jm.constant(z), "w": jm.constant(np.log(w / w.sum()))}
+    fit = jm.fit(model, data)
+    assert fit.status.ok or fit.status.at_limit, fit

@@ -55,9 +55,12 @@ def build(
     Raises:
         Unsupported: saying what keeps it from being compiled.
     """
-    with jax.enable_x64(True):
-        lowered = lower_fit(leaves, tree, policy, draft, by_value=platform == "cpu")
-    kernel = (cpu if platform == "cpu" else cuda).compile_program(lowered.program, lowered.layout)
+    try:
+        with jax.enable_x64(True):
+            lowered = lower_fit(leaves, tree, policy, draft, by_value=platform == "cpu")
+        kernel = (cpu if platform == "cpu" else cuda).compile_program(lowered.program, lowered.layout)
+    except RecursionError:
+        raise Unsupported("an expression that is nested too deep") from None
     return lambda rows: Compiled(kernel(rows), leaves, lowered.shapes, lowered.partial, lowered.uses_length, in_time)
 
 

@@ -111,9 +111,16 @@ def _terms_of_product(graph: Graph, factor: Node, e: Node) -> Iterable[Term]:
 
 def _separable(x: Node) -> bool:
     """Tell whether x may be summed apart from its neighbor: raw data must not, as their differences are exact."""
-    if not x.row or x.op in ROUNDED:
-        return True
-    return x.op in ("neg", "add", "sub", "select") and all(_separable(a) for a in x.args[x.op == "select" :])
+    todo, seen = [x], set[Node]()
+    while todo:
+        node = todo.pop()
+        if node in seen or not node.row or node.op in ROUNDED:
+            continue
+        if node.op not in ("neg", "add", "sub", "select"):
+            return False
+        seen.add(node)
+        todo.extend(node.args[node.op == "select" :])
+    return True
 
 
 # --- all sums of a step together -----------------------------------------------------------------------
