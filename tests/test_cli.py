@@ -427,3 +427,27 @@ def test_rows_count_from_one(tmp_path):
     table = tmp_path / "x.csv"
     table.write_text("x\n1\n-2\n")
     assert "row 2 is -2.0, outside the support" in refused("fit", table, *WEIBULL, "--value", "x")
+
+
+def test_outputs_replace_nothing_that_is_read(tmp_path):
+    """Nor one another; by whatever path they are called."""
+    path = tmp_path / "in.csv"
+    path.write_text("hours\n1.5\n2.5\n0.7\n")
+    (tmp_path / "link.csv").symlink_to(path)
+    before = path.read_bytes()
+    for out in (path, tmp_path / "." / "in.csv", tmp_path / "link.csv"):
+        assert "would replace" in refused("fit", path, *WEIBULL, "--value", "hours", "--out", out)
+    assert "would replace --out" in refused(
+        "fit", path, *WEIBULL, "--value", "hours", "--out", tmp_path / "o.csv", "--save", tmp_path / "o.csv"
+    )
+    assert path.read_bytes() == before and not (tmp_path / "o.csv").exists()
+
+
+def test_sentences_name_the_columns_of_the_file(tmp_path):
+    (tmp_path / "ends.csv").write_text("lo,hi\n0,10\n20,\n")
+    line = refused("fit", tmp_path / "ends.csv", *WEIBULL, "--value", "lo,hi")
+    assert "column 'hi', row 2: missing; write inf" in line
+    (tmp_path / "bare.csv").write_text("1.5\n2.5\n")
+    assert "the columns are: 1.5 (is the header missing?)" in refused(
+        "fit", tmp_path / "bare.csv", *WEIBULL, "--value", "hours"
+    )

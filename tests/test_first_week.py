@@ -65,7 +65,7 @@ MISTAKES = {
     "params and space": (lambda: jm.fit(rate(other_name), X), r"other_name asks for 'lam'.*params have \['rate'\].*the same keys"),
     "a data column": (lambda: jm.fit(rate(loads), {"y": X}), r"loads asks for 'yield'.*data have \['y'\]"),
     "start and space": (lambda: jm.fit(rate(good, start=lambda x, w: {"r": 1.0}), X), r"returns \['r'\]; expected .*\['rate'\]: give both"),
-    "object columns": (lambda: jm.fit("normal", FRAME), r"column 'dose' holds text: row 0 is '3'; expected numbers.*to_numeric"),
+    "object columns": (lambda: jm.fit("normal", FRAME["dose"]), r"column 'dose' holds text: row 0 is '3'; expected numbers.*to_numeric"),
     "objects": (lambda: jm.fit("normal", pd.Series([1.0, "n/a"])), r"holds objects: row 1 is 'n/a'; expected numbers"),
     "None among numbers": (lambda: jm.fit("normal", [1.0, None]), r"row 1 is None, a missing value; expected numbers.*missing="),
     "keys with blanks": (lambda: jm.fit_many("normal", X, groups=["a", "a", "a ", "b", "b", "b"]), r"'a' and 'a ' differ only in blanks.*strip"),

@@ -53,7 +53,7 @@ def on_threads(monkeypatch):
         m.setattr(
             _native,
             "build",
-            lambda leaves, tree, policy, platform, draft=None: build(leaves, tree, policy, "gpu", draft),
+            lambda leaves, tree, policy, platform, *more: build(leaves, tree, policy, "gpu", *more),
         )
         backends._built.cache_clear()
         yield jax.devices("cpu")[0]

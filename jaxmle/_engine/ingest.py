@@ -196,6 +196,9 @@ def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
         return tuple(arrays(v, dtype, _inside(what, i)) for i, v in enumerate(data))
     if isinstance(data, list) and any(isinstance(x, (Mapping, constant)) for x in data):
         return [arrays(v, dtype, _inside(what, i)) for i, v in enumerate(data)]
+    name = getattr(data, "name", None)
+    if what == "data" and isinstance(name, str):  # a column of a data frame
+        what = f"column {name!r}"
     if on_accelerator(data) and data.dtype.kind in "iubf":
         return data.astype(dtype) if data.dtype.kind == "f" else data
     try:

@@ -152,12 +152,12 @@ class Estimated:
         observed = _right(t, jnp.where(rows.right, seen.lower, end))
         observed = _left(t, jnp.where(rows.left, seen.upper, limit), observed)
         observed = _again(t, rows.between, seen, observed)
+        some_exact = jnp.any(rows.exact) | ~jnp.any(rows.left | rows.between)
         inspected = jax.lax.cond(
-            jnp.any(rows.between),
+            jnp.any(rows.between) & ~some_exact,
             lambda: _like_another(donor, t, seen, rows, log_probability),
             lambda: _once(t, rows, seen),
         )
-        some_exact = jnp.any(rows.exact) | ~jnp.any(rows.left | rows.between)
         return _kept(rows.unknown, seen, _kept(some_exact, observed, inspected))
 
 

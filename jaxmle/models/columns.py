@@ -24,6 +24,7 @@ def columns_for(model: Model | Distribution | str, data: Any) -> Any:
     | `lower` and `upper` | intervals |
     | `time` and `event` (1 = failed, 0 = still running) | intervals, open above without an event |
     | one column of any name | the outcome |
+    | the columns of a data frame, for vectors (multivariate normal) | an element each |
 
     Args:
         model: as in `fit`.
@@ -39,42 +40,47 @@ def columns_for(model: Model | Distribution | str, data: Any) -> Any:
         [1.0, 2.0]
     """
     table, data = data, as_columns(data)
-    response = _response(model)
-    if response is None:
-        return data if hasattr(table, "column_names") else table
+    if isinstance(model, Model):
+        return _for_model(model.response, table, data)
+    distribution = by_name(model) if isinstance(model, str) else model
+    if not isinstance(distribution, Distribution):
+        return table
+    response = response_of(distribution)
     if not isinstance(data, Mapping):
         if response.outcome and response.univariate and not isinstance(data, tuple):
-            names = " and ".join(response.columns)
+            names, shown = " and ".join(response.columns), ", ".join(f"{x!r}: ..." for x in response.columns)
             raise ValueError(
-                f"{response.name or 'the distribution'} is a distribution of {names}, got one {type(data).__name__}; give "
-                f"a dict or a data frame with these columns, {{{', '.join(f'{x!r}: ...' for x in response.columns)}}}"
+                f"{response.name} is a distribution of {names}, got one {type(data).__name__}; give a dict or a data frame "
+                f"with these columns, {{{shown}}}"
             )
         return data
-    read = (*response.columns, *(_INTERVAL if not response.outcome else ()))
-    if response.outcome and all(name in data for name in response.columns):
-        return {name: data[name] for name in response.columns}
-    if not response.outcome and response.univariate:
-        if all(name in data for name in _INTERVAL):
-            return {name: data[name] for name in (*_INTERVAL, *response.known)}
-        if all(name in data for name in _EVENT):
-            return dict(zip(_INTERVAL, _lifetimes(data["time"], data["event"]), strict=True))
-        if len(data) == 1 and not response.intervals:
-            return next(iter(data.values()))
-    elif not response.outcome:
-        return next(iter(data.values())) if len(data) == 1 else data
-    there = ", ".join(map(str, data)) or "none"
-    wanted = " and ".join(read) if response.outcome or response.intervals else "one column"
-    first = next(iter(data), "x")
+    for names in (response.columns, () if response.outcome or response.event else _INTERVAL):
+        if names and all(name in data for name in names):
+            return {name: data[name] for name in names}
+    if response.event == 1 and not response.outcome and data is not table:
+        return np.column_stack([np.asarray(x) for x in data.values()])
+    if response.univariate and not response.outcome and all(name in data for name in _EVENT):
+        return dict(zip(_INTERVAL, _lifetimes(data["time"], data["event"]), strict=True))
+    if len(data) == 1 and not response.outcome:
+        return next(iter(data.values()))
+    there, first = ", ".join(map(str, data)) or "none", next(iter(data), "x")
+    wanted = " and ".join(response.columns) if response.outcome else "one column"
     hint = (
-        f"give a table with these columns, or for lifetimes {' and '.join(_EVENT)}"
-        if response.intervals
-        else f"give a table with the columns {' and '.join(response.columns)}"
+        f"give a table with the columns {wanted}"
         if response.outcome
         else f"give that column, such as data[{first!r}], or for lifetimes the columns lower and upper, or time and event"
     )
-    raise ValueError(
-        f"{response.name or 'the distribution'} is a distribution of {wanted}; the columns are: {there}; {hint}"
-    )
+    raise ValueError(f"{response.name} is a distribution of {wanted}; the columns are: {there}; {hint}")
+
+
+def _for_model(response: Response | None, table: Any, data: Any) -> Any:
+    """Select columns for a model: its own functions read the others by name."""
+    if response is not None and isinstance(data, Mapping) and not response.outcome and response.univariate:
+        if response.intervals and "lower" not in data and all(name in data for name in _EVENT):
+            return dict(zip(_INTERVAL, _lifetimes(data["time"], data["event"]), strict=True))
+        if len(data) == 1 and not response.intervals:
+            return next(iter(data.values()))
+    return data if hasattr(table, "column_names") else table
 
 
 def as_columns(data: Any) -> Any:
@@ -103,14 +109,6 @@ def as_columns(data: Any) -> Any:
 def _unmasked(column: Any) -> np.ndarray:
     """Read a column of pyarrow's; what is null becomes NaN."""
     return np.asarray(column.to_numpy())
-
-
-def _response(model: Model | Distribution | str) -> Response | None:
-    if isinstance(model, str):
-        model = by_name(model)
-    if isinstance(model, Distribution):
-        return response_of(model)
-    return model.response if isinstance(model, Model) else None
 
 
 def _lifetimes(time: Any, event: Any) -> tuple[np.ndarray, np.ndarray]:
