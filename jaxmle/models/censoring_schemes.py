@@ -101,8 +101,8 @@ class Inspections:
         >>> model = jm.models.censored("weibull", scheme=jm.models.Inspections([1.0, 2.0, 4.0]))
         >>> inf = float("inf")
         >>> data = {"lower": [-inf, 1.0, 1.0, 2.0, 4.0], "upper": [1.0, 2.0, 2.0, 4.0, inf]}
-        >>> sorted({float(x) for x in jm.fit(model, data).simulate(0)["upper"]})
-        [1.0, 2.0, 4.0, inf]
+        >>> {float(x) for x in jm.fit(model, data).simulate(0)["upper"]} <= {1.0, 2.0, 4.0, inf}
+        True
     """
 
     times: tuple[float, ...]
