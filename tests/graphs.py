@@ -3,7 +3,7 @@
 import numpy as np
 
 from jaxmle._native.ir.graph import NUMPY, Graph
-from jaxmle._native.ir.nodes import BOOL, FLOAT, INT, reachable
+from jaxmle._native.ir.nodes import BOOL, FLOAT, INT, cost, reachable
 
 DTYPES = {FLOAT: np.float64, INT: np.int64, BOOL: np.bool_}
 REDUCTIONS = {"rsum": np.sum, "rmax": np.max, "rmin": np.min, "rand": np.all, "ror": np.any}
@@ -130,3 +130,12 @@ def same_values(before, after, seed, rows=7):
 def plain():
     """A graph that simplifies nothing."""
     return Graph({})
+
+
+def varying(outputs):
+    """The operations that a step does for each row."""
+    return sum(cost(x) for x in reachable(outputs) if x.row and not x.invariant)
+
+
+def size(outputs):
+    return sum(x.op != "const" for x in reachable(outputs))
