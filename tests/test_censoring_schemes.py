@@ -54,21 +54,21 @@ def widths(data):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_refits_of_simulated_data_spread_as_fits_of_fresh_samples(study):
-    """From one fit of a large study, cut to N rows at a time: within Monte Carlo error of 400 samples."""
+    """From one fit of a large study, cut to N rows at a time: within Monte Carlo error of 200 and 400 samples."""
     r = rng(700)
     samples = [STUDIES[study](r, lifetimes(r)) for _ in range(400)]
     stacked = {k: np.stack([s[k] for s in samples]) for k in ("lower", "upper")}
     fresh = jm.fit_many("weibull", stacked)
     pooled = {k: v[:25].reshape(-1) for k, v in stacked.items()}
     fit = jm.fit("weibull", pooled)
-    drawn = [fit.simulate(i) for i in range(16)]
+    drawn = [fit.simulate(i) for i in range(8)]
     again = {k: np.concatenate([np.asarray(d[k]).reshape(-1, N) for d in drawn]) for k in ("lower", "upper")}
     refits = jm.fit_many("weibull", again)
     assert fresh.converged.mean() > 0.98 and refits.converged.mean() > 0.98
     np.testing.assert_allclose(widths(pooled), widths(drawn[0]), atol=0.035, rtol=0.06)
     for name in ("shape", "scale"):
         one, other = (np.std(np.log(x.params[name][x.converged])) for x in (fresh, refits))
-        assert abs(np.log(other / one)) < 0.15, (name, one, other)  # each to 3.5 %
+        assert abs(np.log(other / one)) < 0.15, (name, one, other)  # to 5 % and 3.5 %
 
 
 def test_a_stated_scheme_is_used_and_kept(tmp_path):
@@ -96,8 +96,9 @@ def test_what_a_row_shows_of_its_scheme_is_kept():
     lower = jnp.array([1.0, 2.0, 3.0, 2.5, -INF, -INF])
     upper = jnp.array([1.0, INF, INF, 2.5, 0.5, INF])
     model = jm.models.censored("exponential")
+    draw = jax.jit(lambda key, data: model.simulate(key, {"rate": 0.4}, data))
     for i in range(40):
-        drawn = model.simulate(jax.random.key(i), {"rate": 0.4}, {"lower": lower, "upper": upper})
+        drawn = draw(jax.random.key(i), {"lower": lower, "upper": upper})
         low, up = np.asarray(drawn["lower"]), np.asarray(drawn["upper"])
         assert low[1] <= 2.0 and low[2] <= 3.0 and np.isinf(up[[1, 2]][low[[1, 2]] == [2.0, 3.0]]).all()
         assert up[4] >= 0.5 and low[5] == -INF and up[5] == INF

@@ -59,8 +59,8 @@ def test_units_change_nothing(name):
 def test_a_sweep_ends_where_nothing_is_finite():
     model = UNITS["own, no start"][0]
     x = np.stack([TAILED, np.where(np.arange(200) == 3, np.nan, TAILED), 1e200 * TAILED])
-    for lanes in ("auto", 1):
-        fits = jm.fit_many(model, x, lanes=lanes)
+    for lanes, more in (("auto", {}), (1, {"retries": 0})):  # the sweep is of the first attempt
+        fits = jm.fit_many(model, x, lanes=lanes, **more)
         assert list(fits.status[:2]) == [Status.CONVERGED, Status.MISSING_VALUES]
         assert float(fits.params["scale"][0]) == pytest.approx(TAILED.std(), rel=1e-7)
 
