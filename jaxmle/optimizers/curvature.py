@@ -196,11 +196,6 @@ def hold(
     return jnp.where(held, 0.0, gradient), jnp.where(held[:, None] | held[None, :], eye, matrix)
 
 
-def linear_first(unitless: np.ndarray) -> tuple[int, ...]:
-    """Order coordinates: those that are their parameters first, then logarithms and logits."""
-    return tuple(int(i) for i in np.argsort(unitless, kind="stable"))
-
-
 UNSURE = 1e5
 "Times what rounding leaves unsure in a sum of its size, that cancellation inside the contributions may leave unsure."
 
@@ -265,7 +260,7 @@ def advance(
         jnp.where(
             s.stretch > 1,
             s.damping,
-            jnp.maximum(s.damping * jnp.exp(float(np.log(10.0)) * (1 + s.rejected).astype(dtype)), 0.1),
+            jnp.maximum(s.damping * jnp.exp(float(np.log(10.0)) * jnp.maximum(1, s.rejected).astype(dtype)), 0.1),
         ),
     )
     rejected = jnp.where(accepted | (s.stretch > 1), 0, s.rejected + 1)
@@ -283,7 +278,7 @@ def advance(
     scale = jnp.maximum(scale, slope)
     excess = jnp.where(slope > 1e-6 * total, jnp.maximum(slope / REACH - diagonal, 0.0), 0.0)
     noise = 16 * eps * (jnp.abs(value) + total)
-    d = descend(matrix + jnp.diag(excess), gradient, scale, damping, noise, linear_first(unitless))
+    d = descend(matrix + jnp.diag(excess), gradient, scale, damping, noise, unitless)
     exact = (damping == 0) & jnp.all(excess == 0)
     decrement = jnp.where(exact, d.decrement, jnp.inf)
 

@@ -11,13 +11,13 @@ from jaxmle import special
 from jaxmle.distributions.base import weighted_moments
 from jaxmle.distributions.base.constants import EULER, GUMBEL_DEVIATION
 from jaxmle.distributions.base.information import information_matrix
-from jaxmle.distributions.base.overflow import below_overflow
+from jaxmle.distributions.base.overflow import below_overflow, exp_without_overflow
 from jaxmle.distributions.base.types import Params
 
 
 def gumbel_logpdf(params: Params, z: Array) -> Array:
     """Compute the log-density of standard maxima z; params are not used."""
-    return -z - jnp.exp(-z)
+    return -z - exp_without_overflow(-z)
 
 
 def gumbel_logcdf(params: Params, z: Array) -> Array:
