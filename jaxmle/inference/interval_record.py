@@ -27,6 +27,7 @@ class IntervalStatus(enum.IntEnum):
     UNDEFINED = 6
     VECTOR = 7
     NOT_FOUND = 8
+    HIGHER = 9
 
     @property
     def sentence(self) -> str:
@@ -41,6 +42,8 @@ class IntervalStatus(enum.IntEnum):
             6: "not defined: a mean that does not exist, or a point that is no number",
             7: "no interval: profiles are there for parameters whose elements vary on their own; use method='wald'",
             8: "no interval: some point of the profile could not be fitted; an end that was found is given",
+            9: "likelihood interval around a higher maximum than the fit's, which was found on its profile: "
+            "interval.maximum; fit again with start=interval.maximum",
         }[int(self)]
 
 
@@ -50,11 +53,14 @@ class Interval(NamedTuple):
     Attributes:
         lower, upper: structure of params.
         status: `IntervalStatus` codes, one for each parameter (and data set).
+        maximum: params of the maximum that the interval is around, where a profile found a higher one than the fit's; None
+            where it found none.
     """
 
     lower: Params
     upper: Params
     status: Params
+    maximum: Params = None
 
     def _repr_html_(self) -> str:
         return _html(self)
