@@ -28,6 +28,8 @@ class IntervalStatus(enum.IntEnum):
     VECTOR = 7
     NOT_FOUND = 8
     HIGHER = 9
+    HELD = 10
+    AT_LIMIT = 11
 
     @property
     def sentence(self) -> str:
@@ -44,6 +46,8 @@ class IntervalStatus(enum.IntEnum):
             8: "no interval: some point of the profile could not be fitted; an end that was found is given",
             9: "likelihood interval around a higher maximum than the fit's, which was found on its profile: "
             "interval.maximum; fit again with start=interval.maximum",
+            10: "Wald interval, with the parameters at a limit held there",
+            11: "no Wald interval: the parameter is at its limit; method='profile' gives a one-sided one",
         }[int(self)]
 
 

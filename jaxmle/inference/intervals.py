@@ -13,7 +13,7 @@ from jaxmle._solver.status import at_limit
 from jaxmle._util.arrays import Array, Float, Params
 from jaxmle._util.compile import compiled_once, in_float64
 from jaxmle.inference import at_point, matrices, profile
-from jaxmle.inference.covariance import in_coordinates
+from jaxmle.inference.covariance import held_at_limit, in_coordinates
 from jaxmle.inference.higher import ascended, supported, warn
 from jaxmle.inference.interval_record import Derived, Interval, IntervalStatus, normal_quantile
 from jaxmle.inference.profile import Highest
@@ -121,12 +121,14 @@ def _wald_interval(solution: Solution, z: float, kind: str, scale: str | None) -
     at = np.cumsum([0] + [int(np.prod(s.value_shape)) for s in leaves])
     at_u = np.cumsum([0] + [int(np.prod(s.coordinate_shape)) for s in leaves])
     done: dict[str, Ends] = {}
-    one_sided = _one_sided(solution, z)
+    one_sided, held = _one_sided(solution, z), held_at_limit(solution)
+    usual = np.where(solution.regular, IntervalStatus.WALD, IntervalStatus.NONE)
+    usual = np.where(held.any(1), IntervalStatus.HELD, usual)
     for k, (name, s) in enumerate(zip(solution.model.names, leaves, strict=True)):
         value_shape, u_shape = (len(u), *s.value_shape), (len(u), *s.coordinate_shape)
         x = solution.natural[:, at[k] : at[k + 1]].reshape(value_shape)
         x_se = se[:, at[k] : at[k + 1]].reshape(value_shape)
-        status = np.where(solution.regular, IntervalStatus.WALD, IntervalStatus.NONE)
+        status = usual
         if s.kind.name == "pinned":
             low, high, status = x, x, np.full(len(u), IntervalStatus.FIXED)
         elif s.source:
@@ -142,6 +144,7 @@ def _wald_interval(solution: Solution, z: float, kind: str, scale: str | None) -
                 high = np.where(pick, ends[1][:, at[k] : at[k + 1]].reshape(value_shape), high)
                 status, bad = np.where(which, IntervalStatus.ONE_SIDED, status), bad & ~which
             status = np.where(bad, IntervalStatus.NONE, status)
+            status = np.where(bad & held[:, here].any(1), IntervalStatus.AT_LIMIT, status)
         done[name] = (low, high, status)
     return _structured(solution, [done[name] for name in solution.model.names])
 

@@ -7,6 +7,7 @@ from jaxmle._engine.retry import ATTEMPTS
 from jaxmle._engine.solution import Solution
 from jaxmle._solver.state import NEVER_RAN
 from jaxmle._solver.status import Status
+from jaxmle.inference.covariance import held_at_limit
 from jaxmle.model.contract import percent
 
 
@@ -27,6 +28,11 @@ def _hints(solution: Solution, index: int, status: Status) -> list[str]:
         why = "no standard errors: the likelihood is not regular at these parameters (see the distribution); use simulation"
         return [] if solution.regular[index] else [why]
     n, k = solution.n_observations[index], solution.model.free
+    if status.at_limit and np.isinf(solution.outcome.u[index]).sum() < k:
+        held = held_at_limit(solution.take(np.array([index])))[0]
+        if held.any():
+            names = ", ".join(name for name, x in zip(solution.model.coordinate_names, held, strict=True) if x)
+            return [f"the standard errors of the other parameters hold {names} there"]
     gone = solution.dropped[index]
     found = [f"{gone} rows with a missing value were dropped"] if gone and status is Status.NO_DATA else []
     degenerate = status in (Status.UNBOUNDED, Status.NOT_IDENTIFIED)

@@ -34,6 +34,7 @@ def table_one(solution: Solution, level: float, kind: str) -> str:
     flat |= {"low": solution.flat(ends.lower)[0], "high": solution.flat(ends.upper)[0]}
     spaces = [s for s in jax.tree.leaves(solution.model.space) for _ in range(int(np.prod(s.value_shape)))]
     pinned = [s.kind.name == "pinned" for s in spaces]
+    free = ~np.array(pinned, bool)
     percent = f"{100 * (1 - level) / 2:g}%", f"{100 * (1 + level) / 2:g}%"
     rows: list[tuple[str, ...]] = [("", "estimate", "std err", "z", "P>|z|", *percent)]
     for j, name in enumerate(solution.model.value_names):
@@ -76,7 +77,7 @@ def table_one(solution: Solution, level: float, kind: str) -> str:
     scale = "on the scale of each parameter's space (log for positive, logit between bounds), mapped back"
     lines += [
         f"Verdict: {message(solution)}",
-        f"Intervals: {scale}" if solution.certified[0] else "",
+        f"Intervals: {scale}" if solution.certified[0] or np.isfinite(flat["se"][free]).any() else "",
         several(solution),
         small(solution),
     ]
