@@ -76,7 +76,7 @@ INSIDE = {
         " | ir/program | ir/graph | ir/nodes ir/layout"
     ),
     "special": "inverses | bessel hurwitz incomplete owens | gamma quadrature | elementary",
-    "_util": "compile | cache | records text_tables html_tables group_keys linalg marks progress checksum | arrays atomic_write optional threads version",
+    "_util": "compile | cache | records text_tables html_tables group_keys linalg marks progress checksum reads | arrays atomic_write optional threads version",
 }
 
 # Imported inside a function, when it is called, by a room below.
