@@ -159,7 +159,7 @@ def fit_many(
         precision=precision, backend=backend_of(lanes), devices=devices, memory=memory, progress=progress,
     )  # fmt: skip
     with jax.enable_x64(True):
-        data = columns_for(model, data)
+        data = columns_for(model, data, 1 if groups is not None else 2)
         if groups is None:
             batch = ingest.rectangular(data, weights, shared, plan.dtype, missing)
         else:

@@ -40,6 +40,12 @@ __all__ = [
     "unit_vector",
 ]
 
+
+def __dir__() -> list[str]:
+    """List the public names alone."""
+    return sorted(__all__)
+
+
 Spaces = Any
 "A pytree of `Space` with the structure of params."
 

@@ -47,7 +47,7 @@ INSIDE = {
     "comparison": "criteria | hypothesis_tests | edges nesting",
     "result": "load | fit | html | select summary | columns saved",
     "plot": "panels | likelihood likelihood_contours diagnostics lifetimes batch | distribution simulated_bands | sample | drawable empirical | style",
-    "inference": "ascent simulate | predict surface | intervals | profile | covariance information_criteria response_at_point | at_point matrices interval_record messages",
+    "inference": "ascent simulate | predict surface | intervals | profile | higher messages | covariance information_criteria response_at_point | at_point events matrices interval_record",
     "checks": "check | promises bartlett derivatives | explain given trace | parametrizations | exact | report",
     "io": "tables",
     "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | batch phase_leaves plan",
@@ -76,7 +76,7 @@ INSIDE = {
         " | ir/program | ir/graph | ir/nodes ir/layout"
     ),
     "special": "inverses | bessel hurwitz incomplete owens | gamma quadrature | elementary",
-    "_util": "compile | cache | records text_tables html_tables group_keys linalg marks progress checksum | arrays atomic_write optional threads version",
+    "_util": "compile | cache | records text_tables html_tables group_keys linalg marks progress checksum reads | arrays atomic_write optional threads version",
 }
 
 # Imported inside a function, when it is called, by a room below.

@@ -50,6 +50,8 @@ def test_two_groups_of_binomial_data(tmp_path):
         "odds ratio",
     ):
         assert word in text
+    other = jaxmle("fit", *words, "--reference", "placebo").stdout
+    assert "aspirin against placebo" in other and "0.55011" in other
 
 
 def test_several_distributions_quantiles_and_survival(tmp_path):

@@ -122,6 +122,9 @@ def test_aspirin(attacks):
     assert (score.statistic, score.p_value) == pytest.approx((pearson.statistic, pearson.pvalue), rel=1e-7)
     # Agresti 2007, sections 2.2.2, 2.2.4 and 2.3.3
     found = two_groups(groups)
+    other = two_groups(groups, reference=1)
+    np.testing.assert_allclose(other.value, [-found.value[0], *(1 / found.value[1:])])
+    np.testing.assert_allclose(other.lower, [-found.upper[0], *(1 / found.upper[1:])])
     assert found.label == "placebo / aspirin"
     assert found.value == pytest.approx([0.0077, 1.818, 1.832], abs=5e-4)
     assert found.lower == pytest.approx([0.0047, 1.433, 1.44], abs=5e-4)

@@ -340,3 +340,29 @@ def test_summary_warns_of_small_samples(exponential, ragged):
     assert "Small sample" not in exponential.summary()
     assert "3 observations for each free parameter, under 10" in jm.fit("exponential", [1.0, 2, 3]).summary()
     assert "2 of 3 fits have under 10" in ragged.summary()
+
+
+TIMES = np.linspace(1.0, 3.0, 100)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "said"),
+    [
+        ("binomial", {"successes": [2], "trials": [100]}, "2 events of 100"),
+        ("binomial", {"successes": [98], "trials": [100]}, "2 events of 100"),
+        ("binomial", {"successes": [50], "trials": [100]}, ""),
+        ("bernoulli", [1, 1] + [0] * 98, "2 events of 100"),
+        ("poisson", [1, 1] + [0] * 98, "2 events of 100"),
+        ("poisson", [1] * 100, ""),
+        ("weibull", (TIMES, np.where(np.arange(100) < 2, TIMES, np.inf)), "2 events of 100"),
+        ("weibull", (TIMES, TIMES), ""),
+        ("exponential", (np.where(np.arange(100) < 3, 0.0, TIMES), np.where(np.arange(100) < 3, TIMES, np.inf)), "3 events of 100"),
+        ("exponential", (np.where(np.arange(100) < 50, 0.0, TIMES), np.where(np.arange(100) < 50, TIMES, np.inf)), ""),
+    ],
+)  # fmt: skip
+def test_small_samples_are_counted_in_events(model, data, said):
+    """Successes or failures, whichever are fewer; counts; and rows that are more than a bound on one side."""
+    if isinstance(data, tuple):
+        model, data = jm.models.censored(model), {"lower": data[0], "upper": data[1]}
+    text = jm.fit(model, data).summary()
+    assert (f"Small sample: {said}" in text) if said else "Small sample" not in text

@@ -1,6 +1,8 @@
 """Profile intervals against root finders of their own: every certified fit has one, and limits have one-sided ones."""
 
 import jax
+import jax.numpy as jnp
+import matplotlib.pyplot
 import numpy as np
 import pytest
 import scipy.optimize
@@ -107,3 +109,48 @@ def test_one_parameter_at_infinity():
     ends = jm.fit(logit, np.ones(6)).interval(method="profile")
     np.testing.assert_allclose(ends.lower["a"], -np.log(np.expm1(0.5 * Z**2 / 6)), rtol=1e-8)
     assert np.isinf(ends.upper["a"])
+
+
+def two_hills(p, d):
+    """Two hills over a, 0.3 exp(-a^2/2) + 0.7 exp(-(a-3)^2/2), whose valley is less than 1.92 deep; b is alone."""
+    hills = jnp.logaddexp(jnp.log(0.3) - 0.5 * p["a"] ** 2, jnp.log(0.7) - 0.5 * (p["a"] - 3) ** 2)
+    return hills + 0 * d - (0.5 * (p["b"] - d) ** 2 if "b" in p else 0)
+
+
+@pytest.mark.parametrize("names", ["a", "ab"])
+def test_a_higher_maximum_on_a_profile_is_adopted_and_said(names):
+    """From either hill the same intervals, in a batch too; from the lower one with its status, the maximum and a warning."""
+    model = jm.Model(two_hills, dict.fromkeys(names, jm.spaces.real))
+
+    def start(a):
+        return {name: a if name == "a" else np.zeros_like(a) for name in names}
+
+    low, high = (jm.fit(model, [0.5], start=start(a)) for a in (0.0, 3.0))
+    assert low.converged and high.converged and low.log_likelihood < high.log_likelihood
+    right = high.interval(method="profile")
+    assert right.maximum is None and set(right.status.values()) == {IntervalStatus.LIKELIHOOD}
+    with pytest.warns(UserWarning, match="not at the highest point.*start=") as said:
+        ends = low.interval(method="profile")
+    assert said[0].filename == __file__ and set(ends.status.values()) == {IntervalStatus.HIGHER}
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6), ends[:2], right[:2])
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6), ends.maximum, high.params)
+    again = jm.fit(model, [0.5], start=ends.maximum)
+    assert again.log_likelihood == pytest.approx(high.log_likelihood, abs=1e-9)
+    many = jm.fit_many(model, np.full((3, 1), 0.5), start=start(np.array([3.0, 0.0, 3.0])))
+    with pytest.warns(UserWarning, match="1 of 3 fits"):
+        all_ends = many.interval(method="profile")
+    assert all_ends.status["a"].tolist() == [
+        IntervalStatus.LIKELIHOOD,
+        IntervalStatus.HIGHER,
+        IntervalStatus.LIKELIHOOD,
+    ]
+    np.testing.assert_allclose(all_ends.lower["a"], right.lower["a"], rtol=1e-6)
+    np.testing.assert_allclose(all_ends.upper["a"], right.upper["a"], rtol=1e-6)
+    with pytest.warns(UserWarning, match="not at the highest point"):
+        panels = np.atleast_1d(low.plot("profile"))
+    assert all("a higher maximum than the fit's" in axes.get_title(loc="left") for axes in panels)
+    if len(names) == 2:
+        with pytest.warns(UserWarning, match="not at the highest point"):
+            axes = low.plot("contours", points=15)
+        assert "the fit, not the highest point" in [t.get_text() for t in axes.get_legend().get_texts()]
+    matplotlib.pyplot.close("all")

@@ -21,9 +21,10 @@ from jaxmle._solver.problem import (
     taken,
 )
 from jaxmle._solver.status import Status
+from jaxmle._util.arrays import Bool
 from jaxmle._util.compile import compiled_with
 from jaxmle._util.records import join, split
-from jaxmle.model.contract import check_contributions, check_start, percent
+from jaxmle.model.contract import check_contributions, check_start, coordinates_read, percent
 from jaxmle.model.model import Model
 from jaxmle.model.observations import is_constant
 from jaxmle.spaces import PINNED
@@ -161,6 +162,22 @@ def _checked(skeleton: Any, tree: Any, leaves: tuple[Any, ...]) -> None:
             check_start(objective)
 
     jax.eval_shape(check, problem)
+
+
+def unread(model: Model, batch: Batch, plan: Plan) -> Bool[np.ndarray, " p"]:
+    """Find the coordinates of parameters that never enter the log-likelihood, bool[p]; each kind is traced once."""
+    program, problem = of_bucket(model, batch, batch.buckets[0], plan)
+    leaves, tree = jax.tree.flatten(taken(problem, program.axes, 0))
+    described = tuple((np.shape(x), np.asarray(x).dtype.name) for x in leaves)
+    return ~np.array(_read(program.skeleton, tree, described), bool)
+
+
+@functools.lru_cache(maxsize=1024)
+def _read(skeleton: Any, tree: Any, leaves: tuple[Any, ...]) -> list[bool]:
+    problem = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves])
+    found: list[bool] = []
+    jax.eval_shape(lambda p: found.extend(coordinates_read(objective_of(skeleton, p))), problem)
+    return found
 
 
 def check_series(model: Model, batch: Batch, missing: str) -> None:

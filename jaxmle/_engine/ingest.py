@@ -1,5 +1,6 @@
 """Batches from what a person gives: anything array-like in, rectangular buckets of arrays out, each check made once."""
 
+import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
@@ -271,14 +272,21 @@ def _no_numbers(array: np.ndarray, what: str) -> str:
                 f"{what} holds objects: row {row} is {value!r}, a missing value; expected numbers. Make it NaN, with "
                 "pandas by pandas.to_numeric(column), and say what to do about it with missing="
             )
+        if isinstance(value, datetime.timedelta):
+            return (
+                f"{what} holds durations ({type(value).__name__}), whose unit is not known; expected numbers. Say which unit, "
+                "for hours by [x / datetime.timedelta(hours=1) for x in column]"
+            )
     else:
         row, value = 0, flat[0] if array.size else None
     shown = f"row {row} is {str(value)!r}" if array.size else "and is empty"
-    return (
-        f"{what} holds {kind}: {shown}; expected numbers. Convert it, with pandas for example by "
-        f"frame[{column}] = pandas.to_numeric(frame[{column}], errors='coerce'), or leave the column out if the model "
-        "does not use it"
+    advice = (
+        "Where that is a number written another way, convert it: pandas.to_numeric(column) names the rows that are none. Where "
+        f"it names groups, give frame[{column}] as groups=, or a column of 0 and 1 for each"
+        if kind == "text"
+        else f"Convert it, with pandas by pandas.to_numeric(frame[{column}])"
     )
+    return f"{what} holds {kind}: {shown}; expected numbers. {advice}; or leave the column out if the model does not use it"
 
 
 def _inside(what: str, key: Any) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxmle._engine import mixed_precision, run
 from jaxmle._engine.batch import Batch
-from jaxmle._engine.build import check_model, of_bucket, tolerance_of
+from jaxmle._engine.build import check_model, of_bucket, tolerance_of, unread
 from jaxmle._engine.devices import worker_devices
 from jaxmle._engine.memory import width
 from jaxmle._engine.multistart import check_starts, multistart
@@ -17,6 +17,8 @@ from jaxmle._engine.plan import Lanes, Plan
 from jaxmle._engine.retry import retry
 from jaxmle._engine.solution import Report, Solution
 from jaxmle._solver.state import Outcome
+from jaxmle._solver.status import Status
+from jaxmle._solver.verdict import number_of
 from jaxmle._util.compile import in_float64
 from jaxmle._util.progress import Progress
 from jaxmle._util.version import __version__
@@ -46,9 +48,29 @@ def solve(model: Model, batch: Batch, plan: Plan) -> Solution:
     check_starts(plan.starts)
     solution = _climb(model, batch, plan)
     if not solution.report.interrupted:
-        solution = multistart(retry(solution, plan, _climb), plan, _climb)
+        solution = _with_unread(multistart(retry(solution, plan, _climb), plan, _climb), plan)
     report = solution.report._replace(seconds=time.perf_counter() - began)
     return dataclasses.replace(solution, options=_options(plan), report=report)
+
+
+def _with_unread(solution: Solution, plan: Plan) -> Solution:
+    """Call fits not identified, along the parameters that never enter the log-likelihood: no fit of these is a maximum."""
+    outcome = solution.outcome
+    ended = np.isin(outcome.status, (*_FLAT_ENDS, Status.NOT_IDENTIFIED))
+    if not ended.all() or solution.model.response is not None or solution.model.geometry.closed_form is not None:
+        return solution
+    where = unread(solution.model, solution.batch, plan)
+    if not where.any():
+        return solution
+    status = np.full_like(outcome.status, Status.NOT_IDENTIFIED)
+    rule = np.full_like(outcome.rule, number_of("flat ridge"))
+    u = np.where(where & np.isinf(outcome.u), 0.0, outcome.u).astype(outcome.u.dtype)
+    direction = np.broadcast_to(where, u.shape).astype(u.dtype)
+    return dataclasses.replace(solution, outcome=outcome._replace(u=u, status=status, rule=rule, direction=direction))
+
+
+_FLAT_ENDS = (Status.MAX_STEPS, Status.STALLED, Status.AT_INFINITY, Status.AT_BOUNDARY)
+"Where an ascent may end along a parameter that changes nothing."
 
 
 def _climb(model: Model, batch: Batch, plan: Plan) -> Solution:

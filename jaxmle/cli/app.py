@@ -159,6 +159,9 @@ def fit(
     ] = "error",
     level: Annotated[float, typer.Option(help="Level of the intervals.", min=0.01, max=0.9999)] = 0.95,
     pooled: Annotated[bool, typer.Option("--pooled", help="Test whether all groups share their parameters.")] = False,
+    reference: Annotated[
+        str, typer.Option(help="With --pooled: the group that the other of two is compared with.", metavar="KEY")
+    ] = "",
     quantile: Annotated[
         str, typer.Option(help="Quantiles to report, such as 0.1 (the B10 life).", metavar="Q,...")
     ] = "",
@@ -216,6 +219,12 @@ def fit(
     frame = io.read_table(file)
     groups = [name.strip() for name in by.split(",") if name.strip()]
     codes, keys = io.group_codes(frame, groups) if groups else (None, None)
+    labels = [] if keys is None else reports.group_labels(keys)
+    if reference and not (pooled and len(labels) == 2 and reference in labels):
+        raise ValueError(
+            f"--reference {reference}: names one of two groups that --pooled compares"
+            + (f"; the groups are: {', '.join(labels[:9])}{', ...' if len(labels) > 9 else ''}" if labels else "")
+        )
     columns, failed = input.columns(frame, bool(model), value, event, censored, trials, [*groups, weights])
     weight = io.numeric(frame, weights) if weights else None
     if weight is not None and not (weight >= 0).all():
@@ -258,7 +267,7 @@ def fit(
         for name, r in results.items():
             reports.show_predictions(console, found[name], keys, level, name)
             if pooled:
-                reports.show_pooled(console, nulls[name], r, keys, level, name)
+                reports.show_pooled(console, nulls[name], r, keys, level, name, reference)
         print(f"{sets} data set{'s' * (sets > 1)}, {len(frame)} rows, {seconds:.1f} s", file=sys.stderr)
     if out is not None:
         more = (counts or {}) | reports.prediction_columns(found[next(iter(found))])

@@ -42,8 +42,9 @@ def show_criteria(console: Console, results: dict[str, Fit], keys: polars.DataFr
 
 
 def show_pooled(
-    console: Console, null: Fit, result: Fit, keys: polars.DataFrame | None, level: float, name: str
-) -> None:
+    console: Console, null: Fit, result: Fit, keys: polars.DataFrame | None, level: float, name: str,
+    reference: str = "",
+) -> None:  # fmt: skip
     """Print the test that all groups share their parameters; for two groups their difference and ratio too."""
     test = likelihood_ratio(null, result)
     p = "" if np.isnan(test.p_value) else f", p = {test.p_value:.4g}"
@@ -54,10 +55,17 @@ def show_pooled(
     )
     response = result.model.response
     if len(result) == 2 and keys is not None and response is not None and response.has_mean:
-        first, second = (", ".join(str(x) for x in keys.row(i)) for i in range(2))
-        found = two_groups(result, level)
+        labels = group_labels(keys)
+        at = labels.index(reference) if reference else 0
+        first, second = labels[at], labels[1 - at]
+        found = two_groups(result, level, reference=at)
         console.print(f"Mean of {second} against {first}, {100 * level:g} % intervals:", markup=False)
         _print(console, found.columns(), None, 1)
+
+
+def group_labels(keys: polars.DataFrame) -> list[str]:
+    """Write the key of each group as text, several columns with commas."""
+    return [", ".join(str(x) for x in row) for row in keys.rows()]
 
 
 def predictions(

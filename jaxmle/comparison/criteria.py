@@ -192,21 +192,23 @@ class Contrast:
 
 
 @in_float64
-def two_groups(fits: Fit, level: float = 0.95) -> Contrast:
+def two_groups(fits: Fit, level: float = 0.95, *, reference: Any = None) -> Contrast:
     """Compare the means of two independent groups: difference, ratio, and for shares the odds ratio (the A/B test).
 
     The difference m2 - m1 has standard error sqrt(se1^2 + se2^2); ratios have theirs and their intervals on the log.
     The test that goes with it is `likelihood_ratio` of the pooled fit against `fits`.
 
     Args:
-        fits: a batch of two data sets of a distribution; the first is the reference.
+        fits: a batch of two data sets of a distribution.
         level: of confidence.
+        reference: the key (or the position) of the group that the other is compared with, m1; by default the first.
 
     Returns:
         a `Contrast`.
 
     Raises:
         ValueError: for another number of data sets.
+        KeyError, IndexError: where no group has the key `reference`.
 
     Example:
         >>> import jaxmle as jm
@@ -229,7 +231,8 @@ def two_groups(fits: Fit, level: float = 0.95) -> Contrast:
     response, z = fits.model.response, normal_quantile(level)
     share = response is not None and response.name in ("bernoulli", "binomial")
     found = fits.mean(trials=1) if response is not None and "trials" in response.known else fits.mean()
-    m, se = found.value, found.standard_errors
+    order = [0, 1] if reference is None else _reference_first(fits, reference)
+    m, se = found.value[order], found.standard_errors[order]
     with np.errstate(all="ignore"):
         value = [m[1] - m[0], m[1] / m[0]]
         log_se = [np.hypot(*(se / m))]
@@ -242,6 +245,16 @@ def two_groups(fits: Fit, level: float = 0.95) -> Contrast:
         lower = np.array([value[0] - z * difference_se, *(value[1:] * np.exp(-z * log_se))])
         upper = np.array([value[0] + z * difference_se, *(value[1:] * np.exp(z * log_se))])
     names = ("difference", "ratio", "odds ratio")[: len(value)]
-    keys = (0, 1) if fits.keys is None else fits.keys
+    keys = order if fits.keys is None else fits.keys[order]
     label = f"{group_keys.label(keys[1])} / {group_keys.label(keys[0])}"
     return Contrast(names, value, errors, lower, upper, label, level)
+
+
+def _reference_first(fits: Fit, reference: Any) -> list[int]:
+    """Return the positions of two groups, that of the reference (a key, or a position) first."""
+    if isinstance(reference, (int, np.integer)) and not isinstance(reference, bool):
+        if reference not in (0, 1):
+            raise IndexError(f"reference={reference}: the two groups are 0 and 1; a key is given as text")
+        return [int(reference), 1 - int(reference)]
+    first = group_keys.find(fits.keys, reference)
+    return [first, 1 - first]

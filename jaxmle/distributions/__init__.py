@@ -5,6 +5,8 @@ One family a file, in folders by support. Families of vectors are functions of t
 
 import difflib
 
+from jaxmle.distributions.base import other_names
+
 # Made from the files by `python tests/family_files.py`; not to be edited.
 from jaxmle.distributions.base.distribution import Distribution
 from jaxmle.distributions.bounded.beta import beta
@@ -143,7 +145,7 @@ def names() -> list[str]:
 
 
 def by_name(name: str) -> Distribution:
-    """Look up the distribution called `name`; a ValueError lists the known names and the closest one.
+    """Look up the distribution called `name`; a ValueError lists the known names, and the one that SciPy's or R's means.
 
     >>> from jaxmle import distributions
     >>> distributions.by_name("weibull")
@@ -154,6 +156,7 @@ def by_name(name: str) -> Distribution:
         return _FAMILIES[plain]
     if plain in _SIZED:
         raise ValueError(f"{plain} needs its number of categories or dimensions: jaxmle.distributions.{plain}(3)")
-    close = difflib.get_close_matches(plain, _FAMILIES, n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    close = difflib.get_close_matches(plain, _FAMILIES, n=1, cutoff=0.6)
+    hint = other_names.hint(plain) or (f"Did you mean {close[0]!r}?" if close else "")
+    hint = f" {hint}" if hint else ""
     raise ValueError(f"unknown distribution {name!r}.{hint} Known: {', '.join(_FAMILIES)}")

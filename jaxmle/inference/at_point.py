@@ -13,6 +13,8 @@ Point = Float[Array, " p"]
 "Coordinates of one data set."
 Unravel = Callable[[Point], Params]
 "Maps coordinates f[p] to a pytree."
+Seen = tuple[Float[Array, ""], Point]
+"The lowest value seen and where."
 
 
 def opg(objective: Objective, u: Point, unravel: Unravel) -> Float[Array, "p p"]:
@@ -35,8 +37,9 @@ def contributions(objective: Objective, u: Point, unravel: Unravel) -> Float[Arr
     return objective.weights * objective.contributions(unravel(u))
 
 
-def endpoints(objective: Objective, u: Point, unravel: Unravel, drop: Float[Array, ""]) -> Float[Array, " 2"]:
-    """Find where the log-likelihood of a one-parameter model has fallen by `drop` from its maximum, f[2].
+def endpoints(objective: Objective, u: Point, unravel: Unravel, drop: Float[Array, ""]) -> Float[Array, " 4"]:
+    """Find where the log-likelihood of a one-parameter model has fallen by `drop` from its maximum, and the highest point
+    on the way: its coordinate and log-likelihood, f[4] in all.
 
     Doubled steps until it has fallen further, then bisection. A maximum at a limit (u infinite) is its own end on that
     side, so that its likelihood interval is one-sided; an end beyond which the log-likelihood never falls is infinite.
@@ -51,31 +54,42 @@ def endpoints(objective: Objective, u: Point, unravel: Unravel, drop: Float[Arra
     near_limit = [jnp.where(limit, jnp.copysign(far, u), u) for far in (30.0, 100.0)]
     best = jnp.nanmin(jnp.stack([objective(unravel(x)) for x in (u, *near_limit)]))
 
-    def inside(x: Point) -> Bool[Array, ""]:
-        fallen = objective(unravel(x)) - best
-        return (fallen <= drop) | (limit[0] & jnp.isnan(fallen))
+    def look(x: Point, lowest: Seen) -> tuple[Bool[Array, ""], Seen]:
+        value = objective(unravel(x))
+        within = (value - best <= drop) | (limit[0] & jnp.isnan(value))
+        lower = value < lowest[0]
+        return within, (jnp.where(lower, value, lowest[0]), jnp.where(lower, x, lowest[1]))
 
-    def end(side: float) -> Point:
+    def end(side: float, lowest: Seen) -> tuple[Point, Seen]:
         begin, first = jnp.where(limit, -700.0 * side, u), jnp.where(limit, 1.0, 1e-10 * jnp.maximum(jnp.abs(u), 1))
 
-        def going(state: tuple[Array, Int[Array, ""] | int]) -> Bool[Array, ""]:
-            step, count = state
-            return (count < 1000) & inside(begin + side * step)
+        def going(state: tuple[Array, Int[Array, ""], Bool[Array, ""], Seen]) -> Bool[Array, ""]:
+            _, count, within, _ = state
+            return (count < 1000) & within
 
-        step, count = lax.while_loop(going, lambda s: (2 * s[0], s[1] + 1), (first, 0))
+        def double(state: tuple[Array, Int[Array, ""], Bool[Array, ""], Seen]) -> tuple[Array, Array, Array, Seen]:
+            step, count, _, lowest = state
+            return 2 * step, count + 1, *look(begin + side * 2 * step, lowest)
 
-        def halve(_: Array, ends: tuple[Point, Point]) -> tuple[Point, Point]:
-            near, far = ends
+        step, count, _, lowest = lax.while_loop(
+            going, double, (first, jnp.asarray(0), *look(begin + side * first, lowest))
+        )
+
+        def halve(_: Array, ends: tuple[Point, Point, Seen]) -> tuple[Point, Point, Seen]:
+            near, far, lowest = ends
             middle = 0.5 * (near + far)
-            return lax.cond(inside(middle), lambda: (middle, far), lambda: (near, middle))
+            within, lowest = look(middle, lowest)
+            return jnp.where(within, middle, near), jnp.where(within, far, middle), lowest
 
         near = begin + side * jnp.where(count > 0, 0.5 * step, 0)
-        near, far = lax.fori_loop(0, 80, halve, (near, begin + side * step))
+        near, far, lowest = lax.fori_loop(0, 80, halve, (near, begin + side * step, lowest))
         falls = (count < 1000) & ~jnp.isnan(objective(unravel(far)))
         found = jnp.where(falls, 0.5 * (near + far), side * jnp.inf)
-        return jnp.where(limit & (jnp.sign(u) == side), u, found)
+        return jnp.where(limit & (jnp.sign(u) == side), u, found), lowest
 
-    return jnp.concatenate([end(-1.0), end(1.0)])
+    low, lowest = end(-1.0, (best, u))
+    high, (value, x) = end(1.0, lowest)
+    return jnp.concatenate([low, high, x, -value[None]])
 
 
 def score_and(information: str, objective: Objective, u: Point, unravel: Unravel) -> Float[Array, "p p+1"]:

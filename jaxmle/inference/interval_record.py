@@ -27,6 +27,9 @@ class IntervalStatus(enum.IntEnum):
     UNDEFINED = 6
     VECTOR = 7
     NOT_FOUND = 8
+    HIGHER = 9
+    HELD = 10
+    AT_LIMIT = 11
 
     @property
     def sentence(self) -> str:
@@ -41,6 +44,10 @@ class IntervalStatus(enum.IntEnum):
             6: "not defined: a mean that does not exist, or a point that is no number",
             7: "no interval: profiles are there for parameters whose elements vary on their own; use method='wald'",
             8: "no interval: some point of the profile could not be fitted; an end that was found is given",
+            9: "likelihood interval around a higher maximum than the fit's, which was found on its profile: "
+            "interval.maximum; fit again with start=interval.maximum",
+            10: "Wald interval, with the parameters at a limit held there",
+            11: "no Wald interval: the parameter is at its limit; method='profile' gives a one-sided one",
         }[int(self)]
 
 
@@ -50,11 +57,14 @@ class Interval(NamedTuple):
     Attributes:
         lower, upper: structure of params.
         status: `IntervalStatus` codes, one for each parameter (and data set).
+        maximum: params of the maximum that the interval is around, where a profile found a higher one than the fit's; None
+            where it found none.
     """
 
     lower: Params
     upper: Params
     status: Params
+    maximum: Params = None
 
     def _repr_html_(self) -> str:
         return _html(self)

@@ -13,13 +13,18 @@ from jaxmle._solver.status import at_limit
 from jaxmle._util.arrays import Array, Float, Params
 from jaxmle._util.compile import compiled_once, in_float64
 from jaxmle.inference import at_point, matrices, profile
-from jaxmle.inference.covariance import in_coordinates
+from jaxmle.inference.covariance import held_at_limit, in_coordinates
+from jaxmle.inference.higher import ascended, supported, warn
 from jaxmle.inference.interval_record import Derived, Interval, IntervalStatus, normal_quantile
+from jaxmle.inference.profile import Highest
 from jaxmle.model.unsaved import is_unsaved
 from jaxmle.spaces import Space
 
 Ends = tuple[np.ndarray, np.ndarray, np.ndarray]
 "Lower ends, upper ends and status codes of one parameter, leaves [B, ...]."
+
+_RESTARTS = 5
+"Times that a higher maximum takes the place of one from which it was found."
 
 
 def wald(
@@ -76,7 +81,8 @@ def interval(
         level: of confidence.
         method: `"wald"`; or `"profile"`, the values that a likelihood-ratio test does not reject, better for small
             samples and the same on every scale. The other parameters are fitted again at every point; every element of a vector for
-            itself, but not shares, covariances and ordered numbers, whose elements bind each other.
+            itself, but not shares, covariances and ordered numbers, whose elements bind each other. Where a profile leads to
+            a maximum above the fit's, the interval is around that one, its status says so, and a warning is given.
         kind: of covariance, for Wald intervals.
         scale: `"natural"` for estimate plus or minus z standard errors.
 
@@ -99,7 +105,7 @@ def interval(
     if method == "profile":
         if kind != "observed" or scale is not None:
             raise ValueError("a likelihood interval has no kind= and no scale=: those belong to method='wald'")
-        return _likelihood_interval(solution, z)
+        return _adopting_interval(solution, z)
     if method != "wald":
         raise ValueError(f"method={method!r}; expected 'wald' or 'profile'")
     if scale not in (None, "natural"):
@@ -115,12 +121,14 @@ def _wald_interval(solution: Solution, z: float, kind: str, scale: str | None) -
     at = np.cumsum([0] + [int(np.prod(s.value_shape)) for s in leaves])
     at_u = np.cumsum([0] + [int(np.prod(s.coordinate_shape)) for s in leaves])
     done: dict[str, Ends] = {}
-    one_sided = _one_sided(solution, z)
+    one_sided, held = _one_sided(solution, z), held_at_limit(solution)
+    usual = np.where(solution.regular, IntervalStatus.WALD, IntervalStatus.NONE)
+    usual = np.where(held.any(1), IntervalStatus.HELD, usual)
     for k, (name, s) in enumerate(zip(solution.model.names, leaves, strict=True)):
         value_shape, u_shape = (len(u), *s.value_shape), (len(u), *s.coordinate_shape)
         x = solution.natural[:, at[k] : at[k + 1]].reshape(value_shape)
         x_se = se[:, at[k] : at[k + 1]].reshape(value_shape)
-        status = np.where(solution.regular, IntervalStatus.WALD, IntervalStatus.NONE)
+        status = usual
         if s.kind.name == "pinned":
             low, high, status = x, x, np.full(len(u), IntervalStatus.FIXED)
         elif s.source:
@@ -136,28 +144,32 @@ def _wald_interval(solution: Solution, z: float, kind: str, scale: str | None) -
                 high = np.where(pick, ends[1][:, at[k] : at[k + 1]].reshape(value_shape), high)
                 status, bad = np.where(which, IntervalStatus.ONE_SIDED, status), bad & ~which
             status = np.where(bad, IntervalStatus.NONE, status)
+            status = np.where(bad & held[:, here].any(1), IntervalStatus.AT_LIMIT, status)
         done[name] = (low, high, status)
     return _structured(solution, [done[name] for name in solution.model.names])
 
 
-def _structured(solution: Solution, parts: list[Ends]) -> Interval:
+def _structured(solution: Solution, parts: list[Ends], maximum: Params = None) -> Interval:
     """Join (lower, upper, status) of each parameter, leaves [B, ...], to one interval."""
     tree = jax.tree.structure(solution.model.space)
     pick = (lambda x: x[0]) if solution.single else (lambda x: x)
-    return Interval(*(jax.tree.unflatten(tree, [pick(np.asarray(e[i])) for e in parts]) for i in range(3)))
+    low, high, status = (jax.tree.unflatten(tree, [pick(np.asarray(e[i])) for e in parts]) for i in range(3))
+    return Interval(low, high, status, maximum)
 
 
-def _ends(solution: Solution, which: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
-    """Compute likelihood intervals of the chosen fits of a one-parameter model, natural values f[B, q] twice; NaN elsewhere."""
+def _ends(solution: Solution, which: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray, Highest]:
+    """Compute likelihood intervals of the chosen fits of a one-parameter model, natural values f[B, q] twice, NaN
+    elsewhere, and the highest points on the way."""
     low = np.full(solution.natural.shape, np.nan)
-    high = low.copy()
+    high, highest = low.copy(), Highest.none(solution)
     if which.any():
         part = solution if solution.single else solution.take(np.flatnonzero(which))
         u = solution.outcome.u[which]
         ends = part.evaluate(at_point.endpoints, u, np.asarray(0.5 * z**2, u.dtype))
-        both = [part.evaluate(natural, ends[:, i : i + 1], at=()) for i in range(2)]
-        low[which], high[which] = np.minimum(*both), np.maximum(*both)
-    return low, high
+        both = [part.evaluate(natural, ends[:, i : i + 1], at=()) for i in range(3)]
+        low[which], high[which] = np.minimum(*both[:2]), np.maximum(*both[:2])
+        highest.log_likelihood[which], highest.natural[which] = ends[:, 3], both[2]
+    return low, high, highest
 
 
 def _one_sided(solution: Solution, z: float) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]] | None:
@@ -167,15 +179,41 @@ def _one_sided(solution: Solution, z: float) -> tuple[np.ndarray, tuple[np.ndarr
         return None
     which = at_limit(outcome.status) & np.isfinite(outcome.value) & np.isinf(u[:, 0])
     missing = not solution.batch.kept or is_unsaved(solution.model.log_likelihood)
-    return (which, _ends(solution, which, z)) if which.any() and not missing else None
+    return (which, _ends(solution, which, z)[:2]) if which.any() and not missing else None
 
 
-def _likelihood_interval(solution: Solution, z: float) -> Interval:
+def _adopting_interval(solution: Solution, z: float) -> Interval:
+    """Compute likelihood intervals; where a profile leads above the fit's maximum, around the higher one, with a warning."""
     solution.batch.check_unchanged()
+    parts, highest = _likelihood_intervals(solution, z)
+    best, adopted = solution, np.zeros(solution.size, bool)
+    for _ in range(_RESTARTS):
+        which, higher = ascended(best, *highest)
+        if not which.any():
+            break
+        best, adopted = higher, adopted | which
+        at = np.flatnonzero(which)
+        some, found = _likelihood_intervals(best if best.single else best.take(at), z)
+        for whole, new in zip(parts, some, strict=True):
+            for x, y in zip(whole, new, strict=True):
+                x[at] = y
+        highest = Highest.none(best)
+        highest.log_likelihood[at], highest.natural[at] = found
+    if not adopted.any():
+        return _structured(solution, parts)
+    there = (IntervalStatus.LIKELIHOOD, IntervalStatus.ONE_SIDED)
+    parts = [(low, high, np.where(adopted & np.isin(s, there), IntervalStatus.HIGHER, s)) for low, high, s in parts]
+    warn(solution, best, adopted)
+    return _structured(solution, parts, best.structured(best.natural))
+
+
+def _likelihood_intervals(solution: Solution, z: float) -> tuple[list[Ends], Highest]:
+    """Compute the likelihood interval of each parameter, leaves [B, ...], and the highest points on the way."""
     one_sided = _one_sided(solution, z)
     limit = np.zeros(len(solution.certified), bool) if one_sided is None else one_sided[0]
     alone = _ends(solution, solution.regular | limit, z) if solution.model.free == 1 else None
-    usual = np.where(profile.profiled(solution), IntervalStatus.LIKELIHOOD, IntervalStatus.NONE)
+    highest = Highest.none(solution) if alone is None else alone[2]
+    usual = np.where(supported(solution), IntervalStatus.LIKELIHOOD, IntervalStatus.NONE)
     at_u = np.cumsum([0] + [int(np.prod(s.coordinate_shape)) for s in jax.tree.leaves(solution.model.space)])
     done: dict[str, Ends] = {}
     at = 0
@@ -188,20 +226,22 @@ def _likelihood_interval(solution: Solution, z: float) -> Interval:
         elif s.source:
             done[name] = done.get(s.source, (nothing, nothing, np.full(len(x), IntervalStatus.NONE)))
         elif alone is not None:
-            low, high = (end[:, here].reshape(shape) for end in alone)
+            low, high = (end[:, here].reshape(shape) for end in alone[:2])
             done[name] = low, high, np.where(limit, IntervalStatus.ONE_SIDED, usual)
         elif s.kind.ends is None:
             done[name] = nothing, nothing, np.where(solution.regular, IntervalStatus.VECTOR, IntervalStatus.NONE)
         else:
             each = [profile.profile_ends(solution, name, z, j) for j in range(here.stop - here.start)]
-            low, high = (np.stack(ends, axis=1).reshape(shape) for ends in zip(*each, strict=True))
+            low, high = (np.stack([ends[i] for ends in each], axis=1).reshape(shape) for i in range(2))
+            for *_, top in each:
+                highest = highest.or_higher(*top, np.isfinite(top.log_likelihood))
             unknown = np.isnan(low).reshape(len(x), -1).any(1) | np.isnan(high).reshape(len(x), -1).any(1)
             ends = np.where(
                 np.isinf(solution.outcome.u[:, at_u[k] : at_u[k + 1]]).any(1), IntervalStatus.ONE_SIDED, usual
             )
             ends = np.where(usual == IntervalStatus.NONE, usual, ends)
             done[name] = low, high, np.where((ends != IntervalStatus.NONE) & unknown, IntervalStatus.NOT_FOUND, ends)
-    return _structured(solution, [done[name] for name in solution.model.names])
+    return [(np.array(a), np.array(b), np.array(c)) for a, b, c in map(done.__getitem__, solution.model.names)], highest
 
 
 @in_float64

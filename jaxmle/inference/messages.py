@@ -3,11 +3,15 @@
 import jax
 import numpy as np
 
+from jaxmle._engine.build import unread
+from jaxmle._engine.plan import Plan
 from jaxmle._engine.retry import ATTEMPTS
 from jaxmle._engine.solution import Solution
 from jaxmle._solver.state import NEVER_RAN
 from jaxmle._solver.status import Status
+from jaxmle.inference.covariance import held_at_limit
 from jaxmle.model.contract import percent
+from jaxmle.model.unsaved import is_unsaved
 
 
 def message(solution: Solution, index: int = 0) -> str:
@@ -27,13 +31,18 @@ def _hints(solution: Solution, index: int, status: Status) -> list[str]:
         why = "no standard errors: the likelihood is not regular at these parameters (see the distribution); use simulation"
         return [] if solution.regular[index] else [why]
     n, k = solution.n_observations[index], solution.model.free
+    if status is Status.NOT_IDENTIFIED and (names := _unread(solution)):
+        verb, them = ("does", "it") if len(names) == 1 else ("do", "them")
+        few = [f"{', '.join(names)} {verb} not enter the log-likelihood: {solution.model.label} never reads {them}"]
+        return few + _too_few(n, k, status)
+    if status.at_limit and np.isinf(solution.outcome.u[index]).sum() < k:
+        held = held_at_limit(solution.take(np.array([index])))[0]
+        if held.any():
+            names = ", ".join(name for name, x in zip(solution.model.coordinate_names, held, strict=True) if x)
+            return [f"the standard errors of the other parameters hold {names} there"]
     gone = solution.dropped[index]
     found = [f"{gone} rows with a missing value were dropped"] if gone and status is Status.NO_DATA else []
-    degenerate = status in (Status.UNBOUNDED, Status.NOT_IDENTIFIED)
-    if 0 < n < k + degenerate and status not in NEVER_RAN:
-        found.append(
-            f"{n:g} {'observation' if n == 1 else 'observations'} for {k} free parameter{'s' * (k > 1)}: too few"
-        )
+    found += _too_few(n, k, status)
     if not solution.batch.kept:
         return found
     data, weights = solution.batch.data_set(index)
@@ -44,6 +53,23 @@ def _hints(solution: Solution, index: int, status: Status) -> list[str]:
     if status is Status.OUTSIDE_SUPPORT and (hint := percent(solution.model, data, weights)):
         found.append(hint.removeprefix("; "))
     return found
+
+
+def _too_few(n: float, k: int, status: Status) -> list[str]:
+    """Say that there are fewer observations than a fit of k free parameters needs; nothing where there are enough."""
+    if status in NEVER_RAN or not 0 < n < k + (status in (Status.UNBOUNDED, Status.NOT_IDENTIFIED)):
+        return []
+    return [f"{n:g} {'observation' if n == 1 else 'observations'} for {k} free parameter{'s' * (k > 1)}: too few"]
+
+
+def _unread(solution: Solution) -> list[str]:
+    """Name the coordinates of parameters that never enter a user's log-likelihood; none where that is not known."""
+    model = solution.model
+    if model.response is not None or not solution.batch.kept or is_unsaved(model.log_likelihood):
+        return []
+    with jax.enable_x64(True):
+        gone = unread(model, solution.batch, Plan(dtype=solution.outcome.u.dtype))
+    return [name for name, is_gone in zip(model.coordinate_names, gone, strict=True) if is_gone]
 
 
 def _where(solution: Solution, index: int) -> str:

@@ -1,6 +1,7 @@
 """Profile-likelihood intervals: each point of a profile is a fit with one parameter held, in a batch like any other."""
 
 import dataclasses
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -10,9 +11,10 @@ from jaxmle._engine.evaluate import everywhere, natural
 from jaxmle._engine.plan import Plan
 from jaxmle._engine.solution import Solution
 from jaxmle._engine.solve import solve
-from jaxmle._solver.status import Status, at_limit
+from jaxmle._solver.status import Status
 from jaxmle._util.arrays import Bool, Float, Params
 from jaxmle.inference.covariance import in_coordinates
+from jaxmle.inference.higher import supported
 from jaxmle.model.model import Model
 from jaxmle.spaces import Space
 
@@ -24,17 +26,33 @@ _FAR = 60.0
 "Logs or logits from the estimate, or hundreds of standard errors, beyond which an end counts as infinite."
 
 
-def profiled(solution: Solution) -> Bool[np.ndarray, " B"]:
-    """Tell which fits have profiles: regular maxima, and limits at which the likelihood has a supremum."""
-    limit = at_limit(solution.outcome.status) & np.isfinite(solution.outcome.value)
-    rule = solution.model.geometry.regular
-    return solution.regular | (limit if rule is None else np.zeros_like(limit))
+class Highest(NamedTuple):
+    """The highest points met on profiles.
+
+    Attributes:
+        log_likelihood: of each fit, f[B]; -inf where there was none.
+        natural: its natural parameters, f[B, q].
+    """
+
+    log_likelihood: Float[np.ndarray, " B"]
+    natural: Float[np.ndarray, "B q"]
+
+    @classmethod
+    def none(cls, solution: Solution) -> "Highest":
+        """Return the record of a profile without any point."""
+        return cls(np.full(solution.size, -np.inf), np.array(solution.natural))
+
+    def or_higher(self, value: np.ndarray, natural: np.ndarray, good: np.ndarray) -> "Highest":
+        """Return the higher of two points for each fit; the other counts where it is `good`."""
+        pick = good & (value > self.log_likelihood)
+        return Highest(np.where(pick, value, self.log_likelihood), np.where(pick[:, None], natural, self.natural))
 
 
 def profile_ends(
     solution: Solution, name: str, z: float, element: int = 0
-) -> tuple[Float[np.ndarray, " B"], Float[np.ndarray, " B"]]:
-    """Find where the profile of one scalar has fallen by z^2 / 2 on either side; natural values f[B] twice.
+) -> tuple[Float[np.ndarray, " B"], Float[np.ndarray, " B"], Highest]:
+    """Find where the profile of one scalar has fallen by z^2 / 2 on either side: natural values f[B] twice, and the
+    highest points on the way.
 
     The others are fitted again at every point. The signed root sqrt(2 (l - l_profile)), nearly straight in the
     parameter's coordinate, is solved for z by a secant inside a bracket. A point that cannot be fitted, because the others
@@ -50,9 +68,9 @@ def profile_ends(
 
     Reference: Venzon & Moolgavkar 1988, *Applied Statistics* 37, 87-94; Pawitan 2001, *In All Likelihood*, section 3.4.
     """
-    some = profiled(solution)
+    some, highest = supported(solution), Highest.none(solution)
     if not some.any():
-        return np.full(len(some), np.nan), np.full(len(some), np.nan)
+        return np.full(len(some), np.nan), np.full(len(some), np.nan), highest
     k = solution.model.names.index(name)
     leaves = jax.tree.leaves(solution.model.space)
     begin = sum(int(np.prod(s.coordinate_shape)) for s in leaves[:k])
@@ -70,7 +88,7 @@ def profile_ends(
     ends = []
     for side in (-1.0, 1.0):
         here = some & ~(limit & (np.sign(u) == side))  # on the other side there is nothing
-        distance = _distance(solution, k, element, center, side, here, first, far, z)
+        distance, highest = _distance(solution, k, element, center, side, here, first, far, z, highest)
         found = np.where(here | ~some, center + side * distance, side * np.inf)
         with np.errstate(over="ignore", invalid="ignore"):
             whole = np.where(some[:, None], solution.finite[:, begin : begin + size], 0.0)
@@ -78,7 +96,7 @@ def profile_ends(
             natural = jax.vmap(leaves[k].forward)(whole.reshape(-1, *leaves[k].coordinate_shape))
             ends.append(np.asarray(natural).reshape(whole.shape)[:, element])
     falls = _falls(leaves[k])
-    return np.where(falls, ends[1], ends[0]), np.where(falls, ends[0], ends[1])
+    return np.where(falls, ends[1], ends[0]), np.where(falls, ends[0], ends[1]), highest
 
 
 def _falls(space: Space) -> bool:
@@ -97,8 +115,10 @@ def _distance(
     first: Float[np.ndarray, " B"],
     far: Float[np.ndarray, " B"],
     z: float,
-) -> Float[np.ndarray, " B"]:
-    """Find how far from the estimate the signed root is z, f[B]; infinite where it never is, NaN where it is not known."""
+    highest: Highest,
+) -> tuple[Float[np.ndarray, " B"], Highest]:
+    """Find how far from the estimate the signed root is z, f[B], infinite where it never is, NaN where it is not known;
+    and the highest points on the way."""
     tree, best = jax.tree.structure(solution.model.space), -solution.outcome.value
     start = _values(solution.model, everywhere(solution.model, solution.batch, natural, solution.finite, at=()))
     low, high = np.zeros_like(center), np.full_like(center, np.inf)
@@ -107,9 +127,10 @@ def _distance(
     reach, shortest = np.full_like(center, np.inf), first * _SHORTEST
     t, answer, open_ = first, np.full_like(center, np.nan), some.copy()
     for _ in range(_ROUNDS):
-        value, params, good = fit_held(
+        value, flat, good = fit_held(
             solution, k, element, center + side * np.where(open_, t, 0.0), jax.tree.unflatten(tree, start)
         )
+        highest = highest.or_higher(value, flat, open_ & good)
         with np.errstate(all="ignore"):
             root = np.sqrt(2 * np.maximum(best - value, 0))
             exact = (np.abs(root - z) <= 1e-8 * z) | (high - low <= 4 * np.finfo(float).eps * (np.abs(center) + t))
@@ -130,8 +151,9 @@ def _distance(
             inside = (step > low) & (step < np.where(np.isfinite(high), high, 4 * np.maximum(last, low)))
             wanted = np.minimum(np.where(inside, step, middle), far)
             t = last + np.clip(wanted - last, -reach, reach)
+            params = _values(solution.model, flat)
             start = [np.where(fine.reshape(-1, *[1] * (x.ndim - 1)), x, y) for x, y in zip(params, start, strict=True)]
-    return answer
+    return answer, highest
 
 
 def _values(model: Model, flat: Float[np.ndarray, "B q"]) -> list[np.ndarray]:
@@ -143,8 +165,9 @@ def _values(model: Model, flat: Float[np.ndarray, "B q"]) -> list[np.ndarray]:
 
 def fit_held(
     solution: Solution, k: int, element: int, u: np.ndarray, start: Params
-) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """Fit with an element of parameter k held at coordinates u[B]: log-likelihoods, params, and which are maxima or limits."""
+) -> tuple[Float[np.ndarray, " B"], Float[np.ndarray, "B q"], Bool[np.ndarray, " B"]]:
+    """Fit with an element of parameter k held at coordinates u[B]: log-likelihoods, natural values, and which are maxima
+    or limits."""
     from_space, tree = jax.tree.flatten(solution.model.space)
     held, own = list(from_space), from_space[k]
     if own.value_shape:
@@ -156,4 +179,4 @@ def fit_held(
     good = np.isin(outcome.status, [s for s in Status if s.ok or s.at_limit])
     finite = np.where(np.isfinite(outcome.u), outcome.u, 0.0)
     flat = everywhere(model, solution.batch, natural, finite, at=())
-    return -outcome.value, _values(solution.model, flat), good
+    return -outcome.value, flat, good

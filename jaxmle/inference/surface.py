@@ -8,6 +8,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxmle import spaces
 from jaxmle._engine import ingest
+from jaxmle._engine.evaluate import natural
 from jaxmle._engine.plan import Plan
 from jaxmle._engine.solution import Solution
 from jaxmle._engine.solve import solve
@@ -16,6 +17,7 @@ from jaxmle._util.arrays import Array, Data, Float, Params
 from jaxmle._util.compile import in_float64
 from jaxmle._util.records import record
 from jaxmle.inference.at_point import Point, Unravel
+from jaxmle.inference.higher import ascended
 from jaxmle.model.model import Model, TakesConstants, constant
 from jaxmle.model.objective import Objective
 from jaxmle.model.observations import for_model
@@ -35,8 +37,11 @@ class _Held(TakesConstants):
 
 
 @in_float64
-def profiled(solution: Solution, which: list[int], at: np.ndarray) -> np.ndarray:
-    """Compute the log-likelihood with coordinates `which` held at the rows of f[m, k] and the others at their best, f[m].
+def profiled(
+    solution: Solution, which: list[int], at: Float[np.ndarray, "m k"]
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "m p"]]:
+    """Compute the log-likelihood with coordinates `which` held at the rows of `at` and the others at their best, and the
+    coordinates of those points.
 
     Every row is a fit of one batch, which starts where a quadratic log-likelihood would have its maximum. NaN where a point
     could not be fitted.
@@ -45,7 +50,8 @@ def profiled(solution: Solution, which: list[int], at: np.ndarray) -> np.ndarray
     u, information = solution.outcome.u[0], solution.outcome.information[0]
     rest = [j for j in range(p) if j not in which]
     if not rest:
-        return surface(solution, at[:, np.argsort(which)])
+        points = at[:, np.argsort(which)]
+        return surface(solution, points), points
     pull = np.linalg.solve(information[np.ix_(rest, rest)], information[np.ix_(rest, which)])
     start = u[rest] - (at - u[which]) @ pull.T
     solution.batch.check_unchanged()
@@ -63,7 +69,21 @@ def profiled(solution: Solution, which: list[int], at: np.ndarray) -> np.ndarray
     )
     found = solve(model, batch, Plan(start={"rest": start}, dtype=at.dtype, retries=3))
     good = found.certified | at_limit(found.outcome.status)
-    return np.where(good, -found.outcome.value, np.nan)
+    points = np.concatenate([at, found.outcome.u], axis=1)[:, np.argsort([*which, *rest])]
+    return np.where(good, -found.outcome.value, np.nan), points
+
+
+@in_float64
+def ascended_from(
+    solution: Solution, value: Float[np.ndarray, " m"], points: Float[np.ndarray, "m p"]
+) -> Solution | None:
+    """Climb from the highest of some points above the maximum of one data set: the solution there; None where none is."""
+    if not np.isfinite(value).any():
+        return None
+    top = int(np.nanargmax(value))
+    at = np.where(np.isfinite(points[top]), points[top], 0.0)[None]
+    which, higher = ascended(solution, value[[top]], solution.evaluate(natural, at, at=()))
+    return higher if which.any() else None
 
 
 @in_float64

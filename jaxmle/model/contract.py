@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle._util.arrays import Data, Float
+from jaxmle._util.reads import arguments_read
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
 from jaxmle.model.observations import bare
@@ -45,6 +46,14 @@ def check_contributions(objective: Objective, n: int) -> None:
     raise ValueError(
         f"{name} must return the contribution of each observation, shape [{n}] for these data, got {list(got)}: {hint}"
     )
+
+
+def coordinates_read(objective: Objective) -> list[bool]:
+    """Tell which coordinates, in `ravel_pytree` order, enter the log-likelihood: those of the parameters that it reads."""
+    model = objective.model
+    read = arguments_read(objective.contributions, model.origin(objective.weights.dtype))
+    sizes = [int(np.prod(s.coordinate_shape)) for s in jax.tree.leaves(model.space)]
+    return [is_read for size, is_read in zip(sizes, read, strict=True) for _ in range(size)]
 
 
 def check_start(objective: Objective) -> None:

@@ -1,11 +1,15 @@
 """Columns of tables for distributions: the one that is meant, lifetimes with events, and a sentence where none is."""
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
+from jaxmle._util.reads import arguments_read
+from jaxmle._util.records import join, split
 from jaxmle.distributions import Distribution, by_name
 from jaxmle.model.model import Model
 from jaxmle.model.response import Response
@@ -15,7 +19,7 @@ _EVENT = ("time", "event")
 _INTERVAL = ("lower", "upper")
 
 
-def columns_for(model: Model | Distribution | str, data: Any) -> Any:
+def columns_for(model: Model | Distribution | str, data: Any, axes: int = 1) -> Any:
     """Select from a table the columns that a distribution reads; other data, and a model of one's own, are left alone.
 
     | columns | read as |
@@ -26,9 +30,13 @@ def columns_for(model: Model | Distribution | str, data: Any) -> Any:
     | one column of any name | the outcome |
     | the columns of a data frame, for vectors (multivariate normal) | an element each |
 
+    A model of one's own that reads an array gets the one column of a table; columns that it does not read are left out where
+    they hold text or missing values.
+
     Args:
         model: as in `fit`.
         data: anything.
+        axes: before those of an observation: 1 for rows, 2 for data sets of rows.
 
     Raises:
         ValueError: for a table of which no columns are meant, saying which there are.
@@ -41,7 +49,11 @@ def columns_for(model: Model | Distribution | str, data: Any) -> Any:
     """
     table, data = data, as_columns(data)
     if isinstance(model, Model):
-        return _for_model(model.response, table, data)
+        return (
+            _for_model(model.response, table, data)
+            if model.response is not None
+            else _for_own(model, table, data, axes)
+        )
     distribution = by_name(model) if isinstance(model, str) else model
     if not isinstance(distribution, Distribution):
         return table
@@ -81,6 +93,75 @@ def _for_model(response: Response | None, table: Any, data: Any) -> Any:
         if len(data) == 1 and not response.intervals:
             return next(iter(data.values()))
     return data if hasattr(table, "column_names") else table
+
+
+def _for_own(model: Model, table: Any, data: Any, axes: int) -> Any:
+    """Select columns for a model of one's own: of an array the only one, else all but unread ones that are no numbers."""
+    other = data if hasattr(table, "column_names") else table
+    if not isinstance(data, Mapping) or not data or any(not isinstance(name, str) for name in data):
+        return other
+    columns = tuple((name, described) for name, x in data.items() if (described := _described(x, axes)) is not None)
+    if len(columns) < len(data):
+        return other
+    numbers = tuple((np.shape(x), str(np.asarray(x).dtype)) for x in split(model)[1])
+    read = _columns_read(split(model)[0], numbers, columns)
+    if read is _AN_ARRAY:
+        if len(data) == 1:
+            return next(iter(data.values()))
+        first = next(iter(data))
+        raise ValueError(
+            f"{model.label} reads an array, and the data have the columns {', '.join(data)}; give that column, such as "
+            f"data[{first!r}], or read columns by name in the function"
+        )
+    gone = [] if read is None else [name for name, x in data.items() if name not in read and not _is_numbers(x)]
+    return {name: x for name, x in data.items() if name not in gone} if gone else other
+
+
+_AN_ARRAY = frozenset({0})
+"Stands for what a model reads that takes no columns but an array."
+
+_ROWS = 3
+"Of the data for which a log-likelihood is traced."
+
+
+def _described(x: Any, axes: int) -> tuple[tuple[int, ...], str] | None:
+    """Describe a column by the shape of one observation and its dtype; None for what is none, such as a `constant`."""
+    if isinstance(x, list):
+        x = np.asarray(x[:1] if x and np.ndim(x[0]) == 0 else x)
+    shape, kind = getattr(x, "shape", None), getattr(getattr(x, "dtype", None), "kind", "f")
+    if not isinstance(shape, tuple) or len(shape) < axes:
+        return None
+    return shape[axes:], {"i": "int64", "u": "int64", "b": "bool"}.get(kind, "float64")
+
+
+@functools.lru_cache(maxsize=256)
+def _columns_read(skeleton: Any, numbers: Any, described: Any) -> frozenset[Any] | None:
+    """Trace log-likelihood and start to see which columns they read; `_AN_ARRAY`, or None where neither can be traced."""
+    own = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in numbers]
+    columns = {name: jax.ShapeDtypeStruct((_ROWS, *shape), dtype) for name, (shape, dtype) in described}
+
+    def evaluate(data: Any, own: Any) -> Any:
+        model = join(skeleton, own)
+        params = model.forward(model.origin("float64"))
+        start = () if model.start is None else model.start(data, jax.numpy.ones(_ROWS))
+        return model.log_likelihood(params, data), start
+
+    try:
+        read = arguments_read(evaluate, columns, own)
+        return frozenset(name for name, is_read in zip(sorted(columns), read, strict=False) if is_read)
+    except Exception:  # of the user's function, which is told when it is fitted
+        pass
+    try:
+        jax.eval_shape(evaluate, columns[described[0][0]], own)
+        return _AN_ARRAY
+    except Exception:
+        return None
+
+
+def _is_numbers(x: Any) -> bool:
+    """Tell whether a column holds numbers, none of them missing."""
+    array = np.asarray(x)
+    return array.dtype.kind in "iub" or (array.dtype.kind == "f" and not np.isnan(array).any())
 
 
 def as_columns(data: Any) -> Any:

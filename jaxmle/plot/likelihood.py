@@ -1,5 +1,8 @@
 """The log-likelihood itself: profiles, and the history of its ascent."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import optax
 
@@ -7,9 +10,10 @@ from jaxmle._engine.solution import Solution
 from jaxmle._util.arrays import Float
 from jaxmle.inference.ascent import ascent
 from jaxmle.inference.covariance import in_coordinates
+from jaxmle.inference.higher import warn
 from jaxmle.inference.interval_record import normal_quantile
 from jaxmle.inference.messages import message
-from jaxmle.inference.surface import axis, coordinate, profiled, surface
+from jaxmle.inference.surface import ascended_from, axis, coordinate, profiled, surface
 from jaxmle.plot.drawable import (
     Drawable,
     is_certified,
@@ -82,7 +86,8 @@ def profile(
     names = solution.model.coordinate_names
     if parameter is not None or len(names) == 1:
         (panel,) = (None,) if ax is None else panel_grid(ax, 1, 1).ravel()
-        return _draw_profile(solution, names[0] if parameter is None else parameter, panel, level)
+        chosen = coordinate(solution, names[0] if parameter is None else parameter)
+        return _draw_profile(solution, chosen, _profiles(solution, [chosen], level)[0], panel, level)
     if len(names) > _MOST_PANELS:
         raise ValueError(f"profile: {len(names)} parameters are too many panels; choose one, such as {names[0]!r}")
     if ax is not None:
@@ -93,15 +98,14 @@ def profile(
         for empty in grid[len(names) :]:
             empty.remove()
         panels = grid[: len(names)]
-    for panel, name in zip(panels, names, strict=True):
-        _draw_profile(solution, name, panel, level)
+    for j, (panel, found) in enumerate(zip(panels, _profiles(solution, range(len(names)), level), strict=True)):
+        _draw_profile(solution, j, found, panel, level)
     return panels
 
 
-def _draw_profile(solution: Solution, parameter: str, ax: Axes | None, level: float) -> Axes:
+def _draw_profile(own: Solution, j: int, found: "_Profile", ax: Axes | None, level: float) -> Axes:
     """Draw the profile of one parameter on the axes given, or on those of a new figure."""
-    j = coordinate(solution, parameter)
-    at, drop, ends, half = _profile(solution, j, level)
+    solution, at, drop, ends, half = found
     ax = axes_or_new(ax)
     x, name = axis(solution, j, at)
     x_ends, _ = axis(solution, j, ends)
@@ -127,6 +131,10 @@ def _draw_profile(solution: Solution, parameter: str, ax: Axes | None, level: fl
     ax.set_xlabel(name)
     ax.set_ylabel("log-likelihood below its maximum")
     text, certified = f"{name} {format_number(x_hat)} [{format_ends(x_ends)}]", is_certified(solution)
+    if solution is not own:
+        x_own, below = axis(own, j, own.outcome.u[:, j])[0], log_likelihood(own) - log_likelihood(solution)
+        ax.plot(x_own, [below], "o", mfc="white", mec=BLACK, ms=5, zorder=5, label="the fit, not the highest point")
+        text = f"{text}, a higher maximum than the fit's"
     set_title(ax, text if certified else f"{short_sentence(status_of(solution))}: {text}")
     add_legend(ax, loc="lower center" if certified else "upper right", fontsize=8)
     return ax
@@ -205,10 +213,38 @@ def format_ends(ends: Float[np.ndarray, " 2"]) -> str:
 # --- how -------------------------------------------------------------------------------------------------
 
 
-def _profile(
-    solution: Solution, j: int, level: float
-) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"], Float[np.ndarray, " 2"], float]:
-    """Compute coordinates, the profile there below its maximum, the ends of the interval, and the drop at them."""
+class _Profile(NamedTuple):
+    """The profile of one parameter.
+
+    Attributes:
+        solution: whose maximum it is around: the fit's own, or a higher one that a profile led to.
+        at: coordinates, f[m].
+        drop: the profile there, below its maximum, f[m].
+        ends: of the interval, f[2].
+        half: the drop at them.
+    """
+
+    solution: Solution
+    at: Float[np.ndarray, " m"]
+    drop: Float[np.ndarray, " m"]
+    ends: Float[np.ndarray, " 2"]
+    half: float
+
+
+def _profiles(solution: Solution, which: Sequence[int], level: float, restarts: int = 5) -> list[_Profile]:
+    """Compute profiles of some coordinates, all of them around the highest maximum that one of them leads to."""
+    found = []
+    for j in which:
+        one = _profile(solution, j, level, restarts > 0)
+        if one.solution is not solution:
+            warn(solution, one.solution, np.ones(1, bool))
+            return _profiles(one.solution, which, level, restarts - 1)
+        found.append(one)
+    return found
+
+
+def _profile(solution: Solution, j: int, level: float, adopts: bool) -> _Profile:
+    """Compute the profile of one coordinate, or, where a point lies above the maximum, nothing but the higher solution."""
     half = 0.5 * normal_quantile(level) ** 2
     u, best, status = solution.outcome.u[0], log_likelihood(solution), status_of(solution)
     if not is_certified(solution):
@@ -218,14 +254,17 @@ def _profile(
         near = _distance_from_limit(solution, side, best, half)
         at = side * np.linspace(min(-40.0, near - 20), near + 1.0, _BOUNDARY_POINTS)
         drop = surface(solution, at[:, None]) - best
-        return at, drop, np.array([u[0], side * near]), half
+        return _Profile(solution, at, drop, np.array([u[0], side * near]), half)
     se = float(np.sqrt(in_coordinates(solution, "observed")[0, j, j]))
     z = np.sqrt(2 * half)
     low = high = 1.35 * z * se
     at = drop = np.zeros(0)
     for _ in range(6):
         at = u[j] + np.concatenate([np.linspace(-low, 0, _POINTS // 2 + 1), np.linspace(0, high, _POINTS // 2 + 1)[1:]])
-        drop = profiled(solution, [j], at[:, None]) - best
+        value, points = profiled(solution, [j], at[:, None])
+        if adopts and (higher := ascended_from(solution, value, points)) is not None:
+            return _Profile(higher, at, drop, at, half)
+        drop = value - best
         short_left, short_right = drop[0] > -1.15 * half, drop[-1] > -1.15 * half
         if not (short_left or short_right):
             break
@@ -238,7 +277,7 @@ def _profile(
             _interpolate_inverse(root[middle:], at[middle:], z),
         ]
     )
-    return at, drop, ends, half
+    return _Profile(solution, at, drop, ends, half)
 
 
 def _interpolate_inverse(root: Float[np.ndarray, " m"], at: Float[np.ndarray, " m"], target: float) -> float:

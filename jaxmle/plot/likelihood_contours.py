@@ -10,8 +10,9 @@ from jaxmle._engine.solution import Solution
 from jaxmle._util.arrays import Float
 from jaxmle.inference import matrices
 from jaxmle.inference.ascent import ascent
+from jaxmle.inference.higher import warn
 from jaxmle.inference.messages import message
-from jaxmle.inference.surface import axis, coordinate, profiled, surface
+from jaxmle.inference.surface import ascended_from, axis, coordinate, profiled, surface
 from jaxmle.plot.drawable import Drawable, is_certified, log_likelihood, one_data_set, title_of
 from jaxmle.plot.sample import data_of
 from jaxmle.plot.style import (
@@ -96,7 +97,9 @@ def _draw_contours(
         )
     sliced = sliced or not certified
     drops = np.array([-np.log1p(-p) for p in levels])  # half the quantiles of chi-square with 2 degrees
-    a, b, z = _grid(solution, j, k, drops.max(), sliced, points)
+    own = solution
+    solution, a, b, z = _grid(solution, j, k, drops.max(), sliced, points)
+    u = solution.outcome.u[0]
     ax = axes_or_new(ax)
     (x, x_name), (y, y_name) = axis(solution, j, a), axis(solution, k, b)
     order = np.argsort(drops)[::-1]
@@ -115,9 +118,14 @@ def _draw_contours(
     handles = [line([], [], color=BLUE, ls=s, lw=1.3, label=t) for s, t in zip(styles, texts, strict=True)]
     limits = ax.get_xlim(), ax.get_ylim()
     if path is not False:
-        handles += _draw_ascent(solution, ax, j, k, None if path is True else path, limits)
+        handles += _draw_ascent(own, ax, j, k, None if path is True else path, limits)
     (x_hat,), (y_hat,) = axis(solution, j, u[[j]])[0], axis(solution, k, u[[k]])[0]
     handles += ax.plot([x_hat], [y_hat], "P", color=BLACK, ms=8, mec="white", mew=0.8, zorder=6, label="maximum" if certified else "best point")  # fmt: skip
+    if solution is not own:
+        x_own, y_own = axis(own, j, own.outcome.u[:, j])[0], axis(own, k, own.outcome.u[:, k])[0]
+        handles += ax.plot(
+            x_own, y_own, "o", mfc="white", mec=BLACK, ms=6, zorder=6, label="the fit, not the highest point"
+        )
     bottom, top = limits[1]
     ax.set_xlim(limits[0])
     ax.set_ylim(bottom, top + 0.2 * (top - bottom))  # space for the legend
@@ -136,9 +144,12 @@ def _draw_contours(
 
 
 def _grid(
-    solution: Solution, j: int, k: int, most: float, sliced: bool, points: int
-) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"], Float[np.ndarray, "m m"]]:
-    """Compute coordinates of two parameters, and the log-likelihood less its maximum on their grid."""
+    solution: Solution, j: int, k: int, most: float, sliced: bool, points: int, restarts: int = 5
+) -> tuple[Solution, Float[np.ndarray, " m"], Float[np.ndarray, " m"], Float[np.ndarray, "m m"]]:
+    """Compute coordinates of two parameters, and the log-likelihood less its maximum on their grid.
+
+    Where a point lies above the fit's maximum, around the higher maximum, whose solution comes first; else the fit's own.
+    """
     u, best, certified = solution.outcome.u[0], log_likelihood(solution), is_certified(solution)
     with np.errstate(invalid="ignore"):
         se = np.sqrt(np.diagonal(matrices.inverse(solution.outcome.information)[0]))
@@ -152,17 +163,20 @@ def _grid(
             full[:, [j, k]] = held
             value = surface(solution, full)
         else:
-            value = profiled(solution, [j, k], held)
+            value, full = profiled(solution, [j, k], held)
+        if restarts and certified and (higher := ascended_from(solution, value, full)) is not None:
+            warn(solution, higher, np.ones(1, bool))
+            return _grid(higher, j, k, most, sliced, points, restarts - 1)
         z = (value - best).reshape(points, points)
         if not certified:
-            return a, b, z - np.nanmax(z)
+            return solution, a, b, z - np.nanmax(z)
         edges = [z[0], z[-1], z[:, 0], z[:, -1]]
         open_ = [bool(np.nanmax(np.append(e, -np.inf)) > -1.05 * most) for e in edges]
         if not any(open_):
             break
         low = low * np.where([open_[0], open_[2]], 1.6, 1)
         high = high * np.where([open_[1], open_[3]], 1.6, 1)
-    return a, b, z
+    return solution, a, b, z
 
 
 def _shade(i: int, count: int) -> tuple[float, float, float]:

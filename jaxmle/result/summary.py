@@ -10,7 +10,8 @@ from jaxmle._engine.solution import Solution
 from jaxmle._solver.explain import explain as rule_and_evidence
 from jaxmle._solver.status import Status, at_limit
 from jaxmle._util.text_tables import aligned, number
-from jaxmle.inference.covariance import standard_errors
+from jaxmle.inference.covariance import held_at_limit, standard_errors
+from jaxmle.inference.events import events
 from jaxmle.inference.information_criteria import aic, bic
 from jaxmle.inference.intervals import interval
 from jaxmle.inference.messages import message
@@ -19,7 +20,7 @@ from jaxmle.result.columns import status_counts
 _WIDTH = 78
 _SHOWN = 10
 _ENOUGH = 10
-"Observations for each free parameter under which the summary warns."
+"Observations, or events, for each free parameter under which the summary warns."
 
 
 def _tail(z: float) -> float:
@@ -34,6 +35,7 @@ def table_one(solution: Solution, level: float, kind: str) -> str:
     flat |= {"low": solution.flat(ends.lower)[0], "high": solution.flat(ends.upper)[0]}
     spaces = [s for s in jax.tree.leaves(solution.model.space) for _ in range(int(np.prod(s.value_shape)))]
     pinned = [s.kind.name == "pinned" for s in spaces]
+    free = ~np.array(pinned, bool)
     percent = f"{100 * (1 - level) / 2:g}%", f"{100 * (1 + level) / 2:g}%"
     rows: list[tuple[str, ...]] = [("", "estimate", "std err", "z", "P>|z|", *percent)]
     for j, name in enumerate(solution.model.value_names):
@@ -76,7 +78,7 @@ def table_one(solution: Solution, level: float, kind: str) -> str:
     scale = "on the scale of each parameter's space (log for positive, logit between bounds), mapped back"
     lines += [
         f"Verdict: {message(solution)}",
-        f"Intervals: {scale}" if solution.certified[0] else "",
+        f"Intervals: {scale}" if solution.certified[0] or np.isfinite(flat["se"][free]).any() else "",
         several(solution),
         small(solution),
     ]
@@ -105,24 +107,32 @@ def table_many(solution: Solution, level: float, kind: str) -> str:
 
 
 def small(solution: Solution) -> str:
-    """Say what to use instead of Wald's errors where there are few observations for each free parameter."""
+    """Say what to use instead of Wald's errors where there are few observations, or events, for each free parameter."""
     n, k = solution.n_observations, solution.model.free
-    few = solution.regular & (n < _ENOUGH * k)
+    found, with_errors = events(solution), solution.regular | held_at_limit(solution).any(1)
+    if not with_errors.any():
+        return ""
+    many = np.stack([n, n], axis=1) if found is None else found
+    response = solution.model.response
+    trials = response is not None and not response.intervals and bool(response.known) and k == 1  # a row is many trials
+    few_rows, few_events = with_errors & (n < _ENOUGH * k) & (not trials), with_errors & (many[:, 0] < _ENOUGH * k)
+    few = few_rows | few_events
     if not few.any():
         return ""
     advice = (
         "prefer interval(method='profile') and likelihood_ratio, or a parametric bootstrap: refits of simulate(key)"
     )
-    response = solution.model.response
     if response is not None and response.intervals:
         advice += " (censored as its rows show, or as models.censored(..., scheme=) states)"
-    who = (
-        f"{few.sum():,} of {len(n):,} fits have"
-        if len(n) > 1
-        else f"{n[0] / k:.3g} observations for each free parameter,"
-    )
-    few_each = f"under {_ENOUGH} observations for each free parameter" if len(n) > 1 else f"under {_ENOUGH}"
-    return f"Small sample: {who} {few_each}. Standard errors and Wald intervals need large n; {advice}."
+    if len(n) > 1:
+        what = "observations" if found is None else "events"
+        who = f"{few.sum():,} of {len(n):,} fits have under {_ENOUGH} {what} for each free parameter"
+    elif few_events[0] and (trials or many[0, 0] < n[0]):
+        count, of = many[0]
+        who = f"{count:g} event{'' if count == 1 else 's'} of {of:g}, under {_ENOUGH} for each free parameter"
+    else:
+        who = f"{n[0] / k:.3g} observations for each free parameter, under {_ENOUGH}"
+    return f"Small sample: {who}. Standard errors and Wald intervals need large n; {advice}."
 
 
 def retried(solution: Solution) -> str:
