@@ -10,6 +10,7 @@ from jaxmle.distributions.base.distribution import Distribution
 from jaxmle.distributions.bounded.beta import beta
 from jaxmle.distributions.bounded.kumaraswamy import kumaraswamy
 from jaxmle.distributions.bounded.logit_normal import logit_normal
+from jaxmle.distributions.bounded.power_law import power_law
 from jaxmle.distributions.bounded.triangular import triangular
 from jaxmle.distributions.bounded.uniform import uniform
 from jaxmle.distributions.circular.von_mises import von_mises
@@ -38,17 +39,21 @@ from jaxmle.distributions.multivariate.multivariate_normal import multivariate_n
 from jaxmle.distributions.multivariate.multivariate_t import multivariate_t
 from jaxmle.distributions.multivariate.von_mises_fisher import von_mises_fisher
 from jaxmle.distributions.multivariate.wishart import wishart
+from jaxmle.distributions.positive.beta_prime import beta_prime
 from jaxmle.distributions.positive.birnbaum_saunders import birnbaum_saunders
 from jaxmle.distributions.positive.burr12 import burr12
 from jaxmle.distributions.positive.chi import chi
+from jaxmle.distributions.positive.chi2 import chi2
 from jaxmle.distributions.positive.exponential import exponential
 from jaxmle.distributions.positive.exponentiated_weibull import exponentiated_weibull
+from jaxmle.distributions.positive.f import f
 from jaxmle.distributions.positive.gamma import gamma
 from jaxmle.distributions.positive.generalized_gamma import generalized_gamma
 from jaxmle.distributions.positive.gompertz import gompertz
 from jaxmle.distributions.positive.half_normal import half_normal
 from jaxmle.distributions.positive.inverse_gamma import inverse_gamma
 from jaxmle.distributions.positive.inverse_gaussian import inverse_gaussian
+from jaxmle.distributions.positive.levy import levy
 from jaxmle.distributions.positive.log_logistic import log_logistic
 from jaxmle.distributions.positive.lognormal import lognormal
 from jaxmle.distributions.positive.lomax import lomax
@@ -73,6 +78,7 @@ __all__ = [
     "bernoulli",
     "beta",
     "beta_binomial",
+    "beta_prime",
     "binomial",
     "birnbaum_saunders",
     "burr12",
@@ -80,11 +86,13 @@ __all__ = [
     "categorical",
     "cauchy",
     "chi",
+    "chi2",
     "conway_maxwell_poisson",
     "dirichlet",
     "dirichlet_multinomial",
     "exponential",
     "exponentiated_weibull",
+    "f",
     "frechet",
     "gamma",
     "generalized_gamma",
@@ -103,6 +111,7 @@ __all__ = [
     "johnson_su",
     "kumaraswamy",
     "laplace",
+    "levy",
     "log_logistic",
     "logarithmic",
     "logistic",
@@ -118,6 +127,7 @@ __all__ = [
     "normal",
     "pareto",
     "poisson",
+    "power_law",
     "rayleigh",
     "skellam",
     "skew_normal",
