@@ -55,7 +55,7 @@ INSIDE = {
     # Families that are built on others, then all others, then what the families of a folder share.
     "distributions": "bounded/kumaraswamy multivariate/dirichlet_multinomial positive/burr12 positive/exponentiated_weibull positive/lomax"
     " | positive/* real/* counts/* bounded/* extremes/* circular/* multivariate/*"
-    " | positive/gamma_power positive/gamma_ratio positive/power_limits real/location_scale counts/trials extremes/reduced_variate"
+    " | positive/burr_chart | positive/gamma_power positive/gamma_ratio positive/power_limits real/location_scale counts/trials extremes/reduced_variate"
     " extremes/standard_gumbel circular/mean_direction multivariate/category_counts multivariate/covariances"
     " | base/standard_form | base/discrete_cdf base/distribution base/information base/interpolation base/means base/overflow"
     " base/quantiles base/sampling base/support base/weighted_moments | base/types base/constants | base/*",

@@ -45,6 +45,7 @@ TABLE = {
     "f": Row({"df1": 4.0, "df2": 9.0}, st.f(4.0, 9.0), UNIT, **COSTLY),
     "frechet": Row({"scale": 3.0, "shape": 1.7}, st.invweibull(1.7, 0, 3.0), AT_0),
     "generalized_gamma": Row({"power": 1.3, "scale": 3.0, "shape": 1.8}, st.gengamma(1.8, 1.3, 0, 3.0), AT_0, **COSTLY),
+    "generalized_logistic": Row({"loc": 0.5, "scale": 2.0, "shape": 2.5}, st.genlogistic(2.5, 0.5, 2.0), FREE, **ROUGH),
     "generalized_normal": Row({"loc": 0.5, "scale": 2.0, "shape": 2.6}, st.gennorm(2.6, 0.5, 2.0), FREE, **COSTLY),
     "generalized_poisson": Row({"dispersion": 0.3, "mean": 3.5}),
     "gev": Row({"loc": 0.5, "scale": 2.0, "shape": 0.2}, st.genextreme(-0.2, 0.5, 2.0), FREE),

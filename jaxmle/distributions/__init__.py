@@ -63,6 +63,7 @@ from jaxmle.distributions.positive.rayleigh import rayleigh
 from jaxmle.distributions.positive.weibull import weibull
 from jaxmle.distributions.real.asymmetric_laplace import asymmetric_laplace
 from jaxmle.distributions.real.cauchy import cauchy
+from jaxmle.distributions.real.generalized_logistic import generalized_logistic
 from jaxmle.distributions.real.generalized_normal import generalized_normal
 from jaxmle.distributions.real.hyperbolic_secant import hyperbolic_secant
 from jaxmle.distributions.real.johnson_su import johnson_su
@@ -96,6 +97,7 @@ __all__ = [
     "frechet",
     "gamma",
     "generalized_gamma",
+    "generalized_logistic",
     "generalized_normal",
     "generalized_poisson",
     "geometric",

@@ -15,7 +15,6 @@ from jaxmle.distributions.base import weighted_moments
 from jaxmle.distributions.base.information import information_matrix
 from jaxmle.distributions.base.standard_form import SHARE, from_standard_form
 from jaxmle.distributions.base.support import is_share
-from jaxmle.distributions.base.types import Params
 from jaxmle.model.geometry import Geometry
 
 
