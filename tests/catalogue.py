@@ -58,6 +58,9 @@ TABLE = {
     "inverse_gamma": Row({"scale": 2.0, "shape": 3.5}, st.invgamma(3.5, 0, 2.0), AT_0),
     "inverse_gaussian": Row({"mean": 2.0, "shape": 3.0}, st.invgauss(2 / 3, 0, 3.0), AT_0),
     "johnson_su": Row({"delta": 1.6, "gamma": -0.7, "loc": 0.5, "scale": 2.0}, st.johnsonsu(-0.7, 1.6, 0.5, 2.0), FREE),
+    "kappa4": Row(
+        {"h": -0.3, "loc": 0.5, "scale": 2.0, "shape": 0.05}, st.kappa4(-0.3, -0.05, 0.5, 2.0), FREE, **ROUGH
+    ),
     "kumaraswamy": Row({"a": 2.5, "b": 0.8}),
     "laplace": Row({"loc": 0.5, "scale": 2.0}, st.laplace(0.5, 2.0), FREE),
     "levy": Row({"scale": 2.0}, st.levy(0, 2.0), AT_0),
@@ -68,8 +71,10 @@ TABLE = {
     "lomax": Row({"scale": 3.0, "shape": 2.4}, st.lomax(2.4, 0, 3.0), AT_0),
     "nakagami": Row({"scale": 2.0, "shape": 1.4}, st.nakagami(1.4, 0, 2.0), AT_0, **COSTLY),
     "pareto": Row({"scale": 2.0, "shape": 2.4}, st.pareto(2.4, 0, 2.0), AT_0, **ROUGH),
+    "pearson3": Row({"loc": 0.5, "scale": 2.0, "skew": 0.5}, st.pearson3(0.5, 0.5, 2.0), FREE, **COSTLY),
     "power_law": Row({"shape": 2.5}, st.powerlaw(2.5), UNIT),
     "rayleigh": Row({"scale": 2.0}, st.rayleigh(0, 2.0), AT_0),
+    "rice": Row({"scale": 2.0, "shape": 1.4}, st.rice(1.4, 0, 2.0), AT_0, **COSTLY, **ROUGH),
     "skellam": Row({"mean1": 3.0, "mean2": 1.6}, st.skellam(3.0, 1.6), **COSTLY, **ROUGH),
     "skew_normal": Row({"loc": 0.5, "scale": 2.0, "shape": 2.5}, st.skewnorm(2.5, 0.5, 2.0), FREE, **COSTLY, **ROUGH),
     "triangular": Row({"mode": 0.3}, st.triang(0.3), UNIT, **ROUGH),

@@ -32,6 +32,7 @@ from jaxmle.distributions.extremes.gev import gev
 from jaxmle.distributions.extremes.gpd import gpd
 from jaxmle.distributions.extremes.gumbel import gumbel
 from jaxmle.distributions.extremes.gumbel_min import gumbel_min
+from jaxmle.distributions.extremes.kappa4 import kappa4
 from jaxmle.distributions.multivariate.dirichlet import dirichlet
 from jaxmle.distributions.multivariate.dirichlet_multinomial import dirichlet_multinomial
 from jaxmle.distributions.multivariate.multinomial import multinomial
@@ -60,6 +61,7 @@ from jaxmle.distributions.positive.lomax import lomax
 from jaxmle.distributions.positive.nakagami import nakagami
 from jaxmle.distributions.positive.pareto import pareto
 from jaxmle.distributions.positive.rayleigh import rayleigh
+from jaxmle.distributions.positive.rice import rice
 from jaxmle.distributions.positive.weibull import weibull
 from jaxmle.distributions.real.asymmetric_laplace import asymmetric_laplace
 from jaxmle.distributions.real.cauchy import cauchy
@@ -70,6 +72,7 @@ from jaxmle.distributions.real.johnson_su import johnson_su
 from jaxmle.distributions.real.laplace import laplace
 from jaxmle.distributions.real.logistic import logistic
 from jaxmle.distributions.real.normal import normal
+from jaxmle.distributions.real.pearson3 import pearson3
 from jaxmle.distributions.real.skew_normal import skew_normal
 from jaxmle.distributions.real.student_t import student_t
 
@@ -111,6 +114,7 @@ __all__ = [
     "inverse_gamma",
     "inverse_gaussian",
     "johnson_su",
+    "kappa4",
     "kumaraswamy",
     "laplace",
     "levy",
@@ -128,9 +132,11 @@ __all__ = [
     "negative_binomial",
     "normal",
     "pareto",
+    "pearson3",
     "poisson",
     "power_law",
     "rayleigh",
+    "rice",
     "skellam",
     "skew_normal",
     "student_t",
