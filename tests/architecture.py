@@ -58,7 +58,7 @@ INSIDE = {
     " | positive/burr_chart | positive/gamma_power positive/gamma_ratio positive/power_limits real/location_scale counts/trials extremes/reduced_variate extremes/range_chart"
     " extremes/standard_gumbel circular/mean_direction multivariate/category_counts multivariate/covariances"
     " | base/standard_form | base/discrete_cdf base/distribution base/information base/interpolation base/means base/overflow"
-    " base/quantiles base/sampling base/support base/weighted_moments | base/types base/constants | base/*",
+    " base/quantiles base/sampling base/support base/weighted_moments | base/types base/constants base/other_names | base/*",
     "_solver": "solve explain | phases | problem | start | charts | kinks | limits | lanes | step | verdict | state | evidence coordinates | status",
     "optimizers": "named | quasi_newton | curvature",
     "model": "contract | objective | observations | model | geometry response unsaved",

@@ -35,7 +35,8 @@ def families() -> dict[str, str]:
 
 def block() -> str:
     """The imports and `__all__`, as they belong into `__init__.py`."""
-    modules = {"Distribution": "jaxmle.distributions.base.distribution"} | families()
+    base = {"Distribution": "distribution", "name_here": "other_names"}
+    modules = {name: f"jaxmle.distributions.base.{file}" for name, file in base.items()} | families()
     imports = [f"from {module} import {name}\n" for name, module in sorted(modules.items(), key=lambda item: item[1])]
     names = ["Distribution", *sorted([*families(), "by_name", "names"])]
     return "".join(imports) + "\n__all__ = [\n" + "".join(f'    "{name}",\n' for name in names) + "]\n"

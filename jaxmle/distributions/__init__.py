@@ -7,6 +7,7 @@ import difflib
 
 # Made from the files by `python tests/family_files.py`; not to be edited.
 from jaxmle.distributions.base.distribution import Distribution
+from jaxmle.distributions.base.other_names import name_here
 from jaxmle.distributions.bounded.beta import beta
 from jaxmle.distributions.bounded.kumaraswamy import kumaraswamy
 from jaxmle.distributions.bounded.logit_normal import logit_normal
@@ -161,7 +162,7 @@ def names() -> list[str]:
 
 
 def by_name(name: str) -> Distribution:
-    """Look up the distribution called `name`; a ValueError lists the known names and the closest one.
+    """Look up the distribution called `name`; a ValueError says what a name of SciPy or R is called here, or lists all names.
 
     >>> from jaxmle import distributions
     >>> distributions.by_name("weibull")
@@ -172,6 +173,8 @@ def by_name(name: str) -> Distribution:
         return _FAMILIES[plain]
     if plain in _SIZED:
         raise ValueError(f"{plain} needs its number of categories or dimensions: jaxmle.distributions.{plain}(3)")
-    close = difflib.get_close_matches(plain, _FAMILIES, n=1, cutoff=0.5)
+    if told := name_here(plain, _FAMILIES):
+        raise ValueError(f"unknown distribution {name!r}: {told}")
+    close = difflib.get_close_matches(plain, _FAMILIES, n=1, cutoff=0.7)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise ValueError(f"unknown distribution {name!r}.{hint} Known: {', '.join(_FAMILIES)}")
