@@ -11,12 +11,14 @@ from jaxmle.maximum import Maximum, maximize
 from jaxmle.model.model import Model, constant, rows
 from jaxmle.result.fit import Fit
 from jaxmle.result.load import load
+from jaxmle.selection import Selection, fit_all
 
 __all__ = [
     "Fit",
     "Maximum",
     "Model",
     "Report",
+    "Selection",
     "Status",
     "__version__",
     "cache",
@@ -26,6 +28,7 @@ __all__ = [
     "constant",
     "distributions",
     "fit",
+    "fit_all",
     "fit_many",
     "likelihood_ratio",
     "load",

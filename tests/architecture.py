@@ -17,6 +17,7 @@ __main__
 cli
 __init__
 explore
+selection
 fitting
 compare
 comparison
