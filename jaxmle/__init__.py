@@ -11,14 +11,13 @@ from jaxmle.maximum import Maximum, maximize
 from jaxmle.model.model import Model, constant, rows
 from jaxmle.result.fit import Fit
 from jaxmle.result.load import load
-from jaxmle.selection import Selection, fit_all
+from jaxmle.selection import fit_all
 
 __all__ = [
     "Fit",
     "Maximum",
     "Model",
     "Report",
-    "Selection",
     "Status",
     "__version__",
     "cache",
