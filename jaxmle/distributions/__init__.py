@@ -1,6 +1,7 @@
 """Distributions as records of pure functions: `logpdf, logcdf, logsf, quantile, sample, support, space, start`.
 
 One family a file, in folders by support. Families of vectors are functions of their dimension.
+`truncated`, `shifted`, `scaled` and `folded` make a distribution of another.
 """
 
 import difflib
@@ -16,6 +17,10 @@ from jaxmle.distributions.bounded.triangular import triangular
 from jaxmle.distributions.bounded.uniform import uniform
 from jaxmle.distributions.circular.von_mises import von_mises
 from jaxmle.distributions.circular.wrapped_cauchy import wrapped_cauchy
+from jaxmle.distributions.composed.folded import folded
+from jaxmle.distributions.composed.scaled import scaled
+from jaxmle.distributions.composed.shifted import shifted
+from jaxmle.distributions.composed.truncated import truncated
 from jaxmle.distributions.counts.bernoulli import bernoulli
 from jaxmle.distributions.counts.beta_binomial import beta_binomial
 from jaxmle.distributions.counts.binomial import binomial
@@ -98,6 +103,7 @@ __all__ = [
     "exponential",
     "exponentiated_weibull",
     "f",
+    "folded",
     "frechet",
     "gamma",
     "generalized_gamma",
@@ -138,10 +144,13 @@ __all__ = [
     "power_law",
     "rayleigh",
     "rice",
+    "scaled",
+    "shifted",
     "skellam",
     "skew_normal",
     "student_t",
     "triangular",
+    "truncated",
     "uniform",
     "von_mises",
     "von_mises_fisher",
@@ -153,7 +162,8 @@ __all__ = [
 # End of what is made from the files.
 
 _FAMILIES = {name: x for name in __all__ if isinstance(x := globals().get(name), Distribution)}
-_SIZED = set(__all__) - set(_FAMILIES) - {"Distribution", "by_name", "names"}
+_COMBINATORS = {name for name in __all__ if "composed" in getattr(globals().get(name), "__module__", "")}
+_SIZED = set(__all__) - set(_FAMILIES) - _COMBINATORS - {"Distribution", "by_name", "names"}
 
 
 def names() -> list[str]:
@@ -173,6 +183,10 @@ def by_name(name: str) -> Distribution:
         return _FAMILIES[plain]
     if plain in _SIZED:
         raise ValueError(f"{plain} needs its number of categories or dimensions: jaxmle.distributions.{plain}(3)")
+    if plain in _COMBINATORS:
+        raise ValueError(
+            f"{plain} is made of another distribution: jaxmle.distributions.{plain}(distributions.weibull, ...)"
+        )
     if told := name_here(plain, _FAMILIES):
         raise ValueError(f"unknown distribution {name!r}: {told}")
     close = difflib.get_close_matches(plain, _FAMILIES, n=1, cutoff=0.7)
