@@ -54,7 +54,7 @@ INSIDE = {
     "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | batch phase_leaves plan",
     "models": "recipes restricted | censoring columns copulas | censoring_schemes independent",
     # Families that are built on others, then all others, then what the families of a folder share.
-    "distributions": "composed/folded composed/scaled composed/shifted composed/truncated | composed/composition"
+    "distributions": "composed/folded composed/scaled composed/shifted composed/truncated | composed/composition | composed/*"
     " | bounded/kumaraswamy multivariate/dirichlet_multinomial positive/burr12 positive/exponentiated_weibull positive/lomax extremes/kappa4"
     " | positive/* real/* counts/* bounded/* extremes/* circular/* multivariate/*"
     " | positive/burr_chart | positive/gamma_power positive/gamma_ratio positive/power_limits real/location_scale counts/trials extremes/reduced_variate extremes/range_chart"

@@ -114,8 +114,8 @@ def shifted(d: Distribution) -> Distribution:
     unitless = tuple(name == "shift" or s.kind.unitless for name, s in space.items())
     chart = None
     if d.geometry.regularity == "smooth":
-        parts = (Part(moved, name) for name in ("anchor", "contributions", "outward", "inward"))
-        chart = Chart(*parts, unitless)
+        anchor, contributions = Part(moved, "anchor"), Part(moved, "contributions")
+        chart = Chart(anchor, contributions, Part(moved, "outward"), Part(moved, "inward"), unitless)
     geometry = Geometry(regular=None if d.geometry.regular is None else Part(Regular(d), "holds"), chart=chart)
     return composed(d, moved, f"shifted({d.name})", space=space, geometry=geometry, doc=f"Above a shift: {d.doc}")
 
