@@ -40,7 +40,7 @@ CASES = {
     "folded truncated normal": (folded(truncated(D.normal, lower=-2.0)), NORMAL),
     "truncated scaled poisson": (truncated(D.poisson, 1, 6), {"mean": 2.0}),
 }
-BY_COST = [pytest.param(n, marks=pytest.mark.slow) if "skellam" in n else n for n in CASES]
+BY_COST = [pytest.param(n, marks=pytest.mark.slow) if "skellam" in n or "poisson" in n else n for n in CASES]
 CONTINUOUS = [name for name, (d, _) in CASES.items() if not d.discrete]
 COUNTS = [name for name, (d, _) in CASES.items() if d.discrete]
 Q = np.array([1e-9, 1e-3, 0.2, 0.5, 0.8, 0.97])
