@@ -26,8 +26,9 @@ BOUNDED = {
 }  # fmt: skip
 DISPERSED = ("beta_binomial", "conway_maxwell_poisson", "generalized_poisson", "negative_binomial", "skellam")
 # An upper end that closes on the greatest row, with shape < -1, has no bound (Smith 1985); few rows have no other maximum.
-ENDED = ("gev", "gpd")
+ENDED = ("gev", "gpd", "kappa4", "pearson3")
 CIRCULAR = ("von_mises", "wrapped_cauchy")
+PURE = ("chi2", "f")  # positive numbers without units: no scale
 BAD = {
     "not a number": Status.MISSING_VALUES,
     "infinite": Status.OUTSIDE_SUPPORT,
@@ -71,7 +72,7 @@ def edges(name):
 
 
 def has_units(d, x):
-    return bool(d.support(x * 1e12).all()) and d.name not in CIRCULAR
+    return bool(d.support(x * 1e12).all()) and d.name not in (*CIRCULAR, *PURE)
 
 
 def constant(name, d, edge):

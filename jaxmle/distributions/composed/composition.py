@@ -77,7 +77,9 @@ class Between:
 
 def composed(d: Distribution, of: Any, name: str, **fields: Any) -> Distribution:
     """Make the record of a composed distribution from the methods of `of`, and from d for what is not among `fields`."""
-    methods: dict[str, Any] = {k: Part(of, k) for k in ("logpdf", "logcdf", "logsf", "quantile", "sample", "support", "start", "mean")}
+    methods: dict[str, Any] = {
+        k: Part(of, k) for k in ("logpdf", "logcdf", "logsf", "quantile", "sample", "support", "start", "mean")
+    }
     if d.mean is None:
         methods["mean"] = None
     return dataclasses.replace(d, name=name, **(methods | {"geometry": Geometry()} | fields))
