@@ -11,6 +11,7 @@ from jaxmle.maximum import Maximum, maximize
 from jaxmle.model.model import Model, constant, rows
 from jaxmle.result.fit import Fit
 from jaxmle.result.load import load
+from jaxmle.selection import fit_all
 
 __all__ = [
     "Fit",
@@ -26,6 +27,7 @@ __all__ = [
     "constant",
     "distributions",
     "fit",
+    "fit_all",
     "fit_many",
     "likelihood_ratio",
     "load",

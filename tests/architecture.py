@@ -17,6 +17,7 @@ __main__
 cli
 __init__
 explore
+selection
 fitting
 compare
 comparison
@@ -53,12 +54,13 @@ INSIDE = {
     "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | batch phase_leaves plan",
     "models": "recipes restricted | censoring columns copulas | censoring_schemes independent",
     # Families that are built on others, then all others, then what the families of a folder share.
-    "distributions": "bounded/kumaraswamy multivariate/dirichlet_multinomial positive/burr12 positive/exponentiated_weibull positive/lomax"
+    "distributions": "composed/folded composed/scaled composed/shifted composed/truncated | composed/composition | composed/*"
+    " | bounded/kumaraswamy multivariate/dirichlet_multinomial positive/burr12 positive/exponentiated_weibull positive/lomax extremes/kappa4"
     " | positive/* real/* counts/* bounded/* extremes/* circular/* multivariate/*"
-    " | positive/gamma_power positive/power_limits real/location_scale counts/trials extremes/reduced_variate"
+    " | positive/burr_chart | positive/gamma_power positive/gamma_ratio positive/power_limits real/location_scale counts/trials extremes/reduced_variate extremes/range_chart"
     " extremes/standard_gumbel circular/mean_direction multivariate/category_counts multivariate/covariances"
     " | base/standard_form | base/discrete_cdf base/distribution base/information base/interpolation base/means base/overflow"
-    " base/quantiles base/sampling base/support base/weighted_moments | base/types base/constants | base/*",
+    " base/quantiles base/sampling base/support base/weighted_moments | base/types base/constants base/other_names | base/*",
     "_solver": "solve explain | phases | problem | start | charts | kinks | limits | lanes | step | verdict | state | evidence coordinates | status",
     "optimizers": "named | quasi_newton | curvature",
     "model": "contract | objective | observations | model | geometry response unsaved",

@@ -99,7 +99,7 @@ def test_public_names():
         "Model", "rows", "constant", "fit", "fit_many", "maximize", "Fit", "Status", "check",
         "likelihood_ratio", "wald_test", "score_test", "compare", "load",
         "spaces", "distributions", "models", "optimizers", "special", "plot",
-        "Interval", "Maximum", "Report", "cache", "compile_ahead",
+        "Interval", "Maximum", "Report", "cache", "compile_ahead", "fit_all",
     }  # fmt: skip
     needed = {"Model", "rows", "constant", "fit", "fit_many", "maximize", "Fit", "Status", "check"} | {
         "spaces",

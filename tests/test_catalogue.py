@@ -160,7 +160,7 @@ def outside(name):
     """Points that are impossible, whatever the parameters."""
     d = RECORDS[name]
     bad = [np.nan, np.inf, -np.inf]
-    if name in ("beta", "kumaraswamy", "logit_normal", "triangular"):
+    if name in ("beta", "kumaraswamy", "logit_normal", "power_law", "triangular"):
         bad += [0.0, 1.0, -0.5, 1.5]
     elif d.discrete:
         bad += [0.5] if name == "skellam" else [0.5, -1.0]

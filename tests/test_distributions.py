@@ -14,6 +14,7 @@ from catalogue import TABLE as REST
 from catalogue import TRIALS, VECTORS
 
 from jaxmle import distributions
+from jaxmle.distributions.base import other_names
 from jaxmle.model.model import Model
 from jaxmle.models import iid
 
@@ -71,7 +72,7 @@ def test_the_list_of_families_is_made_from_the_files():
     assert (
         families.keys()
         == {*NAMES, *REST, *VECTORS}
-        == set(distributions.__all__) - {"Distribution", "by_name", "names"}
+        == set(distributions.__all__) - {"Distribution", "by_name", "names"} - set(family_files.combinators())
     )
     for name in VECTORS:
         assert getattr(distributions, name)(3).name == f"{name}(3)"
@@ -82,6 +83,38 @@ def test_unknown_names_get_a_hint():
     with pytest.raises(ValueError, match=r"'weibul'. Did you mean 'weibull'\? Known: asymmetric_laplace, "):
         distributions.by_name("weibul")
     assert distributions.by_name("Negative Binomial").name == "negative_binomial"
+    with pytest.raises(ValueError, match=r"unknown distribution 'cosine'. Known: "):  # no family is near
+        distributions.by_name("cosine")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [
+        ("genextreme", "'gev' here; SciPy's shape c has the other sign"),
+        ("nbinom", "'negative_binomial' here"),
+        ("fisk", "'log_logistic' here"),
+        ("gengamma", "'generalized_gamma' here"),
+        ("t", "'student_t' here"),
+        ("dnorm", "'normal' here"),
+        ("rlnorm", "'lognormal' here"),
+        ("pweibull", "'weibull' here"),
+        ("exponnorm", "not in the catalogue"),
+    ],
+)
+def test_names_of_scipy_and_r_are_corrected(theirs, told):
+    with pytest.raises(ValueError, match=told):
+        distributions.by_name(theirs)
+
+
+def test_the_table_of_other_names_leads_to_families():
+    for name, (ours, _) in other_names.NAMES.items():
+        assert ours in distributions.names() and name not in distributions.names(), name
+    # Whatever SciPy calls by a name of its own is told or is missing here: no name is guessed to be another family.
+    for family in (d for d in vars(st).values() if isinstance(d, (st.rv_continuous, st.rv_discrete))):
+        if family.name not in distributions.names():
+            with pytest.raises(ValueError, match="unknown distribution") as error:
+                distributions.by_name(family.name)
+            assert "Did you mean" not in str(error.value), error.value
 
 
 @pytest.mark.parametrize("name", NAMES)

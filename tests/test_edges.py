@@ -20,11 +20,15 @@ NAMES = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in d
 LIMIT = {Status.AT_BOUNDARY, Status.AT_INFINITY}
 FINE = {Status.CONVERGED, Status.CONVERGED_TO_ROUNDING, Status.AT_DATA_EDGE}
 # Constant data: a law that can be as narrow as it likes has no bound; these have one, or are masses.
-BOUNDED = {"exponential": FINE, "half_normal": FINE, "rayleigh": FINE, "triangular": FINE, "lomax": LIMIT}
+BOUNDED = {
+    "chi2": FINE, "exponential": FINE, "f": FINE | LIMIT, "half_normal": FINE, "levy": FINE, "lomax": LIMIT, "power_law": FINE,
+    "rayleigh": FINE, "triangular": FINE,
+}  # fmt: skip
 DISPERSED = ("beta_binomial", "conway_maxwell_poisson", "generalized_poisson", "negative_binomial", "skellam")
 # An upper end that closes on the greatest row, with shape < -1, has no bound (Smith 1985); few rows have no other maximum.
-ENDED = ("gev", "gpd")
+ENDED = ("gev", "gpd", "kappa4", "pearson3")
 CIRCULAR = ("von_mises", "wrapped_cauchy")
+PURE = ("chi2", "f")  # positive numbers without units: no scale
 BAD = {
     "not a number": Status.MISSING_VALUES,
     "infinite": Status.OUTSIDE_SUPPORT,
@@ -68,7 +72,7 @@ def edges(name):
 
 
 def has_units(d, x):
-    return bool(d.support(x * 1e12).all()) and d.name not in CIRCULAR
+    return bool(d.support(x * 1e12).all()) and d.name not in (*CIRCULAR, *PURE)
 
 
 def constant(name, d, edge):

@@ -8,7 +8,6 @@ import pytest
 from jax.scipy.stats import norm
 
 import jaxmle as jm
-from jaxmle.distributions.base import other_names
 
 X = [1.2, 3.4, 2.2, 5.1, 0.7]
 REAL, POSITIVE = jm.spaces.real, jm.spaces.positive
@@ -77,18 +76,6 @@ def test_a_parameter_that_never_enters_is_named(function):
     assert "extra, more[0], more[1] do not enter the log-likelihood" in both.message()
     assert jm.fit(jm.models.pinned(model, {"extra": 1.0}), X).converged
     assert jm.fit(jm.models.tied(model, {"extra": "scale"}), X).converged
-
-
-@pytest.mark.parametrize("name", [*other_names.SAME, *other_names.ABSENT, "dnorm", "rweibull_min"])
-def test_names_of_scipy_and_r_are_corrected(name):
-    known = jm.distributions.names()
-    if name in known:
-        return
-    with pytest.raises(ValueError, match="unknown distribution") as error:
-        jm.fit(name, X)
-    said = str(error.value)
-    assert "here" in said and "Did you mean" not in said
-    assert name in other_names.ABSENT or any(f"It is called {x!r} here" in said for x in known)
 
 
 def test_spaces_show_their_public_names_alone():

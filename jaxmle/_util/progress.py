@@ -10,20 +10,22 @@ _EVERY = 0.1
 
 
 class Progress:
-    """Counts data sets that are done.
+    """Counts data sets, or other units of work, that are done.
 
     Args:
         how: False for silence, True for a bar in a notebook or a line on stderr where that is a terminal, or a function
             called with (done, failed, total).
         total: data sets in all.
+        unit: what is counted.
     """
 
-    def __init__(self, how: bool | Callable[..., Any], total: int) -> None:
+    def __init__(self, how: bool | Callable[..., Any], total: int, unit: str = "data sets") -> None:
+        self.unit = unit
         self.how, self.total, self.before, self.failed = how, total, 0, 0
         self.began = self.last = time.perf_counter()
         self.draw: Callable[[str, int], None] | None = None
         if how is True:
-            self.draw = _bar(total) or (_line if sys.stderr.isatty() else None)
+            self.draw = _bar(total, unit) or (_line if sys.stderr.isatty() else None)
 
     def update(self, done: int, failed: int) -> None:
         """`done` and `failed` of the present bucket."""
@@ -51,7 +53,7 @@ class Progress:
         seconds = max(time.perf_counter() - self.began, 1e-9)
         rate = done / seconds
         left = f", {(self.total - done) / rate:,.0f} s left" if 0 < done < self.total else ""
-        return f"{done:,} of {self.total:,} data sets, {failed:,} failed, {rate:,.0f}/s{left}"
+        return f"{done:,} of {self.total:,} {self.unit}, {failed:,} failed, {rate:,.0f}/s{left}"
 
 
 def _line(words: str, _: int) -> None:
@@ -60,7 +62,7 @@ def _line(words: str, _: int) -> None:
     sys.stderr.flush()
 
 
-def _bar(total: int) -> Callable[[str, int], None] | None:
+def _bar(total: int, unit: str) -> Callable[[str, int], None] | None:
     """Make a bar in the notebook that runs this program; None where there is none. Nothing is imported for it."""
     ipython: Any = sys.modules.get("IPython")
     if ipython is None or getattr(ipython.get_ipython(), "kernel", None) is None:
@@ -70,5 +72,5 @@ def _bar(total: int) -> Callable[[str, int], None] | None:
     def picture(words: str, done: int) -> Any:
         return html(f"<progress value='{done}' max='{total}' style='width:20em'></progress> {words}")
 
-    shown = display(picture(f"0 of {total:,} data sets", 0), display_id=True)
+    shown = display(picture(f"0 of {total:,} {unit}", 0), display_id=True)
     return lambda words, done: shown.update(picture(words, done))

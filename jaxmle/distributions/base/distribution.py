@@ -82,3 +82,8 @@ def vector_distribution(**fields: Any) -> Distribution:
 def sized(family: Callable[P, Distribution]) -> Callable[P, Distribution]:
     """Memoize a function from dimensions to a distribution: equal dimensions give the same record, so programs are shared."""
     return cast(Callable[P, Distribution], functools.lru_cache(family))
+
+
+def combinator(function: Callable[P, Distribution]) -> Callable[P, Distribution]:
+    """Memoize a function from distributions to a distribution, as `sized` does with dimensions."""
+    return cast(Callable[P, Distribution], functools.lru_cache(maxsize=256)(function))

@@ -1,63 +1,128 @@
-"""Names of distributions in SciPy and R, and what they are called here."""
+"""Names that SciPy, R, MATLAB and books give to families of the catalogue: one table, for the sentence of an error.
 
-SAME = {
-    "beta_binom": "beta_binomial", "betabinom": "beta_binomial", "binom": "binomial", "burr": "burr12", "erlang": "gamma",
-    "exp": "exponential", "expon": "exponential", "exponweib": "exponentiated_weibull", "extreme_value": "gev",
-    "fatiguelife": "birnbaum_saunders", "fisk": "log_logistic", "gaussian": "normal", "gengamma": "generalized_gamma",
-    "gennorm": "generalized_normal", "genpareto": "gpd", "generalized_extreme_value": "gev",
-    "generalized_pareto": "gpd", "geom": "geometric", "genextreme": "gev", "gumbel_l": "gumbel_min", "gumbel_r": "gumbel",
-    "halfnorm": "half_normal", "hypsecant": "hyperbolic_secant", "invgamma": "inverse_gamma",
-    "invgauss": "inverse_gaussian", "invweibull": "frechet", "johnsonsu": "johnson_su",
-    "laplace_asymmetric": "asymmetric_laplace", "llogis": "log_logistic", "lnorm": "lognormal", "loglogistic": "log_logistic",
-    "lognorm": "lognormal", "logis": "logistic", "logser": "logarithmic", "nbinom": "negative_binomial",
-    "nbinomial": "negative_binomial", "negbin": "negative_binomial", "negbinomial": "negative_binomial", "norm": "normal",
-    "pois": "poisson", "skewnorm": "skew_normal", "student": "student_t", "students_t": "student_t", "t": "student_t",
-    "triang": "triangular", "unif": "uniform", "vonmises": "von_mises", "wald": "inverse_gaussian",
-    "weibull_min": "weibull", "wrapcauchy": "wrapped_cauchy", "zipf": "zeta",
+A name of another package is corrected, not taken: its parameters are other ones, and some have the other sign.
+"""
+
+from collections.abc import Container
+
+NAMES: dict[str, tuple[str, str]] = {
+    "betabinom": ("beta_binomial", "its probability is a / (a + b), its dispersion 1 / (a + b)"),
+    "betaprime": ("beta_prime", ""),
+    "binom": ("binomial", "its data are the columns successes and trials"),
+    "breit_wigner": ("cauchy", ""),
+    "burr": ("burr12", "SciPy's burr is Burr III: 1/x of it follows burr12"),
+    "chi_square": ("chi2", ""),
+    "chi_squared": ("chi2", ""),
+    "chisq": ("chi2", ""),
+    "chisquare": ("chi2", ""),
+    "double_exponential": ("laplace", ""),
+    "erlang": ("gamma", "a whole shape k is held by models.pinned('gamma', shape=k)"),
+    "ev": ("gumbel_min", ""),
+    "exp": ("exponential", "its rate is R's"),
+    "expon": ("exponential", "its rate is 1 / SciPy's scale"),
+    "exponweib": ("exponentiated_weibull", "SciPy's a is power, c is shape"),
+    "extreme_value": ("gumbel", "minima follow gumbel_min"),
+    "fatiguelife": ("birnbaum_saunders", "SciPy's c is shape"),
+    "fisk": ("log_logistic", "SciPy's c is shape"),
+    "gaussian": ("normal", ""),
+    "generalized_extreme_value": ("gev", ""),
+    "generalized_pareto": ("gpd", "subtract the threshold from the data"),
+    "genextreme": ("gev", "SciPy's shape c has the other sign: shape = -c"),
+    "gengamma": ("generalized_gamma", "SciPy's a is shape, c is power"),
+    "genlogistic": ("generalized_logistic", "SciPy's c is shape"),
+    "gennorm": ("generalized_normal", "SciPy's beta is shape"),
+    "genpareto": ("gpd", "SciPy's c is shape, of the same sign; subtract loc, the threshold, from the data"),
+    "geom": ("geometric", "it counts trials from 1 as SciPy's does; R's counts failures from 0"),
+    "gibrat": ("lognormal", "Gibrat's is models.pinned('lognormal', scale=1)"),
+    "gp": ("gpd", "subtract the threshold from the data"),
+    "gumbel_l": ("gumbel_min", ""),
+    "gumbel_max": ("gumbel", ""),
+    "gumbel_r": ("gumbel", ""),
+    "halfnorm": ("half_normal", ""),
+    "hypsecant": ("hyperbolic_secant", "its scale is the standard deviation, pi/2 of SciPy's"),
+    "inverse_weibull": ("frechet", ""),
+    "invgamma": ("inverse_gamma", "SciPy's a is shape"),
+    "invgauss": ("inverse_gaussian", "its mean is SciPy's mu scale, its shape SciPy's scale"),
+    "invweibull": ("frechet", "SciPy's c is shape"),
+    "johnsonsu": ("johnson_su", "SciPy's a is gamma, b is delta"),
+    "kappa": ("kappa4", "SciPy's k has the other sign: shape = -k"),
+    "laplace_asymmetric": ("asymmetric_laplace", "SciPy's kappa is asymmetry"),
+    "llogis": ("log_logistic", ""),
+    "lnorm": ("lognormal", "R's meanlog is loc, sdlog is scale"),
+    "log_normal": ("lognormal", ""),
+    "loglogistic": ("log_logistic", ""),
+    "logis": ("logistic", ""),
+    "lognorm": ("lognormal", "SciPy's s is scale, the logarithm of its scale is loc"),
+    "logser": ("logarithmic", "SciPy's p is probability"),
+    "maxwell": ("chi", "Maxwell's is models.pinned('chi', df=3)"),
+    "nbinom": (
+        "negative_binomial",
+        "with n (R's size) and p of SciPy and R its dispersion is 1/n, its mean n (1 - p) / p",
+    ),
+    "neg_binomial": ("negative_binomial", ""),
+    "norm": ("normal", "sd is scale"),
+    "pareto2": ("lomax", ""),
+    "pearson_iii": ("pearson3", ""),
+    "pearson_vi": ("beta_prime", ""),
+    "pois": ("poisson", "R's lambda is mean"),
+    "powerlaw": ("power_law", "SciPy's a is shape"),
+    "rician": ("rice", ""),
+    "singh_maddala": ("burr12", ""),
+    "skewnorm": ("skew_normal", "SciPy's a is shape"),
+    "sn": ("skew_normal", "alpha is shape"),
+    "students_t": ("student_t", ""),
+    "studentt": ("student_t", ""),
+    "t": ("student_t", "its loc and scale are fitted too"),
+    "triang": ("triangular", "SciPy's c is mode, on 0 to 1"),
+    "unif": ("uniform", "min and max are lower and upper"),
+    "vonmises": ("von_mises", "SciPy's kappa is concentration"),
+    "wald": ("inverse_gaussian", ""),
+    "wbl": ("weibull", ""),
+    "weibull_max": ("weibull", "SciPy's weibull_max is that of -x"),
+    "weibull_min": ("weibull", "SciPy's c is shape; subtract loc, the threshold, from the data"),
+    "wrapcauchy": ("wrapped_cauchy", "SciPy's c is concentration"),
+    "zipf": ("zeta", "SciPy's a is shape"),
+}
+"Name elsewhere (lower case, underscores) -> name here, and how the parameters correspond where that is not plain."
+
+ABSENT: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            "betanbinom", "foldcauchy", "genhalflogistic", "halfcauchy", "halfgennorm", "halflogistic", "hyper", "hypergeom",
+            "kappa3", "poisson_binom", "skewcauchy", "truncpareto", "tweedie",
+        ),
+        "",
+    ),
+    "exponnorm": "skew_normal is near",
+    "foldnorm": "rice is the length of a vector in the plane",
+    "johnsonsb": "logit_normal is that on 0 to 1",
+    "levy_l": "it is levy of -x",
+    "loggamma": "fit 'gamma' to exp(x)",
+    "loglaplace": "fit 'laplace' to log(x)",
+    "loguniform": "fit 'uniform' to log(x)",
+    "vonmises_line": "von_mises is that of angles",
 }  # fmt: skip
-"Another name, and the name here."
-
-_DIFFERENT = {
-    "burr": "SciPy's burr is Burr's type III, of 1/x; its burr12 is the one here",
-    "erlang": "an Erlang is a gamma with a whole number as its shape",
-    "fisk": "scale and shape c are the same",
-    "genextreme": "SciPy's c is minus the shape here",
-    "invgauss": "SciPy's mu is mean / shape here",
-    "nbinom": "here by mean and dispersion: n = 1 / dispersion, p = 1 / (1 + dispersion mean)",
-    "geom": "here the number of trials, 1 and up, as in SciPy; R counts failures, 0 and up",
-    "zipf": "its exponent is the shape here",
-}
-"Where parameters differ, how."
-
-ABSENT = {
-    "chi2": "a chi-square is a gamma with its scale held: models.pinned('gamma', {'scale': 2.0}), df = 2 shape",
-    "chisq": "a chi-square is a gamma with its scale held: models.pinned('gamma', {'scale': 2.0}), df = 2 shape",
-    "f": "write its log-density, such as jaxmle.Model(function, spaces)",
-    "levy": "it is models.pinned('inverse_gamma', {'shape': 0.5}), whose scale is half of Levy's",
-    "maxwell": "x^2 of Maxwell's distribution is a gamma with shape 3/2; or write its log-density as a jaxmle.Model",
-    "powerlaw": "on (0, 1) it is models.pinned('beta', {'b': 1.0})",
-    "rice": "write its log-density as a jaxmle.Model, with jaxmle.special for the Bessel function",
-    "weibull_max": "fit 'weibull' to -x",
-    "loggamma": "fit 'generalized_gamma' to exp(x)",
-    "truncnorm": "write its log-density as a jaxmle.Model",
-    "hypergeom": "write its log-mass as a jaxmle.Model",
-}
-"Names that stand for nothing here, and what to do."
+"Names of families that are missing here, and what is near: none of them is another family's name misspelt."
 
 
-def hint(name: str) -> str:
-    """Say what a name of SciPy's or R's is called here, or what to do without it; empty for other names.
+def name_here(plain: str, families: Container[str]) -> str:
+    """Say which family a name from elsewhere means; empty where the name is unknown there too.
+
+    Args:
+        plain: the name in lower case with underscores.
+        families: the names here.
 
     Example:
-        >>> hint("genextreme")
-        "It is called 'gev' here (SciPy's c is minus the shape here)."
-        >>> hint("anything")
-        ''
+        >>> name_here("gumbel_l", ())
+        "it is called 'gumbel_min' here"
+        >>> name_here("dnorm", ())
+        "it is called 'normal' here; sd is scale"
     """
-    if name in ABSENT:
-        return f"There is no {name} here: {ABSENT[name]}."
-    plain = name if name in SAME else name[1:] if name[:1] in ("d", "p", "q", "r") and name[1:] in SAME else ""
-    if not plain:
+    if plain in ABSENT:
+        return "it is not in the catalogue" + (f"; {ABSENT[plain]}" if ABSENT[plain] else "")
+    found = NAMES.get(plain)
+    if found is None and plain[:1] in "dpqr":  # R's density, probability, quantile and sample
+        found = NAMES.get(plain[1:], (plain[1:], "") if plain[1:] in families else None)
+    if found is None:
         return ""
-    note = f" ({_DIFFERENT[plain]})" if plain in _DIFFERENT else ""
-    return f"It is called {SAME[plain]!r} here{note}."
+    return f"it is called {found[0]!r} here" + (f"; {found[1]}" if found[1] else "")

@@ -5,6 +5,7 @@
 | `LINE` | finite | (x - loc) / scale | f(z) / scale |
 | `RATIO` | x >= 0 | x / scale | f(z) / scale |
 | `LOG` | x > 0 | log(x / scale) | f(z) / x |
+| `PURE` | x > 0 | log x | f(z) / x |
 | `SHARE` | 0 < x < 1 | x | f(z) |
 | `ANGLE` | finite | x - loc, wrapped to [-pi, pi) | f(z) |
 """
@@ -104,6 +105,10 @@ LOG = Form(
     lambda p, z: p["scale"] * jnp.exp(z),
     {"scale": spaces.positive},
 )
+
+
+PURE = Form(is_positive, lambda p, x: jnp.log(x), lambda p, x: -jnp.log(x), lambda p, z: jnp.exp(z), {})
+"Positive numbers without units, whose families have no scale."
 
 
 SHARE = Form(is_share, _unchanged, _no_slope, _unchanged, {})

@@ -17,8 +17,8 @@ from jaxmle.distributions.base import weighted_moments
 from jaxmle.distributions.base.constants import EULER
 from jaxmle.distributions.base.overflow import below_overflow
 from jaxmle.distributions.base.standard_form import LINE, from_standard_form
-from jaxmle.distributions.base.support import is_finite
 from jaxmle.distributions.base.types import Params
+from jaxmle.distributions.extremes import range_chart
 from jaxmle.distributions.extremes.reduced_variate import is_regular, reduced_variate, standard_value
 from jaxmle.distributions.extremes.standard_gumbel import gumbel_quantile
 from jaxmle.model.geometry import Chart, Coordinates, Geometry
@@ -63,54 +63,12 @@ def _start(x: Array, weights: Array) -> dict[str, Array]:
     return {"loc": loc, "scale": scale, "shape": shape}
 
 
-def _ends(x: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Find the least and the greatest row of x, and whether they are the same."""
-    low, high = weighted_moments.ends(x, is_finite(x))
-    same = ~((high > low) & jnp.isfinite(high - low))
-    low = jnp.where(jnp.isfinite(low), low, 0)
-    return low, jnp.where(same, low, high), same
-
-
-def _terms(v: Coordinates, ends: tuple[Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
-    """Compute from chart coordinates v the middle of the range, half its width (or 1), scale (1 + shape z) there, and shape."""
-    low, high, same = ends
-    width, size = 0.5 * high - 0.5 * low, jnp.exp(v["scale"])
-    half = jnp.where(same, 1, width)
-    return low + width, half, size, jnp.tanh(v["shape"]) * size / half
-
-
-def _contributions(v: Coordinates, x: Array, ends: tuple[Array, Array, Array]) -> Array:
-    # From the middle m, 1 + shape z is (1 + shape (m - loc) / scale) (1 + tanh(v) d), |d| <= 1: positive for any v.
-    (low, high, same), (_, half, size, shape) = ends, _terms(v, ends)
-    inside = is_finite(x)
-    left, right = (jnp.where(inside & ~same, side / half, 1) for side in (x - low, high - x))
-    d = 0.5 * (left - right)
-    near = (jnp.abs(v["shape"]) < 0.5) | same
-    t = jnp.where(near, jnp.tanh(v["shape"]), 0) * d
-    far = jnp.where(near, 1, v["shape"])
-    small = jnp.exp(-2 * jnp.abs(far))
-    log = jnp.log(jnp.where(far > 0, left + right * small, right + left * small)) - jnp.log1p(small)
-    rise = jnp.where(near, d * half / size * special.log1p_ratio(t), log / jnp.where(near, 1, shape))
-    y = v["loc"] + rise
+def _contributions(v: Coordinates, x: Array, ends: range_chart.Ends) -> Array:
+    inside, shape, y = range_chart.reduced_rows(v, x, ends)
     return jnp.where(inside, shape * v["loc"] - v["scale"] - (1 + shape) * y - jnp.exp(-y), -jnp.inf)
 
 
-def _outward(v: Coordinates, ends: tuple[Array, Array, Array]) -> dict[str, Array]:
-    middle, _, size, shape = _terms(v, ends)
-    bend = shape * v["loc"]
-    loc = middle - size * v["loc"] * special.expm1_ratio(-bend)
-    return {"loc": loc, "scale": v["scale"] - bend, "shape": shape}
-
-
-def _inward(u: Coordinates, ends: tuple[Array, Array, Array]) -> dict[str, Array]:
-    middle, half, *_ = _terms({"scale": u["scale"], "shape": u["shape"]}, ends)
-    z = (middle - u["loc"]) * jnp.exp(-u["scale"])
-    stretch = u["scale"] + jnp.log1p(u["shape"] * z)
-    turn = jnp.clip(u["shape"] * half * jnp.exp(-stretch), -0.9999, 0.9999)
-    return {"loc": z * special.log1p_ratio(u["shape"] * z), "scale": stretch, "shape": jnp.arctanh(turn)}
-
-
-_CHART = Chart(_ends, _contributions, _outward, _inward, (False, True, True))
+_CHART = Chart(range_chart.ends, _contributions, range_chart.outward, range_chart.inward, (False, True, True))
 
 
 def _mean(p: Params) -> Array:

@@ -7,18 +7,17 @@ Parameters: `scale` > 0; `shape1` > 0, the exponent at 0; `shape2` > 0, by which
 -1.637
 """
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from jaxmle import spaces, special
 from jaxmle.distributions.base.means import where_finite
-from jaxmle.distributions.base.overflow import LARGEST_LOG
 from jaxmle.distributions.base.standard_form import LOG, from_standard_form
 from jaxmle.distributions.base.support import is_positive
 from jaxmle.distributions.base.types import Params
+from jaxmle.distributions.positive import burr_chart
 from jaxmle.distributions.positive.log_logistic import log_logistic
-from jaxmle.distributions.positive.power_limits import gumbel_maximum, log_end, log_rows
+from jaxmle.distributions.positive.power_limits import log_rows
 from jaxmle.model.geometry import Chart, Coordinates, Geometry
 from jaxmle.special.elementary import floating
 
@@ -42,48 +41,19 @@ def _start(x: Array, weights: Array) -> dict[str, Array]:
     return {"scale": at["scale"], "shape1": at["shape"], "shape2": jnp.ones_like(at["shape"])}
 
 
-def _chart_terms(v: Coordinates) -> tuple[Array, Array, Array]:
-    """Compute terms of the log-likelihood from chart coordinates v.
-
-    log shape2, log shape1, and how far from the least row to the mean of log x the place lies that v of scale refers to.
-    """
-    size = jnp.clip(v["shape2"], -LARGEST_LOG, LARGEST_LOG)
-    return size, v["shape1"] + jax.nn.softplus(-2 - size), jax.nn.log_sigmoid(2 * size + 4)
+def _anchor(x: Array, weights: Array) -> tuple[Array, Array]:
+    inside = is_positive(x)
+    return burr_chart.anchor(log_rows(x, inside), weights, inside)
 
 
 def _contributions(v: Coordinates, x: Array, anchor: tuple[Array, Array]) -> Array:
-    """Compute the log-likelihood in log shape2, log(shape1 shape2 / (shape2 + e^-2)) and log(shape2 z^shape1) at a place.
-
-    All keep finite but the first. For shape2 -> infinity the distribution is Weibull, of shape shape1; the place is
-    the mean of log x. For shape2 -> 0 it is Pareto from the least row on, the place, of shape shape1 shape2. With
-    w = shape1 log z there, e^-w + n shape2 w is lost of that limit: least where w is -log(n shape2).
-    """
-    inside, (size, steep, share), (least, mean) = is_positive(x), _chart_terms(v), anchor
+    inside = is_positive(x)
     y = log_rows(x, inside)
-    w = v["scale"] - size - mean * jnp.exp(steep + share) + jnp.exp(steep) * jnp.where(inside, y - least, 0)
-    value = size + steep - jax.nn.softplus(-w) - jnp.exp(size) * jax.nn.softplus(w) - y
-    return jnp.where(inside, value, -jnp.inf)
-
-
-def _outward(v: Coordinates, anchor: tuple[Array, Array]) -> dict[str, Array]:
-    size, steep, share = _chart_terms(v)
-    scale = anchor[0] + anchor[1] * jnp.exp(share) - (v["scale"] - size) * jnp.exp(-steep)
-    shape1 = v["shape1"] + jax.nn.softplus(-2 - v["shape2"])
-    return {"scale": jnp.where(v["shape2"] > LARGEST_LOG, jnp.inf, scale), "shape1": shape1, "shape2": v["shape2"]}
-
-
-def _inward(u: Coordinates, anchor: tuple[Array, Array]) -> dict[str, Array]:
-    size, _, share = _chart_terms(u)
-    w = jnp.exp(u["shape1"]) * (anchor[0] + anchor[1] * jnp.exp(share) - u["scale"])
-    return {"scale": w + size, "shape1": u["shape1"] - jax.nn.softplus(-2 - size), "shape2": u["shape2"]}
+    return jnp.where(inside, burr_chart.contributions(v, jnp.where(inside, y, anchor[0]), anchor) - y, -jnp.inf)
 
 
 def _limits(x: Array, weights: Array, anchor: tuple[Array, Array]) -> list[dict[str, Array]]:
-    """List the suprema at infinity: Pareto and Weibull."""
-    least, mean = anchor
-    a, b = gumbel_maximum(log_rows(x, is_positive(x)), weights)
-    pareto = {"scale": 0 * mean, "shape1": 2 - jnp.log(mean), "shape2": -jnp.inf + 0 * mean}
-    return [pareto, {"scale": a * (least + mean) - b, "shape1": jnp.log(a), "shape2": jnp.inf + 0 * mean}]
+    return burr_chart.limits(log_rows(x, is_positive(x)), weights, anchor)
 
 
 def _mean(p: Params) -> Array:
@@ -103,10 +73,10 @@ burr12 = from_standard_form(
     mean=_mean,
     geometry=Geometry(
         chart=Chart(
-            lambda x, weights: log_end(x, weights, 0),
+            _anchor,
             _contributions,
-            _outward,
-            _inward,
+            burr_chart.outward,
+            burr_chart.inward,
             (True, True, True),
             _limits,
         )

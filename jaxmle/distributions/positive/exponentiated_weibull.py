@@ -132,7 +132,7 @@ exponentiated_weibull = from_standard_form(
     mean=_mean,
     geometry=Geometry(
         chart=Chart(
-            lambda x, weights: log_end(x, weights, 1),
+            log_end,
             _contributions,
             _outward,
             _inward,

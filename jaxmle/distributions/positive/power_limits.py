@@ -5,8 +5,6 @@ in all samples, one as the power grows and one as it vanishes, and at most a few
 law whose end is an observation, and always a local supremum; the climb is charted through both.
 """
 
-from typing import Literal
-
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -20,10 +18,10 @@ def log_rows(x: Array, inside: Array) -> Array:
     return jnp.log(jnp.where(inside, x, 1))
 
 
-def log_end(x: Array, weights: Array, which: Literal[0, 1]) -> tuple[Array, Array]:
-    """Find the least (0) or the greatest (1) of log x, and the weighted mean distance of log x from there."""
+def log_end(x: Array, weights: Array) -> tuple[Array, Array]:
+    """Find the greatest of log x, and the weighted mean distance of log x from there."""
     inside = is_positive(x)
-    end = weighted_moments.ends(log_rows(x, inside), inside)[which]
+    end = weighted_moments.ends(log_rows(x, inside), inside)[1]
     end = jnp.where(jnp.isfinite(end), end, 0)
     x, weights = weighted_moments.usable_rows(x, weights, inside)
     return end, weighted_moments.mean(jnp.where(weights > 0, jnp.abs(log_rows(x, weights > 0) - end), 0), weights)

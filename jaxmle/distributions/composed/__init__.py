@@ -1,0 +1,1 @@
+"""Distributions made from others: functions from a record to a record."""
