@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle._util.arrays import Array, Bool, Float
-from jaxmle._util.records import record
+from jaxmle._util.compile import compiled
+from jaxmle._util.records import is_traced, record
 
 _MOST_DONORS = 4096
 
@@ -153,11 +154,17 @@ class Estimated:
         observed = _left(t, jnp.where(rows.left, seen.upper, limit), observed)
         observed = _again(t, rows.between, seen, observed)
         some_exact = jnp.any(rows.exact) | ~jnp.any(rows.left | rows.between)
-        inspected = jax.lax.cond(
-            jnp.any(rows.between) & ~some_exact,
-            lambda: _like_another(donor, t, seen, rows, log_probability),
-            lambda: _once(t, rows, seen),
-        )
+        by_donors = jnp.any(rows.between) & ~some_exact
+        if is_traced(by_donors):
+            inspected = jax.lax.cond(
+                by_donors,
+                lambda: _like_another(donor, t, seen, rows, log_probability),
+                lambda: _once(t, rows, seen),
+            )
+        elif by_donors:
+            inspected = _like_another_compiled(donor, t, seen, rows, log_probability)
+        else:
+            inspected = _once(t, rows, seen)
         return _kept(rows.unknown, seen, _kept(some_exact, observed, inspected))
 
 
@@ -250,3 +257,6 @@ def _like_another(
     drawn = jax.lax.map(one, jnp.arange(n), batch_size=256)
     last = jnp.max(jnp.where(inspected, jnp.where(jnp.isfinite(upper), upper, lower), -jnp.inf))
     return _kept(drawn >= 0, Ends(lower[drawn], upper[drawn]), Ends(jnp.full_like(t, last), jnp.full_like(t, jnp.inf)))
+
+
+_like_another_compiled = compiled(_like_another)
