@@ -93,3 +93,11 @@ def test_names_of_scipy_and_r_are_corrected(name):
 
 def test_spaces_show_their_public_names_alone():
     assert dir(jm.spaces) == sorted(jm.spaces.__all__)
+
+
+def test_a_margin_that_is_a_model_is_named_in_few_words():
+    with pytest.raises(
+        TypeError, match="margin 'a' is the model 'gamma'; expected a distribution or its name"
+    ) as error:
+        jm.models.gaussian_copula({"a": jm.models.pinned("gamma", {"shape": 2.0}), "b": "weibull"})
+    assert len(str(error.value)) < 250 and "Response" not in str(error.value)
