@@ -12,6 +12,7 @@ from jaxmle._engine.batch import Batch
 from jaxmle._engine.build import check_series, check_support
 from jaxmle._engine.plan import Plan, backend_of
 from jaxmle._engine.solve import solve
+from jaxmle._util.compile import float64
 from jaxmle.model.model import Model
 from jaxmle.model.observations import is_constant
 from jaxmle.models import as_model
@@ -81,7 +82,7 @@ def fit(
         starts=starts,
         key=key,
     )
-    with jax.enable_x64(True):
+    with float64():
         batch = ingest.single(columns_for(model, data), weights, plan.dtype, missing)
         model = as_model(model, batch.buckets[0].data)
         check_support(model, batch)
@@ -158,7 +159,7 @@ def fit_many(
         optimizer, tolerance=tolerance, max_steps=max_steps, dtype=np.dtype(dtype), retries=retries, starts=starts, key=key,
         precision=precision, backend=backend_of(lanes), devices=devices, memory=memory, progress=progress,
     )  # fmt: skip
-    with jax.enable_x64(True):
+    with float64():
         data = columns_for(model, data, 1 if groups is not None else 2)
         if groups is None:
             batch = ingest.rectangular(data, weights, shared, plan.dtype, missing)

@@ -52,7 +52,7 @@ INSIDE = {
     "checks": "check | promises bartlett derivatives | explain given trace | parametrizations | exact | report",
     "io": "tables",
     "_engine": "solve | mixed_precision retry traced | multistart run | solution settle | evaluate workers | backends build | ingest devices memory | batch phase_leaves plan",
-    "models": "recipes restricted | censoring columns copulas | censoring_schemes independent",
+    "models": "recipes restricted | censoring columns copulas | censoring_schemes independent | interval_draws",
     # Families that are built on others, then all others, then what the families of a folder share.
     "distributions": "composed/folded composed/scaled composed/shifted composed/truncated | composed/composition | composed/*"
     " | bounded/kumaraswamy multivariate/dirichlet_multinomial positive/burr12 positive/exponentiated_weibull positive/lomax extremes/kappa4"

@@ -8,6 +8,7 @@ from cases import rng
 
 import jaxmle as jm
 from jaxmle.models import EndOfStudy, Estimated, Inspections
+from jaxmle.models.interval_draws import draw_containing
 
 INF = np.inf
 N = 120
@@ -107,3 +108,17 @@ def test_what_a_row_shows_of_its_scheme_is_kept():
     drawn = model.simulate(jax.random.key(0), {"rate": 0.4}, {"lower": whole, "upper": whole})
     np.testing.assert_array_equal(drawn["lower"], drawn["upper"])
     assert Estimated() == Estimated() != EndOfStudy(1.0)
+
+
+def test_a_draw_among_intervals_is_by_weight():
+    """Against the weights themselves, and never an interval that does not contain its point; the time is that of a sort."""
+    r = rng(990)
+    with jax.enable_x64(True):
+        lower, upper, weight = np.array([0, 0, 0.5, 1.0]), np.array([1, 2, 1.5, 3.0]), np.array([1, 2, 3, 4.0])
+        many = draw_containing(r.uniform(size=40_000), np.full(40_000, 0.75), lower, upper, weight)
+        share = np.bincount(np.asarray(many), minlength=4) / 40_000
+        np.testing.assert_allclose(share, [1 / 6, 1 / 3, 1 / 2, 0], atol=4 * np.sqrt(0.25 / 40_000))
+        t, start = r.weibull(1.5, 3000), np.floor(4 * r.weibull(1.5, 3000)) / 4
+        drawn = np.asarray(draw_containing(r.uniform(size=3000), t, start, start + 0.25, r.uniform(size=3000)))
+    inside = (start < t[:, None]) & (t[:, None] <= start + 0.25)
+    assert inside[np.arange(3000), drawn][drawn >= 0].all() and not inside[drawn < 0].any()

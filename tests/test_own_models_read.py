@@ -80,3 +80,11 @@ def test_a_parameter_that_never_enters_is_named(function):
 
 def test_spaces_show_their_public_names_alone():
     assert dir(jm.spaces) == sorted(jm.spaces.__all__)
+
+
+def test_a_margin_that_is_a_model_is_named_in_few_words():
+    with pytest.raises(
+        TypeError, match="margin 'a' is the model 'gamma'; expected a distribution or its name"
+    ) as error:
+        jm.models.gaussian_copula({"a": jm.models.pinned("gamma", {"shape": 2.0}), "b": "weibull"})
+    assert len(str(error.value)) < 250 and "Response" not in str(error.value)

@@ -39,7 +39,7 @@ from jaxmle._solver.state import RUNNING, State
 from jaxmle._solver.status import Status, at_maximum, failed
 from jaxmle._solver.step import certifies, done, init
 from jaxmle._util.arrays import Bool, Int, Params
-from jaxmle._util.compile import compiled_with
+from jaxmle._util.compile import compiled_with, float64
 from jaxmle.optimizers import newton
 
 _LAPACK = {"cholesky", "triangular_solve", "eigh", "eig", "lu", "qr", "geqrf", "geqp3", "householder_product", "svd", "schur",
@@ -125,7 +125,7 @@ def _independent_of_length(program: Program, own: tuple[_native.Leaf, ...], shar
         return ascent_objective(objective).contributions(begun.u), begun.u
 
     tree = jax.tree.structure((([0] * len(own),), [0] * len(shared)))
-    with jax.enable_x64(True):
+    with float64():
         return _native.independent_of_length(made, functools.partial(_shapes, (*own, *shared), tree))
 
 
@@ -162,7 +162,7 @@ def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[_native.Le
     Each waits in one of the pool's threads for work that it has queued in the same pool (JAX 0.10.2, 2 cores).
     """
     fit = native_policy(program, phase)
-    with jax.enable_x64(True):
+    with float64():
         shapes = _shapes(leaves, tree, n)
         state = jax.eval_shape(fit.begin, *shapes)
         todo = [jax.make_jaxpr(fit.begin)(*shapes).jaxpr, jax.make_jaxpr(fit.step)(state, *shapes).jaxpr]

@@ -14,6 +14,7 @@ from jaxmle._solver.problem import numbers_of
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit, at_maximum
 from jaxmle._util import group_keys
+from jaxmle._util.compile import float64
 from jaxmle._util.records import join, split
 from jaxmle.model.model import Model
 
@@ -150,13 +151,13 @@ class Solution:
     @functools.cached_property
     def natural(self) -> np.ndarray:
         """Natural parameters in `ravel_pytree` order, f[B, q]."""
-        with jax.enable_x64(True):
+        with float64():
             return self.evaluate(natural, self.outcome.u, at=())
 
     @functools.cached_property
     def jacobian(self) -> np.ndarray:
         """Derivatives of natural parameters by coordinates, f[B, q, p]."""
-        with jax.enable_x64(True):
+        with float64():
             return self.evaluate(jacobian, self.finite, at=())
 
     @functools.cached_property

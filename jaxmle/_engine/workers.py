@@ -26,7 +26,7 @@ from jaxmle._solver.problem import Program
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import failed
 from jaxmle._util.arrays import Bool, Int
-from jaxmle._util.compile import compiled
+from jaxmle._util.compile import compiled, float64
 from jaxmle._util.progress import Progress
 from jaxmle._util.threads import cores
 
@@ -241,7 +241,7 @@ class PhaseRun:
             if self.kernel is not None:
                 self.run_kernel(self.kernel, device)
             elif self.lane_phase is not None:
-                with jax.enable_x64(True), jax.default_device(device):
+                with float64(), jax.default_device(device):
                     self.run_lanes(self.lane_phase, device, self.next(device))
             self.messages.put(None)
         except BaseException as error:

@@ -1,11 +1,15 @@
 """The one way in which this package compiles: right sums, a bounded number of programs, and a folder of them on request."""
 
+import contextlib
 import functools
-from collections.abc import Callable
+import os
+import threading
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any
 
 import jax
+import jax.monitoring
 import numpy as np
 from jax.core import Tracer
 
@@ -130,12 +134,53 @@ def programs() -> int:
     return sum(each._cache_size() for each in _PROGRAMS)
 
 
+@contextlib.contextmanager
+def float64() -> Iterator[None]:
+    """Compute in float64, whatever the global flag says, in this thread.
+
+    Arrays of NumPy come in and go out, so a transfer guard of the user's, which is about code that must not move data, is
+    lifted meanwhile.
+    """
+    _ours.depth = getattr(_ours, "depth", 0) + 1
+    try:
+        with jax.enable_x64(True), jax.transfer_guard("allow"):
+            yield
+    finally:
+        _ours.depth -= 1
+
+
+_ours = threading.local()
+"How deep this thread is in calls of this package."
+
+_LOWERED = "/jax/core/compile/jaxpr_to_mlir_module_duration"
+"What JAX reports before XLA compiles."
+
+
+def _refuse_to_compile(event: str, *_: Any, **__: Any) -> None:
+    if event == _LOWERED and getattr(_ours, "depth", 0):
+        raise RuntimeError(
+            "this process was forked after JAX had begun to compute, and XLA's threads are not here: a new program would "
+            "never end. Start processes by multiprocessing.get_context('spawn') (or 'forkserver'), or fit a model like this "
+            "one before forking"
+        )
+
+
+def _after_fork() -> None:
+    """Let a new program raise in a forked child, where it would hang; those that were compiled before run."""
+    if programs():
+        jax.monitoring.register_event_duration_secs_listener(_refuse_to_compile)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function compute in float64, whatever the global flag says, in whatever thread."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with jax.enable_x64(True):
+        with float64():
             return function(*args, **kwargs)
 
     return call

@@ -9,6 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxmle._util.arrays import Array, ArrayLike, Data, Params
+from jaxmle._util.compile import float64
 from jaxmle.checks.bartlett import check_bartlett, check_sign
 from jaxmle.checks.derivatives import check_derivatives
 from jaxmle.checks.exact import Case, evaluate, nearby, numpy
@@ -74,7 +75,7 @@ def check(
         from jaxmle.models import as_model
 
         model = as_model(model)
-    with jax.enable_x64(True):
+    with float64():
         case, integers = _case(model, params, data, weights, key)
         rows = [_integers(integers), check_shape(case)]
         title = f"{_title(model)}: {case.n} observations, {len(case.flat)} parameters"

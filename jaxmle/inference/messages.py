@@ -9,6 +9,7 @@ from jaxmle._engine.retry import ATTEMPTS
 from jaxmle._engine.solution import Solution
 from jaxmle._solver.state import NEVER_RAN
 from jaxmle._solver.status import Status
+from jaxmle._util.compile import float64
 from jaxmle.inference.covariance import held_at_limit
 from jaxmle.model.contract import percent
 from jaxmle.model.unsaved import is_unsaved
@@ -67,7 +68,7 @@ def _unread(solution: Solution) -> list[str]:
     model = solution.model
     if model.response is not None or not solution.batch.kept or is_unsaved(model.log_likelihood):
         return []
-    with jax.enable_x64(True):
+    with float64():
         gone = unread(model, solution.batch, Plan(dtype=solution.outcome.u.dtype))
     return [name for name, is_gone in zip(model.coordinate_names, gone, strict=True) if is_gone]
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmle._util.arrays import Array, Bool, Float
-from jaxmle._util.records import record
-
-_MOST_DONORS = 4096
+from jaxmle._util.compile import compiled
+from jaxmle._util.records import is_traced, record
+from jaxmle.models.interval_draws import draw_containing
 
 
 class Rows(NamedTuple):
@@ -132,7 +132,7 @@ class Estimated:
       are the mirror image. Rows between two inspections are inspected there again.
     - Without exact rows: all are inspected. A row that was left- or right-censored at its only inspection (no row lies
       between two) is inspected then again. Otherwise a new outcome shows the interval of a row drawn among those whose
-      interval contains it, with odds 1 / P(interval) (at most 4096 rows are drawn from): a scheme that shows an interval
+      interval contains it, with odds 1 / P(interval): a scheme that shows an interval
       with some probability shows it to outcomes inside alone. Beyond all intervals it is censored at the last inspection.
 
     Reference: Davison & Hinkley 1997, *Bootstrap Methods and their Application*, section 3.5, algorithm 3.1 (conditional
@@ -153,11 +153,17 @@ class Estimated:
         observed = _left(t, jnp.where(rows.left, seen.upper, limit), observed)
         observed = _again(t, rows.between, seen, observed)
         some_exact = jnp.any(rows.exact) | ~jnp.any(rows.left | rows.between)
-        inspected = jax.lax.cond(
-            jnp.any(rows.between) & ~some_exact,
-            lambda: _like_another(donor, t, seen, rows, log_probability),
-            lambda: _once(t, rows, seen),
-        )
+        by_donors = jnp.any(rows.between) & ~some_exact
+        if is_traced(by_donors):
+            inspected = jax.lax.cond(
+                by_donors,
+                lambda: _like_another(donor, t, seen, rows, log_probability),
+                lambda: _once(t, rows, seen),
+            )
+        elif by_donors:
+            inspected = _like_another_compiled(donor, t, seen, rows, log_probability)
+        else:
+            inspected = _once(t, rows, seen)
         return _kept(rows.unknown, seen, _kept(some_exact, observed, inspected))
 
 
@@ -236,17 +242,17 @@ def _like_another(
     key: Array, t: Float[Array, " n"], seen: Ends, rows: Rows, log_probability: Float[Array, " n"]
 ) -> Ends:
     """Show for each outcome the interval of a row that contains it, drawn with odds 1 / P(interval)."""
-    n = len(t)
-    which, own = jax.random.split(key)
-    donors = jnp.arange(n) if n <= _MOST_DONORS else jax.random.permutation(which, n)[:_MOST_DONORS]
-    lower, upper = seen.lower[donors], seen.upper[donors]
-    inspected = (rows.left | rows.right | rows.between)[donors]
-    odds = jnp.where(inspected, -log_probability[donors], -jnp.inf)
+    inspected = rows.left | rows.right | rows.between
+    odds = jnp.where(inspected & jnp.isfinite(log_probability), -log_probability, jnp.nan)
+    center = 0.5 * (jnp.nanmin(odds) + jnp.nanmax(odds))
+    far = 0.8 * float(np.log(np.finfo(t.dtype).max))  # odds further apart would leave the range of numbers
+    odds = jnp.where(jnp.isnan(odds), far, jnp.clip(odds - center, -far, far))
+    weight = jnp.where(inspected, jnp.exp(odds), 0.0)
+    drawn = draw_containing(jax.random.uniform(key, t.shape, t.dtype), t, seen.lower, seen.upper, weight)
+    ends = jnp.where(jnp.isfinite(seen.upper), seen.upper, seen.lower)
+    last = jnp.max(jnp.where(inspected, ends, -jnp.inf))
+    shown = Ends(seen.lower[drawn], seen.upper[drawn])
+    return _kept(drawn >= 0, shown, Ends(jnp.full_like(t, last), jnp.full_like(t, jnp.inf)))
 
-    def one(i: Array) -> Array:
-        mine = jnp.where((lower < t[i]) & (t[i] <= upper), odds, -jnp.inf)
-        return jnp.where(jnp.any(mine > -jnp.inf), jax.random.categorical(jax.random.fold_in(own, i), mine), -1)
 
-    drawn = jax.lax.map(one, jnp.arange(n), batch_size=256)
-    last = jnp.max(jnp.where(inspected, jnp.where(jnp.isfinite(upper), upper, lower), -jnp.inf))
-    return _kept(drawn >= 0, Ends(lower[drawn], upper[drawn]), Ends(jnp.full_like(t, last), jnp.full_like(t, jnp.inf)))
+_like_another_compiled = compiled(_like_another)

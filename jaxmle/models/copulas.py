@@ -170,7 +170,11 @@ def _copula(margins: Mapping[str, Distribution | str], heavy: bool) -> Model:
                 f"a margin cannot be called {name!r}: that is a parameter of the copula; rename the column"
             )
         if not isinstance(d, Distribution):
-            raise TypeError(f"margin {name!r} is {d!r}; expected a distribution or its name")
+            given = f"the model {d.label!r}" if isinstance(d, Model) else f"{d!r:.60}"
+            raise TypeError(
+                f"margin {name!r} is {given}; expected a distribution or its name. Parameters are held or tied in the "
+                f"copula itself: models.pinned(copula, {{'{name}.shape': ...}})"
+            )
         if d.discrete or d.event or d.columns or d.geometry.regularity != "smooth":
             raise ValueError(
                 f"margin {name!r} is {d.name}; a copula's density needs margins of one continuous number with a smooth density"

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from jaxmle._engine.solution import Solution
+from jaxmle._util.compile import float64
 from jaxmle.inference import at_point
 from jaxmle.models import as_model
 from jaxmle.result import saved
@@ -58,7 +59,7 @@ def load(path: str | os.PathLike[str], *, model: Any = None) -> Fit:
 def _check(solution: Solution, path: Any) -> None:
     """Raise unless the model given has the log-likelihood that was saved, at every certified maximum."""
     u = np.where(solution.certified[:, None], solution.outcome.u, 0.0)
-    with jax.enable_x64(True):
+    with float64():
         here = solution.evaluate(at_point.value, u)
     gap = np.where(
         solution.certified, np.abs(here - solution.outcome.value) / (1 + np.abs(solution.outcome.value)), 0.0
