@@ -46,7 +46,7 @@ def fit(
         weights: frequencies, [n]: 2 means that the row stands twice, 0 that it is absent. In a series 1, or 0 where the
             observation is missing: the state goes on, its contribution is left out.
         start: natural params, or another `Fit`; by default the model's own start.
-        optimizer: a name (`"newton"`, `"fisher_scoring"`, `"bhhh"`, `"lbfgs"`) or any optax optimizer.
+        optimizer: a name (`"newton"`, `"fisher_scoring"`, `"gauss_newton"`, `"bhhh"`, `"lbfgs"`) or any optax optimizer.
         tolerance: the remaining gain in log-likelihood below which the fit counts as converged; 1e-9 in float64.
         max_steps: evaluations of the method; 100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for others.
         starts: number of starting points, for likelihoods with several maxima: the one above, and others scattered over

@@ -63,7 +63,7 @@ INSIDE = {
     " base/quantiles base/sampling base/support base/weighted_moments | base/types base/constants base/other_names | base/*",
     "_solver": "solve explain | phases | problem | start | charts | kinks | limits | lanes | step | verdict | state | evidence coordinates | status",
     "optimizers": "named | quasi_newton | curvature",
-    "model": "contract | objective | observations | model | geometry response unsaved",
+    "model": "contract | objective | gauss_newton | observations | model | geometry response unsaved",
     "_native": (
         "runtime lowering codegen passes ir"  # in each the files of one room, from the top down
         " | runtime/arguments | runtime/cuda | runtime/cpu runtime/xla_ffi"

@@ -20,7 +20,7 @@ CAUCHY = jm.Model(
 def starts():
     """So flat that a hundred steps do not lead back; and one outside its space."""
     loc, scale = np.zeros(16), np.ones(16)
-    loc[3], scale[3], scale[12] = 1e12, 1e30, -1.0
+    loc[3], scale[3], scale[12] = 1e60, 1e100, -1.0
     return {"loc": loc, "scale": scale}
 
 

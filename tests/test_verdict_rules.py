@@ -108,7 +108,7 @@ RULED = {
     "constant rows, many steps": (lambda: jm.fit("gamma", np.full(20, 3.7)),
                                   lambda: jm.fit("gamma", 3.7 + 1e-3 * rng(52).normal(size=20))),
     "constant rows, flat": (lambda: once(PRODUCT, np.full(10, 5e5)), lambda: once(ONE_FACTOR, np.full(10, 5e5))),
-    "constant rows, curved": (lambda: once(PRODUCT, np.full(10, 1e6)), lambda: once(ONE_FACTOR, np.full(10, 1e6))),
+    "constant rows, curved": (lambda: once(PRODUCT, np.full(10, 1e7)), lambda: once(ONE_FACTOR, np.full(10, 1e7))),
     "constant rows, stuck": (lambda: once(WALLED, walled(np.full(5, 3.7), 1e50, 1e34)),
                              lambda: once(WALLED, walled(np.full(5, 3.7), 3.5e20, 1e20))),
     "flat ridge": (lambda: jm.fit(TWICE, twice_the_same(30)),

@@ -23,15 +23,16 @@ from jaxmle._engine.solution import Solution, model_at
 from jaxmle._solver.start import first
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit, at_maximum
+from jaxmle._util.arrays import Params
 from jaxmle._util.records import record
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
-from jaxmle.optimizers import lbfgs, newton
+from jaxmle.optimizers import gauss_newton, lbfgs, newton
 
 QUICK_BELOW = 1 << 16
 "Numbers of data whose lanes take less time to run than to be compiled with optimization."
 
-ATTEMPTS = ("the first attempt", "another start", "more damping", "another method")
+ATTEMPTS = ("the first attempt", "another start", "more damping", "another method", "the curvature of Gauss and Newton")
 "What `Fit.attempt` counts."
 
 Solve = Callable[[Model, Batch, Plan], Solution]
@@ -41,26 +42,42 @@ class Attempt(NamedTuple):
     """How to try again.
 
     Attributes:
+        number: its index in `ATTEMPTS`.
         optimizer: the method.
         origin: whether to begin at the coordinates' origin instead of at the model's own start.
         spread: how far from there to begin: of a logarithm or logit, or relative to a coordinate with units.
+        same: whether to begin where the first attempt did.
     """
 
+    number: int
     optimizer: optax.GradientTransformationExtraArgs
-    origin: bool
-    spread: float
+    origin: bool = False
+    spread: float = 0.0
+    same: bool = False
 
 
-def attempts(plan: Plan) -> list[Attempt]:
-    """List the attempts that follow a plan, in their order; a start that was given makes way for the model's own first."""
+def attempts(plan: Plan, model: Model) -> list[Attempt]:
+    """List the attempts that follow a plan, in their order.
+
+    Newton's method is led astray by the curvature of a curve where the fit is bad; Gauss and Newton's, from the same start, is
+    not. A start that was given makes way for the model's own next.
+    """
     method, given = plan.optimizer, plan.start is not None
     other = newton() if method is lbfgs() else lbfgs()
+    curve = [Attempt(4, gauss_newton(), same=True)] if method is newton() and _may_be_curve(model) else []
     several = [
-        Attempt(method, not given, 0.0 if given else 1.0),
-        Attempt(newton(10.0), False, 0.5),
-        Attempt(other, False, 2.0),
+        *curve,
+        Attempt(1, method, origin=not given, spread=0.0 if given else 1.0),
+        Attempt(2, newton(10.0), spread=0.5),
+        Attempt(3, other, spread=2.0),
     ]
     return several[: plan.retries]
+
+
+def _may_be_curve(model: Model) -> bool:
+    """Return whether several parameters may make up a location: independent rows, and coordinates with units."""
+    units = [s for s in jax.tree.leaves(model.space) if not s.kind.unitless]
+    return model.observations == "independent" and sum(int(np.prod(s.coordinate_shape)) for s in units) > 1
 
 
 @record
@@ -102,11 +119,16 @@ def retry(solution: Solution, plan: Plan, solve: Solve) -> Solution:
     outcome = Outcome(*(np.array(x) for x in solution.outcome))
     for bucket in solution.batch.buckets:
         left = bucket.positions[failed[bucket.positions]]
-        for number, attempt in enumerate(attempts(plan), 1):
+        for attempt in attempts(plan, solution.model):
             if len(left):
-                left = _attempted(solution, outcome, left, number, attempt, plan, solve)
+                left = _attempted(solution, outcome, left, attempt, plan, solve)
     report = solution.report._replace(retried=int(failed.sum()))
     return dataclasses.replace(solution, outcome=outcome, report=report)
+
+
+def _starts_of(start: Params, model: Model, which: np.ndarray) -> Params:
+    """Select the starts of the data sets `which`; a start of all of them stays as it is."""
+    return jax.tree.map(lambda x, s: x[which] if np.ndim(x) > len(s.value_shape) else x, start, model.space)
 
 
 def _worth_another(solution: Solution, plan: Plan) -> np.ndarray:
@@ -123,7 +145,7 @@ def _worth_another(solution: Solution, plan: Plan) -> np.ndarray:
 
 
 def _attempted(
-    solution: Solution, outcome: Outcome, left: np.ndarray, number: int, attempt: Attempt, plan: Plan, solve: Solve
+    solution: Solution, outcome: Outcome, left: np.ndarray, attempt: Attempt, plan: Plan, solve: Solve
 ) -> np.ndarray:
     """Put the successes of one attempt at the data sets `left` into `outcome`; return the data sets still left."""
     padded = np.resize(left, rounded_up(len(left)))
@@ -138,6 +160,8 @@ def _attempted(
             position = batch.position[:, None].astype(plan.dtype)
             u = everywhere(model, batch, _Scatter(attempt.origin, attempt.spread), position, quick=True)
             again = again.warm(params_at(model, u))
+        elif attempt.same and plan.start is not None:
+            again = again.warm(_starts_of(plan.start, solution.model, padded))
         found = solve(model, batch, again)
     except TypeError:  # a method that this model lacks something for
         return left
@@ -151,5 +175,5 @@ def _attempted(
     for name, mine, new in zip(Outcome._fields, outcome, ends, strict=True):
         if name != "steps":
             mine[at] = new[better]
-    outcome.attempt[at] = number
+    outcome.attempt[at] = attempt.number
     return left[~better]

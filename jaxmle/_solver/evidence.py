@@ -144,8 +144,11 @@ def gather(
     pivot = jnp.where(old.damping > 0, jnp.inf, _share(new.lowest, old.lowest))
     retained = jnp.minimum(jnp.min(own, initial=jnp.inf), pivot)
 
-    # A small pivot is that of two nearly collinear covariates where it stays the same, and of a ridge where it does not.
-    steady = (new.lowest > certain_above(dtype)) | (jnp.abs(new.lowest - old.lowest) <= STEADY * new.lowest)
+    # A small pivot is that of two nearly collinear covariates where it stays the same, and of a ridge where it does not, or
+    # where it was not positive before.
+    positive_before = first | (old.damping > 0) | (old.lowest > 0)
+    unchanged = jnp.abs(new.lowest - old.lowest) <= STEADY * new.lowest
+    steady = (new.lowest > certain_above(dtype)) & positive_before | unchanged
     definite = new.definite & steady
 
     travelled = jnp.where(unitless, jnp.abs(new.anchor - begin), 0.0)

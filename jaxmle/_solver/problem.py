@@ -21,7 +21,7 @@ from jaxmle._util.records import join, split
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
 from jaxmle.model.observations import clean, float_dtype, for_model, row_leaves
-from jaxmle.optimizers import bhhh, fisher_scoring, lbfgs, newton
+from jaxmle.optimizers import bhhh, fisher_scoring, gauss_newton, lbfgs, newton
 
 Item = tuple[Any, ...]
 "What a phase works on: a problem, or the leaves that are its own, and the record that the phase before returned."
@@ -73,7 +73,13 @@ def default_tolerance(dtype: DTypeLike) -> float:
 
 def default_max_steps(optimizer: optax.GradientTransformationExtraArgs) -> int:
     """Return the evaluations allowed: 100 with second derivatives, 1000 for bhhh and lbfgs, 10 000 for methods whose steps are many and cheap."""
-    return 100 if optimizer in (newton(), fisher_scoring()) else 1000 if optimizer in (bhhh(), lbfgs()) else 10_000
+    return (
+        100
+        if optimizer in (newton(), fisher_scoring(), gauss_newton())
+        else 1000
+        if optimizer in (bhhh(), lbfgs())
+        else 10_000
+    )
 
 
 def objective_of(skeleton: Hashable, problem: Problem[Array], cleaned: bool = False) -> Objective:

@@ -183,7 +183,7 @@ def _ldl_loop(
         apart = _apart(rest[j, j], a[j, j], floor)
         pivot = jnp.where(apart, a[j, j], _positive(rest[j, j], floor))
         entries = jnp.where(rows > j, jnp.where(apart, a[:, j], rest[:, j]) / pivot, 0.0)
-        low = low.at[j].multiply(jnp.where(apart, 0.0, 1.0))
+        low = jnp.where(apart & (rows == j)[:, None], 0.0, low)
         y = y.at[j].set(jnp.where(apart, b[j], y[j]))
         raw = raw.at[j].set(rest[j, j])
         rest = rest - pivot * entries[:, None] * entries[None, :]

@@ -172,7 +172,7 @@ def fit(
         float | None, typer.Option(help="Trials that --quantile and --survival are about (binomial).", metavar="TRIALS")
     ] = None,
     criterion: Annotated[str, typer.Option(help="To compare by: aic, aicc or bic.")] = "aic",
-    optimizer: Annotated[str, typer.Option(help="newton, fisher_scoring, bhhh or lbfgs.")] = "newton",
+    optimizer: Annotated[str, typer.Option(help="newton, fisher_scoring, gauss_newton, bhhh or lbfgs.")] = "newton",
     starts: Annotated[
         int, typer.Option(help="Number of starting points; the highest maximum is reported.", min=1, metavar="K")
     ] = 1,

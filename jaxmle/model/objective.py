@@ -8,6 +8,7 @@ from jax.flatten_util import ravel_pytree
 from jaxmle._util.arrays import Array, Bool, Data, Float, Params
 from jaxmle._util.linalg import hessian
 from jaxmle._util.marks import mark_contributions
+from jaxmle.model.gauss_newton import gauss_newton
 from jaxmle.model.geometry import Anchor, Chart, Coordinates
 from jaxmle.model.model import Model
 
@@ -59,6 +60,15 @@ class Objective:
         """Sum the outer products of the scores, K = sum w s s', f[p, p] (Berndt, Hall, Hall & Hausman 1974)."""
         scores = self.scores(u)
         return (scores * self.weights[:, None]).T @ scores
+
+    def gauss_newton(self, u: Params) -> Float[Array, "p p"]:
+        """Evaluate the information at u, that of a location by Gauss and Newton, f[p, p]."""
+        flat, unravel = ravel_pytree(u)
+
+        def rows(x: Array, data: Data) -> Array:
+            return self.model.log_likelihood(self.model.forward(unravel(x)), data).astype(self.weights.dtype)
+
+        return gauss_newton(rows, flat, self.data, self.weights, self.information(u))
 
     def expected(self, u: Params) -> Float[Array, "p p"]:
         """Evaluate the expected information in unconstrained coordinates, f[p, p]."""

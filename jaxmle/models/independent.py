@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from jaxmle._util.arrays import Array, ArrayLike, Bool, Data, Float, Params
 from jaxmle._util.records import record
-from jaxmle.distributions import Distribution
+from jaxmle.distributions import Distribution, by_name
 from jaxmle.model.model import Model
 from jaxmle.model.response import Exact, Known, Observation, Response, Simulate
 
@@ -66,19 +66,20 @@ def response_of(distribution: Distribution, observation: Observation = Exact()) 
 
 
 @functools.lru_cache(maxsize=256)
-def iid(distribution: Distribution) -> Model:
+def iid(distribution: Distribution | str) -> Model:
     """Make the model of independent rows of one distribution.
 
     log_likelihood(params, x)[i] = log f(x_i; params).
 
     Args:
-        distribution: a record of `jaxmle.distributions`. Data are x[n], or a dict of its `columns`.
+        distribution: a record of `jaxmle.distributions`, or its name. Data are x[n], or a dict of its `columns`.
 
     Example:
         >>> from jaxmle import distributions, models
         >>> models.iid(distributions.normal).names
         ['loc', 'scale']
     """
+    distribution = by_name(distribution) if isinstance(distribution, str) else distribution
     response = response_of(distribution)
     return Model(
         response,

@@ -133,6 +133,18 @@ def bhhh(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
     return _curvature("bhhh", "opg", damping)
 
 
+@_cached
+def gauss_newton(damping: float = 0.0) -> optax.GradientTransformationExtraArgs:
+    r"""Make Gauss and Newton's method, damped as Levenberg and Marquardt's, for curves with any noise.
+
+    Where contributions depend on a response y and on some parameters through y - m alone, the curvature about these is
+    :math:`\sum m' m'^\top (-\partial^2 l / \partial y^2)`, positive definite for log-concave noise also far from the maximum;
+    about the others it is the observed information. `value_fn` must offer `gauss_newton(params) -> f[p, p]`. The rest
+    is as in `newton`, which certifies the maximum. Nocedal & Wright 2006, *Numerical Optimization*, 2nd ed., section 10.3.
+    """
+    return _curvature("gauss_newton", "gauss_newton", damping)
+
+
 def initial_state(u: Float[Array, " p"], damping: ArrayLike = 0.0) -> CurvatureState:
     """Make the state before the first evaluation, at coordinates u."""
     dtype = u.dtype

@@ -4,10 +4,16 @@ from typing import Any
 
 import optax
 
-from jaxmle.optimizers.curvature import bhhh, fisher_scoring, newton
+from jaxmle.optimizers.curvature import bhhh, fisher_scoring, gauss_newton, newton
 from jaxmle.optimizers.quasi_newton import lbfgs
 
-_NAMES = {"newton": newton, "fisher_scoring": fisher_scoring, "bhhh": bhhh, "lbfgs": lbfgs}
+_NAMES = {
+    "newton": newton,
+    "fisher_scoring": fisher_scoring,
+    "gauss_newton": gauss_newton,
+    "bhhh": bhhh,
+    "lbfgs": lbfgs,
+}
 
 
 def by_name(optimizer: Any) -> optax.GradientTransformationExtraArgs:
