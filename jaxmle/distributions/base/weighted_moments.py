@@ -29,17 +29,18 @@ def mean(x: Array, weights: Array) -> Array:
 def location_scale(x: Array, weights: Array) -> tuple[Array, Array]:
     """Compute the weighted mean and root mean square deviation of x, in two passes and in units of the largest |x|.
 
-    The scale is never 0: constant data get a few units in the last place of their size, or 1 when all are 0.
+    Deviations are from the mean as it is rounded: that is the mean which the likelihood has. The scale is never 0: constant
+    data get a few units in the last place of their size, or 1 when all are 0.
     """
     size = jnp.max(jnp.abs(x) * (weights > 0))
     size = jnp.where(size > 0, size, 1)
-    y = x / size
-    center = mean(y, weights)
-    center = center + mean(y - center, weights)
-    spread = jnp.sqrt(mean((y - center) ** 2, weights))
-    floor = 8 * jnp.finfo(y.dtype).eps * jnp.max(jnp.abs(y) * (weights > 0))
+    loc = mean(x / size, weights) * size
+    # Halves, whose differences do not overflow.
+    loc = loc + 2 * size * mean((0.5 * x - 0.5 * loc) / size, weights)
+    spread = 2 * jnp.sqrt(mean(((0.5 * x - 0.5 * loc) / size) ** 2, weights))
+    floor = 8 * jnp.finfo(x.dtype).eps * jnp.max(jnp.abs(x / size) * (weights > 0))
     spread = jnp.where(spread > floor, spread, jnp.where(floor > 0, floor, 1))
-    return center * size, legal_positive(spread * size)
+    return loc, legal_positive(spread * size)
 
 
 def positive_mean(x: Array, weights: Array) -> Array:
