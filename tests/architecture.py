@@ -57,7 +57,7 @@ INSIDE = {
     " | positive/* real/* counts/* bounded/* extremes/* circular/* multivariate/*"
     " | positive/gamma_power positive/power_limits real/location_scale counts/trials extremes/reduced_variate"
     " extremes/standard_gumbel circular/mean_direction multivariate/category_counts multivariate/covariances"
-    " | base/standard_form | base/discrete_cdf base/distribution base/information base/interpolation base/log_ratio base/means base/overflow"
+    " | base/standard_form | base/discrete_cdf base/distribution base/information base/interpolation base/means base/overflow"
     " base/quantiles base/sampling base/support base/weighted_moments | base/types base/constants | base/*",
     "_solver": "solve explain | phases | problem | start | charts | kinks | limits | lanes | step | verdict | state | evidence coordinates | status",
     "optimizers": "named | quasi_newton | curvature",

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
 import scipy.special as sc
+from mpmath.libmp import NoConvergence
 
 DIGITS = 80
 
@@ -32,7 +33,7 @@ def _lifted(f: Callable[..., Any], arguments: int = 1) -> Callable[..., np.ndarr
         try:
             value = f(*x)
             return mp.nan if isinstance(value, mp.mpc) else value
-        except (ValueError, ZeroDivisionError, OverflowError, mp.libmp.NoConvergence):
+        except (ValueError, ZeroDivisionError, OverflowError, NoConvergence):
             return mp.nan
 
     return np.frompyfunc(guarded, arguments, 1)

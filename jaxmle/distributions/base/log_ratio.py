@@ -12,19 +12,20 @@ from jax.typing import ArrayLike
 from jaxmle.special.elementary import floating
 
 
-def log_rows(x: Array, scale: ArrayLike) -> tuple[Array, Array]:
-    """Compute log(x / c) of rows x > 0 to full relative precision, and c: the greatest row.
+def log_rows(x: Array, scale: ArrayLike = 0.0, least: bool = False) -> tuple[Array, Array]:
+    """Compute log(x / c) of rows x > 0 to full relative precision, and c: the greatest row, or the least.
 
     A single x, or a scale of each row, leaves nothing to compute once: then c is 1.
     """
     x = floating(x)
-    if x.ndim == 0 or x.size == 0 or jnp.ndim(scale) > 0:
+    if x.size == 0 or not shared_by_rows(x, scale):
         return jnp.log(x), jnp.ones((), x.dtype)
-    c = jax.lax.stop_gradient(jnp.max(x))
+    c = jax.lax.stop_gradient(jnp.min(x) if least else jnp.max(x))
     share = x / c
     # What the division has rounded away, log(1 + e) = e; far from 1 it is below the rounding error of the logarithm.
     lost = (x - c) * (1 / c) - (share - 1)
-    return jnp.log(share) + jnp.where(share > 0.5, lost, 0), c
+    near = share < 2 if least else share > 0.5
+    return jnp.log(share) + jnp.where(near, lost, 0), c
 
 
 def log_quotient(x: ArrayLike, y: ArrayLike) -> Array:
@@ -48,7 +49,7 @@ def shared_by_rows(x: Array, *params: ArrayLike) -> bool:
 
 def excess_over(x: Array, c: Array) -> Array:
     """Compute x / c - 1 of rows x, as numbers whose sum a kernel does not take apart into sums of x and of c."""
-    return jnp.where(x == c, 0, (x - c) / c)
+    return jnp.where(x == c, 0, (x - c) * (1 / c))
 
 
 def log_of(x: Array, scale: ArrayLike) -> Array:

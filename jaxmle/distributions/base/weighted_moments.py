@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxmle.distributions.base.log_ratio import log_quotient, log_rows
 from jaxmle.special.elementary import floating
 
 
@@ -59,9 +60,9 @@ def legal_positive(x: Array) -> Array:
 
 def log_moments(x: Array, weights: Array) -> tuple[Array, Array]:
     """Compute the weighted mean and standard deviation of log x, x > 0; rows of weight 0 hold a dummy."""
-    logs = jnp.log(jnp.where(weights > 0, x, 1))
-    center = mean(logs, weights)
-    return center, jnp.sqrt(mean((logs - center) ** 2, weights))
+    rows, c = log_rows(jnp.where(weights > 0, x, 1))
+    center = mean(rows, weights)
+    return center + jnp.log(c), jnp.sqrt(mean((rows - center) ** 2, weights))
 
 
 def in_order(x: Array, weights: Array) -> tuple[Array, ...]:
@@ -125,7 +126,8 @@ def gamma_shape(x: Array, weights: Array) -> Array:
     From s = log(mean x) - mean(log x) (Minka 2002, "Estimating a gamma distribution").
     """
     center = positive_mean(x, weights)
-    s = jnp.log(center) - mean(jnp.log(jnp.where(weights > 0, x, 1)), weights)  # logs that the likelihood has too
+    rows, c = log_rows(jnp.where(weights > 0, x, 1))  # logarithms that the likelihood has too
+    s = log_quotient(center, c) - mean(rows, weights)
     s = jnp.clip(s, 1e-12, 1e6)
     return (3 - s + jnp.sqrt((s - 3) ** 2 + 24 * s)) / (12 * s)
 

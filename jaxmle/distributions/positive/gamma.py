@@ -21,6 +21,8 @@ from jaxmle.distributions.base.types import Params, Shape
 from jaxmle.model.geometry import Geometry
 from jaxmle.special.elementary import floating, horner
 
+_NEAR = 1e-3
+
 
 def _logpdf(params: Params, x: Array) -> Array:
     x, shape, scale = floating(x), params["shape"], params["scale"]
@@ -43,19 +45,17 @@ def _from_greatest_row(shape: Array, scale: Array, x: Array) -> Array:
     """
     rows, c = log_rows(x, scale)
     e, mean = excess_over(x, c), shape * scale
-    near = jnp.abs(e) < 0.125
-    curved = jnp.where(near, _log1pmx_near_0(jnp.where(near, e, 0)), rows - e)
+    near = jnp.abs(e) < _NEAR
+    curved = jnp.where(near, _log1pmx_near_0(e), rows - e)
     t = (c - mean) / mean
-    close = jnp.abs(t) < 0.125
+    close = jnp.abs(t) < _NEAR
     shifted = jnp.where(close, _log1pmx_near_0(jnp.where(close, t, 0)), jnp.log(c) - jnp.log(mean) - t)
     return shape * (curved + shifted - e * t) + special.gamma_excess(shape) - rows - jnp.log(c)
 
 
 def _log1pmx_near_0(e: Array) -> Array:
-    """Compute log(1 + e) - e for |e| < 1/8, by 2 atanh(e / (2 + e)) - e."""
-    u = e / (2 + e)
-    w = u * u
-    return u * (2 * w * horner(tuple(1 / (2 * k + 3) for k in range(7)), w) - e)
+    """Compute log(1 + e) - e for |e| < 1e-3, by its series; further out the difference itself has 12 digits."""
+    return -e * e * horner(tuple((-1) ** k / (k + 2) for k in range(5)), e)
 
 
 def _logcdf(params: Params, x: Array) -> Array:

@@ -5,6 +5,7 @@ its mode, a density keeps its digits where the shape is large.
 """
 
 from collections.abc import Callable
+from math import factorial
 from typing import Any, Literal
 
 import jax
@@ -16,12 +17,12 @@ from jaxmle import special
 from jaxmle._util.records import record
 from jaxmle.distributions.base import weighted_moments
 from jaxmle.distributions.base.distribution import Distribution
-from jaxmle.distributions.base.log_ratio import log_quotient, log_rows
+from jaxmle.distributions.base.log_ratio import log_quotient, log_rows, shared_by_rows
 from jaxmle.distributions.base.overflow import below_overflow
 from jaxmle.distributions.base.standard_form import LOG, NumericalQuantile, from_standard_form, identity
 from jaxmle.distributions.base.support import is_positive, within
 from jaxmle.distributions.base.types import Params, Shape
-from jaxmle.special.elementary import expm1_rest, floating
+from jaxmle.special.elementary import floating, horner
 
 Terms = Callable[[Params], tuple[Any, Any, Any]]
 "`(params) -> (shape, slope, shift)`: shape e^(slope v + shift) is standard gamma."
@@ -34,28 +35,37 @@ class GammaPowerDensity:
     terms: Terms
 
     def __call__(self, params: Params, x: Array) -> Array:
-        x = floating(x)
+        x, scale = floating(x), params["scale"]
         inside = is_positive(x)
-        rows, c = log_rows(within(inside, x, 0.5), params["scale"])
         shape, slope, shift = self.terms(params)
-        away = slope * log_quotient(c, params["scale"]) + shift
-        w = slope * rows + away
-        curved = w - jnp.expm1(w)
-        if isinstance(slope, float):
-            curved = _curved_near_0(slope * rows, away, curved)
+        known = isinstance(slope, float) and shared_by_rows(x, scale, shape)
+        rows, c = log_rows(within(inside, x, 0.5), scale, least=known and slope < 0)
+        away = slope * log_quotient(c, scale) + shift
+        if known:
+            curved = _curved(slope * rows, away)
+        else:
+            w = slope * rows + away
+            curved = w - jnp.expm1(w)
         value = jnp.log(jnp.abs(slope)) + shape * curved + special.gamma_excess(shape) - rows - jnp.log(c)
         return jnp.where(inside, value, -jnp.inf)
 
 
-def _curved_near_0(a: Array, b: Array, far: Array) -> Array:
-    """Compute a + b - (e^(a + b) - 1), without a difference of nearly equal numbers where a and b are near 0; else `far`.
+def _curved(a: Array, b: Array) -> Array:
+    """Compute a + b - (e^(a + b) - 1), a <= 0, so that a fit computes functions of a once, with digits near 0.
 
-    The functions of a, which depends on the data alone, are computed once.
+    With E = e^a - 1 and T = e^b - 1 it is (a - E) + (b - T) - E T.
     """
-    near = (jnp.abs(a) < 0.25) & (jnp.abs(b) < 0.25)
-    a, b = jnp.where(jnp.abs(a) < 0.25, a, 0), jnp.where(jnp.abs(b) < 0.25, b, 0)
-    value = -a * a * expm1_rest(a) - b * b * expm1_rest(b) - jnp.expm1(a) * jnp.expm1(b)
-    return jnp.where(near, value, far)
+    (e, far_e), (t, far_t) = _exponential_parts(a), _exponential_parts(b)
+    return -far_e - far_t - e * t
+
+
+def _exponential_parts(a: Array) -> tuple[Array, Array]:
+    """Compute e^a - 1 and e^a - 1 - a."""
+    near = jnp.abs(a) < 0.25
+    s = jnp.where(near, a, 0)
+    rest = s * s * horner(tuple(1 / factorial(k + 2) for k in range(12)), s)
+    whole = jnp.expm1(below_overflow(jnp.where(near, 1, a)))
+    return jnp.where(near, s + rest, whole), jnp.where(near, rest, whole - a)
 
 
 @record
