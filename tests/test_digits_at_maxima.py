@@ -1,4 +1,4 @@
-"""Log-likelihoods at fitted points where shapes are huge or counts large, against mpmath."""
+"""Log-likelihoods at fitted points where shapes are huge, against mpmath."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,9 @@ import pytest
 import jaxmle as jm
 from benchmarks.fuzz import judge, subjects
 
-# Data sets that lost digits when log x - log scale was multiplied by a shape, or x log mean was taken from log x!.
+# Data sets that lost digits when log x - log scale was multiplied by a shape.
 OFFSET = 1e6 + np.array([0.3, -1.2, 0.8, 2.1, -0.5])
 FAR = 1e9 + np.array([0.25, -1.25, 0.75, 2.0, -0.5])
-LARGE = 2.0**53 - np.array([3.0, 70000.0, 31000.0, 111000.0, 9000.0])
 ROWS = [
     *((name, data) for name in (
         "weibull", "frechet", "gamma", "inverse_gamma", "nakagami", "lognormal", "log_logistic", "birnbaum_saunders",
@@ -20,8 +19,6 @@ ROWS = [
     ("gamma", [7.848306090460131, 7.84835243948408, 7.847783943910038]),
     ("lognormal", [22399122243.63347, 22399122232.88188]),
     ("pareto", [2.5, 2.5 + 1e-9, 2.5 + 3e-9]),
-    ("poisson", LARGE),
-    ("poisson", 3e8 + np.array([0.0, 17000.0, -21000.0, 3000.0])),
 ]  # fmt: skip
 
 

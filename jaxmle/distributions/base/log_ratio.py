@@ -4,12 +4,14 @@ log x - log scale has an absolute error of some 1e-15, which a shape of 1e11 mak
 log(x / c) depends on the data alone, so that a fit computes it once, and log(c / scale) on the parameters alone.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxmle.special.elementary import floating
+from jaxmle.special.elementary import floating, smooth
 
 
 def log_rows(x: Array, scale: ArrayLike = 0.0, least: bool = False) -> tuple[Array, Array]:
@@ -20,7 +22,9 @@ def log_rows(x: Array, scale: ArrayLike = 0.0, least: bool = False) -> tuple[Arr
     x = floating(x)
     if x.size == 0 or not shared_by_rows(x, scale):
         return jnp.log(x), jnp.ones((), x.dtype)
-    c = jax.lax.stop_gradient(jnp.min(x) if least else jnp.max(x))
+    tiny = float(jnp.finfo(x.dtype).tiny)
+    # Within these ends 1 / c is a normal number.
+    c = jnp.clip(jax.lax.stop_gradient(jnp.min(x) if least else jnp.max(x)), 4 * tiny, 0.25 / tiny)
     share = x / c
     # What the division has rounded away, log(1 + e) = e; far from 1 it is below the rounding error of the logarithm.
     lost = (x - c) * (1 / c) - (share - 1)
@@ -30,7 +34,11 @@ def log_rows(x: Array, scale: ArrayLike = 0.0, least: bool = False) -> tuple[Arr
 
 def log_quotient(x: ArrayLike, y: ArrayLike) -> Array:
     """Compute log(x / y), x and y > 0, to full relative precision where they are near each other."""
-    x, y = floating(x), floating(y)
+    return _log_quotient(floating(x), floating(y))
+
+
+@partial(smooth, slopes=(lambda x, y: 1 / x, lambda x, y: -1 / y))
+def _log_quotient(x: Array, y: Array) -> Array:
     excess = (x - y) / y
     near = jnp.abs(excess) < 0.25
     return jnp.where(near, jnp.log1p(jnp.where(near, excess, 0)), jnp.log(x) - jnp.log(y))

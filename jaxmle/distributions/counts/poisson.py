@@ -9,54 +9,25 @@ Parameters: `mean` > 0, which is the variance, too.
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from jaxmle import spaces, special
 from jaxmle.distributions.base import quantiles, weighted_moments
-from jaxmle.distributions.base.constants import HALF_LOG_2PI
 from jaxmle.distributions.base.discrete_cdf import floored, step_function
 from jaxmle.distributions.base.distribution import Distribution
 from jaxmle.distributions.base.information import information_matrix
-from jaxmle.distributions.base.log_ratio import excess_over, log_quotient, log_rows, shared_by_rows
 from jaxmle.distributions.base.support import is_count, within
 from jaxmle.distributions.base.types import Params, Shape
 from jaxmle.distributions.base.weighted_moments import count_mean
 from jaxmle.model.geometry import Geometry
 from jaxmle.special.elementary import floating
-from jaxmle.special.gamma import stirling
 
 
 def _logpdf(params: Params, x: Array) -> Array:
     x, mean = floating(x), params["mean"]
     inside = is_count(x)
     x = within(inside, x, 0)
-    if shared_by_rows(x, mean):
-        value = _from_greatest_row(floating(mean), x)
-    else:
-        value = special.xlogy(x, mean) - mean - special.gammaln(x + 1)
-    return jnp.where(inside, value, -jnp.inf)
-
-
-def _from_greatest_row(mean: Array, x: Array) -> Array:
-    """Compute the log-mass as x - mean - x log(x / mean) and Stirling's remainder of x!, whose terms are no larger than it.
-
-    x and mean are measured from the greatest row c (see `log_ratio`); Loader 2000, "Fast and accurate computation of
-    binomial probabilities".
-    """
-    some, zero = x > 0, mean == 0
-    counts = within(some, x, 1)
-    rows, c = log_rows(counts, mean)
-    log_count = rows + jnp.log(c)
-    ratio = log_quotient(c, jnp.where(zero, 1, mean))
-    events = jnp.where(zero & some, -jnp.inf, -x * (rows + ratio))
-    small = counts < 8
-    # log x! is x log x - x less this remainder: a sum for small x, Stirling's series for others.
-    log_factorial = sum(jnp.where(counts >= k, float(np.log(k)), 0.0).astype(x.dtype) for k in range(2, 8))
-    near = counts * log_count - counts - log_factorial
-    far = -0.5 * log_count - HALF_LOG_2PI - stirling(1 / within(~small, counts, 8))
-    remainder = jnp.where(some, jnp.where(small, near, far), 0)
-    return events + c * excess_over(x, c) + (c - mean) + remainder
+    return jnp.where(inside, special.xlogy(x, mean) - mean - special.gammaln(x + 1), -jnp.inf)
 
 
 def _logcdf(params: Params, x: Array) -> Array:
