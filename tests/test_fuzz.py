@@ -7,6 +7,7 @@ import numpy as np
 import jaxmle as jm
 from benchmarks.fuzz import judge, subjects
 from benchmarks.fuzz.__main__ import Tally, batch, main, report, run_batch
+from jaxmle.result.fit import Fit
 
 
 def test_a_few_hundred_fits():
@@ -31,7 +32,7 @@ def test_a_wrong_maximum_and_a_wrong_value_are_found():
     worse = {"rate": np.asarray(fits.params["rate"]) * [1.0, 1.01, 1.0]}
     moved = fits.solution
     moved = dataclasses.replace(moved, outcome=outcome._replace(value=outcome.value - np.array([0.0, 0.0, 1e-5])))
-    fits = jm.fitting.Fit(moved)
+    fits = Fit(moved)
     fits.params = worse
     found = {(f.index, f.kind) for f in judge.judge(subject, data, fits)}
     assert found == {(1, "better point, converged"), (1, "log-likelihood off"), (2, "log-likelihood off")}

@@ -34,7 +34,9 @@ def log_rows(x: Array, scale: ArrayLike = 0.0, least: bool = False) -> tuple[Arr
 
 def log_quotient(x: ArrayLike, y: ArrayLike) -> Array:
     """Compute log(x / y), x and y > 0, to full relative precision where they are near each other."""
-    return _log_quotient(floating(x), floating(y))
+    x, y = floating(x), floating(y)
+    dtype = jnp.result_type(x, y)
+    return _log_quotient(*jnp.broadcast_arrays(x.astype(dtype), y.astype(dtype)))
 
 
 @partial(smooth, slopes=(lambda x, y: 1 / x, lambda x, y: -1 / y))
