@@ -83,6 +83,30 @@ def stirling(w: Array) -> Array:
 
 
 @smooth
+def _excess_curvature(s: Array) -> Array:
+    """Evaluate 1/s - trigamma(s), which is about -1 / (2 s^2)."""
+    low, near, w = _shifted(s)
+    lift = sum((1 / (near + k)) ** 2 for k in range(_SHIFT))
+    far = -w * w * (0.5 + w * horner(_BERNOULLI, w * w))
+    return far + jnp.where(low, 1 / near - w - lift, 0)
+
+
+@partial(smooth, slopes=(_excess_curvature,))
+def _excess_slope(s: Array) -> Array:
+    """Evaluate log s - digamma(s), which is about 1 / (2 s)."""
+    low, near, w = _shifted(s)
+    lift = sum(1 / (near + k) for k in range(_SHIFT))
+    far = w * (0.5 + w * horner(tuple(b / (2 * k) for k, b in enumerate(_BERNOULLI[:11], 1)), w * w))
+    return far + jnp.where(low, jnp.log(near * w) + lift, 0)
+
+
+def _shifted(s: Array) -> tuple[Array, Array, Array]:
+    """Return which s are below 8, those s with 1 for the others, and 1 / s or, below 8, 1 / (s + 8)."""
+    low = s < _SHIFT
+    return low, jnp.where(low, s, 1), 1 / jnp.where(low, s + _SHIFT, s)
+
+
+@partial(smooth, slopes=(_excess_slope,))
 def gamma_excess(s: ArrayLike) -> Array:
     """Evaluate s log s - s - log Gamma(s), s > 0, without cancellation where s is large and it is about log(s / (2 pi)) / 2.
 

@@ -23,6 +23,7 @@ from jaxmle._util.arrays import Array, ArrayLike, Bool, Float
 from jaxmle._util.records import record
 from jaxmle.distributions.base import quantiles
 from jaxmle.distributions.base.distribution import Distribution
+from jaxmle.distributions.base.log_ratio import log_of, log_ratio
 from jaxmle.distributions.base.sampling import sample_shape
 from jaxmle.distributions.base.support import extended, is_finite, is_nonnegative, is_positive, is_share
 from jaxmle.distributions.base.types import Params, Shape
@@ -100,8 +101,8 @@ RATIO = Form(
 
 LOG = Form(
     is_positive,
-    lambda p, x: jnp.log(x) - jnp.log(p["scale"]),
-    lambda p, x: -jnp.log(x),
+    lambda p, x: log_ratio(x, p["scale"]),
+    lambda p, x: -log_of(x, p["scale"]),
     lambda p, z: p["scale"] * jnp.exp(z),
     {"scale": spaces.positive},
 )
@@ -207,13 +208,14 @@ def from_standard_form(
     form: Form,
     name: str,
     *,
-    logpdf: Elementwise,
+    logpdf: Elementwise | None,
     logcdf: Elementwise,
     logsf: Elementwise,
     quantile: Elementwise,
     start: Callable[[Array, Float[Array, " n"]], Params],
     doc: str,
     draw: Draw | None = None,
+    log_density: Elementwise | None = None,
     **fields: Any,
 ) -> Distribution:
     """Make the record of a family from the log-density, both log-tails and the quantile of its standard form.
@@ -224,12 +226,16 @@ def from_standard_form(
         start, doc: as in `Distribution`.
         quantile: `(params, q) -> z`.
         draw: `(key, params, shape, dtype) -> z`; by default the quantile of uniform numbers.
+        log_density: of x itself, `(params, x) -> f[n]`, where that has more digits than one of z; then logpdf is None.
         **fields: `shapes`, the spaces of the parameters that `form` does not know; further fields of the record.
     """
     space = {**form.space, **fields.pop("shapes", {})}
+    if log_density is None:
+        assert logpdf is not None
+        log_density = LogDensity(form, logpdf)
     return Distribution(
         name=name,
-        logpdf=LogDensity(form, logpdf),
+        logpdf=log_density,
         logcdf=LogTail(form, logcdf, -jnp.inf, 0.0),
         logsf=LogTail(form, logsf, 0.0, -jnp.inf),
         quantile=Quantile(form, quantile),

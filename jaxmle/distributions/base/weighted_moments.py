@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxmle.distributions.base.log_ratio import log_quotient, log_rows
 from jaxmle.special.elementary import floating
 
 
@@ -29,17 +30,18 @@ def mean(x: Array, weights: Array) -> Array:
 def location_scale(x: Array, weights: Array) -> tuple[Array, Array]:
     """Compute the weighted mean and root mean square deviation of x, in two passes and in units of the largest |x|.
 
-    The scale is never 0: constant data get a few units in the last place of their size, or 1 when all are 0.
+    Deviations are from the mean as it is rounded: that is the mean which the likelihood has. The scale is never 0: constant
+    data get a few units in the last place of their size, or 1 when all are 0.
     """
     size = jnp.max(jnp.abs(x) * (weights > 0))
     size = jnp.where(size > 0, size, 1)
-    y = x / size
-    center = mean(y, weights)
-    center = center + mean(y - center, weights)
-    spread = jnp.sqrt(mean((y - center) ** 2, weights))
-    floor = 8 * jnp.finfo(y.dtype).eps * jnp.max(jnp.abs(y) * (weights > 0))
+    loc = mean(x / size, weights) * size
+    # Halves, whose differences do not overflow.
+    loc = loc + 2 * size * mean((0.5 * x - 0.5 * loc) / size, weights)
+    spread = 2 * jnp.sqrt(mean(((0.5 * x - 0.5 * loc) / size) ** 2, weights))
+    floor = 8 * jnp.finfo(x.dtype).eps * jnp.max(jnp.abs(x / size) * (weights > 0))
     spread = jnp.where(spread > floor, spread, jnp.where(floor > 0, floor, 1))
-    return center * size, legal_positive(spread * size)
+    return loc, legal_positive(spread * size)
 
 
 def positive_mean(x: Array, weights: Array) -> Array:
@@ -58,9 +60,9 @@ def legal_positive(x: Array) -> Array:
 
 def log_moments(x: Array, weights: Array) -> tuple[Array, Array]:
     """Compute the weighted mean and standard deviation of log x, x > 0; rows of weight 0 hold a dummy."""
-    logs = jnp.log(jnp.where(weights > 0, x, 1))
-    center = mean(logs, weights)
-    return center, jnp.sqrt(mean((logs - center) ** 2, weights))
+    rows, c = log_rows(jnp.where(weights > 0, x, 1))
+    center = mean(rows, weights)
+    return center + jnp.log(c), jnp.sqrt(mean((rows - center) ** 2, weights))
 
 
 def in_order(x: Array, weights: Array) -> tuple[Array, ...]:
@@ -124,7 +126,8 @@ def gamma_shape(x: Array, weights: Array) -> Array:
     From s = log(mean x) - mean(log x) (Minka 2002, "Estimating a gamma distribution").
     """
     center = positive_mean(x, weights)
-    s = jnp.log(center) - mean(jnp.log(jnp.where(weights > 0, x, 1)), weights)  # logs that the likelihood has too
+    rows, c = log_rows(jnp.where(weights > 0, x, 1))  # logarithms that the likelihood has too
+    s = log_quotient(center, c) - mean(rows, weights)
     s = jnp.clip(s, 1e-12, 1e6)
     return (3 - s + jnp.sqrt((s - 3) ** 2 + 24 * s)) / (12 * s)
 

@@ -16,6 +16,7 @@ from jaxmle import spaces, special
 from jaxmle.distributions.base import means, weighted_moments
 from jaxmle.distributions.base.constants import HALF_LOG_2PI
 from jaxmle.distributions.base.information import information_matrix
+from jaxmle.distributions.base.log_ratio import log_of, log_ratio
 from jaxmle.distributions.base.standard_form import Form, NumericalQuantile, from_standard_form, identity
 from jaxmle.distributions.base.support import is_positive
 from jaxmle.distributions.base.types import Params, Shape
@@ -24,8 +25,8 @@ from jaxmle.special.elementary import hazard
 
 _LOG_OVER_MEAN = Form(
     is_positive,
-    lambda p, x: jnp.log(x) - jnp.log(p["mean"]),
-    lambda p, x: -jnp.log(x),
+    lambda p, x: log_ratio(x, p["mean"]),
+    lambda p, x: -log_of(x, p["mean"]),
     lambda p, v: p["mean"] * jnp.exp(v),
     {"mean": spaces.positive},
 )

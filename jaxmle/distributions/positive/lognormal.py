@@ -16,6 +16,7 @@ from jaxmle.distributions.base import weighted_moments
 from jaxmle.distributions.base.constants import HALF_LOG_2PI
 from jaxmle.distributions.base.distribution import Distribution
 from jaxmle.distributions.base.information import information_matrix
+from jaxmle.distributions.base.log_ratio import log_rows
 from jaxmle.distributions.base.support import extended, is_positive, within
 from jaxmle.distributions.base.types import Params, Shape
 from jaxmle.model.geometry import Geometry
@@ -29,9 +30,10 @@ def _standard_log(params: Params, x: Array) -> Array:
 def _logpdf(params: Params, x: Array) -> Array:
     x = floating(x)
     inside = is_positive(x)
-    log_x = jnp.log(within(inside, x, 1))
-    z = (log_x - params["loc"]) / params["scale"]
-    return jnp.where(inside, -0.5 * z * z - HALF_LOG_2PI - jnp.log(params["scale"]) - log_x, -jnp.inf)
+    rows, c = log_rows(within(inside, x, 1), params["loc"])
+    log_c = jnp.log(c)
+    z = (rows + (log_c - params["loc"])) / params["scale"]
+    return jnp.where(inside, -0.5 * z * z - HALF_LOG_2PI - jnp.log(params["scale"]) - rows - log_c, -jnp.inf)
 
 
 def _logcdf(params: Params, x: Array) -> Array:
@@ -57,8 +59,17 @@ def _sample(key: Array, params: Params, shape: Shape = ()) -> Array:
 
 def _start(x: Array, weights: Array) -> dict[str, Array]:
     x, weights = weighted_moments.usable_rows(x, weights, is_positive(x))
-    logs = jnp.log(jnp.where(weights > 0, x, 1))
-    loc, scale = weighted_moments.location_scale(logs, weights)
+    # From logarithms of x over the greatest row, whose differences have digits that those of log x lack.
+    greatest = jnp.max(x)
+    rows, c = log_rows(jnp.where(weights > 0, x, jnp.where(greatest > 0, greatest, 1)), 0.0)
+    center = weighted_moments.mean(rows, weights)
+    center = center + weighted_moments.mean(rows - center, weights)
+    log_c = jnp.log(c)
+    loc = center + log_c
+    spread = jnp.sqrt(weighted_moments.mean((rows - (loc - log_c)) ** 2, weights))
+    # Constant data get a few units in the last place of log x, or 1 where that is 0 (see `location_scale`).
+    floor = 8 * jnp.finfo(x.dtype).eps * jnp.max(jnp.where(weights > 0, jnp.abs(rows + log_c), 0))
+    scale = jnp.where(spread > floor, spread, jnp.where(floor > 0, floor, 1))
     return {"loc": loc, "scale": scale}
 
 

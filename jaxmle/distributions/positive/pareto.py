@@ -12,6 +12,7 @@ from jax import Array
 
 from jaxmle import spaces, special
 from jaxmle.distributions.base import weighted_moments
+from jaxmle.distributions.base.log_ratio import log_quotient
 from jaxmle.distributions.base.means import where_finite
 from jaxmle.distributions.base.standard_form import Form, from_standard_form
 from jaxmle.distributions.base.support import is_positive
@@ -21,7 +22,7 @@ from jaxmle.special.elementary import floating
 
 _LOG_OVER_LEAST = Form(
     is_positive,
-    lambda p, x: jnp.log(x / p["scale"]),
+    lambda p, x: log_quotient(x, p["scale"]),
     lambda p, x: -jnp.log(x),
     lambda p, v: p["scale"] * jnp.exp(v),
     {"scale": spaces.positive},

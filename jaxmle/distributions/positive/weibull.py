@@ -17,6 +17,7 @@ from jaxmle.distributions.base import quantiles, weighted_moments
 from jaxmle.distributions.base.constants import EULER, GUMBEL_DEVIATION
 from jaxmle.distributions.base.distribution import Distribution
 from jaxmle.distributions.base.information import information_matrix
+from jaxmle.distributions.base.log_ratio import log_of, log_ratio
 from jaxmle.distributions.base.overflow import below_overflow
 from jaxmle.distributions.base.support import extended, is_positive, within
 from jaxmle.distributions.base.types import Params, Shape
@@ -26,7 +27,7 @@ from jaxmle.special.elementary import floating
 
 def _log_cumulative_hazard(params: Params, x: Array) -> Array:
     """Compute the logarithm of the cumulative hazard (x / scale)^shape, x > 0."""
-    return params["shape"] * (jnp.log(x) - jnp.log(params["scale"]))
+    return params["shape"] * log_ratio(x, params["scale"])
 
 
 def _logpdf(params: Params, x: Array) -> Array:
@@ -34,7 +35,8 @@ def _logpdf(params: Params, x: Array) -> Array:
     inside = is_positive(x)
     kept = within(inside, x, 1)
     v = _log_cumulative_hazard(params, kept)
-    return jnp.where(inside, jnp.log(shape) - jnp.log(kept) + v - jnp.exp(v), -jnp.inf)
+    value = jnp.log(shape) - log_of(kept, params["scale"]) + v - jnp.exp(v)
+    return jnp.where(inside, value, -jnp.inf)
 
 
 def _logcdf(params: Params, x: Array) -> Array:
