@@ -33,7 +33,7 @@ class Evidence(NamedTuple):
         undamped: whether the next step is Newton's own, its damping 0, bool[].
         overdamped: whether damping exceeds `STUCK`, so that no shorter step is tried, bool[].
         tolerance: the greatest predicted gain at which a fit counts as converged.
-        rounding: the rounding error of a sum of contributions, 2 eps (|l| + W).
+        rounding: the rounding error of a sum of contributions, 2 eps (|l| + W), or `unresolved` where that is greater.
         allowed: the greater of the two.
         decrement: predicted gain of the log-likelihood, 1/2 g' J^-1 g; infinite where J is changed to step.
         decrement_before: the same where v began.
@@ -57,6 +57,7 @@ class Evidence(NamedTuple):
             the distance of a logarithm from its start: e^-20 is the square of a coordinate's standard error from one row, relative to it.
         resolution: one unit in the last place of a coordinate in units of its standard error from one row, eps |u_j| (J_jj / W)^1/2, the
             greatest: from 1 on a density is narrower than the numbers on which it stands.
+        unresolved: by how much the log-likelihood may rise within one unit in the last place of the parameters.
         negligible_step: whether the next step is below one unit in the last place, or below a tenth of the tolerance, in each
             coordinate, bool[].
         varies: whether the rows of the data differ, bool[].
@@ -87,6 +88,7 @@ class Evidence(NamedTuple):
     furthest: Float[Array, ""]
     narrowness: Float[Array, ""]
     resolution: Float[Array, ""]
+    unresolved: Float[Array, ""]
     negligible_step: Bool[Array, ""]
     varies: Bool[Array, ""]
     last_step: Float[Array, " p"]
@@ -94,7 +96,7 @@ class Evidence(NamedTuple):
 
 STORED = (
     "decrement_before", "lowest_pivot", "curvature_ratio", "curvature_retained", "tail_rate",
-    "predicted_gain", "predicted_gain_per_weight", "growing_gain", "furthest", "narrowness", "resolution", "inward",
+    "predicted_gain", "predicted_gain_per_weight", "growing_gain", "furthest", "narrowness", "resolution", "inward", "unresolved",
 )  # fmt: skip
 "The evidence that an outcome stores, for `Fit.explain`; `inward` is the loss of a step inward from a limit."
 
@@ -117,7 +119,7 @@ def no_evidence(u: Float[Array, " p"]) -> Evidence:
         evaluations=jnp.zeros((), jnp.int32), accepted=no, undamped=no, overdamped=no, tolerance=zero, rounding=zero, allowed=zero,
         decrement=inf, decrement_before=inf, definite=no, lowest_pivot=zero, curvature_ratio=zero, curvature_retained=zero,
         tail_rate=zero + 1, tailing=no, certain=no, predicted_gain=inf, predicted_gain_per_weight=zero,
-        growing_gain=jnp.zeros((), jnp.int32), vanished=no, leaves_boundary=no, furthest=zero, narrowness=zero, resolution=zero, negligible_step=no, varies=no,
+        growing_gain=jnp.zeros((), jnp.int32), vanished=no, leaves_boundary=no, furthest=zero, narrowness=zero, resolution=zero, unresolved=zero, negligible_step=no, varies=no,
         last_step=jnp.zeros_like(u),
     )  # fmt: skip
 
@@ -160,7 +162,8 @@ def gather(
     def latest(fresh: Array, last: Array) -> Array:
         return jnp.where(accepted, fresh, last).astype(dtype)
 
-    spacing, rounding = eps * jnp.abs(new.anchor), 2 * eps * (jnp.abs(new.value) + weight)
+    spacing, unresolved = eps * jnp.abs(new.anchor), unresolved_gain(new.anchor, new.matrix, unitless)
+    rounding = jnp.maximum(2 * eps * (jnp.abs(new.value) + weight), unresolved)
     predicted, decrement_before = 0.5 * jnp.abs(new.gradient @ new.plain), latest(old.decrement, known.decrement_before)
     per_weight = jnp.where(weight > 0, predicted / jnp.where(weight > 0, weight, 1.0), 0.0)
     return Evidence(
@@ -192,6 +195,7 @@ def gather(
         furthest=(jnp.max(travelled, initial=0.0) / half_range(dtype)).astype(dtype),
         narrowness=jnp.max(jnp.maximum(travelled, concentrated), initial=0.0).astype(dtype),
         resolution=resolution(new.anchor, new.matrix, weight).astype(dtype),
+        unresolved=unresolved.astype(dtype),
         negligible_step=jnp.all((jnp.abs(new.move) <= spacing) | (0.5 * diagonal * new.move**2 <= 0.1 * tolerance)),
         varies=objective.varies,
         last_step=latest(v, known.last_step),
@@ -233,6 +237,18 @@ def _nothing_left(
 def departing(curvature: Float[Array, " p"], slope: Float[Array, " p"]) -> Bool[Array, " p"]:
     """Find what moves away from a boundary, bool[p]: logarithms and logits with a curvature of -1/2 to -4 times the slope."""
     return (slope > 0) & (curvature <= -0.5 * slope) & (curvature >= -4 * slope)
+
+
+def unresolved_gain(
+    u: Float[Array, " p"], information: Float[Array, "p p"], unitless: Bool[Array, " p"]
+) -> Float[Array, ""]:
+    """Compute by how much the log-likelihood may rise within one unit in the last place of the parameters, f[].
+
+    A parameter that is e^u has the relative spacing of numbers, whatever u is.
+    """
+    size = jnp.where(unitless, jnp.maximum(jnp.abs(u), 1.0), jnp.abs(u))
+    spacing = float(jnp.finfo(u.dtype).eps) * size
+    return 0.5 * jnp.sum(jnp.abs(jnp.diagonal(information)) * spacing**2)
 
 
 def resolution(u: Float[Array, " p"], information: Float[Array, "p p"], weight: Float[Array, ""]) -> Float[Array, ""]:

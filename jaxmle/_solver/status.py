@@ -55,8 +55,7 @@ _SENTENCES = {
     Status.CONVERGED: "converged: the remaining gain in log-likelihood is below the tolerance",
     Status.CONVERGED_TO_ROUNDING: "converged to rounding: the last step is below one unit in the last place; "
     "center or rescale the data if more digits are needed",
-    Status.MAX_STEPS: "ran out of steps before the tolerance was met; raise max_steps, give a better start, "
-    "or use optimizer='newton'",
+    Status.MAX_STEPS: "ran out of steps before the tolerance was met",
     Status.STALLED: "stalled: no step increases the log-likelihood, yet its slope is not zero or its curvature is that of a "
     "saddle; try another start, and run jaxmle.check on the model",
     Status.NO_FINITE_START: "no finite start: the log-likelihood or its derivatives are not finite at the start; "

@@ -137,12 +137,13 @@ RULES = (
     Rule("point mass", Status.UNBOUNDED, _all(_NEXT, _MOVED, C("resolution", ">", 1.0)),
          "the density is narrower than the last digit of a coordinate"),
     Rule("certificate", Status.CONVERGED,
-         _all(C("decrement", "<=", "tolerance"), C("decrement_before", "<=", "tolerance"), CERTIFICATE),
+         _all(C("decrement", "<=", "tolerance"), C("decrement_before", "<=", "tolerance"), C("unresolved", "<=", "tolerance"), CERTIFICATE),
          "the predicted gain of the log-likelihood is within the tolerance, the information is positive definite, and the curvature "
          "along the last step has settled"),
     Rule("certificate to rounding", Status.CONVERGED_TO_ROUNDING,
-         _all(C("decrement", ">", "tolerance"), C("decrement", "<=", "rounding"), C("decrement_before", "<=", "rounding"), CERTIFICATE),
-         "the predicted gain of the log-likelihood is less than the rounding error of the sum of the contributions"),
+         _all(C("decrement", "<=", "rounding"), C("decrement_before", "<=", "rounding"), CERTIFICATE),
+         "the predicted gain of the log-likelihood is less than the rounding error of the sum of the contributions, or than what one unit "
+         "in the last place of the parameters is worth"),
     Rule("certificate to the last digit", Status.CONVERGED_TO_ROUNDING,
          _all(C("decrement", ">", "tolerance"), C("negligible_step", "is", True), CERTIFICATE),
          "the next step is less than one unit in the last place of each coordinate, or than the tolerance"),

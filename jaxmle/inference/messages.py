@@ -7,12 +7,16 @@ from jaxmle._engine.build import unread
 from jaxmle._engine.plan import Plan
 from jaxmle._engine.retry import ATTEMPTS
 from jaxmle._engine.solution import Solution
+from jaxmle._solver.evidence import STORED
 from jaxmle._solver.state import NEVER_RAN
 from jaxmle._solver.status import Status
 from jaxmle._util.compile import float64
 from jaxmle.inference.covariance import held_at_limit
 from jaxmle.model.contract import percent
 from jaxmle.model.unsaved import is_unsaved
+
+SHOWN_ABOVE = 1e-9
+"The gain in log-likelihood, out of reach of rounding, from which on it is worth a word."
 
 
 def message(solution: Solution, index: int = 0) -> str:
@@ -30,7 +34,7 @@ def _hints(solution: Solution, index: int, status: Status) -> list[str]:
     """Say what about the data of one fit may explain a verdict that is no certified maximum, or why it has no errors."""
     if status.ok:
         why = "no standard errors: the likelihood is not regular at these parameters (see the distribution); use simulation"
-        return [] if solution.regular[index] else [why]
+        return _attainable(solution, index, status) + ([] if solution.regular[index] else [why])
     n, k = solution.n_observations[index], solution.model.free
     if status is Status.NOT_IDENTIFIED and (names := _unread(solution)):
         verb, them = ("does", "it") if len(names) == 1 else ("do", "them")
@@ -43,6 +47,8 @@ def _hints(solution: Solution, index: int, status: Status) -> list[str]:
             return [f"the standard errors of the other parameters hold {names} there"]
     gone = solution.dropped[index]
     found = [f"{gone} rows with a missing value were dropped"] if gone and status is Status.NO_DATA else []
+    if status is Status.MAX_STEPS:
+        found.append(_more_steps(solution))
     found += _too_few(n, k, status)
     if not solution.batch.kept:
         return found
@@ -54,6 +60,26 @@ def _hints(solution: Solution, index: int, status: Status) -> list[str]:
     if status is Status.OUTSIDE_SUPPORT and (hint := percent(solution.model, data, weights)):
         found.append(hint.removeprefix("; "))
     return found
+
+
+def _attainable(solution: Solution, index: int, status: Status) -> list[str]:
+    """Say how near to the maximum rounding lets a fit come, where that is more than the tolerance."""
+    outcome = solution.outcome
+    known = dict(zip(STORED, outcome.evidence[index], strict=False))
+    gain = float(np.fmax(outcome.decrement[index], known.get("unresolved", np.nan)))
+    if status is not Status.CONVERGED_TO_ROUNDING or not gain > SHOWN_ABOVE:
+        return []
+    return [f"the log-likelihood is within {gain:.1g} of its maximum, as near as numbers of this type come"]
+
+
+def _more_steps(solution: Solution) -> str:
+    """Say what may help a fit that ran out of steps: what it was asked for and what it was tried with decide."""
+    method, allowed = solution.options.get("optimizer", "newton"), solution.options.get("max_steps")
+    if method != "newton":
+        return "raise max_steps, give a better start, or use optimizer='newton'"
+    if allowed is not None:
+        return "raise max_steps, or give a better start"
+    return "give a better start, or hold parameters that the data hardly determine (jaxmle.models.pinned)"
 
 
 def _too_few(n: float, k: int, status: Status) -> list[str]:
