@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from jaxmle._engine.build import problem_of
+from jaxmle._engine.build import Given, problem_of
 from jaxmle._engine.plan import Plan
 from jaxmle._engine.traced import LANES, solver
 from jaxmle._solver.problem import Program, objective_of, problem_dtype
@@ -116,7 +116,7 @@ def _ascend(
     if start is not None:
         start = jax.tree.map(lambda x: lax.stop_gradient(jnp.asarray(x, dtype)), start)
     plan = Plan(optimizer, tolerance=tolerance, max_steps=max_steps, dtype=dtype)
-    problem = problem_of(numbers, data, weights, start, RUNNING, plan, jnp.asarray)
+    problem = problem_of(numbers, Given(data, weights, start, RUNNING), plan, jnp.asarray)
     objective = objective_of(skeleton, problem)
     check_contributions(objective, n)
     origin, unravel = ravel_pytree(model.origin(dtype))

@@ -1,11 +1,12 @@
 """Problems from a model, data and a plan: everything about a fit as arrays, each checked before it is compiled."""
 
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.typing import DTypeLike
 
 from jaxmle._engine.batch import Batch, Bucket
 from jaxmle._engine.ingest import row_items
@@ -16,18 +17,17 @@ from jaxmle._solver.problem import (
     Program,
     default_max_steps,
     default_tolerance,
-    numbers_of,
     objective_of,
     taken,
 )
 from jaxmle._solver.status import Status
-from jaxmle._util.arrays import Bool
+from jaxmle._util.arrays import ArrayLike, Bool, Data, Float, Int, Params
 from jaxmle._util.compile import compiled_with
 from jaxmle._util.records import join, split
 from jaxmle.model.contract import check_contributions, check_start, coordinates_read, percent
 from jaxmle.model.model import Model
 from jaxmle.model.observations import is_constant
-from jaxmle.spaces import PINNED
+from jaxmle.spaces import HELD, PINNED
 
 
 def tolerance_of(plan: Plan) -> float:
@@ -56,18 +56,46 @@ def max_steps_of(plan: Plan) -> int:
     return steps
 
 
-def problem_of(
-    numbers: list[Any], data: Any, weights: Any, start: Any, status: Any, plan: Plan,
-    asarray: Callable[..., Any] = np.asarray,
-) -> Problem:  # fmt: skip
-    """Build the problem of a fit, or of many where leaves have a data-set axis: the one place where problems are made.
+def numbers_of(model: Model, size: int, dtype: DTypeLike) -> tuple[list[np.ndarray], list[bool]]:
+    """Return the model's numbers, and which of them come one for each data set."""
+    per_set = []
+    for name, s in zip(model.names, jax.tree.leaves(model.space), strict=True):
+        one = 0 if s.kind.name == HELD else len(s.value_shape)
+        if (s.kind is PINNED or s.kind.name == HELD) and np.ndim(s.bounds[0]) == one + 1:
+            if np.shape(s.bounds[0])[0] != size:
+                raise ValueError(
+                    f"pinned {name} has shape {list(np.shape(s.bounds[0]))}; expected {list(s.value_shape)}, or one value "
+                    f"for each of the {size} data sets"
+                )
+            per_set.append(id(s.bounds[0]))
+    numbers = split(model)[1]
+    return [np.asarray(x, dtype) for x in numbers], [id(x) in per_set for x in numbers]
 
-    Args:
-        numbers: the model's numbers, as `split` lists them.
+
+class Given(NamedTuple):
+    """What is given for a fit, or for many where leaves have a data-set axis.
+
+    Attributes:
         data: leaves [n, ...] or `constant`; or [B, n, ...].
         weights: f[n] or f[B, n].
         start: natural params, or None for the model's own.
         status: RUNNING, or a verdict already known, int[] or int[B].
+    """
+
+    data: Data
+    weights: Float[ArrayLike, "... n"]
+    start: Params | None
+    status: Int[ArrayLike, "..."]
+
+
+def problem_of(
+    numbers: Sequence[ArrayLike], given: Given, plan: Plan, asarray: Callable[..., Any] = np.asarray
+) -> Problem[Any]:
+    """Build the problem of a fit, or of many: the one place where problems are made.
+
+    Args:
+        numbers: the model's numbers, as `split` lists them.
+        given: data, weights, start and status.
         plan: for dtype, tolerance and limits.
         asarray: of NumPy, or of JAX inside a traced program, where limits may be traced.
     """
@@ -76,10 +104,10 @@ def problem_of(
     steps = plan.max_steps if traced and plan.max_steps is not None else max_steps_of(plan)
     return Problem(
         numbers=[asarray(x, plan.dtype) for x in numbers],
-        data=data,
-        weights=weights,
-        start=start,
-        status=asarray(status, np.int32),
+        data=given.data,
+        weights=given.weights,
+        start=given.start,
+        status=asarray(given.status, np.int32),
         tolerance=asarray(tolerance, plan.dtype),
         max_steps=asarray(steps, np.int32),
     )
@@ -99,7 +127,7 @@ def of_bucket(model: Model, batch: Batch, bucket: Bucket, plan: Plan, lanes: int
     status = (
         bucket.status if legal is None else np.where(legal[bucket.positions], bucket.status, Status.NO_FINITE_START)
     )
-    problem = problem_of(numbers, bucket.data, bucket.weights, params, status, plan)
+    problem = problem_of(numbers, Given(bucket.data, bucket.weights, params, status), plan)
     axes = Problem(each, list(batch.own), True, jax.tree.leaves(own_start), True, False, False)
     tree = jax.tree.structure(problem)
     return Program(split(model)[0], plan.optimizer, tree, tuple(jax.tree.leaves(axes)), lanes), problem

@@ -14,28 +14,31 @@ from jaxmle._engine.build import of_bucket
 from jaxmle._engine.devices import host_if_small
 from jaxmle._engine.memory import together
 from jaxmle._engine.plan import Plan
-from jaxmle._solver.problem import Program, builder, items_of, objective_of
+from jaxmle._solver.coordinates import Unravel
+from jaxmle._solver.problem import Problem, Program, builder, items_of, objective_of
+from jaxmle._util.arrays import Array, ArrayLike, Data, Float
 from jaxmle._util.compile import compiled_with
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
 
-PointFunction = Callable[..., Any]
+PointFunction = Callable[..., Array]
 "(objective, u f[p], unravel, *more) -> array: a function of a module, since programs are remembered by it."
 
 
-def natural(objective: Objective, u: jax.Array, unravel: Callable[[jax.Array], Any]) -> jax.Array:
+def natural(objective: Objective, u: Float[Array, " p"], unravel: Unravel) -> Float[Array, " q"]:
     """Map coordinates to natural parameters in `ravel_pytree` order, f[q]."""
     return ravel_pytree(objective.model.forward(unravel(u)))[0]
 
 
-def jacobian(objective: Objective, u: jax.Array, unravel: Callable[[jax.Array], Any]) -> jax.Array:
+def jacobian(objective: Objective, u: Float[Array, " p"], unravel: Unravel) -> Float[Array, "q p"]:
     """Differentiate natural parameters by coordinates, f[q, p]: the delta method's matrix."""
     return jax.jacfwd(lambda x: natural(objective, x, unravel))(u)
 
 
 def _for_each(
-    function: PointFunction, program: Program, wide: int, own: list[Any], shared: list[Any], u: Any, *more: Any
-) -> Any:
+    function: PointFunction, program: Program, wide: int, own: list[Any], shared: list[Any],
+    u: Float[Array, "B p"], *more: ArrayLike,
+) -> Float[Array, "B ..."]:  # fmt: skip
     """Compute `function(objective, u, unravel, *more)` for every data set, `wide` of them at a time.
 
     Args:
@@ -45,7 +48,7 @@ def _for_each(
         u: coordinates, f[B, p].
     """
 
-    def one(x: Any) -> Any:
+    def one(x: tuple[list[Array], Float[Array, " p"]]) -> Array:
         at = x[1]
         objective = objective_of(program.skeleton, builder(program, shared)(x))
         _, unravel = ravel_pytree(objective.model.origin(at.dtype))
@@ -61,13 +64,13 @@ _compiled_quickly = compiled_with(quick=True, static_argnums=(0, 1, 2))(_for_eac
 def evaluated(
     function: PointFunction,
     program: Program,
-    own: list[Any],
-    shared: list[Any],
-    u: Any,
-    *more: Any,
+    problem: Problem[np.ndarray],
+    u: Float[np.ndarray, "B p"],
+    *more: ArrayLike,
     quick: bool = False,
-) -> np.ndarray:
+) -> Float[np.ndarray, "B ..."]:
     """Evaluate `function` for every data set as a NumPy array; without data sets an empty one, with nothing computed."""
+    own, shared = items_of(program, problem)
     if len(u):
         compute = _compiled_quickly if quick else _compiled
         return np.asarray(compute(function, program, together(own), own, shared, u, *more))
@@ -77,8 +80,9 @@ def evaluated(
 
 
 def by_bucket(
-    model: Model, batch: Batch, function: PointFunction, u: np.ndarray, *more: Any, at: Any = None, quick: bool = False
-) -> Iterator[tuple[Bucket, np.ndarray]]:
+    model: Model, batch: Batch, function: PointFunction, u: Float[np.ndarray, "B p"], *more: ArrayLike,
+    at: Data | None = None, quick: bool = False,
+) -> Iterator[tuple[Bucket, Float[np.ndarray, "b ..."]]]:  # fmt: skip
     """Evaluate `function` bucket by bucket: (bucket, f[b, ...]); see `everywhere`."""
     if at is None:
         batch.check_unchanged()
@@ -93,15 +97,15 @@ def by_bucket(
             points = b._replace(data=data, weights=weights)
             source = dataclasses.replace(batch, own=(True,) * len(leaves))
         program, problem = of_bucket(model, source, points, plan)
-        mine, common = items_of(program, problem)
         with host_if_small(batch.numbers if at is None else 0):
-            part = evaluated(function, program, mine, common, u[taken], *more, quick=quick)
+            part = evaluated(function, program, problem, u[taken], *more, quick=quick)
         yield b, part
 
 
 def everywhere(
-    model: Model, batch: Batch, function: PointFunction, u: np.ndarray, *more: Any, at: Any = None, quick: bool = False
-) -> np.ndarray:
+    model: Model, batch: Batch, function: PointFunction, u: Float[np.ndarray, "B p"], *more: ArrayLike,
+    at: Data | None = None, quick: bool = False,
+) -> Float[np.ndarray, "B ..."]:  # fmt: skip
     """Evaluate `function(objective, u, unravel, *more)` for every data set, f[B, ...], in the order of the batch.
 
     Args:

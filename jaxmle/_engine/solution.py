@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from jaxmle._engine.batch import Batch
+from jaxmle._engine.build import numbers_of
 from jaxmle._engine.evaluate import PointFunction, everywhere, jacobian, natural
-from jaxmle._solver.problem import numbers_of
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit, at_maximum
 from jaxmle._util import group_keys

@@ -12,13 +12,11 @@ from jax import lax
 from jax.tree_util import PyTreeDef
 from jax.typing import DTypeLike
 
-from jaxmle import spaces
 from jaxmle._solver.start import first, sweeps
 from jaxmle._solver.state import A
 from jaxmle._solver.step import certifies
 from jaxmle._util.arrays import Array, Data, Float, Int, Params
-from jaxmle._util.records import join, split
-from jaxmle.model.model import Model
+from jaxmle._util.records import join
 from jaxmle.model.objective import Objective
 from jaxmle.model.observations import clean, float_dtype, for_model, row_leaves
 from jaxmle.optimizers import bhhh, fisher_scoring, gauss_newton, lbfgs, newton
@@ -213,19 +211,3 @@ def starts_with_sweep(program: Program, problem: Problem) -> bool:
 def problem_dtype(data: Data, weights: Float[np.ndarray, " n"] | None) -> jnp.dtype:
     """Return the dtype of the computation, from data and weights."""
     return float_dtype(data if weights is None else (data, weights))
-
-
-def numbers_of(model: Model, size: int, dtype: DTypeLike) -> tuple[list[np.ndarray], list[bool]]:
-    """Return the model's numbers, and which of them come one for each data set."""
-    per_set = []
-    for name, s in zip(model.names, jax.tree.leaves(model.space), strict=True):
-        one = 0 if s.kind.name == spaces.HELD else len(s.value_shape)
-        if (s.kind is spaces.PINNED or s.kind.name == spaces.HELD) and np.ndim(s.bounds[0]) == one + 1:
-            if np.shape(s.bounds[0])[0] != size:
-                raise ValueError(
-                    f"pinned {name} has shape {list(np.shape(s.bounds[0]))}; expected {list(s.value_shape)}, or one value "
-                    f"for each of the {size} data sets"
-                )
-            per_set.append(id(s.bounds[0]))
-    numbers = split(model)[1]
-    return [np.asarray(x, dtype) for x in numbers], [id(x) in per_set for x in numbers]

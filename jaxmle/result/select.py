@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from jaxmle._engine.batch import Batch, Bucket
+from jaxmle._engine.build import numbers_of
 from jaxmle._engine.solution import Report, Solution, join_starts
-from jaxmle._solver.problem import numbers_of
 from jaxmle._solver.state import Outcome
 from jaxmle._util import group_keys
 from jaxmle._util.records import join, split
