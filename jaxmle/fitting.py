@@ -1,18 +1,22 @@
 """`fit`, `fit_many` and `compile_ahead`: anything array-like in, a `Fit` of NumPy arrays out, in float64 whatever the global flag says."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+import optax
+from jax.typing import DTypeLike
 
 from jaxmle._engine import ingest
 from jaxmle._engine.batch import Batch
 from jaxmle._engine.build import check_series, check_support
-from jaxmle._engine.plan import Plan, backend_of
+from jaxmle._engine.plan import Device, Plan, backend_of
 from jaxmle._engine.solve import solve
+from jaxmle._util.arrays import Array, ArrayLike, Data, Params
 from jaxmle._util.compile import float64
+from jaxmle.distributions import Distribution
 from jaxmle.model.model import Model
 from jaxmle.model.observations import is_constant
 from jaxmle.models import as_model
@@ -22,18 +26,18 @@ from jaxmle.result.fit import Fit
 
 
 def fit(
-    model: Any,
-    data: Any,
+    model: Model | Distribution | str,
+    data: Data,
     *,
-    weights: Any = None,
-    start: Any = None,
-    optimizer: Any = "newton",
+    weights: ArrayLike | Sequence[float] | None = None,
+    start: Params | Fit | None = None,
+    optimizer: str | optax.GradientTransformation = "newton",
     tolerance: float | None = None,
     max_steps: int | None = None,
     starts: int = 1,
-    key: Any = None,
+    key: Array | int | None = None,
     retries: int = 3,
-    dtype: Any = "float64",
+    dtype: DTypeLike = "float64",
     missing: str = "error",
 ) -> Fit:
     """Maximum likelihood for one data set.
@@ -90,24 +94,24 @@ def fit(
 
 
 def fit_many(
-    model: Any,
-    data: Any,
+    model: Model | Distribution | str,
+    data: Data,
     *,
-    weights: Any = None,
-    groups: Any = None,
-    shared: Any = None,
-    lanes: Any = "auto",
-    devices: Any = None,
+    weights: ArrayLike | Sequence[float] | None = None,
+    groups: Data | None = None,
+    shared: Data | None = None,
+    lanes: int | str = "auto",
+    devices: int | Sequence[Device] | None = None,
     memory: int | None = None,
-    progress: bool | Callable[..., Any] = False,
-    start: Any = None,
-    optimizer: Any = "newton",
+    progress: bool | Callable[[int, int, int], object] = False,
+    start: Params | Fit | None = None,
+    optimizer: str | optax.GradientTransformation = "newton",
     tolerance: float | None = None,
     max_steps: int | None = None,
     starts: int = 1,
-    key: Any = None,
+    key: Array | int | None = None,
     retries: int = 3,
-    dtype: Any = "float64",
+    dtype: DTypeLike = "float64",
     precision: str = "full",
     missing: str = "status",
 ) -> Fit:
@@ -171,13 +175,13 @@ def fit_many(
         return _fitted(model, batch, plan.warm(_params(model, start)), missing)
 
 
-def _plan(optimizer: Any, **options: Any) -> Plan:
+def _plan(optimizer: str | optax.GradientTransformation, **options: Any) -> Plan:
     """Make a plan from the arguments of `fit` and `fit_many`."""
     name = optimizer if isinstance(optimizer, str) else type(optimizer).__name__
     return Plan(by_name(optimizer), name, **options)
 
 
-def _params(model: Model, start: Any, single: bool = False) -> Any:
+def _params(model: Model, start: Params | Fit | None, single: bool = False) -> Params | None:
     """Return a start as params; a fit of the same model gives its estimates."""
     if not isinstance(start, Fit):
         return start
@@ -204,7 +208,7 @@ _MOST = 1 << 16
 "From so many data sets on a batch's size is part of no program."
 
 
-def compile_ahead(model: Any, data: Any, datasets: int | None = None, **options: Any) -> None:
+def compile_ahead(model: Model | Distribution | str, data: Data, datasets: int | None = None, **options: Any) -> None:
     """Compiles what `fit` or `fit_many` will need, so that the first real call does not wait for it.
 
     Together with `cache` (or `JAXMLE_CACHE`) other processes, too, find the programs ready.
@@ -230,7 +234,7 @@ def compile_ahead(model: Any, data: Any, datasets: int | None = None, **options:
         return fit(model, data, weights=np.zeros(n), **options).standard_errors() and None
     size = min(int(datasets), _MOST)
 
-    def spread(x: Any) -> Any:
+    def spread(x: ArrayLike) -> ArrayLike:
         return x if is_constant(x) else np.broadcast_to(np.asarray(x), (size, *np.shape(x)))
 
     many = jax.tree.map(spread, data, is_leaf=lambda x: is_constant(x) or not isinstance(x, dict))

@@ -1,9 +1,11 @@
 """`maximize`: the fit as a pure JAX function, with exact derivatives through the score equations."""
 
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
@@ -11,8 +13,9 @@ from jaxmle._engine.build import Given, problem_of
 from jaxmle._engine.plan import Plan
 from jaxmle._engine.traced import LANES, solver
 from jaxmle._solver.problem import Program, objective_of, problem_dtype
-from jaxmle._solver.state import RUNNING
+from jaxmle._solver.state import RUNNING, Outcome
 from jaxmle._solver.status import at_maximum
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Data, Float, Int, Params
 from jaxmle._util.compile import compiled
 from jaxmle._util.records import is_traced, join, split
 from jaxmle.distributions import Distribution
@@ -37,25 +40,25 @@ class Maximum(NamedTuple):
         coordinates: the unconstrained coordinates, f[p].
     """
 
-    params: Any
-    log_likelihood: Any
-    status: Any
-    converged: Any
-    steps: Any
-    decrement: Any
-    information: Any
-    coordinates: Any
+    params: Params
+    log_likelihood: Float[Array, ""]
+    status: Int[Array, ""]
+    converged: Bool[Array, ""]
+    steps: Int[Array, ""]
+    decrement: Float[Array, ""]
+    information: Float[Array, "p p"]
+    coordinates: Float[Array, " p"]
 
 
 def maximize(
     model: Model | Distribution | str,
-    data: Any,
-    weights: Any = None,
+    data: Data,
+    weights: Float[ArrayLike, " n"] | None = None,
     *,
-    start: Any = None,
-    optimizer: Any = "newton",
-    tolerance: Any = None,
-    max_steps: Any = None,
+    start: Params | None = None,
+    optimizer: str | optax.GradientTransformation = "newton",
+    tolerance: Float[ArrayLike, ""] | None = None,
+    max_steps: Int[ArrayLike, ""] | None = None,
 ) -> Maximum:
     """Maximizes a log-likelihood inside JAX: works under `jit`, `vmap`, `grad` and `jacfwd`, to second order.
 
@@ -102,7 +105,13 @@ def maximize(
 
 
 def _ascend(
-    fixed: tuple[Any, Any], numbers: Any, data: Any, weights: Any, start: Any, tolerance: Any, max_steps: Any
+    fixed: tuple[Hashable, optax.GradientTransformationExtraArgs],
+    numbers: list[ArrayLike],
+    data: Data,
+    weights: Float[ArrayLike, " n"] | None,
+    start: Params | None,
+    tolerance: Float[ArrayLike, ""] | None,
+    max_steps: Int[ArrayLike, ""] | None,
 ) -> Maximum:
     """Maximize a log-likelihood from its skeleton, with the method, and its numbers."""
     skeleton, optimizer = fixed
@@ -123,14 +132,14 @@ def _ascend(
     leaves, tree = jax.tree.flatten(problem)
     program = Program(skeleton, optimizer, tree, (False,) * len(leaves), LANES)
 
-    def score(u: Any) -> Any:
+    def score(u: Float[Array, " p"]) -> Float[Array, " p"]:
         return jax.grad(lambda x: objective(unravel(x)))(u)
 
-    def solve(_: Any, u: Any) -> tuple[Any, Any]:
+    def solve(_: object, u: Float[Array, " p"]) -> tuple[Float[Array, " p"], Outcome[Any]]:
         outcome = solver(program, ones)(*jax.tree.leaves(problem))
         return outcome.u, jax.tree.map(lambda x: x.astype(dtype), outcome._replace(u=None))
 
-    def tangent_solve(linear: Any, y: Any) -> Any:
+    def tangent_solve(linear: Callable[[Array], Array], y: Float[Array, " p"]) -> Float[Array, " p"]:
         return jnp.linalg.solve(jax.jacfwd(linear)(jnp.zeros_like(y)), y)
 
     u, rest = lax.custom_root(score, origin, solve, tangent_solve, has_aux=True)
@@ -153,7 +162,7 @@ _ascend_at_once = compiled(_ascend, static_argnums=0)
 "Outside of a user's own `jax.jit` a second call with the same shapes compiles nothing."
 
 
-def count_rows(data: Any, weights: Any = None) -> int:
+def count_rows(data: Data, weights: Float[Array, " n"] | None = None) -> int:
     """n, from the weights or the leading axis that the data leaves share.
 
     Raises:
@@ -176,23 +185,23 @@ def count_rows(data: Any, weights: Any = None) -> int:
 
 
 @jax.custom_jvp
-def _differentiable_if(ok: Any, x: Any) -> Any:
+def _differentiable_if(ok: Bool[Array, ""], x: Array) -> Array:
     """x, with derivative NaN unless ok."""
     return x
 
 
 @_differentiable_if.defjvp
-def _(primals: Any, tangents: Any) -> Any:
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     ok, x = primals
     return _differentiable_if(ok, x), tangents[1] * jnp.where(ok, 1.0, jnp.nan).astype(x.dtype)
 
 
 @jax.custom_jvp
-def _with_slope_of(smooth: Any, x: Any) -> Any:
+def _with_slope_of(smooth: Array, x: Array) -> Array:
     """x, with the derivative of `smooth`, which is not computed where nobody asks for it."""
     return x
 
 
 @_with_slope_of.defjvp
-def _(primals: Any, tangents: Any) -> Any:
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     return _with_slope_of(*primals), tangents[0]

@@ -2,12 +2,15 @@
 
 import dataclasses
 import hashlib
-from typing import Any, NamedTuple
+from typing import NamedTuple, NoReturn, TypeVar
 
 import jax
 import numpy as np
 
+from jaxmle._util.arrays import Data, Float, Int, Shaped
 from jaxmle._util.checksum import Scanner
+
+T = TypeVar("T")
 
 
 class Bucket(NamedTuple):
@@ -20,10 +23,10 @@ class Bucket(NamedTuple):
         status: RUNNING or a verdict that the data alone decide, int[b].
     """
 
-    positions: np.ndarray
-    data: Any
-    weights: np.ndarray
-    status: np.ndarray
+    positions: Int[np.ndarray, " b"]
+    data: Data
+    weights: Float[np.ndarray, "b n"]
+    status: Int[np.ndarray, " b"]
 
 
 class Absent:
@@ -34,7 +37,7 @@ class Absent:
         "fit.save(path, data=True), or fit again"
     )
 
-    def _refuse(self, *_: Any, **__: Any) -> Any:
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise RuntimeError(self.WHY)
 
     __getitem__ = __array__ = _refuse
@@ -62,15 +65,15 @@ class Batch:
     size: int
     own: tuple[bool, ...]
     single: bool = False
-    keys: np.ndarray | None = None
+    keys: Shaped[np.ndarray, " B"] | None = None
     key_name: str = "key"
-    dropped: np.ndarray | None = None
+    dropped: Int[np.ndarray, " B"] | None = None
     sums: tuple[int, ...] = ()
-    of: np.ndarray | None = None
+    of: Int[np.ndarray, " B"] | None = None
     digest: str = ""
 
     @property
-    def position(self) -> np.ndarray:
+    def position(self) -> Int[np.ndarray, " B"]:
         """Positions of the data sets in the batch that was fitted, int[B]; their random numbers depend on them."""
         return np.arange(self.size) if self.of is None else self.of
 
@@ -96,7 +99,7 @@ class Batch:
                 found.update(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data)
         return found.hexdigest()
 
-    def gathered(self, parts: list[Any]) -> Any:
+    def gathered(self, parts: list[T]) -> T:
         """Join what was computed for each bucket, leaves [b, ...], in the order of the data sets."""
         if len(parts) == 1:  # one bucket keeps the order
             return parts[0]
@@ -113,7 +116,7 @@ class Batch:
                 "it; fit again, or pass a copy"
             )
 
-    def data_set(self, index: int) -> tuple[Any, np.ndarray]:
+    def data_set(self, index: int) -> tuple[Data, Float[np.ndarray, " n"]]:
         """Return data and weights of one data set, padding included: leaves [n, ...] and f[n]."""
         for b in self.buckets:
             for row in np.flatnonzero(b.positions == index):
@@ -122,7 +125,7 @@ class Batch:
                 return jax.tree.unflatten(tree, mine), b.weights[row]
         raise IndexError(f"data set {index} of {self.size}")
 
-    def take(self, chosen: np.ndarray, single: bool = False) -> "Batch":
+    def take(self, chosen: Int[np.ndarray, " b"], single: bool = False) -> "Batch":
         """Return the data sets at the positions `chosen`, int[b], in that order; a position may be repeated."""
         buckets = []
         for b in self.buckets:

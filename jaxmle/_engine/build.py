@@ -36,7 +36,7 @@ def tolerance_of(plan: Plan) -> float:
     Raises:
         ValueError: unless it is positive and finite.
     """
-    tolerance = default_tolerance(plan.dtype) if plan.tolerance is None else plan.tolerance
+    tolerance = default_tolerance(plan.dtype) if plan.tolerance is None else np.asarray(plan.tolerance).item()
     if not 0 < tolerance < np.inf:
         raise ValueError(
             f"tolerance={tolerance}; expected a small positive number of log-likelihood units, such as 1e-9"
@@ -50,7 +50,7 @@ def max_steps_of(plan: Plan) -> int:
     Raises:
         ValueError: unless it is at least 1.
     """
-    steps = int(default_max_steps(plan.optimizer) if plan.max_steps is None else plan.max_steps)
+    steps = int(default_max_steps(plan.optimizer) if plan.max_steps is None else np.asarray(plan.max_steps).item())
     if steps < 1:
         raise ValueError(f"max_steps={plan.max_steps}; expected at least 1")
     return steps

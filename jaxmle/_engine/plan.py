@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import optax
 
+from jaxmle._util.arrays import ArrayLike, Float, Int
 from jaxmle.optimizers import newton
 
 
@@ -95,8 +96,8 @@ class Plan:
 
     optimizer: optax.GradientTransformationExtraArgs = dataclasses.field(default_factory=newton)
     optimizer_name: str = "newton"
-    tolerance: float | None = None
-    max_steps: int | None = None
+    tolerance: Float[ArrayLike, ""] | None = None
+    max_steps: Int[ArrayLike, ""] | None = None
     dtype: np.dtype[Any] = dataclasses.field(default_factory=lambda: np.dtype(np.float64))
     start: Any = None
     settle: bool = True

@@ -14,6 +14,7 @@ from jaxmle._engine.evaluate import PointFunction, everywhere, jacobian, natural
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit, at_maximum
 from jaxmle._util import group_keys
+from jaxmle._util.arrays import ArrayLike, Data, Float, Int, Params, Shaped
 from jaxmle._util.compile import float64
 from jaxmle._util.records import join, split
 from jaxmle.model.model import Model
@@ -68,12 +69,12 @@ class Starts(NamedTuple):
         maximum: which certified maximum that is, int[B, k]; 0 is the highest, -1 no certified one.
     """
 
-    log_likelihood: np.ndarray
-    status: np.ndarray
-    natural: np.ndarray
-    maximum: np.ndarray
+    log_likelihood: Float[np.ndarray, "B k"]
+    status: Int[np.ndarray, "B k"]
+    natural: Float[np.ndarray, "B k q"]
+    maximum: Int[np.ndarray, "B k"]
 
-    def described(self, single: bool, structured: Callable[[np.ndarray], Any]) -> dict[str, Any]:
+    def described(self, single: bool, structured: Callable[[np.ndarray], Params]) -> dict[str, Any]:
         """Count the starts, those that converged, and the maxima they led to; for a batch the counts are int[B].
 
         Args:
@@ -139,29 +140,31 @@ class Solution:
 
     # --- numbers at the estimates ------------------------------------------------------------------------
 
-    def evaluate(self, function: PointFunction, u: np.ndarray, *more: Any, at: Any = None) -> np.ndarray:
+    def evaluate(
+        self, function: PointFunction, u: Float[np.ndarray, "B p"], *more: ArrayLike, at: Data | None = None
+    ) -> Float[np.ndarray, "B ..."]:
         """Evaluate `function(objective, u, unravel, *more)` for every data set, f[B, ...]; see `everywhere`."""
         return everywhere(self.model, self.batch, function, u, *more, at=at)
 
     @property
-    def finite(self) -> np.ndarray:
+    def finite(self) -> Float[np.ndarray, "B p"]:
         """Coordinates of the estimates, f[B, p], with 0 where one is infinite."""
         return np.where(np.isfinite(self.outcome.u), self.outcome.u, 0.0)
 
     @functools.cached_property
-    def natural(self) -> np.ndarray:
+    def natural(self) -> Float[np.ndarray, "B q"]:
         """Natural parameters in `ravel_pytree` order, f[B, q]."""
         with float64():
             return self.evaluate(natural, self.outcome.u, at=())
 
     @functools.cached_property
-    def jacobian(self) -> np.ndarray:
+    def jacobian(self) -> Float[np.ndarray, "B q p"]:
         """Derivatives of natural parameters by coordinates, f[B, q, p]."""
         with float64():
             return self.evaluate(jacobian, self.finite, at=())
 
     @functools.cached_property
-    def n_observations(self) -> np.ndarray:
+    def n_observations(self) -> Float[np.ndarray, " B"]:
         """The sum of weights of each data set, f[B]; NaN where a weight is negative."""
         n = np.zeros(self.size)
         for bucket in self.batch.buckets:
@@ -170,7 +173,7 @@ class Solution:
         return n
 
     @property
-    def dropped(self) -> np.ndarray:
+    def dropped(self) -> Int[np.ndarray, " B"]:
         """Rows of each data set left out because a value was missing, int[B]."""
         return np.zeros(self.size, int) if self.batch.dropped is None else self.batch.dropped
 
@@ -181,11 +184,11 @@ class Solution:
         """Whether one data set was given by itself, so that results have no data-set axis."""
         return self.batch.single
 
-    def shown(self, x: np.ndarray) -> Any:
+    def shown(self, x: Shaped[np.ndarray, "B ..."]) -> Any:
         """Drop the data-set axis of a result [B, ...] where one data set was given by itself."""
         return x[0].item() if self.single and x.ndim == 1 else x[0] if self.single else x
 
-    def structured(self, flat: np.ndarray) -> Any:
+    def structured(self, flat: Float[np.ndarray, "B q"]) -> Params:
         """Map natural values f[B, q] in `ravel_pytree` order to the structure of params."""
         leaves, tree = jax.tree.flatten(self.model.space)
         sizes = [int(np.prod(s.value_shape)) for s in leaves]
@@ -193,7 +196,7 @@ class Solution:
         values = [x.reshape(len(flat), *s.value_shape) for x, s in zip(parts, leaves, strict=True)]
         return jax.tree.unflatten(tree, [np.array(x[0]) if self.single else x for x in values])
 
-    def flat(self, params: Any) -> np.ndarray:
+    def flat(self, params: Params) -> Float[np.ndarray, "B q"]:
         """Map natural values in the structure of params to f[B, q]: the inverse of `structured`."""
         sizes = [int(np.prod(s.value_shape)) for s in jax.tree.leaves(self.model.space)]
         leaves = jax.tree.leaves(params)
@@ -201,7 +204,7 @@ class Solution:
         return np.concatenate(leaves, axis=1) if leaves else np.zeros((self.size, 0))
 
     @functools.cached_property
-    def params(self) -> Any:
+    def params(self) -> Params:
         """Natural parameters in the structure of the model's space."""
         return self.structured(self.natural)
 

@@ -15,7 +15,7 @@ from jax.typing import DTypeLike
 from jaxmle._solver.start import first, sweeps
 from jaxmle._solver.state import A
 from jaxmle._solver.step import certifies
-from jaxmle._util.arrays import Array, Data, Float, Int, Params
+from jaxmle._util.arrays import Array, ArrayLike, Data, Float, Int, Params
 from jaxmle._util.records import join
 from jaxmle.model.objective import Objective
 from jaxmle.model.observations import clean, float_dtype, for_model, row_leaves
@@ -208,6 +208,6 @@ def starts_with_sweep(program: Program, problem: Problem) -> bool:
     return starts_itself(program, problem) and join(program.skeleton, problem.numbers).start is None
 
 
-def problem_dtype(data: Data, weights: Float[np.ndarray, " n"] | None) -> jnp.dtype:
+def problem_dtype(data: Data, weights: Float[ArrayLike, " n"] | None) -> jnp.dtype:
     """Return the dtype of the computation, from data and weights."""
     return float_dtype(data if weights is None else (data, weights))

@@ -26,6 +26,13 @@ def _terms(p: Params) -> tuple[Array, float, Array]:
     return 0.5 * p["df"], 1.0, -jnp.log(p["df"])
 
 
+def _log_density(p: Params, v: Array) -> Array:
+    """Compute the log-density of v = log x from its mode."""
+    shape, _, shift = _terms(p)
+    w = v + shift
+    return shape * (w - jnp.expm1(w)) + special.gamma_excess(shape)
+
+
 def _start(x: Array, weights: Array) -> dict[str, Array]:
     # The maximum is where digamma(df / 2) is the mean of log(x / 2); its inverse after Minka 2002, "Estimating a gamma
     # distribution", appendix C.
@@ -41,7 +48,7 @@ _below, _above = GammaPower(_terms, "lower"), GammaPower(_terms, "upper")
 chi2 = from_standard_form(
     PURE,
     "chi2",
-    logpdf=GammaPower(_terms, "density"),
+    logpdf=_log_density,
     logcdf=_below,
     logsf=_above,
     start=_start,
