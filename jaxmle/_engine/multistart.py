@@ -16,9 +16,11 @@ from jaxmle._engine.build import tolerance_of
 from jaxmle._engine.evaluate import everywhere, natural
 from jaxmle._engine.plan import Plan
 from jaxmle._engine.solution import Solution, Starts, model_at
+from jaxmle._solver.coordinates import Unravel
 from jaxmle._solver.start import first
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import at_limit, at_maximum
+from jaxmle._util.arrays import Array, Float, Int, Params
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
 
@@ -41,7 +43,7 @@ _SAME = 100.0
 def _scattering(k: int, given: bool) -> Callable[..., Any]:
     """Make the function that scatters k - 1 starts; one object for each kind, since programs are remembered by it."""
 
-    def scatter(objective: Objective, at: Any, unravel: Any, key: Any) -> Any:
+    def scatter(objective: Objective, at: Float[Array, " k"], unravel: Unravel, key: Array) -> Float[Array, "k p"]:
         begin, mine = at[:-1], jax.random.fold_in(key, at[-1].astype(jnp.uint32))
         return lax.map(
             lambda j: _one(objective, begin, unravel, jax.random.fold_in(mine, j), j, given), jnp.arange(1, k)
@@ -50,7 +52,9 @@ def _scattering(k: int, given: bool) -> Callable[..., Any]:
     return scatter
 
 
-def _one(objective: Objective, begin: Any, unravel: Any, key: Any, j: Any, given: bool) -> Any:
+def _one(
+    objective: Objective, begin: Float[Array, " p"], unravel: Unravel, key: Array, j: Int[Array, ""], given: bool
+) -> Float[Array, " p"]:
     """Draw a start, f[p]: the model's start for a few rows of the data, plus noise of one observation's standard error."""
     rows_key, normal_key = jax.random.split(key)
     model, weights, p = objective.model, objective.weights, begin.shape[0]
@@ -69,7 +73,7 @@ def _one(objective: Objective, begin: Any, unravel: Any, key: Any, j: Any, given
     return begin + spread * jax.random.normal(normal_key, (p,), begin.dtype)
 
 
-def check_starts(k: Any) -> None:
+def check_starts(k: int) -> None:
     """Raise unless the number of starts is a positive whole number."""
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise ValueError(f"starts={k!r}; expected how many starting points to climb from, 1 or more")
@@ -120,7 +124,7 @@ def as_key(key: Any) -> jax.Array:
     return jax.random.key(0 if key is None else key) if key is None or isinstance(key, (int, np.integer)) else key
 
 
-def params_at(model: Model, u: np.ndarray) -> Any:
+def params_at(model: Model, u: Float[np.ndarray, "B p"]) -> Params:
     """Map coordinates f[b, p] to natural params with a data-set axis."""
     leaves, tree = jax.tree.flatten(model.space)
     parts = np.split(u, np.cumsum([int(np.prod(s.coordinate_shape)) for s in leaves])[:-1], axis=1)

@@ -6,7 +6,7 @@ stay as they are; nothing is compiled where nothing failed.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,10 +20,11 @@ from jaxmle._engine.memory import rounded_up
 from jaxmle._engine.multistart import params_at
 from jaxmle._engine.plan import Auto, Native, Plan
 from jaxmle._engine.solution import Solution, model_at
+from jaxmle._solver.coordinates import Unravel
 from jaxmle._solver.start import first
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit, at_maximum
-from jaxmle._util.arrays import Params
+from jaxmle._util.arrays import Array, Float, Params
 from jaxmle._util.records import record
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
@@ -87,7 +88,7 @@ class _Scatter:
     origin: bool
     spread: float
 
-    def __call__(self, objective: Objective, at: Any, unravel: Any) -> Any:
+    def __call__(self, objective: Objective, at: Float[Array, " 1"], unravel: Unravel) -> Float[Array, " p"]:
         dtype = objective.weights.dtype
         begin = objective.model.origin(dtype) if self.origin else first(objective, None)
         u = ravel_pytree(begin)[0]
