@@ -106,7 +106,11 @@ def _mixed(task: Task) -> Callable[[], Answer]:
 
 def _in_float32_already(task: Task) -> str:
     return (
-        "it climbs in float32 anyway" if task.dtype == "float32" else "it is for batches" if task.workload.calls else ""
+        "it ascends in float32 anyway"
+        if task.dtype == "float32"
+        else "it is for batches"
+        if task.workload.calls
+        else ""
     )
 
 

@@ -50,7 +50,7 @@ def solver(model: by_hand.ByHand, parallel: bool) -> Callable[..., Any]:
     prepare, evaluate, depth, begin = KERNELS[model]
 
     @fast
-    def climb(x, first, second, work, tolerance):
+    def ascend(x, first, second, work, tolerance):
         p = len(x)
         g, h, new_g, new_h = np.empty(p), np.empty((p, p)), np.empty(p), np.empty((p, p))
         low, move, candidate = np.empty((p, p)), np.empty(p), np.empty(p)
@@ -86,7 +86,7 @@ def solver(model: by_hand.ByHand, parallel: bool) -> Callable[..., Any]:
             prepare(first[i], second[i], work)
             points[i] = theta[i]
             begin(points[i], work)
-            converged[i], steps[i] = climb(points[i], first[i], second[i], work, tolerance)
+            converged[i], steps[i] = ascend(points[i], first[i], second[i], work, tolerance)
 
     return kernel
 

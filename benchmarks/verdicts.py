@@ -111,7 +111,7 @@ FAMILIES: tuple[Callable[[np.random.Generator, int, int], Sample], ...] = (
 def measure(sets: int) -> tuple[int, Counter[str], Counter[str]]:
     """Fit `sets` data sets of each family and number of rows; return regular fits, alarms and other failures by rule.
 
-    Retries are off: what the first climb says is measured.
+    Retries are off: what the first ascent says is measured.
     """
     total, alarms, failures = 0, Counter[str](), Counter[str]()
     for k, family in enumerate(FAMILIES):

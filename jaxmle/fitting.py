@@ -136,8 +136,8 @@ def fit_many(
         start: natural params for all, with a leading axis for each, or another `Fit`.
         optimizer, tolerance, max_steps, starts, key, retries, dtype: as in `fit`; data set i draws its starts from
             `fold_in(key, i)`, and only the data sets that failed are tried again.
-        precision: `"mixed"` climbs in float32 and takes the last steps in float64: from where that draft led, until the
-            remaining gain in log-likelihood is below `tolerance`. A fit that is not certified this way climbs in float64 as
+        precision: `"mixed"` ascends in float32 and takes the last steps in float64: from where that draft led, until the
+            remaining gain in log-likelihood is below `tolerance`. A fit that is not certified this way ascends in float64 as
             with `"full"`, so verdicts and digits are float64's. `steps` counts all evaluations, `info["drafted"]` the fits
             certified from a draft. Where a likelihood has several maxima a draft may lead to another. Native kernels take
             only sums over the rows in float32, lanes everything. It is worth it when per-row computation dominates.

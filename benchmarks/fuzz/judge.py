@@ -139,7 +139,7 @@ def _maxima(
             found.append(Finding("log-likelihood off", int(index[i]), int(status[index[i]]), amount, tuple(at[i])))
     covariance = _covariance(subject, fits, points)[index]
     low, high = np.nextafter(subject.low, np.inf), np.nextafter(subject.high, -np.inf)
-    better, _ = search.climb(
+    better, _ = search.ascend(
         evaluator(subject, rows, DOUBLE), at, np.maximum(np.abs(at), 1e-300), covariance, low, high, rounds
     )
     best = long(better[:, None])[:, 0]

@@ -34,7 +34,7 @@ def _axes(covariance: np.ndarray) -> np.ndarray:
     return np.where(known[:, None, None], axes, 0).swapaxes(1, 2)
 
 
-def climb(
+def ascend(
     evaluate: LogLikelihood,
     points: np.ndarray,
     size: np.ndarray,
@@ -43,7 +43,7 @@ def climb(
     high: np.ndarray,
     rounds: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Climb from points [B, p] and return the best found and its log-likelihood; the given ones are among the candidates.
+    """Ascend from points [B, p] and return the best found and its log-likelihood; the given ones are among the candidates.
 
     Args:
         evaluate: the log-likelihood.
@@ -76,7 +76,7 @@ def climb(
 def beside(
     evaluate: LogLikelihood, points: np.ndarray, low: np.ndarray, high: np.ndarray, rounds: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Climb from the best point a step inward of limits: points [B, p] with infinite values or values at a bound.
+    """Ascend from the best point a step inward of limits: points [B, p] with infinite values or values at a bound.
 
     All parameters at a limit take each value of a ladder, first together and then one by one.
     """
@@ -93,7 +93,7 @@ def beside(
     value = evaluate(tried)
     which = np.argmax(np.where(np.isfinite(value), value, -np.inf), 1)
     begun = np.take_along_axis(tried, which[:, None, None], 1)[:, 0]
-    return climb(
+    return ascend(
         evaluate,
         begun,
         np.maximum(np.abs(begun), 1e-300),

@@ -71,9 +71,9 @@ def native_policy(program: Program, phase: int) -> lanes.Policy:
 
 
 class Draft(NamedTuple):
-    """When a draft of a climb ends, and the state from which the climb in float64 continues.
+    """When a draft of an ascent ends, and the state from which the ascent in float64 continues.
 
-    A draft is Newton's own climb whose sums over the rows are taken in float32. It ends where the next step comes near
+    A draft is Newton's own ascent whose sums over the rows are taken in float32. It ends where the next step comes near
     enough to the maximum that an evaluation or two in float64 certify it, and is discarded where it ends otherwise.
 
     Attributes:
@@ -86,7 +86,7 @@ class Draft(NamedTuple):
 
 
 def draft_of(program: Program) -> Draft | None:
-    """Make the draft of a climb with Newton's method; None where the program climbs otherwise."""
+    """Make the draft of an ascent with Newton's method; None where the program ascends otherwise."""
     if not certifies(program.optimizer) or has_closed_form(program):
         return None
 
@@ -136,7 +136,7 @@ def _built(
     """Compile a phase to a native kernel for any number of rows, or return the reason why it cannot be compiled."""
     draft = draft_of(program) if drafts else None
     if drafts and draft is None:
-        return "no climb with Newton's method"
+        return "no ascent with Newton's method"
     try:
         built = _native.build(leaves, tree, native_policy(program, phase), platform, draft, in_time(program))
         own, shared = (len(x) for x in row_flags(program))  # between them are the leaves of the outcome before
@@ -184,7 +184,7 @@ def built(
         leaves: arrays or their shapes; only shapes and dtypes count.
         ones: if all weights are 1.
         platform: "cpu" or "gpu".
-        drafts: if it begins with a climb in float32.
+        drafts: if it begins with an ascent in float32.
     """
     found = _built(program._replace(lanes=0), phase, *_signature(program, leaves, ones), platform, drafts)
     return found if isinstance(found, str) else found(leaves.rows)

@@ -1,10 +1,10 @@
-"""Mixed precision: a climb in float32, then Newton's steps in float64 from where it led.
+"""Mixed precision: an ascent in float32, then Newton's steps in float64 from where it led.
 
 A native kernel does both in one function while a data set's rows are at hand: only sums over the rows are float32, the
 Newton steps between them are float64. Models that cannot be compiled so, and other methods, do both in lanes.
 
 A draft is a start and nothing more. Its end is certified in float64 on the data as they are, and what is not certified
-climbs in float64 from its own start, as if there had been no draft: so every verdict is float64's. Portions of the data
+ascends in float64 from its own start, as if there had been no draft: so every verdict is float64's. Portions of the data
 sets pass through one after the other, so that an interrupt keeps what is finished and memory holds no second copy of all
 the data.
 """
@@ -75,7 +75,7 @@ def run_bucket(
     measure the number of lanes, and all that follows keeps it.
     """
     model: Model = join(program.skeleton, problem.numbers)
-    if has_closed_form(program) or model.free == 0:  # nothing to climb
+    if has_closed_form(program) or model.free == 0:  # nothing to ascend
         outcome, report = run.run_bucket(program, problem, plan, devices, shown, interrupted)
         return Run(outcome, report._replace(drafted=0))
     drafting = dataclasses.replace(plan, settle=False)

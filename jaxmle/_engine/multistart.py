@@ -33,7 +33,7 @@ _FURTHEST = 3.0
 "The largest spread of a logarithm or a logit: a factor of 20."
 
 _AT_ONCE = 1 << 26
-"Bytes of data that are repeated so that several starts climb in one call."
+"Bytes of data that are repeated so that several starts ascend in one call."
 
 _SAME = 100.0
 "Two certified points are one maximum within this many times the remaining possible gain of log-likelihood there."
@@ -76,11 +76,11 @@ def _one(
 def check_starts(k: int) -> None:
     """Raise unless the number of starts is a positive whole number."""
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"starts={k!r}; expected how many starting points to climb from, 1 or more")
+        raise ValueError(f"starts={k!r}; expected how many starting points to ascend from, 1 or more")
 
 
 def multistart(solution: Solution, plan: Plan, solve: Solve) -> Solution:
-    """Climb from several starts for every data set, and keep the highest certified maximum of each.
+    """Ascend from several starts for every data set, and keep the highest certified maximum of each.
 
     Args:
         solution: where the plan's own start, or the model's, led.

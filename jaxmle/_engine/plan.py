@@ -42,7 +42,7 @@ class Native:
 
 @dataclasses.dataclass(frozen=True)
 class Drafted:
-    """Compile the model to native kernels that climb in float32 first, and do nothing where that cannot be."""
+    """Compile the model to native kernels that ascend in float32 first, and do nothing where that cannot be."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ def backend_of(lanes: Any) -> Backend:
 class Plan:
     """How a batch is to be fitted.
 
-    The stages of a fit, in their order: a climb with `optimizer`, Newton's certificate, `settle` for what did not
+    The stages of a fit, in their order: an ascent with `optimizer`, Newton's certificate, `settle` for what did not
     converge, `retries` for what failed, and further `starts`. A stage that is switched off costs nothing.
 
     Attributes:
@@ -84,9 +84,9 @@ class Plan:
         start: natural params for all data sets or with a data-set axis; None for the model's own start.
         settle: whether fits that did not converge are examined for a limit.
         retries: how many further attempts a failed fit has.
-        starts: how many starting points each data set climbs from.
+        starts: how many starting points each data set ascends from.
         key: of `jax.random`, for scattered starts.
-        precision: "mixed" to climb in float32 before the certificate.
+        precision: "mixed" to ascend in float32 before the certificate.
         backend: native kernels, lanes, or whichever can be had.
         devices: all (None), how many, or which.
         memory: bytes of data that all workers may hold at once; None for half of what is free.

@@ -1,4 +1,4 @@
-"""Further attempts: fits that failed, and only they, climb again from elsewhere, more carefully, or by another method.
+"""Further attempts: fits that failed, and only they, ascend again from elsewhere, more carefully, or by another method.
 
 Each attempt is a plan for the few that are left. Verdicts on the data (no maximum, no data, a boundary) are answers and
 stay as they are; nothing is compiled where nothing failed.

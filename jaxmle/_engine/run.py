@@ -42,7 +42,7 @@ def run_bucket(
     shown: Progress,
     interrupted: bool = False,
 ) -> Run:
-    """Fit the data sets of one bucket: climb, certify and, where the plan says so, settle.
+    """Fit the data sets of one bucket: ascend, certify and, where the plan says so, settle.
 
     Args:
         program, problem: of the bucket.

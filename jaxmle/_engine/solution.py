@@ -27,7 +27,7 @@ class Report(NamedTuple):
         lanes: "native", or how many fits stepped together in each worker; a list for a batch joined of several.
         utilization: share of the lanes' steps that a fit needed; None for native kernels.
         tried: data sets per second with other numbers of lanes.
-        drafted: fits certified from a climb in float32; None where there was none.
+        drafted: fits certified from an ascent in float32; None where there was none.
         retried: fits that failed at first and were tried again.
         seconds: in all, compilation included.
         interrupted: whether an interrupt left fits out.

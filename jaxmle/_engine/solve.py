@@ -27,7 +27,7 @@ from jaxmle.model.model import Model
 
 @in_float64
 def solve(model: Model, batch: Batch, plan: Plan) -> Solution:
-    """Fit every data set of a batch by a plan: climb, certify, settle, retry, further starts.
+    """Fit every data set of a batch by a plan: ascend, certify, settle, try again, try further starts.
 
     Profiles, contours, bootstraps, simulations and refits call this with another batch (`batch.reweighted(w)`,
     `batch.take(i)`, `batch.repeated(k)`) or another plan (`plan.warm(params)`, `plan.once()`).
@@ -46,9 +46,9 @@ def solve(model: Model, batch: Batch, plan: Plan) -> Solution:
     began = time.perf_counter()
     mixed_precision.check_precision(plan.precision, plan.dtype)
     check_starts(plan.starts)
-    solution = _climb(model, batch, plan)
+    solution = _ascended(model, batch, plan)
     if not solution.report.interrupted:
-        solution = _with_unread(multistart(retry(solution, plan, _climb), plan, _climb), plan)
+        solution = _with_unread(multistart(retry(solution, plan, _ascended), plan, _ascended), plan)
     report = solution.report._replace(seconds=time.perf_counter() - began)
     return dataclasses.replace(solution, options=_options(plan), report=report)
 
@@ -73,7 +73,7 @@ _FLAT_ENDS = (Status.MAX_STEPS, Status.STALLED, Status.AT_INFINITY, Status.AT_BO
 "Where an ascent may end along a parameter that changes nothing."
 
 
-def _climb(model: Model, batch: Batch, plan: Plan) -> Solution:
+def _ascended(model: Model, batch: Batch, plan: Plan) -> Solution:
     """Fit every data set once, bucket by bucket."""
     if batch.size == 1 and plan.precision == "full" and not isinstance(plan.backend, Lanes):
         program, problem = of_bucket(model, batch, batch.buckets[0], plan)

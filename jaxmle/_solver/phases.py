@@ -69,8 +69,8 @@ def policies(
         policy = lanes.Policy(known, stepper(certifier, limit), done, lambda state, _: finish(state))
         return policy, policy
     if certifies(program.optimizer):
-        climb = lanes.Policy(begin, stepper(certifier, limit), done, lambda state, item: end(finish(state), item))
-        return climb, climb
+        ascent = lanes.Policy(begin, stepper(certifier, limit), done, lambda state, item: end(finish(state), item))
+        return ascent, ascent
 
     def again(item: Item) -> State:
         problem, nominee = build(item), item[-1]
@@ -84,9 +84,9 @@ def policies(
     def left(item: Item) -> Int[Array, ""]:
         return jnp.where(item[-1].status == NOMINATED, CERTIFY_STEPS, LIMIT_STEPS)
 
-    climb = lanes.Policy(begin, stepper(program.optimizer, limit), done, lambda s, _: s._replace(u=None, opt=None))
+    ascent = lanes.Policy(begin, stepper(program.optimizer, limit), done, lambda s, _: s._replace(u=None, opt=None))
     certify = lanes.Policy(again, stepper(certifier, left), done, lambda s, item: end(finish(s, item[-1]), item))
-    return climb, certify
+    return ascent, certify
 
 
 def _settling(
@@ -112,5 +112,5 @@ def _settling(
 def phases(program: Program, shared: list[Array], cleaned: bool = False) -> tuple[lanes.Policy, ...]:
     """Return the phases as policies, in order: ascent and certification, or the one that is both; then `SETTLE`."""
     build = builder(program, shared)
-    climb, certify = policies(program, build, cleaned)
-    return *((climb,) if one_phase(program) else (climb, certify)), _settling(program, build, cleaned)
+    ascent, certify = policies(program, build, cleaned)
+    return *((ascent,) if one_phase(program) else (ascent, certify)), _settling(program, build, cleaned)

@@ -24,8 +24,8 @@ def solve_one(program: Program, problem: Problem[Array]) -> Outcome[Array]:
         state = lax.while_loop(lambda s: ~policy.done(s), lambda s: policy.step(s, item), policy.begin(item))
         return policy.end(state, item)
 
-    climb, certify = policies(program, lambda item: item[0])
-    outcome = loop(climb, (problem,))
+    ascent, certify = policies(program, lambda item: item[0])
+    outcome = loop(ascent, (problem,))
     if not one_phase(program):
         outcome = loop(certify, (problem, outcome))
     return outcome

@@ -58,5 +58,5 @@ def _at_end(full: Fit, k: int, element: int, column: int, side: float) -> Float[
     start = jax.vmap(lambda v: model.forward(unravel(v)))(u)
     if jax.tree.leaves(model.space)[k].kind.unitless:
         return fit_held(full.solution, k, element, u[:, column], start)[0]
-    # Shares cannot be held one by one: the climb stays where neither slope nor curvature is left.
+    # Shares cannot be held one by one: the ascent stays where neither slope nor curvature is left.
     return -solve(model, full.solution.batch, Plan(start=start, dtype=u.dtype)).outcome.value

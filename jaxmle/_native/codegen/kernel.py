@@ -171,7 +171,7 @@ class KernelEmitter:
         return scope
 
     def _draft(self, draft: Draft, active: str, finished: str, invariant: Scope) -> None:
-        """Emit the same steps, their rows in float32, until they end; another climb begins where they lead."""
+        """Emit the same steps, their rows in float32, until they end; another ascent begins where they lead."""
         emit = self.builder.emit
         self._branch(active, finished, "draft", "drafted")
         emit("draft:")

@@ -1,4 +1,4 @@
-"""A fit as a program of nodes: what a kernel computes before, in and after the steps of a climb."""
+"""A fit as a program of nodes: what a kernel computes before, in and after the steps of an ascent."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ from jaxmle._native.ir.nodes import Node, reachable
 
 
 class Draft(NamedTuple):
-    """Nodes that follow a climb whose rows are computed in float32.
+    """Nodes that follow an ascent whose rows are computed in float32.
 
     Attributes:
-        ended: whether that climb ends with the next state.
-        restart: the state in which the climb in float64 begins.
+        ended: whether that ascent ends with the next state.
+        restart: the state in which the ascent in float64 begins.
         finished: whether that state is the last.
     """
 
@@ -28,7 +28,7 @@ class FitProgram(NamedTuple):
         first_done, next_done: whether the first state, and the next one, is the last.
         next_state: made of the state.
         results: made of the last state.
-        draft: where a climb whose rows are computed in float32 comes first.
+        draft: where an ascent whose rows are computed in float32 comes first.
     """
 
     valid: list[Node]

@@ -34,9 +34,9 @@ Policy = tuple[
     Callable[[Pytree], Bool[jax.Array, ""]],
     Callable[[Pytree, Pytree], Pytree],
 ]
-"A climb as functions of JAX: item -> state, (state, item) -> state, whether a state is the last, (state, item) -> result."
+"An ascent as functions of JAX: item -> state, (state, item) -> state, whether a state is the last, (state, item) -> result."
 DraftPolicy = tuple[Callable[[Pytree, Pytree], Bool[jax.Array, ""]], Callable[[Pytree, Pytree], Pytree]]
-"Of (state, item): whether a climb whose rows are in float32 ends, and the state in which the climb in float64 begins."
+"Of (state, item): whether an ascent whose rows are in float32 ends, and the state in which the ascent in float64 begins."
 
 
 class Lowered(NamedTuple):
@@ -68,7 +68,7 @@ def lower_fit(
 
     Args:
         leaves, tree: of an item, a pytree.
-        policy: begin, step, done and end of a climb, as in `lanes.Policy`.
+        policy: begin, step, done and end of an ascent, as in `lanes.Policy`.
         draft: where the same steps are to go first, their rows in float32, `ended` and `restart`: until `ended(state, item)`;
             then the policy's steps go on from `restart(state, item)`.
         by_value: whether sums over counts may be sums over the values they take.

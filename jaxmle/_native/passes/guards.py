@@ -1,6 +1,6 @@
 """Conditions on rows, such as to lie in the support, as checks made once: select(c, a, -inf) = a where c holds of every row.
 
-A sum with an infinite term is no log-likelihood to climb: a data set with such a row is left to the lanes, and the step
+A sum with an infinite term is no log-likelihood to ascend: a data set with such a row is left to the lanes, and the step
 computes each row as if all conditions held.
 """
 

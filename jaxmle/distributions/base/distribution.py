@@ -31,7 +31,7 @@ class Distribution:
         space: dict of `Space`, one for each parameter.
         start: `(x, weights f[n]) -> params`, pure JAX; legal and finite for any data, equivariant to units.
         geometry: what else is known of the log-likelihood (`jaxmle.model.Geometry`): the maximum in closed form, the
-            expected information, where it is not smooth, in which coordinates to climb.
+            expected information, where it is not smooth, in which coordinates to ascend.
         discrete: whether x is a count.
         columns: names of the data leaves where x is a dict, the response first.
         event: how many axes one observation has: 0 for numbers, 1 for vectors, 2 for matrices.

@@ -2,7 +2,7 @@
 
 The survival function of Burr XII is a log-logistic's, the distribution function of the other a Weibull's, to a power. With w = shape log(x / scale) and the power fixed, each log-likelihood is concave in w's slope and offset. It has two limits
 in all samples, one as the power grows and one as it vanishes, and at most a few maxima between them. The second is a power
-law whose end is an observation, and always a local supremum; the climb is charted through both.
+law whose end is an observation, and always a local supremum; the ascent is charted through both.
 """
 
 import jax

@@ -27,7 +27,7 @@ from jaxmle.model.geometry import Chart, Coordinates, Geometry
 from jaxmle.special.elementary import floating
 
 _STEEP, _BACK = 1000.0, -2.0
-"A shape, and a place on the chart there, from which a skew normal climbs to the half-normal."
+"A shape, and a place on the chart there, from which a skew normal ascends to the half-normal."
 
 
 def _smaller_tail(a: Array, z: Array) -> Array:
