@@ -55,7 +55,7 @@ INSIDE = {
     "models": "recipes restricted | censoring columns copulas | censoring_schemes independent | interval_draws",
     # Families that are built on others, then all others, then what the families of a folder share.
     "distributions": "composed/folded composed/scaled composed/shifted composed/truncated | composed/composition | composed/*"
-    " | bounded/kumaraswamy multivariate/dirichlet_multinomial positive/burr12 positive/exponentiated_weibull positive/lomax extremes/kappa4"
+    " | bounded/kumaraswamy multivariate/dirichlet_multinomial positive/burr12 positive/exponentiated_weibull positive/lomax"
     " | positive/* real/* counts/* bounded/* extremes/* circular/* multivariate/*"
     " | positive/burr_chart | positive/gamma_power positive/gamma_ratio positive/power_limits real/location_scale counts/trials extremes/reduced_variate extremes/range_chart"
     " extremes/standard_gumbel circular/mean_direction multivariate/category_counts multivariate/covariances"

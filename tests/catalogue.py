@@ -58,9 +58,6 @@ TABLE = {
     "inverse_gamma": Row({"scale": 2.0, "shape": 3.5}, st.invgamma(3.5, 0, 2.0), AT_0),
     "inverse_gaussian": Row({"mean": 2.0, "shape": 3.0}, st.invgauss(2 / 3, 0, 3.0), AT_0),
     "johnson_su": Row({"delta": 1.6, "gamma": -0.7, "loc": 0.5, "scale": 2.0}, st.johnsonsu(-0.7, 1.6, 0.5, 2.0), FREE),
-    "kappa4": Row(
-        {"h": -0.3, "loc": 0.5, "scale": 2.0, "shape": 0.05}, st.kappa4(-0.3, -0.05, 0.5, 2.0), FREE, **ROUGH
-    ),
     "kumaraswamy": Row({"a": 2.5, "b": 0.8}),
     "laplace": Row({"loc": 0.5, "scale": 2.0}, st.laplace(0.5, 2.0), FREE),
     "levy": Row({"scale": 2.0}, st.levy(0, 2.0), AT_0),

@@ -67,21 +67,6 @@ def test_pearson3(skew):
     np.testing.assert_allclose(jnp.exp(d.logcdf({"loc": 0.0, "scale": 1.0, "skew": skew}, z)), q, rtol=2e-9)
 
 
-@pytest.mark.parametrize(("h", "shape"), [(0.0, 0.2), (1e-9, -0.1), (0.7, 0.3), (-1.0, 1e-9), (-0.4, 0.5)])
-def test_kappa4(h, shape):
-    h_, s = mp.mpf(h), mp.mpf(shape)
-    d, params = distributions.kappa4, {"h": h, "loc": 0.0, "scale": 1.0, "shape": shape}
-    levels = LEVELS[1:] if h > 0 else LEVELS  # at 1e-25 x is the lower end, rounded
-    x = np.asarray(d.quantile(params, jnp.asarray(np.append(levels, 1 - 1e-9))))
-
-    def lower(z):
-        g = (1 + s * z) ** (-1 / s) if shape else mp.exp(-z)
-        return (1 - h_ * g) ** (1 / h_) if h else mp.exp(-g)
-
-    compared("kappa4", params, x, lower, lambda z: 1 - lower(z), 1e-9)
-    np.testing.assert_allclose(np.exp(d.logcdf(params, jnp.asarray(x)))[:-1], levels, rtol=1e-9)
-
-
 @pytest.mark.parametrize(("df1", "df2"), [(0.3, 5.0), (4.0, 900.0), (50.0, 1e9), (1e9, 3.0)])
 def test_densities_of_f(df1, df2):
     x = np.array([1e-8, 0.2, 0.9, 1.0, 1.3, 7.0, 1e6])

@@ -26,7 +26,7 @@ BOUNDED = {
 }  # fmt: skip
 DISPERSED = ("beta_binomial", "conway_maxwell_poisson", "generalized_poisson", "negative_binomial", "skellam")
 # An upper end that closes on the greatest row, with shape < -1, has no bound (Smith 1985); few rows have no other maximum.
-ENDED = ("gev", "gpd", "kappa4", "pearson3")
+ENDED = ("gev", "gpd", "pearson3")
 CIRCULAR = ("von_mises", "wrapped_cauchy")
 PURE = ("chi2", "f")  # positive numbers without units: no scale
 BAD = {

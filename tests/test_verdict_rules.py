@@ -94,19 +94,18 @@ RULED = {
     "certificate": (lambda: jm.fit("gamma", POSITIVE), lambda: jm.fit("gamma", POSITIVE, max_steps=2)),
     "certificate to rounding": (lambda: jm.fit("gamma", POSITIVE, tolerance=1e-30),
                                 lambda: jm.fit("gamma", POSITIVE, tolerance=1e-12)),
-    "certificate to the last digit": (lambda: jm.fit("normal", 3.7 + 1e-12 * NOISE), lambda: jm.fit("normal", 3.7 + 1e-10 * NOISE)),
     "rise that gains pace": (lambda: jm.fit(REVERSED, Z), lambda: once(NORMAL, Z, start={"loc": 1e6, "scale": 1e-2})),
     "endless rise": (lambda: once(NORMAL, Z, start={"loc": 0.0, "scale": 1e200}),
                      lambda: once(NORMAL, Z, start={"loc": 0.0, "scale": 1e30})),
     "tail": (lambda: once("student_t", rng(3).normal(size=10)), lambda: once("student_t", rng(3).standard_t(1.0, 10))),
     "long tail": (lambda: jm.fit("student_t", light_tails(100)), lambda: jm.fit("student_t", rng(51).standard_t(30.0, 2000))),
-    "end of a tail": (lambda: once("lomax", rng(17).gamma(5.0, size=8)), lambda: once("lomax", rng(1).pareto(1.0, size=8))),
+    "end of a tail": (lambda: once("skew_normal", rng(47).normal(size=10)), lambda: once("skew_normal", rng(45).normal(size=10))),
     "vanished coordinate": (lambda: once(VARIANCES, no_variance_grows(), start={"v0": 1.0, "v1": 1e-8}),
                             lambda: once(VARIANCES, variances(), start={"v0": 1.0, "v1": 1e-8})),
     "far and flat": (lambda: once(DISTANT, 1e130 * rng(5).uniform(1.0, 2.0, 20)),
                      lambda: once(DISTANT, 1e100 * rng(5).uniform(1.0, 2.0, 20))),
-    "constant rows, many steps": (lambda: jm.fit("gamma", np.full(20, 3.7)),
-                                  lambda: jm.fit("gamma", 3.7 + 1e-3 * rng(52).normal(size=20))),
+    "constant rows, many steps": (lambda: jm.fit("weibull", np.full(20, 3.7)),
+                                  lambda: jm.fit("weibull", 3.7 + 1e-3 * rng(52).normal(size=20))),
     "constant rows, flat": (lambda: once(PRODUCT, np.full(10, 5e5)), lambda: once(ONE_FACTOR, np.full(10, 5e5))),
     "constant rows, curved": (lambda: once(PRODUCT, np.full(10, 1e7)), lambda: once(ONE_FACTOR, np.full(10, 1e7))),
     "constant rows, stuck": (lambda: once(WALLED, walled(np.full(5, 3.7), 1e50, 1e34)),
@@ -126,7 +125,8 @@ RULED = {
 # definite "end of a tail" decides first; where it is definite the curvature along the tail is positive, and a slope of 0
 # ends the tail (`optimizers.curvature.advance`: the slope fell faster than the curvature, so that the tail's rate is 1
 # again). What is left are curvatures below the range of numbers. Searched in some 20 000 fits of 28 families and of a dozen models like those above.
-UNREACHED = {"nothing left of a tail"}
+UNREACHED = {"nothing left of a tail", "certificate to the last digit"}
+"No data are known that lead to these: a step below the last digit gains less than `unresolved`."
 
 
 def test_every_rule_has_its_two_cases():

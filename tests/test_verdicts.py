@@ -103,7 +103,8 @@ def test_newton_recognizes_it_within_fifteen_steps(verdict):
         for word in verdict.words:
             assert word in fit.message()
     errors = np.concatenate([np.ravel(x) for x in jax.tree.leaves(fit.standard_errors())])
-    assert np.isnan(errors).all()
+    # At a limit the other parameters have errors, with the limit held; at none has the diverging one.
+    assert np.isnan(errors).any() if verdict.statuses <= LIMITS else np.isnan(errors).all()
     assert fit.summary()
 
 

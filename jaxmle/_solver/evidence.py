@@ -44,7 +44,7 @@ class Evidence(NamedTuple):
         tail_rate: by what factor in all, over steps in a row, curvature and slope fell together along the coordinates that
             keep their pace; 1 where none did.
         tailing: whether v is such a step, bool[].
-        certain: whether the last candidate was accepted and J is definite, bool[].
+        certain: whether J is definite and the last candidate was accepted, or longer than Newton's step, bool[].
         predicted_gain: the lesser of `decrement_before` and the gain that the slope predicts for the next unstretched step w,
             1/2 |g'w|.
         predicted_gain_per_weight: the latter per unit of weight, 1/2 |g'w| / W.
@@ -58,6 +58,7 @@ class Evidence(NamedTuple):
         resolution: one unit in the last place of a coordinate in units of its standard error from one row, eps |u_j| (J_jj / W)^1/2, the
             greatest: from 1 on a density is narrower than the numbers on which it stands.
         unresolved: by how much the log-likelihood may rise within one unit in the last place of the parameters.
+        left: the greater of `decrement` and `unresolved`.
         negligible_step: whether the next step is below one unit in the last place, or below a tenth of the tolerance, in each
             coordinate, bool[].
         varies: whether the rows of the data differ, bool[].
@@ -89,6 +90,7 @@ class Evidence(NamedTuple):
     narrowness: Float[Array, ""]
     resolution: Float[Array, ""]
     unresolved: Float[Array, ""]
+    left: Float[Array, ""]
     negligible_step: Bool[Array, ""]
     varies: Bool[Array, ""]
     last_step: Float[Array, " p"]
@@ -119,7 +121,7 @@ def no_evidence(u: Float[Array, " p"]) -> Evidence:
         evaluations=jnp.zeros((), jnp.int32), accepted=no, undamped=no, overdamped=no, tolerance=zero, rounding=zero, allowed=zero,
         decrement=inf, decrement_before=inf, definite=no, lowest_pivot=zero, curvature_ratio=zero, curvature_retained=zero,
         tail_rate=zero + 1, tailing=no, certain=no, predicted_gain=inf, predicted_gain_per_weight=zero,
-        growing_gain=jnp.zeros((), jnp.int32), vanished=no, leaves_boundary=no, furthest=zero, narrowness=zero, resolution=zero, unresolved=zero, negligible_step=no, varies=no,
+        growing_gain=jnp.zeros((), jnp.int32), vanished=no, leaves_boundary=no, furthest=zero, narrowness=zero, resolution=zero, unresolved=zero, left=inf, negligible_step=no, varies=no,
         last_step=jnp.zeros_like(u),
     )  # fmt: skip
 
@@ -182,7 +184,7 @@ def gather(
         curvature_retained=latest(retained, known.curvature_retained),
         tail_rate=new.tail_rate,
         tailing=new.tailing,
-        certain=accepted & definite,
+        certain=(accepted | (old.stretch > 1)) & definite,  # a long step that overshot says nothing
         predicted_gain=jnp.minimum(predicted, decrement_before).astype(dtype),
         predicted_gain_per_weight=per_weight.astype(dtype),
         growing_gain=jnp.where(
@@ -196,6 +198,7 @@ def gather(
         narrowness=jnp.max(jnp.maximum(travelled, concentrated), initial=0.0).astype(dtype),
         resolution=resolution(new.anchor, new.matrix, weight).astype(dtype),
         unresolved=unresolved.astype(dtype),
+        left=jnp.maximum(new.decrement, unresolved).astype(dtype),
         negligible_step=jnp.all((jnp.abs(new.move) <= spacing) | (0.5 * diagonal * new.move**2 <= 0.1 * tolerance)),
         varies=objective.varies,
         last_step=latest(v, known.last_step),

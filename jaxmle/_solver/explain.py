@@ -21,6 +21,7 @@ WORDS = {
     "furthest": "greatest distance of a logarithm or a logit from the start of the ascent, relative to half the range of numbers",
     "narrowness": "narrowness of the density, as a logarithm, or distance of a logarithm or a logit from its start",
     "resolution": "spacing of numbers at the estimate, in units of the standard error from one observation",
+    "left": "the greater of the predicted gain and of what the last digit of the parameters is worth",
     "unresolved": "possible gain within one unit in the last place of the parameters",
     "inward": "log-likelihood that a step inward from the limit loses",
 }

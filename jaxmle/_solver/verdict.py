@@ -141,7 +141,7 @@ RULES = (
          "the predicted gain of the log-likelihood is within the tolerance, the information is positive definite, and the curvature "
          "along the last step has settled"),
     Rule("certificate to rounding", Status.CONVERGED_TO_ROUNDING,
-         _all(C("decrement", "<=", "rounding"), C("decrement_before", "<=", "rounding"), CERTIFICATE),
+         _all(C("left", ">", "tolerance"), C("decrement", "<=", "rounding"), C("decrement_before", "<=", "rounding"), CERTIFICATE),
          "the predicted gain of the log-likelihood is less than the rounding error of the sum of the contributions, or than what one unit "
          "in the last place of the parameters is worth"),
     Rule("certificate to the last digit", Status.CONVERGED_TO_ROUNDING,

@@ -38,7 +38,6 @@ from jaxmle.distributions.extremes.gev import gev
 from jaxmle.distributions.extremes.gpd import gpd
 from jaxmle.distributions.extremes.gumbel import gumbel
 from jaxmle.distributions.extremes.gumbel_min import gumbel_min
-from jaxmle.distributions.extremes.kappa4 import kappa4
 from jaxmle.distributions.multivariate.dirichlet import dirichlet
 from jaxmle.distributions.multivariate.dirichlet_multinomial import dirichlet_multinomial
 from jaxmle.distributions.multivariate.multinomial import multinomial
@@ -121,7 +120,6 @@ __all__ = [
     "inverse_gamma",
     "inverse_gaussian",
     "johnson_su",
-    "kappa4",
     "kumaraswamy",
     "laplace",
     "levy",

@@ -45,7 +45,6 @@ NAMES: dict[str, tuple[str, str]] = {
     "invgauss": ("inverse_gaussian", "its mean is SciPy's mu scale, its shape SciPy's scale"),
     "invweibull": ("frechet", "SciPy's c is shape"),
     "johnsonsu": ("johnson_su", "SciPy's a is gamma, b is delta"),
-    "kappa": ("kappa4", "SciPy's k has the other sign: shape = -k"),
     "laplace_asymmetric": ("asymmetric_laplace", "SciPy's kappa is asymmetry"),
     "llogis": ("log_logistic", ""),
     "lnorm": ("lognormal", "R's meanlog is loc, sdlog is scale"),
@@ -89,7 +88,7 @@ ABSENT: dict[str, str] = {
     **dict.fromkeys(
         (
             "betanbinom", "foldcauchy", "genhalflogistic", "halfcauchy", "halfgennorm", "halflogistic", "hyper", "hypergeom",
-            "kappa3", "poisson_binom", "skewcauchy", "truncpareto", "tweedie",
+            "kappa3", "kappa4", "poisson_binom", "skewcauchy", "truncpareto", "tweedie",
         ),
         "",
     ),
