@@ -87,7 +87,7 @@ def test_the_density_is_the_slope_of_the_cdf(name):
     np.testing.assert_allclose(-fall, np.exp(density - above), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) for n in COUNTS])
 def test_the_masses_add_up(name):
     d, params, *_ = at(name)
     k = jnp.arange(-50.0, 200.0) * (1000 if name == "scaled poisson" else 1)

@@ -20,7 +20,9 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "nothing compiled" else n for n in SETTINGS]
+)
 def test_fits_and_their_inference_are_the_same(name):
     def everything():
         one, many = jm.fit("exponential", X), jm.fit_many("exponential", [X, X[::-1]])

@@ -27,8 +27,8 @@ PARAMS = {name: row.params for name, row in TABLE.items()} | {
 }
 # Those whose incomplete integrals compile for seconds; all reach their response by the same few lines.
 SLOW = (
-    "beta", "beta_binomial", "burr12", "chi", "conway_maxwell_poisson", "gamma", "generalized_gamma", "generalized_normal",
-    "inverse_gamma", "nakagami", "negative_binomial", "skellam", "student_t", "von_mises", "zeta",
+    "beta", "beta_binomial", "beta_prime", "burr12", "chi", "chi2", "f", "conway_maxwell_poisson", "gamma", "generalized_gamma", "generalized_normal",
+    "inverse_gamma", "nakagami", "negative_binomial", "pearson3", "rice", "skellam", "student_t", "von_mises", "zeta",
 )  # fmt: skip
 VECTORS = {
     "multivariate_normal": (
