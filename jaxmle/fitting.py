@@ -14,7 +14,7 @@ from jaxmle._engine.batch import Batch
 from jaxmle._engine.build import check_series, check_support
 from jaxmle._engine.plan import Device, Plan, backend_of
 from jaxmle._engine.solve import solve
-from jaxmle._util.arrays import Array, ArrayLike, Data, Params
+from jaxmle._util.arrays import Array, ArrayLike, Data, Params, Weights
 from jaxmle._util.compile import float64
 from jaxmle.distributions import Distribution
 from jaxmle.model.model import Model
@@ -29,7 +29,7 @@ def fit(
     model: Model | Distribution | str,
     data: Data,
     *,
-    weights: ArrayLike | Sequence[float] | None = None,
+    weights: Weights = None,
     start: Params | Fit | None = None,
     optimizer: str | optax.GradientTransformation = "newton",
     tolerance: float | None = None,
@@ -97,7 +97,7 @@ def fit_many(
     model: Model | Distribution | str,
     data: Data,
     *,
-    weights: ArrayLike | Sequence[float] | None = None,
+    weights: Weights = None,
     groups: Data | None = None,
     shared: Data | None = None,
     lanes: int | str = "auto",

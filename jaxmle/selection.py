@@ -12,6 +12,8 @@ from jaxmle._engine import ingest
 from jaxmle._engine.batch import Batch
 from jaxmle._solver.state import RUNNING
 from jaxmle._solver.status import Status
+from jaxmle._util.arrays import Data, Weights
+from jaxmle._util.group_keys import Keys
 from jaxmle._util.progress import Progress
 from jaxmle._util.text_tables import table, to_pandas, to_polars
 from jaxmle._util.threads import cores
@@ -41,7 +43,7 @@ class Selection(Mapping[str, Fit]):
     failures: dict[str, str]
 
     @property
-    def best(self) -> Any:
+    def best(self) -> str | np.ndarray:
         """The name of the family with the least criterion; for a batch str[B], empty where none was fitted."""
         return self.comparison.best
 
@@ -98,12 +100,12 @@ class Selection(Mapping[str, Fit]):
 
 
 def fit_all(
-    data: Any,
+    data: Data,
     families: str | Iterable[Family] | None = None,
     *,
     criterion: str = "aic",
-    weights: Any = None,
-    groups: Any = None,
+    weights: Weights = None,
+    groups: Keys | None = None,
     progress: bool | Callable[[int, int, int], Any] = False,
     **options: Any,
 ) -> Selection:
@@ -172,14 +174,14 @@ def fit_all(
     return Selection(found, {name: fits[name] for name in _order(found)}, failures)
 
 
-def _columns(data: Any) -> Any:
+def _columns(data: Data) -> Data:
     """Select what distributions read: counts out of trials, intervals, or numbers."""
     there = as_columns(data)
     trials = isinstance(there, Mapping) and "successes" in there and "trials" in there
     return columns_for("binomial" if trials else "normal", data)
 
 
-def _batch(columns: Any, weights: Any, groups: Any, single: bool, missing: str) -> Batch:
+def _batch(columns: Data, weights: Weights, groups: Keys | None, single: bool, missing: str) -> Batch:
     """Make the batch that `fit` or `fit_many` would make."""
     with jax.enable_x64(True):
         if single:
@@ -200,7 +202,7 @@ def _chosen(families: str | Iterable[Family] | None) -> dict[str, Distribution]:
     return {d.name: d for d in found}
 
 
-def _suitable(batch: Batch, families: Any) -> dict[str, Distribution]:
+def _suitable(batch: Batch, families: Iterable[str | Distribution] | None) -> dict[str, Distribution]:
     """Choose the families of the catalogue whose kind is that of the data, and whose support holds all rows of a data set."""
     form = set(batch.buckets[0].data) if isinstance(batch.buckets[0].data, Mapping) else set()
     counts = "trials" in form or (families == "counts" if families in KINDS else _are_whole(batch))

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from jaxmle import _native
 from jaxmle._engine.devices import platforms_of
 from jaxmle._engine.memory import rounded_up
-from jaxmle._engine.phase_leaves import PhaseLeaves, Shared
+from jaxmle._engine.phase_leaves import PhaseLeaves, Shared, Structure
 from jaxmle._engine.plan import Auto, Backend, Device, Drafted, Lanes, Native
 from jaxmle._solver import lanes
 from jaxmle._solver.charts import ascent_objective
@@ -38,7 +38,7 @@ from jaxmle._solver.problem import (
 from jaxmle._solver.state import RUNNING, State
 from jaxmle._solver.status import Status, at_maximum, failed
 from jaxmle._solver.step import certifies, done, init
-from jaxmle._util.arrays import Bool, Int, Params
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Int, Params
 from jaxmle._util.compile import compiled_with, float64
 from jaxmle.optimizers import newton
 
@@ -131,7 +131,7 @@ def _independent_of_length(program: Program, own: tuple[_native.Leaf, ...], shar
 
 @functools.lru_cache(maxsize=64)
 def _built(
-    program: Program, phase: int, leaves: tuple[_native.Leaf, ...], tree: Any, platform: str, drafts: bool
+    program: Program, phase: int, leaves: tuple[_native.Leaf, ...], tree: Structure, platform: str, drafts: bool
 ) -> Callable[[int], _native.Compiled] | str:
     """Compile a phase to a native kernel for any number of rows, or return the reason why it cannot be compiled."""
     draft = draft_of(program) if drafts else None
@@ -149,14 +149,14 @@ def _built(
         return str(error)
 
 
-def _shapes(leaves: tuple[_native.Leaf, ...], tree: Any, n: int) -> tuple[Any, ...]:
+def _shapes(leaves: tuple[_native.Leaf, ...], tree: Structure, n: int) -> tuple[Any, ...]:
     """Return the arguments of a native policy's functions as shapes and dtypes, for data sets of n rows."""
     sized = [(tuple(n if k == _native.ROWS else k for k in leaf.shape), leaf.dtype) for leaf in leaves]
     return (jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(*x) for x in sized]),)
 
 
 @functools.lru_cache(maxsize=64)
-def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[_native.Leaf, ...], tree: Any) -> bool:
+def _calls_lapack(program: Program, phase: int, n: int, leaves: tuple[_native.Leaf, ...], tree: Structure) -> bool:
     """Return whether a step calls LAPACK: two such programs at once on one CPU deadlock in XLA's thread pool.
 
     Each waits in one of the pool's threads for work that it has queued in the same pool (JAX 0.10.2, 2 cores).
@@ -261,12 +261,12 @@ def prepared(
 
 
 @compiled_with(static_argnums=0)
-def _starts(program: Program, own: list[Any], shared: Shared) -> Params:
+def _starts(program: Program, own: list[Array], shared: Shared) -> Params:
     return own_starts(program, own, shared)
 
 
 @compiled_with(quick=True, static_argnums=0)
-def _few_starts(program: Program, own: Any, shared: Any) -> Any:
+def _few_starts(program: Program, own: list[Array], shared: Shared) -> Array:
     return own_starts(program, own, shared)
 
 
@@ -277,7 +277,7 @@ QUICK_BELOW = 4096
 "Data sets that are swept before a program compiled with more care would have begun."
 
 
-def _swept(program: Program, problem: Problem) -> Any:
+def _swept(program: Program, problem: Problem) -> Array:
     """Sweep for the start of each data set, [B, ...]; numbers of rows and of data sets are powers of two: few programs."""
     own, shared = items_of(program, problem)
     own_rows, shared_rows = row_flags(program)
@@ -285,7 +285,7 @@ def _swept(program: Program, problem: Problem) -> Any:
     compute = _few_starts if count < QUICK_BELOW else _starts
     size, rows, at = min(rounded_up(count), SWEPT), rounded_up(n), weights_at(program)
 
-    def padded(x: Any, axis: int, fill: str) -> np.ndarray:
+    def padded(x: ArrayLike, axis: int, fill: str) -> np.ndarray:
         more = [(0, rows - n if k == axis else 0) for k in range(np.ndim(x))]
         return np.pad(x, more, fill) if rows > n else np.asarray(x)  # pyright: ignore
 
@@ -302,7 +302,7 @@ def _swept(program: Program, problem: Problem) -> Any:
     return jax.tree.map(lambda *x: np.concatenate(x)[:count], *parts)
 
 
-def _signature(program: Program, leaves: PhaseLeaves, ones: bool) -> tuple[tuple[_native.Leaf, ...], Any]:
+def _signature(program: Program, leaves: PhaseLeaves, ones: bool) -> tuple[tuple[_native.Leaf, ...], Structure]:
     """Describe the leaves of (items, shared) without their data-set axis, and their tree; `ones` if all weights are 1."""
     own_rows, shared_rows = row_flags(program)
     own, common = jax.tree.leaves(leaves.items), jax.tree.leaves(leaves.shared)

@@ -1,7 +1,7 @@
 """Problems from a model, data and a plan: everything about a fit as arrays, each checked before it is compiled."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +11,7 @@ from jax.typing import DTypeLike
 from jaxmle._engine.batch import Batch, Bucket
 from jaxmle._engine.ingest import row_items
 from jaxmle._engine.memory import rounded_up
+from jaxmle._engine.phase_leaves import Structure
 from jaxmle._engine.plan import Plan
 from jaxmle._solver.problem import (
     Problem,
@@ -21,7 +22,7 @@ from jaxmle._solver.problem import (
     taken,
 )
 from jaxmle._solver.status import Status
-from jaxmle._util.arrays import ArrayLike, Bool, Data, Float, Int, Params
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Data, Float, Int, Params
 from jaxmle._util.compile import compiled_with
 from jaxmle._util.records import join, split
 from jaxmle.model.contract import check_contributions, check_start, coordinates_read, percent
@@ -133,7 +134,9 @@ def of_bucket(model: Model, batch: Batch, bucket: Bucket, plan: Plan, lanes: int
     return Program(split(model)[0], plan.optimizer, tree, tuple(jax.tree.leaves(axes)), lanes), problem
 
 
-def _start(model: Model, start: Any, batch: Batch, dtype: Any) -> tuple[Any, np.ndarray | None, Any]:
+def _start(
+    model: Model, start: Params | None, batch: Batch, dtype: np.dtype
+) -> tuple[Params | None, np.ndarray | None, Params | None]:
     """Return the start as params, where it is legal bool[B], and which leaves have a data-set axis."""
     if start is None:
         return None, None, None
@@ -178,8 +181,12 @@ def check_model(program: Program, problem: Problem) -> None:
     _checked(program.skeleton, tree, tuple((np.shape(x), np.asarray(x).dtype.name) for x in leaves))
 
 
+Described = tuple[tuple[tuple[int, ...], str], ...]
+"The shape and the dtype of each leaf."
+
+
 @functools.lru_cache(maxsize=1024)
-def _checked(skeleton: Any, tree: Any, leaves: tuple[Any, ...]) -> None:
+def _checked(skeleton: Hashable, tree: Structure, leaves: Described) -> None:
     problem = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves])
     n = problem.weights.shape[0]
 
@@ -201,7 +208,7 @@ def unread(model: Model, batch: Batch, plan: Plan) -> Bool[np.ndarray, " p"]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _read(skeleton: Any, tree: Any, leaves: tuple[Any, ...]) -> list[bool]:
+def _read(skeleton: Hashable, tree: Structure, leaves: Described) -> list[bool]:
     problem = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves])
     found: list[bool] = []
     jax.eval_shape(lambda p: found.extend(coordinates_read(objective_of(skeleton, p))), problem)
@@ -263,5 +270,5 @@ def check_support(model: Model, batch: Batch) -> None:
 
 
 @compiled_with(static_argnums=0)
-def _supported(skeleton: Any, numbers: Any, data: Any) -> Any:
+def _supported(skeleton: Hashable, numbers: Sequence[ArrayLike], data: Data) -> Bool[Array, " n"]:
     return join(skeleton, numbers).possible(data)

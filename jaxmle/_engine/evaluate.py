@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +12,7 @@ from jaxmle._engine.batch import Batch, Bucket
 from jaxmle._engine.build import of_bucket
 from jaxmle._engine.devices import host_if_small
 from jaxmle._engine.memory import together
+from jaxmle._engine.phase_leaves import Shared
 from jaxmle._engine.plan import Plan
 from jaxmle._solver.coordinates import Unravel
 from jaxmle._solver.problem import Problem, Program, builder, items_of, objective_of
@@ -36,7 +36,7 @@ def jacobian(objective: Objective, u: Float[Array, " p"], unravel: Unravel) -> F
 
 
 def _for_each(
-    function: PointFunction, program: Program, wide: int, own: list[Any], shared: list[Any],
+    function: PointFunction, program: Program, wide: int, own: list[Array], shared: Shared,
     u: Float[Array, "B p"], *more: ArrayLike,
 ) -> Float[Array, "B ..."]:  # fmt: skip
     """Compute `function(objective, u, unravel, *more)` for every data set, `wide` of them at a time.

@@ -2,25 +2,30 @@
 
 import datetime
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import jax
 import numpy as np
 from jax.core import Tracer
+from jax.typing import DTypeLike
 
 from jaxmle._engine.batch import Batch, Bucket, checksums
 from jaxmle._solver.state import RUNNING
 from jaxmle._solver.status import Status
 from jaxmle._util import group_keys
+from jaxmle._util.arrays import Bool, Data, Weights
 from jaxmle._util.checksum import Scanner
 from jaxmle.model.model import constant
 from jaxmle.model.observations import is_constant
+
+Kept = tuple[Data, np.ndarray | None, Bool[np.ndarray, "..."] | None, Bool[np.ndarray, "..."] | None]
+"Data, weights, the rows that still miss values and those that were dropped; the last two are None where there are none."
 
 _COPY_BELOW = 1 << 20
 "Arrays of fewer bytes are copied on the way in; larger ones are held as they are, under a checksum."
 
 
-def single(data: Any, weights: Any, dtype: Any, missing: str) -> Batch:
+def single(data: Data, weights: Weights, dtype: np.dtype, missing: str) -> Batch:
     """Make a batch of one data set, leaves [n, ...]."""
     data = on_host(arrays(data, dtype))
     weights = None if weights is None else np.asarray(weights).astype(dtype)
@@ -45,26 +50,26 @@ def single(data: Any, weights: Any, dtype: Any, missing: str) -> Batch:
     return Batch([bucket], 1, (True,) * len(leaves), single=True, dropped=dropped, sums=kept)
 
 
-def _dummy(data: Any) -> Any:
+def _dummy(data: Data) -> Data:
     """Return one row of ones for data without rows; nothing computed from it is reported."""
 
-    def fill(x: Any) -> Any:
+    def fill(x: Data) -> Data:
         return x if is_constant(x) else np.ones((1, *x.shape[1:]), x.dtype)
 
     return jax.tree.map(fill, data, is_leaf=is_constant)
 
 
-def _hold(data: Any) -> tuple[Any, bool]:
+def _hold(data: Data) -> tuple[Data, bool]:
     """Copy small arrays; return the data and whether a large array is still the caller's."""
 
-    def stays(x: Any) -> bool:
+    def stays(x: np.ndarray | jax.Array) -> bool:
         return isinstance(x, jax.Array) or x.nbytes >= _COPY_BELOW
 
     large = any(stays(x) for x in jax.tree.leaves(data))
     return jax.tree.map(lambda x: x if stays(x) else x.copy(), data), large
 
 
-def merge(data: Any, shared: Any, dtype: Any) -> tuple[Any, tuple[bool, ...]]:
+def merge(data: Data, shared: Data, dtype: np.dtype) -> tuple[Data, tuple[bool, ...]]:
     """Join data and shared leaves in one pytree; return it and which leaves have a data-set axis."""
     if shared is None:
         return data, (True,) * len(jax.tree.leaves(data))
@@ -81,7 +86,7 @@ def merge(data: Any, shared: Any, dtype: Any) -> tuple[Any, tuple[bool, ...]]:
     return dict(data) | dict(shared), tuple(jax.tree.leaves(own))
 
 
-def rectangular(data: Any, weights: Any, shared: Any, dtype: Any, missing: str) -> Batch:
+def rectangular(data: Data, weights: Weights, shared: Data, dtype: np.dtype, missing: str) -> Batch:
     """Make a batch of data sets of one length, leaves [B, n, ...]."""
     data = arrays(data, dtype)
     weights = None if weights is None else np.asarray(weights).astype(dtype)
@@ -111,7 +116,7 @@ def _fits(weights: np.ndarray, n: int) -> np.ndarray:
     return weights
 
 
-def _check_shared(shared: Any, n: int) -> None:
+def _check_shared(shared: Data, n: int) -> None:
     if shared is None:
         return
     for name, x in row_items(arrays(shared, np.float64, "shared")):
@@ -122,7 +127,9 @@ def _check_shared(shared: Any, n: int) -> None:
             )
 
 
-def grouped(data: Any, groups: Any, weights: Any, shared: Any, dtype: Any, missing: str) -> Batch:
+def grouped(
+    data: Data, groups: group_keys.Keys, weights: Weights, shared: Data, dtype: np.dtype, missing: str
+) -> Batch:
     """Make a batch from long-format rows with a group key each; data sets of like length share a bucket."""
     data = on_host(arrays(data, dtype))
     weights = None if weights is None else np.asarray(weights).astype(dtype)
@@ -177,7 +184,7 @@ def _bucket_lengths(counts: np.ndarray, compile_cost: float = 4e6) -> list[tuple
 # --- leaves ----------------------------------------------------------------------------------------------
 
 
-def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
+def arrays(data: Data, dtype: DTypeLike, what: str = "data") -> Data:
     """Convert any array-like pytree to NumPy leaves: floats in `dtype`, integers and booleans as they are.
 
     Data frames become dicts of columns, lists of numbers become arrays.
@@ -217,7 +224,7 @@ def arrays(data: Any, dtype: Any, what: str = "data") -> Any:
     raise TypeError(_no_numbers(array, what))
 
 
-def on_accelerator(x: Any) -> TypeGuard[jax.Array]:
+def on_accelerator(x: object) -> TypeGuard[jax.Array]:
     """Tell whether x is an array of JAX on one device that is no CPU; such data stay on their device where they may."""
     if not isinstance(x, jax.Array) or isinstance(x, Tracer):
         return False
@@ -225,12 +232,12 @@ def on_accelerator(x: Any) -> TypeGuard[jax.Array]:
     return len(devices) == 1 and next(iter(devices)).platform != "cpu"
 
 
-def on_host(data: Any) -> Any:
+def on_host(data: Data) -> Data:
     """Convert all leaves to NumPy arrays."""
     return jax.tree.map(np.asarray, data)
 
 
-def _plain(data: Any) -> np.ndarray:
+def _plain(data: Data) -> np.ndarray:
     """Convert to one NumPy array; what is masked, or missing in a nullable column, becomes NaN."""
     if isinstance(data, Tracer):
         raise TypeError(
@@ -289,23 +296,23 @@ def _no_numbers(array: np.ndarray, what: str) -> str:
     return f"{what} holds {kind}: {shown}; expected numbers. {advice}; or leave the column out if the model does not use it"
 
 
-def _inside(what: str, key: Any) -> str:
+def _inside(what: str, key: str | int) -> str:
     return f"data[{key!r}]" if what == "data" else f"{what}[{key!r}]"
 
 
-def leaf_names(data: Any) -> list[str]:
+def leaf_names(data: Data) -> list[str]:
     """Name each leaf of data, for messages."""
     paths = jax.tree_util.tree_flatten_with_path(data, is_leaf=is_constant)[0]
     return [jax.tree_util.keystr(path, simple=True, separator=".") or "data" for path, _ in paths]
 
 
-def row_items(data: Any) -> list[tuple[str, np.ndarray]]:
+def row_items(data: Data) -> list[tuple[str, np.ndarray]]:
     """List (name, array) of every leaf that has an observation axis."""
     leaves = jax.tree.leaves(data, is_leaf=is_constant)
     return [(name, x) for name, x in zip(leaf_names(data), leaves, strict=True) if not is_constant(x)]
 
 
-def lengths(data: Any, axes: int, weights: Any = None) -> tuple[int, ...]:
+def lengths(data: Data, axes: int, weights: np.ndarray | None = None) -> tuple[int, ...]:
     """Return the leading axes that all leaves share: (n,) or (B, n).
 
     Raises:
@@ -332,19 +339,22 @@ def lengths(data: Any, axes: int, weights: Any = None) -> tuple[int, ...]:
     return next(iter(found))
 
 
-def missing_rows(data: Any, weights: np.ndarray | None, axes: int, scanner: Scanner) -> np.ndarray | None:
+def missing_rows(data: Data, weights: np.ndarray | None, axes: int, scanner: Scanner) -> np.ndarray | None:
     """Find the rows with a NaN in a leaf and a weight that is not 0, bool over the leading axes; None where there is none."""
-    bad: Any = None
-    for _, x in row_items(data):
-        if x.dtype.kind == "f" and scanner.nan(x):
-            nan = np.isnan(x).reshape(*x.shape[:axes], -1).any(-1)
-            bad = nan if bad is None else bad | nan
-    if bad is not None and weights is not None:
-        bad = bad & (weights != 0)
-    return bad if bad is not None and bad.any() else None
+    found = [
+        np.isnan(x).reshape(*x.shape[:axes], -1).any(-1)
+        for _, x in row_items(data)
+        if x.dtype.kind == "f" and scanner.nan(x)
+    ]
+    if not found:
+        return None
+    bad = np.logical_or.reduce(found)
+    if weights is not None:
+        bad = np.logical_and(bad, weights != 0)
+    return bad if bad.any() else None
 
 
-def apply_missing(policy: str, data: Any, weights: Any, axes: int, scanner: Scanner) -> tuple[Any, Any, Any, Any]:
+def apply_missing(policy: str, data: Data, weights: np.ndarray | None, axes: int, scanner: Scanner) -> Kept:
     """Missing values by policy: data, weights, the rows that still miss values, and the rows that were dropped.
 
     The last two are bool over the leading axes, or None. Infinite is not missing.

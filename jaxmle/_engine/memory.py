@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jaxmle._engine.plan import Backend, Device, Lanes
+from jaxmle._util.arrays import PyTree
 
 
 def share(devices: list[Device], memory: int | None) -> int:
@@ -29,7 +30,7 @@ def share(devices: list[Device], memory: int | None) -> int:
     return max(int(memory) // len(devices), 1)
 
 
-def bytes_each(items: Any) -> int:
+def bytes_each(items: PyTree) -> int:
     """Return the bytes of one data set."""
     return max(sum(x[:1].nbytes for x in jax.tree.leaves(items)), 1)
 
@@ -39,14 +40,14 @@ def rounded_up(n: int) -> int:
     return 1 << max(int(n) - 1, 0).bit_length()
 
 
-def together(items: Any) -> int:
+def together(items: PyTree) -> int:
     """Choose how many data sets to compute at a time where each is computed once: on a CPU what fits in its cache."""
     default: Any = getattr(jax.config, "jax_default_device", None)
     platform = default.platform if isinstance(default, jax.Device) else default or jax.default_backend()
     return int(np.clip((1 << (18 if platform == "cpu" else 28)) // bytes_each(items), 256, 1 << 16))
 
 
-def lanes_that_fit(wide: int, items: Any, bound: int) -> int:
+def lanes_that_fit(wide: int, items: PyTree, bound: int) -> int:
     """Reduce `wide` lanes so that their data, and two chunks of as many data sets, fit the worker's share of memory."""
     return int(np.clip(bound // (4 * bytes_each(items)), 1, wide))
 

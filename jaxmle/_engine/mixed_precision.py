@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.typing import DTypeLike
 
 from jaxmle._engine import run
 from jaxmle._engine.backends import prepared
@@ -38,6 +39,7 @@ from jaxmle._solver.problem import (
 )
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_maximum
+from jaxmle._util.arrays import Float
 from jaxmle._util.progress import Progress
 from jaxmle._util.records import join
 from jaxmle.model.model import Model
@@ -50,7 +52,7 @@ EACH_LANE = 32
 "Data sets of a portion for each lane, at least: where a portion ends lanes run empty."
 
 
-def check_precision(precision: Any, dtype: Any) -> None:
+def check_precision(precision: object, dtype: DTypeLike) -> None:
     """Raise unless `precision` is known and the fit is to be certified in float64."""
     if precision not in ("full", "mixed"):
         raise ValueError(f"precision={precision!r}; expected 'full' or 'mixed'")
@@ -98,7 +100,7 @@ def run_bucket(
 class _Drafts(NamedTuple):
     """What drafts led to: outcomes, which of them are certified, bool[b], the steps of the others, int[b], and how."""
 
-    outcome: Any
+    outcome: Outcome
     certified: np.ndarray
     spent: np.ndarray
     report: Report
@@ -213,7 +215,7 @@ def _portions(program: Program, problem: Problem, count: int, devices: list[Devi
 def _in_float32(problem: Problem) -> Problem:
     """Round a problem to float32: numbers that are too large become infinite, and whole numbers stay."""
 
-    def low(x: Any) -> Any:
+    def low(x: np.ndarray) -> np.ndarray:
         return x.astype(np.float32) if x.dtype == np.float64 else x
 
     with np.errstate(over="ignore", under="ignore"):
@@ -232,7 +234,7 @@ def _check_float32(model: Model, program: Program, problem: Problem) -> None:
         ) from error
 
 
-def _within(program: Program, draft: Outcome, found: Outcome, most: Any) -> np.ndarray:
+def _within(program: Program, draft: Outcome, found: Outcome, most: Float[np.ndarray, " B"]) -> np.ndarray:
     """Tell which drafts with their certificates took no more steps than a fit may, bool[b]."""
     return draft.steps + found.steps <= most if one_phase(program) else draft.steps - draft.newton_steps <= most
 

@@ -20,7 +20,7 @@ from jaxmle._solver.coordinates import Unravel
 from jaxmle._solver.start import first
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import at_limit, at_maximum
-from jaxmle._util.arrays import Array, Float, Int, Params
+from jaxmle._util.arrays import Array, Float, Int, Key, Params
 from jaxmle.model.model import Model
 from jaxmle.model.objective import Objective
 
@@ -119,7 +119,7 @@ def multistart(solution: Solution, plan: Plan, solve: Solve) -> Solution:
     return dataclasses.replace(solution, outcome=best, starts=starts)
 
 
-def as_key(key: Any) -> jax.Array:
+def as_key(key: Key) -> jax.Array:
     """Return a `jax.random` key; None is 0, the documented default, and a whole number is its seed."""
     return jax.random.key(0 if key is None else key) if key is None or isinstance(key, (int, np.integer)) else key
 

@@ -1,17 +1,21 @@
 """The arrays that one phase of a fit reads: leaves with a data-set axis, shared leaves and weights."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxmle._util.arrays import Float, Int
+from jaxmle._util.arrays import ArrayLike, Float, Int
 
 Items = tuple[Any, ...]
 """The leaves with a data-set axis, as `lanes.Work.items` takes them: (leaves of the problem,) for the first phase, and
 (leaves of the problem, outcome of the phase before) for the next; leaves [B, ...]."""
 
-Shared = list[Any]
+Structure = Any
+"The structure of a pytree, as `jax.tree.structure` gives it."
+
+Shared = Sequence[ArrayLike]
 "The leaves of the problem without a data-set axis: arrays, or their shapes and dtypes."
 
 

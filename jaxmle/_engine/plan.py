@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import optax
 
-from jaxmle._util.arrays import ArrayLike, Float, Int
+from jaxmle._util.arrays import ArrayLike, Float, Int, Params
 from jaxmle.optimizers import newton
 
 
@@ -55,7 +55,7 @@ class Lanes:
 Backend = Auto | Native | Drafted | Lanes
 
 
-def backend_of(lanes: Any) -> Backend:
+def backend_of(lanes: object) -> Backend:
     """Read the argument `lanes` of `fit_many`: "auto", "native" or a number.
 
     Raises:
@@ -99,7 +99,7 @@ class Plan:
     tolerance: Float[ArrayLike, ""] | None = None
     max_steps: Int[ArrayLike, ""] | None = None
     dtype: np.dtype[Any] = dataclasses.field(default_factory=lambda: np.dtype(np.float64))
-    start: Any = None
+    start: Params | None = None
     settle: bool = True
     retries: int = 0
     starts: int = 1
@@ -111,7 +111,7 @@ class Plan:
     quick: bool = False
     progress: bool | Callable[[int, int, int], None] = False
 
-    def warm(self, start: Any) -> "Plan":
+    def warm(self, start: Params) -> "Plan":
         """Return the plan with other starting points: natural params, leaves [B, ...] or without that axis."""
         return dataclasses.replace(self, start=start)
 

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import jax
 import numpy as np
@@ -19,7 +18,7 @@ from jaxmle._solver.problem import Problem, Program, items_of, without_start
 from jaxmle._solver.solve import settle_many
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status, at_limit
-from jaxmle._util.arrays import Bool, Int
+from jaxmle._util.arrays import Array, Bool, Int
 from jaxmle._util.compile import compiled
 from jaxmle._util.records import join
 from jaxmle.optimizers import newton
@@ -28,7 +27,7 @@ QUICK_FITS = 256
 "Up to so many fits are examined by a program that compiles fast, before an optimized one would have begun."
 
 
-def _settled(program: Program, own: list[Any], shared: Shared, outcome: Outcome) -> Outcome:
+def _settled(program: Program, own: list[Array], shared: Shared, outcome: Outcome) -> Outcome:
     return settle_many(program, own, shared, outcome)
 
 

@@ -1,6 +1,6 @@
 """The phases of a fit as policies of the loop and the lanes: ascent, certification, settling."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from jaxmle._solver.start import first
 from jaxmle._solver.state import NOMINATED, RUNNING, Outcome, State
 from jaxmle._solver.status import Status
 from jaxmle._solver.step import certifies, closed, done, finish, init, step
-from jaxmle._util.arrays import Array, Int
+from jaxmle._util.arrays import Array, ArrayLike, Int
 from jaxmle.model.objective import Objective
 from jaxmle.optimizers import newton
 
@@ -109,7 +109,7 @@ def _settling(
     return lanes.Policy(lambda item: begin_settling(item[1]), step, is_settled, end)
 
 
-def phases(program: Program, shared: list[Array], cleaned: bool = False) -> tuple[lanes.Policy, ...]:
+def phases(program: Program, shared: Sequence[ArrayLike], cleaned: bool = False) -> tuple[lanes.Policy, ...]:
     """Return the phases as policies, in order: ascent and certification, or the one that is both; then `SETTLE`."""
     build = builder(program, shared)
     ascent, certify = policies(program, build, cleaned)

@@ -1,7 +1,7 @@
 """The records of one fit, its arrays (`Problem`) and what decides its compiled program (`Program`), and functions of their leaves."""
 
 import itertools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, NamedTuple
 
 import jax
@@ -136,7 +136,7 @@ def with_starts(program: Program, problem: Problem[A], starts: Params) -> tuple[
     return program._replace(tree=jax.tree.structure(full), axes=flat), full
 
 
-def own_starts(program: Program, own: list[Array], shared: list[Array]) -> Params:
+def own_starts(program: Program, own: list[Array], shared: Sequence[ArrayLike]) -> Params:
     """Compute the natural params of each data set at the model's own start, leaves [B, ...]."""
     build = builder(program, shared)
 
@@ -160,7 +160,7 @@ def start_shapes(program: Program, problem: Problem[np.ndarray]) -> Params:
     return jax.tree.map(lambda s: np.broadcast_to(np.ones((), dtype), (size, *s.value_shape)), model.space)
 
 
-def builder(program: Program, shared: list[Array]) -> Callable[[Item], Problem[Array]]:
+def builder(program: Program, shared: Sequence[ArrayLike]) -> Callable[[Item], Problem[Array]]:
     """Return the function that joins the leaves of one data set, the first part of an item, and the shared ones to a problem."""
 
     def build(item: Item) -> Problem[Array]:

@@ -1,5 +1,6 @@
 """One fit or many as traced programs: a loop over the phases' steps, or lanes, then the settling of fits without a certificate."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from jaxmle._solver.limits import unsettled
 from jaxmle._solver.phases import SETTLE, phases, policies
 from jaxmle._solver.problem import Item, Problem, Program, builder, objective_of, one_phase
 from jaxmle._solver.state import Outcome
-from jaxmle._util.arrays import Array, Bool, Int
+from jaxmle._util.arrays import Array, ArrayLike, Bool, Int
 
 
 def solve_one(program: Program, problem: Problem[Array]) -> Outcome[Array]:
@@ -42,7 +43,7 @@ def settle_one(program: Program, problem: Problem[Array], outcome: Outcome[Array
     return lax.cond(unsettled(outcome), settle, lambda: outcome)
 
 
-def solve_many(program: Program, own: list[Array], shared: list[Array]) -> Outcome[Array]:
+def solve_many(program: Program, own: list[Array], shared: Sequence[ArrayLike]) -> Outcome[Array]:
     """Fit many problems in one traced program by lanes, leaves [B, ...] in and out; `settle_many` comes after."""
     items: Item = (own,)
     outcome: Any = None  # of the last phase; of an ascent that another phase certifies its state
@@ -55,7 +56,7 @@ def solve_many(program: Program, own: list[Array], shared: list[Array]) -> Outco
 def settle_many(
     program: Program,
     own: list[Array],
-    shared: list[Array],
+    shared: Sequence[ArrayLike],
     outcome: Outcome[Array],
     left: Bool[Array, " B"] | None = None,
 ) -> Outcome[Array]:

@@ -4,6 +4,7 @@ The letters are B data sets, n observations, p coordinates, q natural values, m 
 are for readers and type checkers, for whom the shape is a comment: nothing is checked at run time, and nothing is installed.
 """
 
+from collections.abc import Sequence
 from typing import Annotated as Bool
 from typing import Annotated as Float
 from typing import Annotated as Int
@@ -13,10 +14,22 @@ from typing import Any
 from jax import Array
 from jax.typing import ArrayLike
 
-__all__ = ["Array", "ArrayLike", "Bool", "Data", "Float", "Int", "Params", "Shaped"]
+__all__ = ["Array", "ArrayLike", "Bool", "Data", "Float", "Int", "Json", "Key", "Params", "PyTree", "Shaped", "Weights"]
 
-Params = Any
+PyTree = Any
+"Nested containers of arrays, of any structure."
+
+Json = Any
+"What JSON holds: dicts, lists, text, numbers, booleans and None."
+
+Key = Array | int | None
+"A key of `jax.random`, a seed, or None for the documented default."
+
+Params = PyTree
 "A pytree of natural parameters with the structure of a model's space, or of its coordinates."
 
-Data = Any
+Weights = ArrayLike | Sequence[float] | None
+"Frequencies of the rows, array-like; None for one each."
+
+Data = PyTree
 "A pytree of arrays with one row for each observation, or of `constant`."

@@ -1,10 +1,10 @@
 """One pass through memory over each large array: whether a number is NaN, and a checksum of every byte."""
 
 import zlib
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from jaxmle._util.threads import by_cores
 
@@ -20,7 +20,7 @@ class Scanner:
             int, tuple[np.ndarray, bool, int]
         ] = {}  # with the array, so that none other gets its identity
 
-    def nan(self, x: Any) -> bool:
+    def nan(self, x: np.ndarray) -> bool:
         """Tell whether any number is NaN, at the speed of memory: the greatest number of NumPy is then NaN, that of XLA need not be."""
         if not isinstance(x, np.ndarray):
             return bool(jnp.isnan(x).any())
@@ -45,7 +45,7 @@ class Scanner:
         return self._found[id(x)]
 
 
-def _folded(words: np.ndarray, dtype: Any) -> tuple[bool, np.ndarray]:
+def _folded(words: np.ndarray, dtype: DTypeLike | None) -> tuple[bool, np.ndarray]:
     """Tell whether there is a NaN among numbers of this type, if any, and fold the words into `_WIDTH`."""
     fold, greatest = np.zeros(_WIDTH, np.uint64), -np.inf
     for i in range(0, len(words), _CHUNK):

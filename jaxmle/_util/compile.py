@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.monitoring
@@ -27,7 +27,16 @@ _LIMIT = 100
 """Programs kept at once. Each holds up to a few hundred of the 65 530 memory maps that Linux grants a process; beyond
 them XLA crashes, which a loop of `fit` over data of many lengths would reach after 220."""
 
-_PROGRAMS: list[Any] = []
+
+class _Program(Protocol):
+    """A function and its compiled programs."""
+
+    def _cache_size(self) -> int: ...
+
+    def clear_cache(self) -> None: ...
+
+
+_PROGRAMS: list[_Program] = []
 
 
 def compiled(function: Callable[..., Any], quick: bool = False, **options: Any) -> Any:
@@ -104,7 +113,7 @@ class _Loaded(dict[Any, cache.Program | None]):
         self.program.clear_cache()
 
 
-def _plain(x: Any) -> bool:
+def _plain(x: object) -> bool:
     """Answer whether an argument is data, and not on a device that JAX would not choose by itself."""
     if isinstance(x, Tracer):
         return False

@@ -2,10 +2,13 @@
 
 import datetime
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+
+Keys = Any
+"One key for each row, array-like, or several columns of them: a dict or a data frame of any library."
 
 
 class Groups(NamedTuple):
@@ -24,7 +27,7 @@ class Groups(NamedTuple):
     counts: np.ndarray
 
 
-def read(groups: Any, n: int) -> Groups:
+def read(groups: Keys, n: int) -> Groups:
     """Groups from one key for each row, or from several columns of keys (a dict or a data frame).
 
     Args:
@@ -52,7 +55,7 @@ def read(groups: Any, n: int) -> Groups:
     return Groups("key" if name is None else str(name), *_distinct(_column(groups, n, "groups")))
 
 
-def _column(keys: Any, n: int, what: str) -> np.ndarray:
+def _column(keys: Keys, n: int, what: str) -> np.ndarray:
     """Read one column of keys as an array of whole numbers, numbers, text or dates, every one of them present."""
     array = np.asarray(keys)
     if array.shape != (n,):
@@ -84,7 +87,7 @@ def _column(keys: Any, n: int, what: str) -> np.ndarray:
     return array
 
 
-def _is_missing(x: Any) -> bool:
+def _is_missing(x: object) -> bool:
     """Tell None, NaN, NaT and NA of pandas, without asking NA for a truth value."""
     return x is None or type(x).__name__ in ("NAType", "NaTType") or bool(x != x)
 
@@ -145,12 +148,12 @@ def columns(keys: np.ndarray | None, name: str) -> dict[str, np.ndarray]:
     return {part: keys[part] for part in keys.dtype.names} if keys.dtype.names else {name: keys}
 
 
-def beside(keys: dict[str, np.ndarray], table: Any) -> dict[str, np.ndarray]:
+def beside(keys: dict[str, np.ndarray], table: Iterable[str]) -> dict[str, np.ndarray]:
     """Key columns under names that the table does not use."""
     return {f"group_{name}" if name in table else name: x for name, x in keys.items()}
 
 
-def label(key: Any) -> str:
+def label(key: object) -> str:
     """Format a key as text: `7912`, or `u, 1` for several columns."""
     parts: Any = key
     return ", ".join(map(str, parts)) if isinstance(key, (tuple, np.void)) else str(key)
@@ -171,7 +174,7 @@ def _same(keys: np.ndarray, wanted: Any) -> np.ndarray:
     return keys.astype(str) == wanted
 
 
-def find(keys: np.ndarray | None, wanted: Any) -> int:
+def find(keys: np.ndarray | None, wanted: object) -> int:
     """Find the position of a key, given as text, or as a tuple for several columns.
 
     Raises:

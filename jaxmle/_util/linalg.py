@@ -114,7 +114,7 @@ def _apart(pivot: Float[Array, ""], own: Float[Array, ""], floor: float) -> Bool
     return (pivot <= -_APART * own) & (own > floor)
 
 
-def _damped(raw: Any, pivot: Any, damping: ArrayLike, floor: float) -> Any:
+def _damped(raw: Array, pivot: Array, damping: ArrayLike, floor: float) -> Array:
     return pivot + damping * jnp.where(raw > floor, jnp.minimum(_SHEARED * pivot, 1.0), 1.0)
 
 
@@ -135,8 +135,8 @@ def _ldl(
     """Solve for the scaled step; return it with the decrement and the lowest pivot."""
     p, order = b.shape[0], [int(i) for i in np.argsort(unitless, kind="stable")]
     low: list[list[Any]] = [[None] * p for _ in range(p)]
-    raw: list[Any] = []
-    pivots: list[Any] = []
+    raw: list[Array] = []
+    pivots: list[Array] = []
     for j in range(p):
         own = a[order[j], order[j]]
         raw.append(own - sum(low[j][k] ** 2 * pivots[k] for k in range(j)))
@@ -145,12 +145,12 @@ def _ldl(
         pivots.append(jnp.where(apart, own, _positive(raw[j], floor)))
         for i in range(j + 1, p):
             low[i][j] = (a[order[i], order[j]] - sum(low[i][k] * low[j][k] * pivots[k] for k in range(j))) / pivots[j]
-    y: list[Any] = []
+    y: list[Array] = []
     for i in range(p):
         y.append(b[order[i]] - sum(low[i][k] * y[k] for k in range(i)))
     pivots = [_damped(raw[i], pivots[i], damping, floor) for i in range(p)]
     decrement: Any = 0.5 * sum(y[i] ** 2 / pivots[i] for i in range(p))
-    x: list[Any] = [y[i] / pivots[i] + _kick(raw[i] + damping, decrement < still, floor) for i in range(p)]
+    x: list[Array] = [y[i] / pivots[i] + _kick(raw[i] + damping, decrement < still, floor) for i in range(p)]
 
     def seen_by(i: int, k: int) -> Array:
         most = followed[order[k]]

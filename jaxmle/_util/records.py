@@ -6,13 +6,19 @@ so that a thousand pinned values, bounds or penalties share one executable.
 """
 
 import dataclasses
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
 from jax.core import Tracer
 
+from jaxmle._util.arrays import ArrayLike, PyTree
+
 T = TypeVar("T")
+
+Skeleton = Hashable
+"What a record is without its numbers: tuples of types, functions and names."
 
 
 def numbers(**kwargs: Any) -> Any:
@@ -20,12 +26,12 @@ def numbers(**kwargs: Any) -> Any:
     return dataclasses.field(metadata={"numbers": True}, **kwargs)
 
 
-def is_traced(x: Any) -> bool:
+def is_traced(x: object) -> bool:
     """Tell whether x is traced: a number that only compiled code will know."""
     return isinstance(x, Tracer)
 
 
-def is_record(x: Any) -> bool:
+def is_record(x: object) -> bool:
     return getattr(type(x), "__jaxmle_record__", False)
 
 
@@ -39,7 +45,7 @@ def record(cls: type[T]) -> type[T]:
     return cls
 
 
-def _equal(a: Any, b: Any) -> Any:
+def _equal(a: object, b: object) -> bool:
     if a is b:
         return True
     if type(a) is not type(b):
@@ -52,18 +58,18 @@ def _equal(a: Any, b: Any) -> Any:
     return all(np.array_equal(x, y, equal_nan=True) for x, y in zip(left, right, strict=True))
 
 
-def split(x: Any) -> tuple[Any, list[Any]]:
+def split(x: PyTree) -> tuple[Skeleton, list[ArrayLike]]:
     """Splits a record (or a pytree of them) into a hashable skeleton and the list of its numbers."""
     known = vars(x).get("_split") if is_record(x) else None
     if known is None:
-        found: list[Any] = []
+        found: list[ArrayLike] = []
         known = _skeleton(x, found, False, True), found
         if is_record(x):  # which never changes, and is asked for several times in each fit
             object.__setattr__(x, "_split", known)
     return known[0], list(known[1])
 
 
-def _skeleton(x: Any, found: list[Any], number: bool, outermost: bool = False) -> Any:
+def _skeleton(x: PyTree, found: list[ArrayLike], number: bool, outermost: bool = False) -> Skeleton:
     if is_record(x):
         fields, had = dataclasses.fields(x), len(found)
         parts = tuple(_skeleton(getattr(x, f.name), found, "numbers" in f.metadata) for f in fields)
@@ -84,7 +90,7 @@ def _skeleton(x: Any, found: list[Any], number: bool, outermost: bool = False) -
 class _Same:
     """A record without numbers inside a skeleton; equal and hashed by value."""
 
-    def __init__(self, record: Any, parts: Any) -> None:
+    def __init__(self, record: object, parts: tuple[Skeleton, ...]) -> None:
         self.record, self.parts = record, (type(record), parts)
         self.hash: int | None = None  # asked for many times in each fit
 
@@ -93,16 +99,16 @@ class _Same:
             self.hash = hash(self.parts)
         return self.hash
 
-    def __eq__(self, other: Any) -> bool:
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, _Same) and self.parts == other.parts
 
 
-def join(skeleton: Any, values: Any) -> Any:
+def join(skeleton: Skeleton, values: Iterable[ArrayLike | None]) -> PyTree:
     """Inverse of `split`; `values` may be tracers."""
     return _rebuild(skeleton, iter(values))
 
 
-def _rebuild(skeleton: Any, values: Any) -> Any:
+def _rebuild(skeleton: Skeleton, values: Iterator[ArrayLike | None]) -> PyTree:
     match skeleton:
         case ("number",):
             return next(values)

@@ -1,6 +1,7 @@
 """Results as columns: text that a person can read, and data frames."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def aligned(rows: list[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def cell(x: Any) -> str:
+def cell(x: object) -> str:
     """Format a value in about ten characters; nothing for NaN.
 
     Example:
@@ -38,7 +39,7 @@ def cell(x: Any) -> str:
     return f"{x:.4f}" if 1e-3 <= abs(x) < 1e6 or x == 0 else f"{x:.4e}"
 
 
-def number(x: Any, digits: int = 4) -> str:
+def number(x: SupportsFloat, digits: int = 4) -> str:
     """Format a number in about ten characters; nothing for NaN."""
     x = float(x)
     if np.isnan(x):
@@ -48,7 +49,7 @@ def number(x: Any, digits: int = 4) -> str:
     return f"{x:.{digits}f}" if 1e-3 <= abs(x) < 1e6 or x == 0 else f"{x:.{digits}e}"
 
 
-def table(title: str, columns: dict[str, np.ndarray], notes: Any = (), plain: Any = ()) -> str:
+def table(title: str, columns: dict[str, np.ndarray], notes: Iterable[str] = (), plain: Iterable[str] = ()) -> str:
     """Format a table: a title, the first rows of the columns, and sentences below.
 
     Args:

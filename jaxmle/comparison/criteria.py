@@ -2,12 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from jaxmle._solver.status import Status
 from jaxmle._util import group_keys
+from jaxmle._util.arrays import Float
 from jaxmle._util.compile import in_float64
 from jaxmle._util.text_tables import table, to_pandas, to_polars
 from jaxmle.comparison.hypothesis_tests import Significance, SignificanceStatus, likelihood_ratio, score_test, wald_test
@@ -51,7 +51,7 @@ class Comparison:
     names: tuple[str, ...]
     criterion: str
     free: np.ndarray
-    n_observations: Any
+    n_observations: float | Float[np.ndarray, " B"]
     log_likelihood: np.ndarray
     aic: np.ndarray
     aicc: np.ndarray
@@ -59,11 +59,11 @@ class Comparison:
     difference: np.ndarray
     weight: np.ndarray
     status: np.ndarray
-    keys: Any = None
+    keys: np.ndarray | None = None
     messages: tuple[str, ...] = ()
 
     @property
-    def best(self) -> Any:
+    def best(self) -> str | np.ndarray:
         """The name of the model with the least criterion; for a batch str[B], empty where none was fitted."""
         rank = np.where(np.isnan(self.difference), np.inf, self.difference)
         name = np.where(np.isfinite(rank).any(-1), np.array(self.names)[rank.argmin(-1)], "")
@@ -192,7 +192,7 @@ class Contrast:
 
 
 @in_float64
-def two_groups(fits: Fit, level: float = 0.95, *, reference: Any = None) -> Contrast:
+def two_groups(fits: Fit, level: float = 0.95, *, reference: object = None) -> Contrast:
     """Compare the means of two independent groups: difference, ratio, and for shares the odds ratio (the A/B test).
 
     The difference m2 - m1 has standard error sqrt(se1^2 + se2^2); ratios have theirs and their intervals on the log.
@@ -250,7 +250,7 @@ def two_groups(fits: Fit, level: float = 0.95, *, reference: Any = None) -> Cont
     return Contrast(names, value, errors, lower, upper, label, level)
 
 
-def _reference_first(fits: Fit, reference: Any) -> list[int]:
+def _reference_first(fits: Fit, reference: object) -> list[int]:
     """Return the positions of two groups, that of the reference (a key, or a position) first."""
     if isinstance(reference, (int, np.integer)) and not isinstance(reference, bool):
         if reference not in (0, 1):

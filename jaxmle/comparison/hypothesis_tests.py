@@ -2,8 +2,7 @@
 
 import dataclasses
 import enum
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
@@ -13,6 +12,7 @@ from jaxmle import special
 from jaxmle._engine.evaluate import everywhere
 from jaxmle._solver.status import at_limit
 from jaxmle._util import group_keys
+from jaxmle._util.arrays import Bool, Float, Int, Params
 from jaxmle._util.compile import in_float64
 from jaxmle._util.text_tables import cell, table, to_pandas, to_polars
 from jaxmle.comparison.edges import on_edge as edges_of
@@ -26,6 +26,10 @@ from jaxmle.spaces import PINNED
 
 _WORSE = -1e-6
 "A likelihood ratio below this means that the full fit missed its maximum; within it of 0, it is 0."
+
+
+Verdicts = tuple[Bool[np.ndarray, " B"], Bool[np.ndarray, " B"]]
+"Whether each fit is a maximum or a limit, and whether it is a limit."
 
 
 class SignificanceStatus(enum.IntEnum):
@@ -80,11 +84,11 @@ class Significance:
     """
 
     name: str
-    statistic: Any
+    statistic: float | Float[np.ndarray, " B"]
     df: int
-    p_value: Any
-    status: Any
-    keys: Any = None
+    p_value: float | Float[np.ndarray, " B"]
+    status: SignificanceStatus | Int[np.ndarray, " B"]
+    keys: np.ndarray | None = None
 
     def columns(self) -> dict[str, np.ndarray]:
         """Return one column for each number, one row for each data set."""
@@ -174,14 +178,14 @@ def likelihood_ratio(null: Fit, full: Fit, *, on_edge: int | None = None) -> Sig
 _UNKNOWN = [SignificanceStatus.NULL_FAILED, SignificanceStatus.FULL_FAILED, SignificanceStatus.FULL_WORSE]
 
 
-def _codes(fit: Fit, pooled: bool) -> tuple[Any, Any]:
+def _codes(fit: Fit, pooled: bool) -> Verdicts:
     """Tell whether each fit is a maximum or a limit, and whether it is a limit; over all data sets where pooled."""
     limit = at_limit(fit.solution.outcome.status)
     good = fit.solution.certified | limit
     return (good.all(keepdims=True), limit.any(keepdims=True)) if pooled else (good, limit)
 
 
-def _ratio_status(null: Any, full: Any, statistic: np.ndarray, edges: np.ndarray, df: int) -> np.ndarray:
+def _ratio_status(null: Verdicts, full: Verdicts, statistic: np.ndarray, edges: np.ndarray, df: int) -> np.ndarray:
     (null_good, null_limit), (full_good, full_limit) = null, full
     status = np.full(statistic.shape, SignificanceStatus.CHI_SQUARE, int)
     status[full_limit] = SignificanceStatus.AT_LIMIT
@@ -195,7 +199,13 @@ def _ratio_status(null: Any, full: Any, statistic: np.ndarray, edges: np.ndarray
 
 
 @in_float64
-def wald_test(null: Any, full: Fit, *, kind: str = "observed", scale: str | None = None) -> Significance:
+def wald_test(
+    null: Model | Fit | Mapping[str, Params] | Callable[[Params], Params],
+    full: Fit,
+    *,
+    kind: str = "observed",
+    scale: str | None = None,
+) -> Significance:
     """Wald test: h' V^-1 h for restrictions h that are 0 under the null; needs the full fit alone.
 
     On the scale of each parameter's space, as Wald intervals are, so that a 95 % interval holds the values with p > 0.05.
@@ -240,7 +250,7 @@ def wald_test(null: Any, full: Fit, *, kind: str = "observed", scale: str | None
     return _tested("Wald test", full, statistic, h.shape[1], _tail(statistic, h.shape[1]), status)
 
 
-def _function_restrictions(f: Any, full: Fit, kind: str) -> tuple[np.ndarray, np.ndarray]:
+def _function_restrictions(f: Callable[[Params], Params], full: Fit, kind: str) -> tuple[np.ndarray, np.ndarray]:
     size = full.solution.batch.size
     derived = full.transform(f, kind)
     h = np.concatenate([np.asarray(x, float).reshape(size, -1) for x in jax.tree.leaves(derived.value)], axis=1)
@@ -283,7 +293,7 @@ def _model_restrictions(null: Model, full: Fit, kind: str, scale: str | None) ->
 
 
 @in_float64
-def score_test(null: Fit, full: Any, *, kind: str | None = None) -> Significance:
+def score_test(null: Fit, full: Model | Fit, *, kind: str | None = None) -> Significance:
     """Rao's score test: S' I^-1 S of the full model at the null's estimate; needs the null fit alone.
 
     Args:
@@ -322,8 +332,9 @@ def score_test(null: Fit, full: Any, *, kind: str | None = None) -> Significance
     }
     if kind not in rules:
         raise ValueError(f"kind={kind!r}; expected one of {', '.join(map(repr, rules))}")
-    batch, pooled = null.solution.batch, null.solution.single and isinstance(full, Fit) and not full.solution.single
-    if pooled:
+    batch, pooled = null.solution.batch, False
+    if isinstance(full, Fit) and null.solution.single and not full.solution.single:
+        pooled = True
         check_pooled(null, full)
         batch = full.solution.batch
     elif isinstance(full, Fit):

@@ -1,7 +1,5 @@
 """What may be compared: the same data, and for a test a null that lies inside the full model."""
 
-from typing import Any
-
 import jax
 import numpy as np
 
@@ -12,13 +10,16 @@ from jaxmle.model.observations import is_constant
 from jaxmle.result.fit import Fit
 from jaxmle.spaces import PINNED
 
+Leaves = list[tuple[np.ndarray, bool, bool]]
+"Of each leaf the array, whether it has a data-set axis, and whether it has rows."
+
 INSIDE = {("exponential", "weibull"), ("exponential", "gamma")}
 "Families known to lie inside another."
 ON_EDGE = {("poisson", "negative_binomial"), ("normal", "student_t")}
 "Families that are the limit of another in one of its parameters (dispersion 0, 1/df 0)."
 
 
-def check_fit(what: str, fit: Any) -> None:
+def check_fit(what: str, fit: object) -> None:
     """Raises where something else than a fit was given."""
     if not isinstance(fit, Fit):
         raise TypeError(f"{what} must be a fit, from jaxmle.fit or fit_many, got {type(fit).__name__}")
@@ -125,8 +126,8 @@ def _shape(fit: Fit) -> str:
     return "one data set" if fit.solution.single else f"{len(fit)} data sets"
 
 
-def _leaves(batch: Batch, bucket: Bucket) -> list[tuple[np.ndarray, bool, bool]]:
-    """(array, whether it has a data-set axis, whether it has rows) of every leaf."""
+def _leaves(batch: Batch, bucket: Bucket) -> Leaves:
+    """List the leaves of a bucket with what their axes are."""
     leaves = jax.tree.leaves(bucket.data, is_leaf=is_constant)
     own = iter(batch.own)
     return [(x.value if is_constant(x) else x, next(own), not is_constant(x)) for x in leaves]
@@ -143,7 +144,7 @@ def _same(a: Batch, b: Batch) -> np.ndarray:
     return same
 
 
-def _same_bucket(one: Any, two: Any, w: np.ndarray, v: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+def _same_bucket(one: Leaves, two: Leaves, w: np.ndarray, v: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     m = min(w.shape[1], v.shape[1])
     same = (w[:, :m] == v[:, :m]).all(1) & (w[:, m:] == 0).all(1) & (v[:, m:] == 0).all(1)
     used = w[:, :m] > 0

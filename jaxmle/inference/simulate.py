@@ -10,6 +10,7 @@ from jaxmle import special
 from jaxmle._engine.evaluate import by_bucket
 from jaxmle._engine.multistart import as_key
 from jaxmle._engine.solution import Solution
+from jaxmle._util.arrays import Data, Key
 from jaxmle._util.compile import compiled, compiled_with, in_float64
 from jaxmle.inference.predict import response_of
 from jaxmle.model.objective import Objective
@@ -17,7 +18,7 @@ from jaxmle.model.observations import bare, is_constant
 
 
 @in_float64
-def residuals(solution: Solution, key: Any = None) -> np.ndarray:
+def residuals(solution: Solution, key: Key = None) -> np.ndarray:
     """Quantile residuals: standard normal where the model is right, whatever the distribution.
 
     r = Phi^-1(F(x)). Where x is a count, or known only to lie in an interval (a, b], F(x) is drawn uniformly between
@@ -52,7 +53,7 @@ def residuals(solution: Solution, key: Any = None) -> np.ndarray:
 
 
 @in_float64
-def simulate(solution: Solution, key: Any = None) -> Any:
+def simulate(solution: Solution, key: Key = None) -> Data:
     """Draw data from the fitted model, of the same shape as its data; for a batch a list, one for each data set.
 
     A row of weight w stands for w rows, and one of weight 0 for none: what is drawn has weights 1.
@@ -97,7 +98,7 @@ def to_draw(solution: Solution) -> tuple[Any, int]:
     return bare(jax.tree.map(lambda x: x if is_constant(x) else x[rows], data, is_leaf=is_constant)), len(rows)
 
 
-def _surroundings(objective: Objective, u: Any, unravel: Any) -> Any:
+def _surroundings(objective: Objective, u: Any, unravel: Any) -> Data:
     """log F and log S at the two ends of what is known of each row, f[n, 4]; equal ends where it is known exactly."""
     response, at = objective.model.response, objective.model.forward(unravel(u))
     assert response is not None  # `response_of` refuses before anything is compiled
@@ -120,10 +121,10 @@ def _rows(solution: Solution, weights: np.ndarray) -> int:
 
 
 @compiled_with(static_argnums=2)
-def _uniform(key: Any, positions: Any, n: int) -> Any:
+def _uniform(key: Any, positions: Any, n: int) -> Data:
     """Row j of data set i draws from fold_in(fold_in(key, i), j): padding does not matter. f[b, n]."""
 
-    def one(i: Any) -> Any:
+    def one(i: Any) -> Data:
         mine = jax.random.fold_in(key, i)
         return jax.vmap(lambda j: jax.random.uniform(jax.random.fold_in(mine, j)))(jnp.arange(n))
 
@@ -131,11 +132,11 @@ def _uniform(key: Any, positions: Any, n: int) -> Any:
 
 
 @compiled
-def _normal_score(logs: Any, v: Any) -> Any:
+def _normal_score(logs: Any, v: Any) -> Data:
     """Phi^-1 of a probability between F(a) and F(b), from whichever tail is smaller; logs [..., 4], v [...]."""
     below_a, above_a, below_b, above_b = (logs[..., i] for i in range(4))
 
-    def between(a: Any, b: Any) -> Any:
+    def between(a: Any, b: Any) -> Data:
         return jnp.where(a == b, a, jnp.logaddexp(jnp.log1p(-v) + a, jnp.log(v) + b))
 
     below, above = between(below_a, below_b), between(above_a, above_b)

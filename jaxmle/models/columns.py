@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxmle._util.arrays import ArrayLike, Data
 from jaxmle._util.reads import arguments_read
 from jaxmle._util.records import join, split
 from jaxmle.distributions import Distribution, by_name
@@ -19,7 +20,7 @@ _EVENT = ("time", "event")
 _INTERVAL = ("lower", "upper")
 
 
-def columns_for(model: Model | Distribution | str, data: Any, axes: int = 1) -> Any:
+def columns_for(model: Model | Distribution | str, data: Data, axes: int = 1) -> Data:
     """Select from a table the columns that a distribution reads; other data, and a model of one's own, are left alone.
 
     | columns | read as |
@@ -85,7 +86,7 @@ def columns_for(model: Model | Distribution | str, data: Any, axes: int = 1) -> 
     raise ValueError(f"{response.name} is a distribution of {wanted}; the columns are: {there}; {hint}")
 
 
-def _for_model(response: Response | None, table: Any, data: Any) -> Any:
+def _for_model(response: Response | None, table: Data, data: Data) -> Data:
     """Select columns for a model: its own functions read the others by name."""
     if response is not None and isinstance(data, Mapping) and not response.outcome and response.univariate:
         if response.intervals and "lower" not in data and all(name in data for name in _EVENT):
@@ -95,7 +96,7 @@ def _for_model(response: Response | None, table: Any, data: Any) -> Any:
     return data if hasattr(table, "column_names") else table
 
 
-def _for_own(model: Model, table: Any, data: Any, axes: int) -> Any:
+def _for_own(model: Model, table: Data, data: Data, axes: int) -> Data:
     """Select columns for a model of one's own: of an array the only one, else all but unread ones that are no numbers."""
     other = data if hasattr(table, "column_names") else table
     if not isinstance(data, Mapping) or not data or any(not isinstance(name, str) for name in data):
@@ -124,7 +125,7 @@ _ROWS = 3
 "Of the data for which a log-likelihood is traced."
 
 
-def _described(x: Any, axes: int) -> tuple[tuple[int, ...], str] | None:
+def _described(x: object, axes: int) -> tuple[tuple[int, ...], str] | None:
     """Describe a column by the shape of one observation and its dtype; None for what is none, such as a `constant`."""
     if isinstance(x, list):
         x = np.asarray(x[:1] if x and np.ndim(x[0]) == 0 else x)
@@ -140,7 +141,7 @@ def _columns_read(skeleton: Any, numbers: Any, described: Any) -> frozenset[Any]
     own = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in numbers]
     columns = {name: jax.ShapeDtypeStruct((_ROWS, *shape), dtype) for name, (shape, dtype) in described}
 
-    def evaluate(data: Any, own: Any) -> Any:
+    def evaluate(data: Data, own: Data) -> Data:
         model = join(skeleton, own)
         params = model.forward(model.origin("float64"))
         start = () if model.start is None else model.start(data, jax.numpy.ones(_ROWS))
@@ -158,13 +159,13 @@ def _columns_read(skeleton: Any, numbers: Any, described: Any) -> frozenset[Any]
         return None
 
 
-def _is_numbers(x: Any) -> bool:
+def _is_numbers(x: object) -> bool:
     """Tell whether a column holds numbers, none of them missing."""
     array = np.asarray(x)
     return array.dtype.kind in "iub" or (array.dtype.kind == "f" and not np.isnan(array).any())
 
 
-def as_columns(data: Any) -> Any:
+def as_columns(data: Data) -> Data:
     """Turn a data frame (pandas, polars, pyarrow) into a dict of its columns; other data are left alone.
 
     Raises:
@@ -192,7 +193,7 @@ def _unmasked(column: Any) -> np.ndarray:
     return np.asarray(column.to_numpy())
 
 
-def _lifetimes(time: Any, event: Any) -> tuple[np.ndarray, np.ndarray]:
+def _lifetimes(time: ArrayLike, event: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Make intervals of lifetimes: closed where there was an event, open above where there was none."""
     time, event = np.asarray(time), np.asarray(event)
     if event.shape != time.shape:

@@ -11,15 +11,12 @@ from jaxmle._engine.multistart import as_key
 from jaxmle._engine.plan import Plan
 from jaxmle._engine.solution import Solution
 from jaxmle._engine.solve import solve
-from jaxmle._util.arrays import Array, ArrayLike, Data, Float, Int, Params
+from jaxmle._util.arrays import Array, ArrayLike, Data, Float, Int, Key, Params
 from jaxmle._util.compile import compiled, compiled_with, in_float64
 from jaxmle._util.records import join, split
 from jaxmle.inference import simulate
 from jaxmle.inference.predict import cdf
 from jaxmle.plot.drawable import is_certified
-
-Key = ArrayLike | None
-"A `jax.random` key or a whole number; 0 for None."
 
 MOST_SIMULATED = 5_000_000
 "Values that are simulated at most."

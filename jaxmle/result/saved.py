@@ -18,6 +18,7 @@ from jaxmle._engine.batch import Absent, Batch, Bucket
 from jaxmle._engine.solution import Report, Solution, Starts
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import Status
+from jaxmle._util.arrays import Data, Json
 from jaxmle._util.atomic_write import whole
 from jaxmle.model.geometry import Geometry
 from jaxmle.model.model import Model, constant
@@ -102,16 +103,16 @@ class _Names:
     def __init__(self, store: dict[str, np.ndarray]) -> None:
         self.store, self.seen = store, {}
 
-    def __call__(self, x: Any) -> str:
+    def __call__(self, x: object) -> str:
         if id(x) not in self.seen:
             self.seen[id(x)] = (f"array{len(self.store)}", x)  # holding x keeps its id its own
             self.store[self.seen[id(x)][0]] = np.asarray(x)
         return self.seen[id(x)][0]
 
 
-def _encode_batch(solution: Solution, data: bool, put: _Names) -> dict[str, Any]:
+def _encode_batch(solution: Solution, data: bool, put: _Names) -> Json:
     batch = solution.batch
-    found: dict[str, Any] = {"key_name": batch.key_name, "keys": None, "size": batch.size}
+    found: Json = {"key_name": batch.key_name, "keys": None, "size": batch.size}
     if batch.keys is not None:
         found["keys"] = put(batch.keys)
     if batch.dropped is not None:
@@ -133,7 +134,7 @@ def _encode_batch(solution: Solution, data: bool, put: _Names) -> dict[str, Any]
     return found
 
 
-def _encode_model(model: Model, put: _Names) -> dict[str, Any]:
+def _encode_model(model: Model, put: _Names) -> Json:
     try:
         space = _encode(model.space, lambda s: _encode_space(s, put))
     except TypeError:  # a container of the user's own: its leaves by name
@@ -148,7 +149,7 @@ def _encode_model(model: Model, put: _Names) -> dict[str, Any]:
     return found | {"made": recipe_of(model)} | has
 
 
-def _encode_space(s: Any, put: Callable[[Any], str]) -> dict[str, Any]:
+def _encode_space(s: spaces.Space, put: Callable[[object], str]) -> Json:
     return {
         "kind": s.kind.name,
         "ours": _kinds().get(s.kind.name) == s.kind,
@@ -168,7 +169,7 @@ def _kinds() -> dict[str, spaces.Kind]:
 # --- trees -----------------------------------------------------------------------------------------------
 
 
-def _encode(x: Any, leaf: Callable[[Any], Any]) -> Any:
+def _encode(x: Data, leaf: Callable[[Any], object]) -> Json:
     """Encode a pytree of plain containers as JSON.
 
     Raises:
@@ -193,7 +194,7 @@ def _encode(x: Any, leaf: Callable[[Any], Any]) -> Any:
     return {"leaf": leaf(x)}
 
 
-def _decode(x: Any, leaf: Callable[[Any], Any]) -> Any:
+def _decode(x: Json, leaf: Callable[[Any], object]) -> Data:
     if x is None:
         return None
     ((name, inside),) = x.items()
@@ -215,7 +216,7 @@ def _decode(x: Any, leaf: Callable[[Any], Any]) -> Any:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Solution, bool]:
+def read(path: str | os.PathLike[str]) -> tuple[Json, Solution, bool]:
     """Read a file that `save` wrote: its header, the solution, and whether its model is known.
 
     Raises:
@@ -240,7 +241,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Solution, bool]:
     return header, solution, model is not None
 
 
-def _open(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _open(path: str | os.PathLike[str]) -> tuple[Json, dict[str, np.ndarray]]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}; expected one that fit.save(path) wrote")
@@ -262,7 +263,7 @@ def _open(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nd
     return header, arrays
 
 
-def _decode_batch(header: dict[str, Any], outcome: Outcome, arrays: dict[str, np.ndarray]) -> Batch:
+def _decode_batch(header: Json, outcome: Outcome, arrays: dict[str, np.ndarray]) -> Batch:
     saved = header["batch"]
 
     def array(name: str) -> Any:
@@ -283,12 +284,12 @@ def _decode_batch(header: dict[str, Any], outcome: Outcome, arrays: dict[str, np
     )  # fmt: skip
 
 
-def _decode_model(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model | None:
+def _decode_model(saved: Json, arrays: dict[str, np.ndarray]) -> Model | None:
     kinds = _kinds()
     if not all(s["ours"] and s["kind"] in kinds for s in _leaves(saved["space"])):
         return None
 
-    def space(s: dict[str, Any]) -> spaces.Space:
+    def space(s: Json) -> spaces.Space:
         bounds = tuple(arrays[b] for b in s["bounds"])
         return spaces.Space(
             kinds[s["kind"]], tuple(s["value_shape"]), tuple(s["coordinate_shape"]), bounds, s["source"]
@@ -312,13 +313,13 @@ def _decode_model(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model
     )  # fmt: skip
 
 
-def _leaves(encoded: Any) -> list[Any]:
-    found: list[Any] = []
+def _leaves(encoded: Json) -> list[Json]:
+    found: list[Json] = []
     _decode(encoded, found.append)
     return found
 
 
-def same_space(header: dict[str, Any], model: Model) -> bool:
+def same_space(header: Json, model: Model) -> bool:
     """Tell whether a model's parameters are those of the file: names, families, shapes."""
     encoded = header["model"]
     theirs = [(s["kind"], *map(tuple, (s["value_shape"], s["coordinate_shape"]))) for s in _leaves(encoded["space"])]
