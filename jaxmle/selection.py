@@ -12,11 +12,11 @@ from jaxmle._engine import ingest
 from jaxmle._engine.batch import Batch
 from jaxmle._solver.state import RUNNING
 from jaxmle._solver.status import Status
+from jaxmle._util.array_passes import cores
 from jaxmle._util.arrays import Data, Weights
 from jaxmle._util.group_keys import Keys
 from jaxmle._util.progress import Progress
 from jaxmle._util.text_tables import table, to_pandas, to_polars
-from jaxmle._util.threads import cores
 from jaxmle.comparison.criteria import CRITERIA, Comparison, compare
 from jaxmle.distributions import Distribution, by_name, names
 from jaxmle.fitting import fit, fit_many

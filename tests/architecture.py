@@ -78,7 +78,7 @@ INSIDE = {
         " | ir/program | ir/graph | ir/nodes ir/layout"
     ),
     "special": "inverses | bessel hurwitz incomplete owens | gamma quadrature | elementary",
-    "_util": "compile | cache | records text_tables html_tables group_keys linalg marks progress checksum reads | arrays atomic_write optional threads version",
+    "_util": "compile | cache | records text_tables html_tables group_keys linalg marks array_passes progress reads | arrays atomic_write optional version",
 }
 
 # Imported inside a function, when it is called, by a room below.

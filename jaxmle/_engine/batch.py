@@ -7,8 +7,8 @@ from typing import NamedTuple, NoReturn, TypeVar
 import jax
 import numpy as np
 
+from jaxmle._util.array_passes import Scanner
 from jaxmle._util.arrays import Data, Float, Int, Shaped
-from jaxmle._util.checksum import Scanner
 
 T = TypeVar("T")
 

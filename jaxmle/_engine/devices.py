@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxmle._engine.plan import Device
-from jaxmle._util.threads import cores
+from jaxmle._util.array_passes import cores
 
 HOST_BELOW = 1 << 22
 "Numbers below which the host is done before an accelerator has begun."

@@ -13,8 +13,8 @@ from jaxmle._engine.batch import Batch, Bucket, checksums
 from jaxmle._solver.state import RUNNING
 from jaxmle._solver.status import Status
 from jaxmle._util import group_keys
+from jaxmle._util.array_passes import Scanner
 from jaxmle._util.arrays import Bool, Data, Weights
-from jaxmle._util.checksum import Scanner
 from jaxmle.model.model import constant
 from jaxmle.model.observations import is_constant
 

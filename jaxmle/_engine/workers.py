@@ -25,10 +25,10 @@ from jaxmle._solver.phases import phases
 from jaxmle._solver.problem import Program
 from jaxmle._solver.state import Outcome
 from jaxmle._solver.status import failed
+from jaxmle._util.array_passes import cores
 from jaxmle._util.arrays import Bool, Int
 from jaxmle._util.compile import compiled, float64
 from jaxmle._util.progress import Progress
-from jaxmle._util.threads import cores
 
 SLICE_SECONDS = 0.2
 "About how long a slice of lanes runs before progress is shown and an interrupt is noticed."

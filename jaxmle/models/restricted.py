@@ -8,9 +8,9 @@ import jax
 import numpy as np
 
 from jaxmle import spaces
+from jaxmle._util.array_passes import by_cores
 from jaxmle._util.arrays import ArrayLike, Data, Float, Params
 from jaxmle._util.records import is_traced
-from jaxmle._util.threads import by_cores
 from jaxmle.distributions import Distribution, by_name
 from jaxmle.model.model import Model
 from jaxmle.models.censoring import censored
