@@ -44,7 +44,7 @@ _util
 # folder a that no other line names, the folder's own `__init__` among them.
 INSIDE = {
     "cli": "app | demo | plot | input reports | tables",
-    "explore": "access session | page warm | figures | text pointer | climb | numbers | state | families",
+    "explore": "access session | page warm | figures | text pointer | ascent | numbers | state | families",
     "comparison": "criteria | hypothesis_tests | edges nesting",
     "result": "load | fit | html | select summary | columns saved",
     "plot": "panels | likelihood likelihood_contours diagnostics lifetimes batch | distribution simulated_bands | sample | drawable empirical | style",

@@ -1,4 +1,4 @@
-"""Draft and certify: climbed in float32, certified in float64, and what that cannot do is done in float64 alone."""
+"""Draft and certify: the ascent in float32, certified in float64, and what that cannot do is done in float64 alone."""
 
 import jax
 import jax.numpy as jnp

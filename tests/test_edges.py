@@ -112,7 +112,9 @@ def test_edges(name, x64):
         assert status[edge] in constant(name, d, edge), (edge, status[edge])
     assert (name in ("cauchy", "wrapped_cauchy")) <= (status["two"] is Status.NOT_IDENTIFIED)
     two = {Status.UNBOUNDED} if name in ENDED else FINE | LIMIT | {Status.NOT_IDENTIFIED}
-    if name == "johnson_su":  # it has no bound where loc is a row, and four parameters climb there on two rows
+    if (
+        name == "johnson_su"
+    ):  # it has no bound where loc is a row, and the ascent in four parameters goes there on two rows
         two |= {Status.MAX_STEPS}
     assert status["two"] in two
     assert status["regular"] in FINE | LIMIT

@@ -8,7 +8,7 @@ import pytest
 
 import jaxmle as jm
 from jaxmle import io
-from jaxmle.explore import begin, climb, families, numbers
+from jaxmle.explore import ascent, begin, families, numbers
 from jaxmle.explore import state as states
 from jaxmle.explore import text as texts
 from jaxmle.explore.state import MOVE, PRESS, RELEASE
@@ -168,7 +168,7 @@ def test_one_more_observation_compiles_nothing(eight, whole):
 
 @pytest.mark.parametrize("method", ["Newton", "gradient ascent"])
 def test_every_ascent_ends_at_the_maximum(eight, whole, method):
-    path = climb.climb(eight, whole.fit, method)
+    path = ascent.ascent(eight, whole.fit, method)
     assert "to the maximum" in path.sentence
     for name, points in path.points.items():
         assert points[0] == pytest.approx(eight.params[name], rel=1e-9)
@@ -182,7 +182,7 @@ def test_every_ascent_ends_at_the_maximum(eight, whole, method):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["L-BFGS", "Adam"])
 def test_every_other_ascent_too(eight, whole, method):
-    path = climb.climb(eight, whole.fit, method)
+    path = ascent.ascent(eight, whole.fit, method)
     assert path.points["scale"][-1] == float(whole.fit.params["scale"])
 
 

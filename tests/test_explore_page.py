@@ -202,9 +202,9 @@ def visit(b, folder):
     box.press("Enter")
     b.until("says('notes').includes('outside its space')")
 
-    # The climb ends at the maximum that `fit` gives; samples show its spread.
+    # The ascent ends at the maximum that `fit` gives; samples show its spread.
     fit = jm.fit("normal", np.array(b.ask("Array.from(model('points').data.x)")))
-    b.press("Climb")
+    b.press("Ascend")
     b.until("says('notes').includes('to the maximum')")
     assert np.allclose(b.params(), [float(fit.params["loc"]), float(fit.params["scale"])], rtol=1e-6)
     b.press("Resample")

@@ -17,7 +17,7 @@ pytest.importorskip("llvmlite")
 
 
 def test_a_loop_over_the_rows_is_compiled():
-    """The other cases are in the laws, where all of them meet the lanes, climbed by Newton's method."""
+    """The other cases are in the laws, where all of them meet the lanes, the ascent by Newton's method."""
     data, weights = padded(GARCH_CASE.data(1, 6, GARCH_CASE.n)), weights_of(GARCH_CASE, 6)
     fits = jm.fit_many(GARCH_CASE.model, data, weights=weights, lanes="native")
     assert fits.info["lanes"] == "native" and fits.converged.all()

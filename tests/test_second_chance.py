@@ -1,4 +1,4 @@
-"""A second chance: what failed, and only that, climbs again; the result says by what it succeeded."""
+"""A second chance: what failed, and only that, is tried again; the result says by what it succeeded."""
 
 import jax.numpy as jnp
 import numpy as np

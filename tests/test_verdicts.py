@@ -161,7 +161,7 @@ def test_a_ridge_is_not_identified_and_named(name):
 @pytest.mark.parametrize("middle", [False, True])
 @pytest.mark.parametrize("name", ["cauchy", "wrapped_cauchy"])
 def test_two_rows_of_a_cauchy_are_a_ridge(name, middle):
-    """Half way between the rows the curvature along loc is 0, and near by only as large as the rest of the climb.
+    """Half way between the rows the curvature along loc is 0, and near by only as large as the rest of the ascent.
 
     Where it is 1e-4 of the scores' squares, rounding may still hide a ridge or a kick from its middle lead to the boundary.
     """

@@ -54,7 +54,7 @@ Do all aircraft share one rate? For two groups also their difference and ratio (
 
     jaxmle fit air_conditioning.csv -d exponential --value hours --by plane --pooled
 
-Several peaks? Climb from ten starts, and see which maxima there are:
+Several peaks? Ascend from ten starts, and see which maxima there are:
 
     jaxmle fit line.csv --model normal_model.py:line --starts 10
 

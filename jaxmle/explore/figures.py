@@ -19,7 +19,7 @@ from bokeh.plotting import figure
 from bokeh.plotting.contour import contour_data
 
 from jaxmle.explore import families, text
-from jaxmle.explore.climb import Path
+from jaxmle.explore.ascent import Path
 from jaxmle.explore.numbers import DROPS, LEVELS, AtMaximum, AtSliders, Curve, Spread
 from jaxmle.explore.state import State
 

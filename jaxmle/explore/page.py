@@ -16,7 +16,7 @@ from bokeh.models import (
 
 from jaxmle import distributions
 from jaxmle.explore import families
-from jaxmle.explore.climb import METHODS
+from jaxmle.explore.ascent import METHODS
 from jaxmle.explore.figures import BEST, INK, NOW, Density, Likelihood, Profile, Surface
 
 MOST_PARAMETERS = 4
@@ -93,7 +93,7 @@ class Page:
         self.across, self.up = (Select(title=title, name=title, **wide) for title in ("Surface across", "Surface up"))
         self.axes = row(self.across, self.up, sizing_mode="stretch_width", visible=False)
         self.method = Select(title="Ascent", value=METHODS[0], options=list(METHODS), name="method", **wide)
-        self.climb = Button(label="Climb to the maximum", button_type="success", name="climb", **wide)
+        self.ascent = Button(label="Ascend to the maximum", button_type="success", name="ascent", **wide)
         self.resample = Button(label="Resample: how sure is it?", button_type="default", name="resample", **wide)
         self.heads = Button(label="Heads", button_type="primary", name="heads", **wide)
         self.tails = Button(label="Tails", button_type="primary", name="tails", **wide)
@@ -121,7 +121,7 @@ class Page:
         self.busy.sizing_mode, self.busy.width, self.busy.height = "fixed", 330, 22
         self.busy.styles = {"text-align": "right"}
         left = card(
-            self.family, self.tosses, self.coin, *self.params, self.axes, self.method, self.climb, self.resample,
+            self.family, self.tosses, self.coin, *self.params, self.axes, self.method, self.ascent, self.resample,
             row(self.draw, self.clear, sizing_mode="stretch_width"), self.file, self.column, self.notes,
             width=244, sizing_mode="stretch_height", styles={"overflow-y": "auto", "overflow-x": "hidden"},
         )  # fmt: skip

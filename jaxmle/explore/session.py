@@ -14,7 +14,7 @@ import numpy as np
 from jaxmle._solver.status import Status
 from jaxmle.explore import families, numbers, pointer, text
 from jaxmle.explore import state as states
-from jaxmle.explore.climb import Path, climb
+from jaxmle.explore.ascent import Path, ascent
 from jaxmle.explore.numbers import AtMaximum, AtSliders, Spread
 from jaxmle.explore.page import Page
 from jaxmle.explore.state import State
@@ -70,7 +70,7 @@ class Session:
         page.tails.on_click(lambda: self._change(states.place(self.state, 0.0)))
         page.clear.on_click(lambda: self._change(states.clear(self.state)))
         page.draw.on_click(lambda: self._draw())
-        page.climb.on_click(lambda: self._climb())
+        page.ascent.on_click(lambda: self._ascend())
         page.resample.on_click(lambda: self._resample())
         page.file.on_change("value", self._when_changed(lambda _: self.document.add_next_tick_callback(self._open)))
         page.column.on_change("value", self._when_changed(self._load))
@@ -325,13 +325,13 @@ class Session:
             self._note(bad=True)
         return usable
 
-    def _climb(self) -> None:
+    def _ascend(self) -> None:
         if not self._ready() or self.whole is None:
             return
         self._halt()
         state, fit, method = self.state, self.whole.fitted, str(self.page.method.value)
         self.page.busy.text = f"<span class='hint' id='busy'>{method} …</span>"
-        self._run(lambda: climb(state, fit, method), lambda path: self._animate(state, path))
+        self._run(lambda: ascent(state, fit, method), lambda path: self._animate(state, path))
 
     def _resample(self) -> None:
         if not self._ready() or self.whole is None:

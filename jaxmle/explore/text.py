@@ -63,7 +63,7 @@ def maximum(here: AtSliders, whole: AtMaximum, n: int) -> str:
     if fit is None or n == 0 or not np.isfinite(fit.log_likelihood):
         return head
     errors, interval = whole.errors, whole.interval
-    known, lines = found or fit.status.at_limit, ""  # a point on a climb without end is no estimate
+    known, lines = found or fit.status.at_limit, ""  # a point on an ascent without end is no estimate
     for name, value in here.params.items():
         estimate, error = float(fit.params[name]) if known else np.nan, float(errors[name])
         between = (

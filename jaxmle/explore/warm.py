@@ -8,7 +8,7 @@ import numpy as np
 from jaxmle._util.arrays import Float
 from jaxmle.explore import families, numbers
 from jaxmle.explore import state as states
-from jaxmle.explore.climb import METHODS, climb
+from jaxmle.explore.ascent import METHODS, ascent
 from jaxmle.explore.state import State
 from jaxmle.result.fit import Fit
 
@@ -34,7 +34,7 @@ def warm_buttons(state: State, fit: Fit) -> None:
     if key not in _BUTTONS_WARM:
         _BUTTONS_WARM.add(key)
         for method in METHODS:
-            climb(state, fit, method)
+            ascent(state, fit, method)
         numbers.resample(state, fit, 0)
 
 
@@ -52,7 +52,7 @@ def warm(state: State, report: Callable[[str], None]) -> None:
     numbers.at_maximum(state._replace(params=params))
     if found.found:
         report(f"{family}: ascent")
-        climb(twelve, found.fitted, METHODS[0])
+        ascent(twelve, found.fitted, METHODS[0])
         report(f"{family}: samples")
         numbers.resample(twelve, found.fitted, 0)
     now_warm(state)

@@ -41,7 +41,7 @@ class Ascent(NamedTuple):
 
 
 @record
-class _Climb:
+class _Ascent:
     """Records the best points of an ascent: f[length, 1 + p + 1 + p (p + 1)], ended or not, point, value, S and J."""
 
     optimizer: optax.GradientTransformationExtraArgs
@@ -94,7 +94,9 @@ def ascent(solution: Solution, optimizer: str | optax.GradientTransformation | N
         return Ascent(np.array([0, 1]), points, surface(solution, points), np.array([np.nan, 0.0]))
     length = min(_RECORDED, max(8, 1 << int(np.ceil(np.log2(max(int(solution.outcome.steps[0]), 1))))))
     tolerance = np.asarray(solution.info["tolerance"], u.dtype)
-    found = solution.evaluate(_Climb(method, length, bool(solution.outcome.newton_steps[0])), begin[None], tolerance)[0]
+    found = solution.evaluate(_Ascent(method, length, bool(solution.outcome.newton_steps[0])), begin[None], tolerance)[
+        0
+    ]
     steps, points, value = found[:, 0], found[:, 1 : p + 1], found[:, p + 1]
     new = np.concatenate([[True], np.diff(steps) > 0])
     if optimizer is None:  # as far as the fit itself went

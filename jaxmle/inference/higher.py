@@ -39,7 +39,7 @@ def is_above(solution: Solution, value: Float[np.ndarray, " B"]) -> Bool[np.ndar
 def ascended(
     solution: Solution, value: Float[np.ndarray, " B"], point: Float[np.ndarray, "B q"]
 ) -> tuple[Bool[np.ndarray, " B"], Solution]:
-    """Climb from points above the fits' own maxima: which fits have a higher maximum, bool[B], and the solution with those.
+    """Ascend from points above the fits' own maxima: which fits have a higher maximum, bool[B], and the solution with those.
 
     Only a certified maximum, or a limit with a finite supremum, takes a fit's place.
 

@@ -77,7 +77,7 @@ def profiled(
 def ascended_from(
     solution: Solution, value: Float[np.ndarray, " m"], points: Float[np.ndarray, "m p"]
 ) -> Solution | None:
-    """Climb from the highest of some points above the maximum of one data set: the solution there; None where none is."""
+    """Ascend from the highest of some points above the maximum of one data set: the solution there; None where none is."""
     if not np.isfinite(value).any():
         return None
     top = int(np.nanargmax(value))

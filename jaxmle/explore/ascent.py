@@ -40,10 +40,10 @@ def _optimizer(method: str) -> optax.GradientTransformationExtraArgs:
 
 
 @in_float64
-def climb(state: State, fit: Fit, method: str) -> Path:
-    """Climb from the sliders to the maximum.
+def ascent(state: State, fit: Fit, method: str) -> Path:
+    """Ascend from the sliders to the maximum.
 
-    Every method climbs the mean log-likelihood in the coordinates of the parameters' spaces, those with units divided
+    Every method ascends the mean log-likelihood in the coordinates of the parameters' spaces, those with units divided
     by the standard deviation of the observations. Where a method has not arrived after STEPS steps, the path ends at the
     maximum of the fit.
 
